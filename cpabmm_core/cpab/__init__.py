@@ -1,0 +1,13 @@
+"""Continuous piecewise-affine based (CPAB) transformations of the plane (Freifeld et al., PAMI 2017).
+
+Points live in the unit square [0, 1]^2, x to the right and y downward. A velocity field that is
+affine in each triangle of a tessellation and continuous everywhere is integrated for one unit of
+time; the result is a diffeomorphism whose inverse is the flow of the opposite field.
+"""
+
+from cpabmm_core.cpab.fit import FitResult, fit
+from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.cpab.tessellation import Tessellation
+from cpabmm_core.cpab.transform import transform
+
+__all__ = ["FitResult", "Tessellation", "VelocitySpace", "fit", "transform"]

@@ -1,0 +1,186 @@
+"""The linear space of admissible velocity fields and its orthonormal basis."""
+
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cpabmm_core.cpab.tessellation import Tessellation
+from cpabmm_core.errors import ConfigError
+
+Boundary = Literal["free", "zero"]
+Array = npt.NDArray[np.float64]
+
+_RANK_TOLERANCE = 1e-7
+
+
+class VelocitySpace:
+    """Continuous piecewise-affine velocity fields on a tessellation of the unit square.
+
+    A field is v(x, y) = A_c [x, y, 1]^T in cell c. It is fixed by its velocities at the vertices, so
+    continuity holds by construction; what the boundary and the volume ask for besides is linear in
+    those velocities. `theta` are the coordinates of a field in an orthonormal basis (of the stacked
+    A_c, Euclidean norm) that depends on nothing but the arguments: the projections of the unit
+    vertex velocities onto the space, orthonormalised in order.
+
+    Args:
+        tessellation: the triangles.
+        boundary: ``free``: the field goes on outside the square, each border triangle's affine map
+            holding outward too, and stays continuous there; ``zero``: no velocity across the border.
+        volume_preserving: divergence-free, trace(A_c) = 0.
+
+    Raises:
+        ConfigError: unknown boundary.
+
+    Source: Freifeld et al., "Transformations Based on Continuous Piecewise-Affine Velocity Fields",
+    PAMI 2017, section 4.
+    """
+
+    def __init__(
+        self,
+        tessellation: Tessellation,
+        boundary: Boundary = "free",
+        volume_preserving: bool = False,
+    ) -> None:
+        if boundary not in ("free", "zero"):
+            raise ConfigError(f"boundary: expected free or zero, got {boundary!r}")
+        self.tessellation = tessellation
+        self.boundary: Boundary = boundary
+        self.volume_preserving = volume_preserving
+        self._copies: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a field."""
+        return int(self._basis.shape[0])
+
+    @property
+    def basis(self) -> Tensor:
+        """(dim, cells, 2, 3) float64, orthonormal."""
+        return torch.from_numpy(self._basis)
+
+    @property
+    def vertex_basis(self) -> Tensor:
+        """(dim, V, 2) float64: the basis fields' velocities at the vertices."""
+        return torch.from_numpy(self._vertex_basis)
+
+    def affine(
+        self,
+        theta: Tensor,  # (B, dim)
+    ) -> Tensor:  # (B, cells, 2, 3)
+        """The affine velocity map of each cell."""
+        basis = self.tensor("basis", theta).reshape(self.dim, -1)
+        return (theta @ basis).reshape(-1, self.tessellation.cells, 2, 3)
+
+    def coordinates(
+        self,
+        affine: Tensor,  # (B, cells, 2, 3)
+    ) -> Tensor:  # (B, dim)
+        """theta of the field in the space that is nearest to the given maps."""
+        basis = self.tensor("basis", affine).reshape(self.dim, -1)
+        return affine.flatten(1) @ basis.T
+
+    def tensor(self, name: str, like: Tensor) -> Tensor:
+        """A constant of the space on the device and in the dtype of `like`; kept for the next call.
+
+        Names: ``basis``, ``vertex_basis``, ``half_planes`` (of the tessellation).
+        """
+        key = (name, like.device, like.dtype)
+        if key not in self._copies:
+            constants = {
+                "basis": lambda: self._basis,
+                "vertex_basis": lambda: self._vertex_basis,
+                "half_planes": lambda: self.tessellation.half_planes,
+            }
+            with torch.inference_mode(False):  # a copy made there could not be trained with later
+                self._copies[key] = torch.from_numpy(constants[name]()).to(like)
+        return self._copies[key]
+
+    @cached_property
+    def _basis(self) -> Array:
+        return _basis(self.tessellation, self.boundary, self.volume_preserving)
+
+    @cached_property
+    def _vertex_basis(self) -> Array:
+        tess = self.tessellation
+        velocities = np.empty((self.dim, len(tess.vertices), 2))
+        for cell, triangle in enumerate(tess.triangles):
+            corners = np.column_stack([tess.vertices[triangle], np.ones(3)])
+            velocities[:, triangle] = np.einsum("dij,vj->dvi", self._basis[:, cell], corners)
+        return velocities
+
+
+@lru_cache(maxsize=32)
+def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bool) -> Array:
+    fields = _vertex_fields(tessellation)
+    constraints = [_boundary_constraints(tessellation, boundary, fields)]
+    if volume_preserving:
+        constraints.append((fields[:, :, 0, 0] + fields[:, :, 1, 1]).T)
+    null = _null_projector(np.concatenate(constraints), len(fields))
+    projected = np.tensordot(null, fields, axes=1).reshape(len(fields), -1)
+    return _orthonormalise(projected).reshape(-1, tessellation.cells, 2, 3)
+
+
+def _vertex_fields(tess: Tessellation) -> Array:
+    """(2 V, cells, 2, 3): the field of unit velocity along x or y at one vertex, zero at the others."""
+    fields = np.zeros((len(tess.vertices), 2, tess.cells, 2, 3))
+    for cell, triangle in enumerate(tess.triangles):
+        corners = np.column_stack([tess.vertices[triangle], np.ones(3)])
+        barycentric = np.linalg.inv(corners).T  # (3 vertices, 3): weight of each at [x, y, 1]
+        for component in range(2):
+            fields[triangle, component, cell, component] = barycentric
+    return fields.reshape(-1, tess.cells, 2, 3)
+
+
+def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array) -> Array:
+    """(constraints, 2 V): each row times the vertex velocities must vanish."""
+    unit = np.eye(len(fields))
+    rows = [np.empty((0, len(fields)))]
+    for axis in range(2):
+        other = 1 - axis
+        for wall in (0.0, 1.0):
+            on_wall = np.flatnonzero(tess.vertices[:, axis] == wall)
+            if boundary == "zero":
+                rows.append(unit[2 * on_wall + axis])
+                continue
+            for vertex in on_wall:
+                if 0.0 < tess.vertices[vertex, other] < 1.0:
+                    before, after = _border_triangles(tess, vertex, axis, wall)
+                    rows.append((fields[:, before, :, axis] - fields[:, after, :, axis]).T)
+    return np.concatenate(rows)
+
+
+def _border_triangles(tess: Tessellation, vertex: int, axis: int, wall: float) -> tuple[int, int]:
+    """The two triangles with a side on the wall that meet at the vertex."""
+    has_vertex = (tess.triangles[:, 1:] == vertex).any(axis=1)
+    on_wall = (tess.vertices[tess.triangles[:, 1:], axis] == wall).all(axis=1)
+    before, after = np.flatnonzero(has_vertex & on_wall)
+    return int(before), int(after)
+
+
+def _null_projector(constraints: Array, size: int) -> Array:
+    if not len(constraints):
+        return np.eye(size)
+    _, singular, rows = np.linalg.svd(constraints, full_matrices=False)
+    span = rows[singular > _RANK_TOLERANCE * singular[0]]
+    return np.eye(size) - span.T @ span
+
+
+def _orthonormalise(vectors: Array) -> Array:
+    """Gram-Schmidt in the given order, twice for accuracy, leaving out dependent vectors.
+
+    Unlike a singular value decomposition it has no freedom of sign or rotation: the result is the
+    same on every machine up to rounding.
+    """
+    kept = np.empty((0, vectors.shape[1]))
+    negligible = _RANK_TOLERANCE * np.linalg.norm(vectors, axis=1).max()
+    for vector in vectors:
+        rest = vector - kept.T @ (kept @ vector)
+        rest -= kept.T @ (kept @ rest)
+        norm = np.linalg.norm(rest)
+        if norm > negligible:
+            kept = np.vstack([kept, rest / norm])
+    return kept
