@@ -1,0 +1,1 @@
+"""Coordinates, affine maps, thin-plate splines and image warping."""

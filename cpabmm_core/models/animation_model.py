@@ -1,0 +1,122 @@
+"""The animation model: receives its parts and joins them."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from cpabmm_core.geometry.affine import apply_affine
+from cpabmm_core.geometry.coordinates import identity_grid
+from cpabmm_core.models.background import BackgroundPredictor
+from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
+from cpabmm_core.models.inpainting import InpaintingNetwork
+from cpabmm_core.models.keypoints import KeypointDetector
+from cpabmm_core.models.motion import CandidateMotion
+
+
+class AnimationModel(nn.Module):
+    """Draws the object of a source image in the pose of a driving frame.
+
+    Convention: frames are RGB in [0, 1]; keypoints and flows are (x, y) in [-1, 1] with
+    align_corners=True; flows are backward maps from the driving frame to the source.
+    """
+
+    def __init__(
+        self,
+        keypoint_detector: KeypointDetector,
+        background_predictor: BackgroundPredictor | None,
+        candidate_motion: CandidateMotion,
+        dense_motion: DenseMotionNetwork,
+        inpainting: InpaintingNetwork,
+        *,
+        frame_size: int,
+    ) -> None:
+        super().__init__()
+        self.keypoint_detector = keypoint_detector
+        self.background_predictor = background_predictor
+        self.candidate_motion = candidate_motion
+        self.dense_motion = dense_motion
+        self.inpainting = inpainting
+        self.frame_size = frame_size
+
+    @property
+    def motion_kind(self) -> Literal["cpab", "tps"]:
+        """Name of the family of the candidate motions."""
+        return self.candidate_motion.kind
+
+    def keypoints(
+        self,
+        images: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> Tensor:  # (B, N, 2) in [-1, 1]
+        """Detect the keypoints of each image."""
+        keypoints: Tensor = self.keypoint_detector(images)
+        return keypoints
+
+    def background(
+        self,
+        source: Tensor,  # (B, 3, H, W) in [0, 1]
+        driving: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> Tensor | None:  # (B, 3, 3)
+        """Affine map of the background from driving to source; None for a model without one."""
+        if self.background_predictor is None:
+            return None
+        matrix: Tensor = self.background_predictor(source, driving)
+        return matrix
+
+    def motion(
+        self,
+        source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
+        kp_source: Tensor,  # (B, N, 2), or (1, N, 2), in [-1, 1]
+        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        background: Tensor | None = None,  # (B, 3, 3), None for a background at rest
+        *,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Motion:
+        """Estimate the flow from the source to each driving pose.
+
+        Args:
+            source: the image to move; one image may serve every pose.
+            kp_source: its keypoints.
+            kp_driving: the poses.
+            background: affine motion of the background, from driving to source.
+            dropout: probability with which each candidate except the background is left out.
+            generator: source of the random numbers for `dropout`.
+        """
+        batch = kp_driving.shape[0]
+        kp_source = kp_source.expand_as(kp_driving)
+        size = self.dense_motion.flow_size((source.shape[2], source.shape[3]))
+        moved = self.candidate_motion(kp_source, kp_driving, size)
+        rest = identity_grid(*size, device=moved.device, dtype=moved.dtype)
+        rest = rest.expand(batch, -1, -1, -1)
+        if background is not None:
+            rest = apply_affine(background.to(moved.dtype), rest)
+        candidates = torch.cat((rest[:, None], moved), dim=1)
+        drop = None
+        if dropout > 0:
+            drop = _draw_drop_mask(candidates.shape[:2], dropout, generator).to(moved.device)
+        motion: Motion = self.dense_motion(source, kp_source, kp_driving, candidates, drop)
+        return motion
+
+    def generate(
+        self,
+        source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
+        motion: Motion,
+        features: list[Tensor] | None = None,  # of the source, from `inpainting.encode`
+    ) -> Tensor:  # (B, 3, H, W) in [0, 1]
+        """Render the source in motion; `features` spares encoding it again."""
+        if features is None:
+            features = self.inpainting.encode(source)
+        return self.inpainting.render(source, features, motion)
+
+
+def _draw_drop_mask(
+    shape: tuple[int, ...],  # (B, K)
+    probability: float,
+    generator: torch.Generator | None,
+) -> Tensor:  # (B, K) bool
+    """Candidates to leave out; never the first one, the background."""
+    device = generator.device if generator is not None else None
+    drop = torch.rand(shape, generator=generator, device=device) < probability
+    drop[:, 0] = False
+    return drop

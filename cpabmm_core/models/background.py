@@ -1,0 +1,34 @@
+"""Predictor of the affine motion of the background between two frames."""
+
+import torch
+from torch import Tensor, nn
+
+from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.models.backbones import pooled_backbone
+
+
+class BackgroundPredictor(nn.Module):
+    """Backbone on both frames, stacked, to the six numbers of an affine map."""
+
+    def __init__(self, backbone: str = "resnet18") -> None:
+        super().__init__()
+        self.backbone, features = pooled_backbone(backbone, in_channels=6)
+        self.linear = nn.Linear(features, 6)
+        nn.init.zeros_(self.linear.weight)
+        with torch.no_grad():
+            self.linear.bias.copy_(torch.eye(2, 3).flatten())
+
+    def forward(
+        self,
+        source: Tensor,  # (B, 3, H, W) in [0, 1]
+        driving: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> Tensor:  # (B, 3, 3)
+        """Affine map of the background from driving to source coordinates.
+
+        Convention: homogeneous matrices on (x, y, 1) in [-1, 1]; the identity before training.
+        """
+        features = self.backbone(torch.cat((source, driving), dim=1))
+        with autocast_off(features.device):
+            rows = self.linear(features.to(self.linear.weight.dtype)).view(-1, 2, 3)
+        last_row = rows.new_tensor([0.0, 0.0, 1.0]).expand(rows.shape[0], 1, 3)
+        return torch.cat((rows, last_row), dim=1)

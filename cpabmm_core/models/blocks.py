@@ -1,0 +1,138 @@
+"""Layers that the networks share."""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SameBlock(nn.Module):
+    """Convolution, instance norm, ReLU at unchanged size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.norm = nn.InstanceNorm2d(out_channels, affine=True)
+
+    def forward(
+        self,
+        x: Tensor,  # (B, in_channels, H, W)
+    ) -> Tensor:  # (B, out_channels, H, W)
+        """Apply the block."""
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+class DownBlock(SameBlock):
+    """A `SameBlock` followed by 2 x 2 average pooling."""
+
+    def forward(
+        self,
+        x: Tensor,  # (B, in_channels, H, W)
+    ) -> Tensor:  # (B, out_channels, H / 2, W / 2)
+        """Apply the block."""
+        return F.avg_pool2d(super().forward(x), 2)
+
+
+class UpBlock(SameBlock):
+    """A `SameBlock` on the input enlarged twice by repeating pixels."""
+
+    def forward(
+        self,
+        x: Tensor,  # (B, in_channels, H, W)
+    ) -> Tensor:  # (B, out_channels, 2 H, 2 W)
+        """Apply the block."""
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class ResidualBlock(nn.Module):
+    """Two pre-activated 3 x 3 convolutions added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm2 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(
+        self,
+        x: Tensor,  # (B, channels, H, W)
+    ) -> Tensor:  # (B, channels, H, W)
+        """Apply the block."""
+        out: Tensor = self.conv1(F.relu(self.norm1(x), inplace=True))
+        out = self.conv2(F.relu(self.norm2(out), inplace=True))
+        return x + out
+
+
+class Hourglass(nn.Module):
+    """Encoder and decoder with skip connections, which returns every decoder level."""
+
+    def __init__(
+        self, in_channels: int, block_expansion: int, max_features: int, blocks: int
+    ) -> None:
+        super().__init__()
+        widths = [min(max_features, block_expansion * 2**level) for level in range(blocks + 1)]
+        encoder_widths = [in_channels, *widths[1:]]
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(encoder_widths))
+        self.up_blocks = nn.ModuleList()
+        self.out_channels: list[int] = []
+        """Channels of each decoder level, coarse to fine."""
+        features = widths[-1]
+        for level in reversed(range(blocks)):
+            self.up_blocks.append(UpBlock(features, widths[level]))
+            features = widths[level] + encoder_widths[level]
+            self.out_channels.append(features)
+
+    def forward(
+        self,
+        x: Tensor,  # (B, in_channels, H, W), H and W divisible by 2 ** blocks
+    ) -> list[Tensor]:  # coarse to fine, each (B, out_channels[i], H / 2^j, W / 2^j)
+        """Encode, then decode with the skips concatenated."""
+        skips = []
+        for down in self.down_blocks:
+            skips.append(x)
+            x = down(x)
+        levels = []
+        for up in self.up_blocks:
+            x = torch.cat((up(x), skips.pop()), dim=1)
+            levels.append(x)
+        return levels
+
+
+class AntiAliasDownsample(nn.Module):
+    """Gaussian blur, then every `factor`-th pixel of each side, from the first on; factor >= 2."""
+
+    kernel: Tensor  # (size,)
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        sigma = (factor - 1) / 2
+        radius = round(4 * sigma)
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+        weights = torch.exp(-(offsets**2) / (2 * sigma**2))
+        self.register_buffer("kernel", (weights / weights.sum()).float(), persistent=False)
+
+    def forward(
+        self,
+        image: Tensor,  # (B, C, H, W)
+    ) -> Tensor:  # (B, C, ceil(H / factor), ceil(W / factor))
+        """Shrink the image, along y and then along x."""
+        channels = image.shape[1]
+        size = self.kernel.shape[0]
+        kernel = self.kernel.to(image.dtype).expand(channels, 1, size)
+        rows = F.conv2d(
+            image,
+            kernel[..., None],
+            stride=(self.factor, 1),
+            padding=(size // 2, 0),
+            groups=channels,
+        )
+        return F.conv2d(
+            rows,
+            kernel[:, :, None],
+            stride=(1, self.factor),
+            padding=(0, size // 2),
+            groups=channels,
+        )

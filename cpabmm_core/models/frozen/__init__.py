@@ -1,0 +1,1 @@
+"""Pretrained networks that only judge; none of them is ever trained."""

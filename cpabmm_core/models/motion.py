@@ -1,0 +1,131 @@
+"""Candidate motions from two sets of keypoints."""
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.cpab import VelocitySpace, fit, transform
+from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
+from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.tps import fit_tps
+
+
+class CandidateMotion(Protocol):
+    """Backward flows that bring the source's keypoints where the driving frame has them."""
+
+    @property
+    def kind(self) -> Literal["cpab", "tps"]:
+        """Name of the family of transformations."""
+
+    @property
+    def count(self) -> int:
+        """Number of flows, the background's not among them."""
+
+    def __call__(
+        self,
+        kp_source: Tensor,  # (B, N, 2) in [-1, 1], group by group
+        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        size: tuple[int, int],  # (h, w)
+    ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
+        """Compute the flows.
+
+        Convention: (x, y), align_corners=True; each takes driving positions to the source.
+        """
+
+
+class TpsMotion:
+    """One thin-plate spline a group of keypoints, as in TPSMM."""
+
+    kind: Literal["tps"] = "tps"
+
+    def __init__(self, groups: int) -> None:
+        self.count = groups
+
+    def __call__(
+        self,
+        kp_source: Tensor,  # (B, N, 2) in [-1, 1], group by group
+        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        size: tuple[int, int],  # (h, w)
+    ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
+        """Fit a spline to each group and evaluate it; differentiable in the keypoints."""
+        batch = kp_driving.shape[0]
+        groups = batch * self.count
+        driving, source = (
+            points.float().reshape(groups, -1, 2) for points in (kp_driving, kp_source)
+        )
+        return fit_tps(driving, source).flow(*size).view(batch, self.count, *size, 2)
+
+
+class CpabMotion:
+    """One CPAB transformation a group of keypoints, and one of all keypoints (Eq. 6)."""
+
+    kind: Literal["cpab"] = "cpab"
+
+    def __init__(
+        self,
+        groups: int,
+        local_space: VelocitySpace,
+        global_space: VelocitySpace | None,
+        *,
+        solver: Literal["gauss-newton", "adam"] = "gauss-newton",
+        iterations: int | None = None,
+        implicit_gradient: bool = True,
+    ) -> None:
+        """Choose the spaces and the fit.
+
+        Args:
+            groups: number of groups of keypoints.
+            local_space: velocity fields of the groups' transformations.
+            global_space: those of the transformation of all keypoints, which comes last; None
+                leaves it out.
+            solver: as in `cpab.fit`.
+            iterations: upper bound of its iterations; None takes its default.
+            implicit_gradient: let gradients reach the keypoints through the solution of the fit;
+                only Gauss-Newton can.
+        """
+        self.groups = groups
+        self.local_space = local_space
+        self.global_space = global_space
+        self.solver = solver
+        self.iterations = iterations
+        self.implicit_gradient = implicit_gradient
+        self.count = groups + (global_space is not None)
+
+    def __call__(
+        self,
+        kp_source: Tensor,  # (B, N, 2) in [-1, 1], group by group
+        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        size: tuple[int, int],  # (h, w)
+    ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
+        """Fit the transformations that take the driving keypoints to the source's, evaluate them.
+
+        Without the implicit gradient the flows are detached from the keypoints.
+        """
+        source, driving = (to_unit_square(points.float()) for points in (kp_source, kp_driving))
+        grid = to_unit_square(identity_grid(*size, device=source.device)).view(1, -1, 2)
+        with autocast_off(source.device):
+            flows = [self._flows(self.local_space, self.groups, source, driving, grid)]
+            if self.global_space is not None:
+                flows.append(self._flows(self.global_space, 1, source, driving, grid))
+        return from_unit_square(torch.cat(flows, dim=1)).view(-1, self.count, *size, 2)
+
+    def _flows(
+        self,
+        space: VelocitySpace,
+        groups: int,
+        source: Tensor,  # (B, N, 2) in the unit square
+        driving: Tensor,  # (B, N, 2)
+        grid: Tensor,  # (1, h * w, 2)
+    ) -> Tensor:  # (B, groups, h * w, 2)
+        batch, points, _ = source.shape
+        theta = fit(
+            space,
+            driving.reshape(batch * groups, points // groups, 2),
+            source.reshape(batch * groups, points // groups, 2),
+            solver=self.solver,
+            iterations=self.iterations,
+            differentiable=self.implicit_gradient,
+        ).theta
+        moved = transform(space, theta, grid.expand(batch * groups, -1, -1))
+        return moved.view(batch, groups, -1, 2)

@@ -1,0 +1,74 @@
+import pytest
+import torch
+from _helpers.tiny_model import tiny_config, tiny_model
+
+from cpabmm_core.config import config_from_dict
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.models.build import build_model
+from cpabmm_core.models.motion import CpabMotion
+
+
+def test_defaults_are_the_papers_layout() -> None:
+    with torch.device("meta"):
+        model = build_model(config_from_dict({}, "defaults"))
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    assert shapes["dense_motion.hourglass.down_blocks.0.conv.weight"] == (128, 87, 3, 3)
+    assert shapes["dense_motion.contribution_head.weight"] == (12, 151, 7, 7)
+    heads = [shapes[f"dense_motion.occlusion_heads.{i}.weight"][1] for i in range(4)]
+    assert heads == [256, 151, 75, 37]
+    assert shapes["inpainting.down_blocks.2.conv.weight"] == (512, 256, 3, 3)
+    assert shapes["keypoint_detector.head.linear.weight"] == (100, 512)
+    assert model.frame_size == 256
+    assert isinstance(model.candidate_motion, CpabMotion)
+    assert model.candidate_motion.local_space.dim == 58
+    assert model.candidate_motion.global_space is not None
+    assert model.candidate_motion.global_space.dim == 130
+
+
+@pytest.mark.parametrize("frame_size", [32, 64, 96])
+def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
+    model = tiny_model(tiny_config(**{"data.frame_size": frame_size, "model.motion": "tps"}))
+    frames = torch.rand(1, 3, frame_size, frame_size)
+    with torch.inference_mode():
+        poses = model.keypoints(frames)
+        picture = model.generate(frames, model.motion(frames, poses, poses))
+    assert picture.shape == frames.shape
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.frame_size": 100}, "data.frame_size: 100 is not divisible by 32; take 96 or 128"),
+        ({"data.frame_size": 16}, "data.frame_size: 16 is not divisible by 32; take 32"),
+        (
+            {"data.frame_size": 32, "model.inpainting.down_blocks": 6},
+            "data.frame_size: 32 is not divisible by 64; take 64",
+        ),
+        (
+            {"data.frame_size": 32, "model.inpainting.down_blocks": 5},
+            "data.frame_size: 32 leaves one pixel",
+        ),
+        (
+            {"data.frame_size": 96, "model.inpainting.down_blocks": 5},
+            "model.inpainting.down_blocks: 5 asks for more occlusion maps",
+        ),
+        ({"model.dense_motion.scale_factor": 0.3}, "model.dense_motion.scale_factor: 0.3 is not"),
+        ({"model.cpab.solver": "adam"}, "model.cpab.implicit_gradient: the adam solver"),
+        ({"model.keypoints.backbone": "nope"}, "backbone nope: not a model of timm"),
+        ({"model.background.backbone": "nope"}, "backbone nope: not a model of timm"),
+    ],
+)
+def test_sizes_and_names_that_do_not_fit_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_model(tiny_config(**changes))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_papers_solver_can_be_had() -> None:
+    changes = {"model.cpab.solver": "adam", "model.cpab.implicit_gradient": False}
+    model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 2}))
+    poses = torch.rand(1, 6, 2) - 0.5
+    assert model.candidate_motion(poses, poses, (8, 8)).shape == (1, 3, 8, 8, 2)

@@ -1,0 +1,104 @@
+import pytest
+import torch
+from torch import Tensor
+
+from cpabmm_core.geometry.coordinates import identity_grid
+from cpabmm_core.geometry.warp import warp
+from cpabmm_core.models.dense_motion import DenseMotionNetwork
+
+KEYPOINTS = 6
+
+
+def network(candidates: int, scale_factor: float = 0.25) -> DenseMotionNetwork:
+    return DenseMotionNetwork(
+        candidates,
+        KEYPOINTS,
+        block_expansion=4,
+        max_features=8,
+        blocks=3,
+        scale_factor=scale_factor,
+        occlusion_levels=3,
+    )
+
+
+def inputs(candidates: int, size: int = 8) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    source = torch.rand(2, 3, 32, 32, generator=generator)
+    kp_source, kp_driving = torch.rand(2, 2, KEYPOINTS, 2, generator=generator) * 2 - 1
+    noise = torch.randn(2, candidates, size, size, 2, generator=generator)
+    return source, kp_source, kp_driving, identity_grid(size, size) + 0.1 * noise
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 12])
+def test_flow_is_the_weighted_sum_of_any_number_of_candidates(candidates: int) -> None:
+    source, kp_source, kp_driving, flows = inputs(candidates)
+    motion = network(candidates)(source, kp_source, kp_driving, flows)
+    assert motion.contribution_maps.shape == (2, candidates, 8, 8)
+    torch.testing.assert_close(motion.contribution_maps.sum(1), torch.ones(2, 8, 8))
+    expected = torch.einsum("bkhw,bkhwc->bhwc", motion.contribution_maps, flows)
+    torch.testing.assert_close(motion.deformation, expected)
+
+
+def test_occlusion_maps_end_at_the_size_of_the_frame() -> None:
+    for scale_factor, size in ((1.0, 32), (0.5, 16), (0.25, 8)):
+        motion = network(2, scale_factor)(*inputs(2, size))
+        assert [tuple(o.shape) for o in motion.occlusion_maps] == [
+            (2, 1, side, side) for side in (8, 16, 32)
+        ]
+        assert all(o.min() >= 0 and o.max() <= 1 for o in motion.occlusion_maps)
+
+
+def test_sources_are_warped_by_each_candidate() -> None:
+    source, kp_source, kp_driving, flows = inputs(3)
+    dense = network(3)
+    motion = dense(source, kp_source, kp_driving, flows)
+    small = dense.downsample(source)
+    for k in range(3):
+        torch.testing.assert_close(motion.deformed_sources[:, k], warp(small, flows[:, k]))
+
+
+def test_dropped_candidate_contributes_nothing_and_the_rest_share_its_part() -> None:
+    arguments = inputs(4)
+    dense = network(4).eval()
+    drop = torch.tensor([[False, True, False, False], [False, False, False, False]])
+    full, dropped = (dense(*arguments, mask).contribution_maps for mask in (None, drop))
+    assert dropped[0, 1].count_nonzero() == 0
+    kept = full[0, [0, 2, 3]]
+    torch.testing.assert_close(dropped[0, [0, 2, 3]], kept / kept.sum(0))
+    torch.testing.assert_close(dropped[1], full[1])
+
+
+def test_gradient_is_finite_with_dropped_candidates() -> None:
+    source, kp_source, kp_driving, flows = inputs(3)
+    drop = torch.tensor([[False, True, True]] * 2)
+    motion = network(3)(source, kp_source, kp_driving.requires_grad_(), flows, drop)
+    (motion.deformation.sum() + motion.contribution_maps.square().sum()).backward()
+    assert kp_driving.grad is not None
+    assert kp_driving.grad.isfinite().all()
+
+
+def test_one_source_serves_many_poses() -> None:
+    source, kp_source, kp_driving, flows = inputs(3)
+    dense = network(3).eval()
+    together = dense(source[:1], kp_source[:1], kp_driving, flows)
+    for i in range(2):
+        alone = dense(source[:1], kp_source[:1], kp_driving[i : i + 1], flows[i : i + 1])
+        torch.testing.assert_close(together.deformation[i : i + 1], alone.deformation)
+
+
+def test_network_sees_the_difference_of_gaussians_around_the_keypoints() -> None:
+    source, kp_source, kp_driving, flows = inputs(2)
+    dense = network(2)
+    seen: list[Tensor] = []
+    dense.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    dense(source, kp_source, kp_driving, flows)
+    grid = identity_grid(8, 8)
+
+    def gaussian(points: Tensor) -> Tensor:
+        squared = (grid - points[:, :, None, None]).square().sum(-1)
+        return torch.exp(-0.5 * squared / 0.01)
+
+    heatmaps = seen[0][:, : KEYPOINTS + 1]
+    assert heatmaps[:, 0].count_nonzero() == 0
+    expected = gaussian(kp_driving) - gaussian(kp_source)
+    torch.testing.assert_close(heatmaps[:, 1:], expected, rtol=0, atol=1e-6)
