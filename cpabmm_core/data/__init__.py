@@ -1,0 +1,1 @@
+"""Training data: readers, augmentation and the procedural puppets."""

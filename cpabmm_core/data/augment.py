@@ -1,0 +1,49 @@
+"""Random changes of a training pair, the same ones for both frames."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from cpabmm_core.config import AugmentConfig
+
+
+def augment_pair(
+    pair: Tensor,  # (2, 3, H, W) in [0, 1]: source, driving
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> Tensor:  # (2, 3, H, W) in [0, 1]
+    """Flip in time and space, rescale and crop, and jitter the colours, as the config allows."""
+    if config.time_flip and rng.random() < 0.5:
+        pair = pair.flip(0)
+    if config.horizontal_flip and rng.random() < 0.5:
+        pair = pair.flip(3)
+    if config.resize is not None:
+        pair = _rescale(pair, rng.uniform(*config.resize), rng)
+    return _jitter(pair, config, rng)
+
+
+def _rescale(pair: Tensor, scale: float, rng: np.random.Generator) -> Tensor:
+    """Scale about a random place; what a smaller picture leaves free repeats its border."""
+    height, width = pair.shape[2:]
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
+    resized = F.resize(pair, size, InterpolationMode.BILINEAR, antialias=True).clamp(0, 1)
+    short = [max(0, height - size[0]), max(0, width - size[1])]
+    top, left = (int(rng.integers(0, n + 1)) for n in short)
+    padding = (left, short[1] - left, top, short[0] - top)
+    padded = torch.nn.functional.pad(resized, padding, mode="replicate")
+    y, x = (int(rng.integers(0, n - m + 1)) for n, m in zip(padded.shape[2:], pair.shape[2:], strict=True))
+    return padded[:, :, y : y + height, x : x + width]
+
+
+def _jitter(pair: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+    brightness, contrast, saturation = (
+        float(rng.uniform(max(0.0, 1 - strength), 1 + strength))
+        for strength in (config.brightness, config.contrast, config.saturation)
+    )
+    hue = float(rng.uniform(-config.hue, config.hue))
+    pair = F.adjust_brightness(pair, brightness)
+    pair = F.adjust_contrast(pair, contrast)
+    pair = F.adjust_saturation(pair, saturation)
+    return F.adjust_hue(pair, hue) if config.hue else pair

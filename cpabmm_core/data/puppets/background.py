@@ -1,0 +1,197 @@
+"""Backgrounds: painted scenes with smooth texture, seen through a slightly moving camera.
+
+Scenes are functions of scene coordinates (x to the right, y down, the still frame is [0, 1]^2), so
+they look the same at any size.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from cpabmm_core.data.puppets.colour import Array, Colour, oklch
+
+Scene = Literal["hills", "room", "lights", "clouds"]
+SCENES: tuple[Scene, ...] = ("hills", "room", "lights", "clouds")
+
+_MARGIN = 0.2
+"""How far the painted scene goes on beyond each edge of the frame."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Slow waves of the camera: size, rate and start for each of x, y, zoom and roll."""
+
+    sizes: Array  # (4,)
+    rates: Array  # (4,) radians in a second
+    starts: Array  # (4,)
+
+    def matrices(
+        self,
+        time: Array,  # (F,) seconds
+    ) -> Array:
+        """Return (F, 2, 3) affine maps from scene coordinates to the frame, [0, 1]^2."""
+        waves = self.sizes * np.sin(time[:, None] * self.rates + self.starts)
+        x, y, zoom, roll = waves.T
+        scale = np.exp(zoom)
+        matrix = np.empty((len(time), 2, 3))
+        matrix[:, 0, 0] = matrix[:, 1, 1] = scale * np.cos(roll)
+        matrix[:, 1, 0] = scale * np.sin(roll)
+        matrix[:, 0, 1] = -matrix[:, 1, 0]
+        matrix[:, 0, 2] = 0.5 + x - 0.5 * (matrix[:, 0, 0] + matrix[:, 0, 1])
+        matrix[:, 1, 2] = 0.5 + y - 0.5 * (matrix[:, 1, 0] + matrix[:, 1, 1])
+        return matrix
+
+
+def draw_camera(rng: np.random.Generator) -> Camera:
+    """Draw a camera that moves by a few hundredths of the frame, zooms and rolls a little."""
+    sizes = np.array([0.04, 0.025, 0.04, 0.03]) * rng.uniform(0.2, 1.0, 4)
+    return Camera(sizes, 2 * np.pi / rng.uniform(2.5, 5.0, 4), rng.uniform(0, 2 * np.pi, 4))
+
+
+class Backdrop:
+    """A scene painted once, larger than the frame, and then seen through the camera."""
+
+    def __init__(self, rng: np.random.Generator, size: int) -> None:
+        """Paint a scene for frames of `size` pixels."""
+        self.scene: Scene = SCENES[int(rng.integers(len(SCENES)))]
+        self._size = size
+        self._pixels = size * 1.25
+        side = int(np.ceil((1 + 2 * _MARGIN) * self._pixels))
+        axis = (np.arange(side, dtype=np.float32) + 0.5) / np.float32(self._pixels) - _MARGIN
+        picture = _paint_scene(rng, self.scene, axis[None], axis[:, None], 1.0 / self._pixels)
+        self._picture = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+    def view(
+        self,
+        camera: Array,  # (2, 3) scene to frame
+    ) -> Array:
+        """Return the frame that the camera sees, (H, W, 3) in [0, 1]."""
+        back = np.linalg.inv(np.vstack([camera, [0, 0, 1]]))
+        to_picture = np.array(
+            [[self._pixels, 0, _MARGIN * self._pixels], [0, self._pixels, _MARGIN * self._pixels]]
+        )
+        matrix = to_picture @ np.vstack([back[:2], [0, 0, 1]])
+        matrix[:, :2] /= self._size
+        frame = self._picture.transform(
+            (self._size, self._size),
+            Image.Transform.AFFINE,
+            tuple(matrix.ravel().tolist()),
+            Image.Resampling.BILINEAR,
+        )
+        return np.asarray(frame, np.float32) / np.float32(255.0)
+
+
+@dataclass(frozen=True)
+class _Tints:
+    """Related pale (or, by night, dark) colours of one scene."""
+
+    light: float
+    chroma: float
+    sky: float
+    ground: float
+    step: float
+
+    def above(self, share: float) -> Colour:
+        """Return a colour of the sky or wall, the more marked the larger the share."""
+        return oklch(self.light + self.step * share, self.chroma * (1 + 0.4 * share), self.sky)
+
+    def below(self, share: float) -> Colour:
+        """Return a colour of the ground."""
+        return oklch(self.light + self.step * share, self.chroma * (1 + 0.4 * share), self.ground)
+
+
+def _draw_tints(rng: np.random.Generator) -> _Tints:
+    kind = rng.random()
+    chroma = rng.uniform(0.03, 0.055)
+    if kind < 0.15:
+        sky = rng.uniform(230, 300)
+        return _Tints(rng.uniform(0.27, 0.32), chroma, sky, sky + rng.uniform(-40, 30), 0.07)
+    light = rng.uniform(0.88, 0.95)
+    if kind < 0.5:
+        return _Tints(light, chroma, rng.uniform(195, 245), rng.uniform(95, 150), -0.1)
+    sky = rng.uniform(0, 360)
+    turn = float(rng.choice([-50.0, 30.0, 60.0, 110.0]))
+    return _Tints(light, chroma, sky, sky + turn, -0.1)
+
+
+def _paint_scene(rng: np.random.Generator, scene: Scene, x: Array, y: Array, pixel: float) -> Array:
+    tints = _draw_tints(rng)
+    picture = _blend(
+        _flat(tints.above(0.0), x, y), tints.above(1.0), np.clip(0.8 * y + 0 * x, 0, 1)
+    )
+    picture = _blend(picture, tints.below(0.9), 0.45 * _clouds_of_noise(rng, x, y))
+    floor = float(rng.uniform(0.68, 0.8))
+    if scene == "hills":
+        for number in range(3):
+            level = floor - 0.22 + 0.15 * number + 0.05 * _ripple(rng, x, 3.0)
+            picture = _blend(picture, tints.below(0.7 + 0.6 * number), _under(level, y, pixel))
+    elif scene == "room":
+        dots = 0.45 * _spots(rng, x, y, pixel, (0.03, 0.06))
+        picture = _blend(picture, tints.above(1.7), dots)
+        picture = _blend(picture, tints.below(1.9), _under(floor + 0 * x, y, pixel))
+    elif scene == "lights":
+        for share, soft in ((0.8, 0.02), (1.5, 0.02), (-0.5, 0.04)):
+            spots = 0.6 * _spots(rng, x, y, soft, (0.05, 0.15))
+            picture = _blend(picture, tints.below(share), spots)
+    else:
+        cloud = tints.above(-0.5 if tints.step < 0 else 0.9)
+        picture = _blend(picture, cloud, 0.85 * _cloud_puffs(rng, x, y, pixel))
+        level = floor + 0.08 + 0.03 * _ripple(rng, x, 2.0)
+        picture = _blend(picture, tints.below(1.5), _under(level, y, pixel))
+    return picture
+
+
+def _under(level: Array, y: Array, pixel: float) -> Array:
+    """Coverage of what lies below a line, (h, w)."""
+    return np.clip((y - level) / np.float32(pixel) + 0.5, 0, 1)
+
+
+def _flat(colour: Colour, x: Array, y: Array) -> Array:
+    shape = (*np.broadcast_shapes(x.shape, y.shape), 3)
+    return np.broadcast_to(np.asarray(colour, np.float32), shape).copy()
+
+
+def _blend(picture: Array, colour: Colour, cover: Array) -> Array:
+    share = np.asarray(cover, np.float32)[..., None]
+    return np.asarray(picture + share * (np.asarray(colour, np.float32) - picture))
+
+
+def _ripple(rng: np.random.Generator, x: Array, turns: float) -> Array:
+    waves = [
+        size * np.sin(2 * np.pi * turns * rate * x + rng.uniform(0, 6.3))
+        for size, rate in ((0.6, rng.uniform(0.2, 0.4)), (0.4, rng.uniform(0.5, 0.9)))
+    ]
+    return np.asarray(waves[0] + waves[1], np.float32)
+
+
+def _clouds_of_noise(rng: np.random.Generator, x: Array, y: Array) -> Array:
+    """Sum of smooth waves in random directions, 0 to 1."""
+    total = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+    for rate in (1.0, 1.7, 2.6, 3.7):
+        angle, start = rng.uniform(0, 2 * np.pi, 2)
+        along = np.float32(np.cos(angle)) * x + np.float32(np.sin(angle)) * y
+        total += np.sin(2 * np.pi * rate * along + start) / np.float32(rate**0.5)
+    return np.asarray(np.clip(0.5 + 0.3 * total, 0, 1))
+
+
+def _spots(
+    rng: np.random.Generator, x: Array, y: Array, soft: float, radii: tuple[float, float]
+) -> Array:
+    cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+    low, high = (-0.1, -0.1, radii[0]), (1.1, 1.1, radii[1])
+    for cx, cy, radius in rng.uniform(low, high, (12, 3)).tolist():
+        distance = np.sqrt((x - cx) ** 2 + (y - cy) ** 2) - radius
+        cover = np.maximum(cover, np.clip(0.5 - distance / soft, 0, 1))
+    return cover
+
+
+def _cloud_puffs(rng: np.random.Generator, x: Array, y: Array, pixel: float) -> Array:
+    cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+    for cx, cy, size in rng.uniform((-0.1, 0.0, 0.07), (1.1, 0.5, 0.12), (6, 3)).tolist():
+        for shift, share in ((-1.1, 0.6), (0.0, 1.0), (1.0, 0.7)):
+            dx, dy = x - cx - shift * size, y - cy + (share - 0.6) * 0.5 * size
+            distance = np.sqrt(dx * dx + dy * dy) - share * size
+            cover = np.maximum(cover, np.clip(0.5 - distance / (2 * pixel), 0, 1))
+    return cover

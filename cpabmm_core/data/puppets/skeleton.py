@@ -1,0 +1,98 @@
+"""Trees of rigid bones and their forward kinematics.
+
+Convention: x to the right of the picture, y down, z away from the viewer. A character at rest
+stands upright and looks at the viewer: its forward direction is -z and its left side is at +x.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cpabmm_core.data.puppets.colour import Array
+
+Angles = Mapping[str, Array]
+Vector = tuple[float, float, float]
+
+_PLANE = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One rotation of a bone against its parent: `factor` times the angle called `angle`."""
+
+    axis: Literal["x", "y", "z"]
+    angle: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A rigid segment that starts at `anchor`, seen from the end of its parent."""
+
+    name: str
+    parent: str | None
+    anchor: Vector
+    reach: Vector
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A named point to report: the start or the end of a bone, drawn with one layer."""
+
+    name: str
+    bone: str
+    at: Literal["start", "end"]
+    layer: str
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Bones (parents first), the joints to report and the bones that stand on the ground."""
+
+    bones: tuple[Bone, ...]
+    joints: tuple[Joint, ...]
+    ground: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Bones in space, frame by frame, in body units."""
+
+    starts: dict[str, Array]
+    ends: dict[str, Array]
+    rotations: dict[str, Array]
+
+
+def rotation(
+    axis: Literal["x", "y", "z"],
+    angle: Array,  # (F,) radians
+) -> Array:
+    """Return the right-handed rotations about one axis, (F, 3, 3)."""
+    first, second = _PLANE[axis]
+    matrix = np.zeros((len(angle), 3, 3))
+    matrix[:, np.arange(3), np.arange(3)] = 1.0
+    matrix[:, first, first] = matrix[:, second, second] = np.cos(angle)
+    matrix[:, second, first] = np.sin(angle)
+    matrix[:, first, second] = -np.sin(angle)
+    return matrix
+
+
+def solve_pose(skeleton: Skeleton, angles: Angles, frames: int) -> Pose:
+    """Turn joint angles (each (F,) radians; missing ones are 0) into bones in space."""
+    pose = Pose({}, {}, {})
+    origin = np.zeros((frames, 3))
+    upright = np.broadcast_to(np.eye(3), (frames, 3, 3))
+    for bone in skeleton.bones:
+        base = origin if bone.parent is None else pose.ends[bone.parent]
+        turned = upright if bone.parent is None else pose.rotations[bone.parent]
+        start = base + turned @ np.asarray(bone.anchor)
+        for turn in bone.turns:
+            if turn.angle in angles:
+                turned = turned @ rotation(turn.axis, turn.factor * angles[turn.angle])
+        pose.starts[bone.name] = start
+        pose.ends[bone.name] = start + turned @ np.asarray(bone.reach)
+        pose.rotations[bone.name] = turned
+    return pose

@@ -1,0 +1,156 @@
+"""Putting a moving character into the frame: on the ground, all of it inside, not too fast."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpabmm_core.data.puppets.appearance import Identity
+from cpabmm_core.data.puppets.background import Camera
+from cpabmm_core.data.puppets.bodies import biped, quadruped
+from cpabmm_core.data.puppets.colour import Array
+from cpabmm_core.data.puppets.motion import BEATS, Clock, Motion, wander
+from cpabmm_core.data.puppets.skeleton import Pose, Skeleton, solve_pose
+
+FRAME_RATE = 25
+FASTEST = 0.029
+"""Farthest that a joint moves from one frame to the next, as a share of the frame."""
+_EDGE = 0.04
+"""Empty border that a character keeps, as a share of the frame, before the camera moves."""
+_TALLEST = (0.82, 0.94)
+"""Height that a character gets if its movement leaves room, as a share of the frame."""
+_DRIFT = 0.16
+"""Farthest that a character wanders to either side, in body units."""
+_APPROACH = 0.09
+"""How much larger a character gets as it comes nearer, in logarithm."""
+_SOFTEST = 0.02
+_SHORTEST = 0.35
+"""Seconds that the change from one pose to the next takes at least."""
+_SAMPLES = 32
+_LOOP = np.arange(BEATS * _SAMPLES) * (2 * np.pi / _SAMPLES)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A filmed pose; body units times `unit` plus `origin` are scene coordinates."""
+
+    pose: Pose
+    camera: Array  # (F, 2, 3) scene to frame, [0, 1]^2
+    unit: Array  # (F,)
+    origin: Array  # (2,)
+
+    def project(
+        self,
+        points: Array,  # (F, 3) body units
+    ) -> Array:
+        """Return points of the frame, (F, 2) in [0, 1]."""
+        scene = self.origin + self.unit[:, None] * points[:, :2]
+        return np.asarray(
+            np.einsum("fij,fj->fi", self.camera[:, :, :2], scene) + self.camera[:, :, 2]
+        )
+
+
+class Stage:
+    """A character with its motion, camera, place and tempo."""
+
+    def __init__(
+        self, who: Identity, motion: Motion, camera: Camera, rng: np.random.Generator
+    ) -> None:
+        """Choose place, size and tempo, so that the whole loop of the motion keeps its limits."""
+        self.who = who
+        self.skeleton = _build_skeleton(who)
+        self._motion = motion
+        self._camera = camera
+        self._drift, self._approach = wander(rng, 1.0, 2, 4), wander(rng, 1.0, 2, 4)
+        self._sway, self._look = wander(rng, 9.0, 2, 4), wander(rng, 9.0, 1, 4)
+        self._unit, self._origin = 1.0, np.zeros(2)
+        self._widest_drift = self._largest_approach = 0.0
+        self._place(rng)
+        self._clock = self._set_clock()
+
+    def shoot(
+        self,
+        time: Array,  # (F,) seconds
+    ) -> Shot:
+        """Return the character as filmed at the given times."""
+        return self._shoot(self._clock.phase(time), time)
+
+    def joints(
+        self,
+        shot: Shot,
+    ) -> Array:
+        """Return all joints, (F, J, 2) in [0, 1]."""
+        pose = shot.pose
+        sides = {"start": pose.starts, "end": pose.ends}
+        points = [shot.project(sides[joint.at][joint.bone]) for joint in self.skeleton.joints]
+        return np.stack(points, axis=1)
+
+    def _shoot(self, phase: Array, time: Array) -> Shot:
+        unit = self._unit * np.exp(self._largest_approach * self._approach(phase))
+        return Shot(self._pose(phase), self._camera.matrices(time), unit, self._origin)
+
+    def _pose(self, phase: Array) -> Pose:
+        channels = self._motion.angles(phase)
+        channels["yaw"] = channels["yaw"] + np.deg2rad(self._sway(phase))
+        look = np.deg2rad(self._look(phase))
+        channels["head_yaw"] = channels.get("head_yaw", 0.0) + look
+        pose = solve_pose(self.skeleton, channels, len(phase))
+        soles = np.stack([pose.ends[bone][:, 1] for bone in self.skeleton.ground])
+        highest = soles.max(0)
+        floor = highest + _SOFTEST * np.log(np.exp((soles - highest) / _SOFTEST).sum(0))
+        shift = np.zeros((len(phase), 3))
+        shift[:, 0] = channels.get("drift", 0.0) + self._widest_drift * self._drift(phase)
+        shift[:, 1] = -floor - channels.get("jump", 0.0)
+        for points in (pose.starts, pose.ends):
+            for bone in points:
+                points[bone] = points[bone] + shift
+        return pose
+
+    def _place(self, rng: np.random.Generator) -> None:
+        low, high = _reach(self._pose(_LOOP), self.who)
+        room = 1 - 2 * _EDGE
+        extent = high - low
+        self._unit = float(min(rng.uniform(*_TALLEST) / extent[1], (room / extent).min()))
+        # What room is left goes to wandering about and to coming nearer.
+        slack = room - self._unit * extent
+        self._widest_drift = float(min(0.5 * slack[0] / self._unit, _DRIFT))
+        slack[0] -= 2 * self._unit * self._widest_drift
+        self._largest_approach = float(min(slack[1], 0.5 * slack[0] + 0.03, _APPROACH))
+        place = rng.uniform(0.3, 0.7, 2)
+        self._origin = _EDGE + slack * place - self._unit * low
+        self._origin[0] += self._unit * self._widest_drift
+
+    def _set_clock(self) -> Clock:
+        """Make each beat as long as its fastest joint needs, and not shorter than intended."""
+        still = np.zeros(len(_LOOP))
+        joints = self.joints(self._shoot(_LOOP, still))
+        steps = np.sqrt((np.diff(joints, axis=0, append=joints[:1]) ** 2).sum(-1)).max(1)
+        # The camera adds a little to what the body does.
+        needed = steps.reshape(BEATS, -1).max(1) * _SAMPLES / (0.93 * FASTEST * FRAME_RATE)
+        if self._motion.name == "free":
+            return Clock(np.maximum(needed, _SHORTEST))
+        return Clock(np.full(BEATS, max(float(needed.max()), self._motion.beat)))
+
+
+def _build_skeleton(who: Identity) -> Skeleton:
+    if who.body_plan == "biped":
+        return biped(who.proportions, tail=who.tail)
+    return quadruped(who.proportions)
+
+
+def _reach(pose: Pose, who: Identity) -> tuple[Array, Array]:
+    """Return the corners of a box around the character in all frames, in body units."""
+    points = np.concatenate([*pose.starts.values(), *pose.ends.values()])[:, :2]
+    thickness = 0.06 if who.body_plan == "biped" else who.proportions["pelvis_radius"]
+    head = pose.ends["head"][:, :2]
+    crowned = who.hat not in ("none", "cap") or who.ears == "long"
+    wide, tall = 1.25 * who.proportions["head_width"], who.proportions["head_height"]
+    above = head - np.array([wide, tall * (2.05 if crowned else 1.45)])
+    below = head + np.array([wide, tall])
+    low = np.minimum((points - 0.06).min(0), above.min(0))
+    high = np.maximum((points + np.array([thickness, 0.06])).max(0), below.max(0))
+    if who.body_plan == "quadruped":
+        muzzle = 1.2 * who.proportions["muzzle"]
+        low[0] = min(low[0], head[:, 0].min() - muzzle)
+        high[0] = max(high[0], head[:, 0].max() + muzzle)
+        low[0] = min(low[0], points[:, 0].min() - thickness)
+    return low, high
