@@ -128,7 +128,7 @@ def sensitivities(
         constant = costates.sum(0).permute(2, 0, 1)[..., None]
         gradient.index_add_(0, row, torch.cat([linear, constant], dim=3).flatten(1))
         covectors[:, :, step.point] = costate + series.sum(0)
-    return gradient.view(rows, -1, 6), covectors
+    return gradient.view(rows, covectors.shape[0], 6), covectors
 
 
 def _slack(tess: Tessellation, x: Tensor, y: Tensor) -> Tensor:

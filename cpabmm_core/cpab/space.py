@@ -73,7 +73,7 @@ class VelocitySpace:
     ) -> Tensor:  # (B, cells, 2, 3)
         """The affine velocity map of each cell."""
         basis = self.tensor("basis", theta).reshape(self.dim, -1)
-        return (theta @ basis).reshape(-1, self.tessellation.cells, 2, 3)
+        return (theta @ basis).reshape(len(theta), self.tessellation.cells, 2, 3)
 
     def coordinates(
         self,

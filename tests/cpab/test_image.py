@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab import image as module
+from cpabmm_core.cpab.image import warp_image
+
+SPACE = VelocitySpace(Tessellation(3, 3))
+CONTENT = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
+
+
+def translation(x: float, y: float) -> torch.Tensor:
+    """theta of the constant field (x, y), which moves everything by (x, y)."""
+    affine = torch.zeros(1, SPACE.tessellation.cells, 2, 3, dtype=torch.float64)
+    affine[..., 2] = torch.tensor([x, y])
+    return SPACE.coordinates(affine)
+
+
+def test_the_identity_leaves_every_pixel() -> None:
+    theta = torch.zeros(1, SPACE.dim, dtype=torch.float64)
+    np.testing.assert_array_equal(warp_image(SPACE, theta, CONTENT), CONTENT)
+
+
+def test_a_translation_by_whole_pixels_shifts_and_fills_with_black() -> None:
+    height, width, _ = CONTENT.shape
+    moved = warp_image(SPACE, translation(5 / (width - 1), -2 / (height - 1)), CONTENT)
+    np.testing.assert_array_equal(moved[:-2, 5:], CONTENT[2:, :-5])
+    assert not moved[-1].any()
+    assert not moved[:, :4].any()
+
+
+def test_content_goes_where_the_transformation_sends_it() -> None:
+    theta = 0.3 * torch.randn(1, SPACE.dim, generator=torch.Generator().manual_seed(1))
+    point = torch.tensor([[[0.5, 0.5]]])
+    y, x = np.mgrid[:81, :81] / 80
+    blob = 255 * np.exp(-((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.002)
+    moved = warp_image(SPACE, theta, np.repeat(blob.astype(np.uint8)[..., None], 3, axis=2))
+    top, left = np.unravel_index(moved[..., 0].argmax(), (81, 81))
+    expected = transform(SPACE, theta, point)[0, 0] * 80
+    np.testing.assert_allclose([left, top], expected.numpy(), atol=1.5)
+    assert not np.allclose(expected.numpy(), 40, atol=3)
+
+
+def test_parts_give_the_same_picture_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    theta = translation(0.1, 0.2)
+    whole = warp_image(SPACE, theta, CONTENT)
+    monkeypatch.setattr(module, "_POINTS_AT_ONCE", 100)
+    np.testing.assert_array_equal(warp_image(SPACE, theta, CONTENT), whole)
+
+
+def test_a_single_pixel_is_a_picture() -> None:
+    theta = torch.zeros(1, SPACE.dim)
+    assert warp_image(SPACE, theta, CONTENT[:1, :1]).tolist() == CONTENT[:1, :1].tolist()
