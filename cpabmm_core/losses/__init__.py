@@ -1,0 +1,1 @@
+"""Training losses: one a file, added up by `objective`."""

@@ -1,0 +1,28 @@
+"""Warp loss: the flow should carry the source's features to the driving frame's (as in TPSMM)."""
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.models.dense_motion import Motion
+from cpabmm_core.models.inpainting import mask_features, warp_features
+
+
+def warp_loss(
+    source_features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i)
+    driving_features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i)
+    motion: Motion,
+) -> Tensor:  # ()
+    """Sum over levels of the mean L1 distance where the source shows what the driving frame does.
+
+    Features and masks are constants here: the gradient goes to the flow only.
+    """
+    fixed = Motion(
+        motion.deformation,
+        motion.contribution_maps,
+        [mask.detach() for mask in motion.occlusion_maps],
+        motion.deformed_sources,
+    )
+    warped = warp_features([level.detach() for level in source_features], fixed)
+    wanted = mask_features([level.detach() for level in driving_features], fixed)
+    distances = [(a - b).abs().mean() for a, b in zip(warped, wanted, strict=True)]
+    return torch.stack(distances).sum()

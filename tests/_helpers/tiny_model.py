@@ -1,0 +1,53 @@
+"""An animation model that is small enough to be built and run in a test."""
+
+from typing import Any
+
+import torch
+
+from cpabmm_core.config import Config, config_from_dict
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.build import build_model
+from cpabmm_core.models.keypoints import RegressionHead
+
+_BACKBONE = "test_efficientnet"  # timm's smallest convolutional model with batch norm
+
+
+def tiny_config(**changes: object) -> Config:
+    """A configuration of a very small model on frames of 32 pixels.
+
+    Args:
+        changes: dotted keys and values: ``tiny_config(**{"model.motion": "tps"})``.
+    """
+    values: dict[str, Any] = {
+        "data": {"frame_size": 32},
+        "model": {
+            "keypoints": {"backbone": _BACKBONE, "groups": 2, "points_per_group": 3},
+            "background": {"backbone": _BACKBONE},
+            "cpab": {"cells": 2, "global_cells": 2},
+            "dense_motion": {"block_expansion": 4, "max_features": 16, "blocks": 3},
+            "inpainting": {"block_expansion": 4, "max_features": 16, "down_blocks": 2},
+        },
+    }
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        section = values
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return config_from_dict(values, "tiny_config")
+
+
+def tiny_model(config: Config | None = None, *, seed: int = 0) -> AnimationModel:
+    """A model with random weights, the same for the same seed; in eval mode.
+
+    The keypoints of a fresh model lie in one spot and hardly move. Here they are spread over the
+    frame and depend on it, so that another driving frame gives another picture.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(config or tiny_config()).eval()
+        head = model.keypoint_detector.head
+        if isinstance(head, RegressionHead):
+            torch.nn.init.normal_(head.linear.weight, std=20.0)
+            torch.nn.init.uniform_(head.linear.bias, -1.5, 1.5)
+        return model

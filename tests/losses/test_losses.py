@@ -1,0 +1,146 @@
+import pytest
+import torch
+from _helpers.tiny_model import tiny_config, tiny_model
+from torch import Tensor
+
+from cpabmm_core.config import LossesConfig
+from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.geometry.tps import random_tps
+from cpabmm_core.losses.background import background_loss
+from cpabmm_core.losses.equivariance import equivariance_loss
+from cpabmm_core.losses.objective import Objective, Outcome, reconstruction_loss
+from cpabmm_core.losses.pixel import PixelLoss
+from cpabmm_core.losses.warp import warp_loss
+from cpabmm_core.models.inpainting import warp_features
+
+
+def images(seed: int, batch: int = 2, size: int = 32) -> Tensor:
+    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_pixel_loss_of_a_constant_error_is_the_error() -> None:
+    image = 0.5 * images(0)
+    assert PixelLoss()(image, image).item() == 0
+    assert PixelLoss()(image + 0.25, image).item() == pytest.approx(0.25, abs=1e-6)
+
+
+def test_pixel_loss_of_a_step_edge() -> None:
+    """Scale 1 of an 8 x 8 frame: error 1 on half of it, one of 7 columns has a difference of 1."""
+    error = torch.zeros(1, 3, 8, 8)
+    error[..., 4:] = 1
+    scale_1 = 0.5 + 2 * (1 / 7 + 0) / 2
+    scale_2 = 0.5 + 2 * (1 / 3 + 0) / 2  # 4 x 4; the next one is too small to count
+    expected = (scale_1 + scale_2) / 2
+    assert PixelLoss()(error, torch.zeros_like(error)).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_equivariance_loss_knows_the_way_back() -> None:
+    deformation = random_tps(2, generator=torch.Generator().manual_seed(3))
+    deformed = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(4)) - 0.5
+    keypoints = deformation(deformed)
+    assert equivariance_loss(keypoints, deformed, deformation).item() < 1e-6
+    assert equivariance_loss(keypoints + 0.1, deformed, deformation).item() == pytest.approx(0.1)
+
+
+def test_background_loss_of_inverse_motions_is_zero() -> None:
+    there = torch.eye(3).repeat(2, 1, 1)
+    there[:, 0, 2], there[:, 1, 1] = 0.3, 1.2
+    assert background_loss(there, there.inverse()).item() < 1e-6
+    assert background_loss(there, torch.eye(3).expand(2, 3, 3)).item() == pytest.approx(0.5 / 9)
+
+
+def outcome_of(config_changes: dict[str, object], weights: LossesConfig) -> tuple[Objective, Outcome]:
+    model = tiny_model(tiny_config(**config_changes)).train()
+    objective = Objective(model, PixelLoss(), weights)
+    generator = torch.Generator().manual_seed(0)
+    outcome = objective(images(1), images(2), dropout=0.0, with_background=True, generator=generator)
+    return objective, outcome
+
+
+def test_warp_loss_teaches_the_flow_only() -> None:
+    objective, outcome = outcome_of({}, LossesConfig())
+    model = objective.model
+    source, driving = model.inpainting.encode(images(1)), model.inpainting.encode(images(2))
+    warp_loss(source, driving, outcome.motion).backward()
+    assert all(p.grad is None for p in model.inpainting.parameters())
+    assert model.keypoint_detector.head.linear.weight.grad.abs().sum() > 0
+
+
+def test_warp_loss_of_perfect_motion_is_zero() -> None:
+    _, outcome = outcome_of({}, LossesConfig())
+    features = [torch.rand(2, 4, 32 // 2**i, 32 // 2**i) for i in range(3)]
+    moved = warp_features(features, outcome.motion)
+    visible = list(reversed(outcome.motion.occlusion_maps))
+    driving = [level / mask for level, mask in zip(moved, visible, strict=True)]
+    assert warp_loss(features, driving, outcome.motion).item() < 1e-6
+
+
+@pytest.mark.parametrize("motion", ["cpab", "tps"])
+def test_objective_adds_up_and_reaches_every_part(motion: str) -> None:
+    objective, outcome = outcome_of({"model.motion": motion}, LossesConfig())
+    losses = outcome.losses
+    assert set(losses) == {"reconstruction", "warp", "equivariance", "background", "loss"}
+    parts = [value for name, value in losses.items() if name != "loss"]
+    torch.testing.assert_close(losses["loss"], torch.stack(parts).sum())
+    losses["loss"].backward()
+    for name, part in objective.model.named_children():
+        gradients = [p.grad for p in part.parameters() if p.grad is not None]
+        assert gradients and sum(g.abs().sum() for g in gradients) > 0, name
+
+
+def test_weights_scale_and_switch_off() -> None:
+    _, full = outcome_of({}, LossesConfig())
+    _, half = outcome_of({}, LossesConfig(reconstruction=5, warp=0, background=0))
+    assert set(half.losses) == {"reconstruction", "equivariance", "loss"}
+    torch.testing.assert_close(2 * half.losses["reconstruction"], full.losses["reconstruction"])
+
+
+def test_detached_fit_keeps_the_warp_from_the_keypoints() -> None:
+    """With the paper's detached fit the flow depends on the keypoints through the network only."""
+    for implicit, expected in ((True, True), (False, False)):
+        model = tiny_model(tiny_config(**{"model.cpab.implicit_gradient": implicit}))
+        source, driving = model.keypoints(images(1)), model.keypoints(images(2))
+        flows = model.candidate_motion(source, driving, (8, 8))
+        assert flows.requires_grad is expected
+
+
+def test_reconstruction_falls_back_to_pixels(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert reconstruction_loss(LossesConfig())[1] == "pixel"
+    with pytest.raises(ConfigError, match="give their path as losses.vgg_weights or take pixel"):
+        reconstruction_loss(LossesConfig(reconstruction_kind="perceptual"))
+    with pytest.raises(CheckpointError, match="no such file"):
+        reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "none.pth"))
+    (tmp_path / "bad.pth").write_bytes(b"<html>")
+    with pytest.raises(CheckpointError, match=r"bad\.pth: not torchvision's VGG-19 weights"):
+        reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "bad.pth"))
+
+
+def test_perceptual_loss_equals_a_plain_computation(tmp_path) -> None:
+    """Random weights of the real class, found in the cache as a user would have them."""
+    from torchvision.models import vgg19
+
+    network = vgg19(weights=None)
+    torch.save(network.state_dict(), tmp_path / "vgg.pth")
+    loss, kind = reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "vgg.pth"))
+    assert kind == "perceptual"
+    a, b = images(5, batch=1).requires_grad_(), images(6, batch=1)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    expected = torch.zeros(())
+    layers = [layer for layer in network.features]
+    for layer in layers:
+        if isinstance(layer, torch.nn.ReLU):
+            layer.inplace = False
+    for scale in (1, 2):  # 32 and 16 pixels; 8 is too small for five stages
+        x, y = (torch.nn.functional.avg_pool2d((i - 0), scale) for i in (a, b))
+        x, y = (x - mean) / std, (y - mean) / std
+        for index, layer in enumerate(layers[:30]):
+            x, y = layer(x), layer(y)
+            if index in (1, 6, 11, 20, 29):
+                expected = expected + (x - y).abs().mean()
+    value = loss(a, b)
+    torch.testing.assert_close(value, expected)
+    value.backward()
+    assert a.grad.abs().sum() > 0
+    assert all(p.grad is None for p in loss.parameters())
