@@ -1,0 +1,90 @@
+"""Fit of one frame's 11 transformations: ours against the paper's Adam on libcpab, in one run.
+
+    python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_cpab_fit.py
+
+The frame has 10 groups of 5 keypoints (local, 4 x 4) and all 50 together (global, 6 x 6); the
+motion is smooth plus noise of 0.003 of the square, and one frame is one fit of each.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+
+import libcpab
+import torch
+from torch import Tensor
+
+from cpabmm_core.cpab import Tessellation, VelocitySpace, fit
+
+NOISE = 0.003
+REPEATS = 20
+
+
+def smooth_motion(points: Tensor) -> Tensor:
+    """A gentle turn, a stretch and a wave, as a body might move between two frames."""
+    x, y = points[..., 0] - 0.5, points[..., 1] - 0.5
+    wave = 0.03 * torch.sin(5 * x) * torch.cos(4 * y)
+    moved = torch.stack([0.06 * y - 0.03 * x + wave + 0.02, -0.05 * x + 0.04 * y - wave], dim=-1)
+    return points + moved
+
+
+def frame(seed: int) -> tuple[Tensor, Tensor]:
+    """(10, 5, 2) keypoints of the driving frame and of the source, in the unit square."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = 0.2 + 0.6 * torch.rand(10, 1, 2, generator=generator)
+    driving = centres + 0.06 * torch.randn(10, 5, 2, generator=generator)
+    noise = NOISE * torch.randn(10, 5, 2, generator=generator)
+    return driving, smooth_motion(driving) + noise
+
+
+def paper_adam(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations: int) -> Tensor:
+    """Mean residual of the paper's fit: Adam with learning rate 1e-2 from theta close to 0."""
+    theta = torch.full((len(driving), engine.get_theta_dim()), 1e-6, requires_grad=True)
+    optimizer = torch.optim.Adam([theta], lr=1e-2)
+    points = driving.transpose(1, 2).contiguous()
+    for _ in range(iterations):
+        residual = engine.transform_grid(points, theta).transpose(1, 2) - source
+        optimizer.zero_grad()
+        residual.square().mean().backward()
+        optimizer.step()
+    with torch.no_grad():
+        residual = engine.transform_grid(points, theta).transpose(1, 2) - source
+    return residual.norm(dim=-1).mean()
+
+
+def timed(action: Callable[[], Tensor], repeats: int) -> tuple[float, float]:
+    """Mean seconds of one call, and what it returned."""
+    start = perf_counter()
+    for _ in range(repeats):
+        value = action()
+    return (perf_counter() - start) / repeats, float(value)
+
+
+def test_fit_is_100_times_faster_at_no_larger_residual() -> None:
+    driving, source = frame(seed=0)
+    sets = {"local": (driving, source), "global": (driving.view(1, 50, 2), source.view(1, 50, 2))}
+    spaces = {"local": VelocitySpace(Tessellation(4, 4)), "global": VelocitySpace(Tessellation(6, 6))}
+    peers = {
+        "local": (libcpab.Cpab([4, 4], zero_boundary=False), 200),
+        "global": (libcpab.Cpab([6, 6], zero_boundary=False), 300),
+    }
+
+    def ours(name: str) -> Tensor:
+        return fit(spaces[name], *sets[name]).residual.norm(dim=-1).mean()
+
+    total_ours = total_peer = 0.0
+    residuals = {}
+    for name, (engine, iterations) in peers.items():
+        ours(name)
+        seconds, residual = timed(lambda name=name: ours(name), REPEATS)
+        peer_seconds, peer_residual = timed(
+            lambda name=name, e=engine, n=iterations: paper_adam(e, *sets[name], n), 1
+        )
+        print(
+            f"\n{name}: ours {seconds * 1e3:.1f} ms, residual {residual:.2e}; "
+            f"Adam on libcpab {peer_seconds:.2f} s, residual {peer_residual:.2e}"
+        )
+        total_ours, total_peer = total_ours + seconds, total_peer + peer_seconds
+        residuals[name] = (residual, peer_residual)
+    print(f"one frame: {total_peer / total_ours:.0f} times faster ({torch.get_num_threads()} threads)")
+    assert total_peer > 100 * total_ours
+    assert all(mine <= theirs for mine, theirs in residuals.values())
