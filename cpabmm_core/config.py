@@ -53,7 +53,7 @@ class KeypointsConfig(_Section):
     backbone: str = "resnet18"
     """``resnet18`` (torchvision, as in the paper) or the name of any timm model."""
     head: Literal["regression", "heatmap"] = "regression"
-    """``regression``: pooled features to coordinates (the paper); ``heatmap``: spatial soft-argmax."""
+    """``regression``: pooled features to coordinates (paper); ``heatmap``: spatial soft-argmax."""
     groups: Positive = 10
     points_per_group: Annotated[int, Field(ge=3)] = 5
 
@@ -165,7 +165,9 @@ class Config(_Section):
 def shipped_configs() -> list[str]:
     """Names of the configurations that come with the package, sorted."""
     folder = resources.files("cpabmm_core") / "configs"
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
 
 
 def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -51,7 +51,7 @@ def test_overrides_win_over_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides,message",
+    ("overrides", "message"),
     [
         (["training.batchsize=3"], "unknown key training.batchsize; did you mean batch_size?"),
         (["model.cpab.cels=3"], "unknown key model.cpab.cels; did you mean cells?"),
@@ -74,7 +74,7 @@ def test_unknown_config_suggests_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    "content,message",
+    ("content", "message"),
     [
         (b"data: [1", "not valid YAML"),
         (b"just words", "expected sections"),
@@ -87,7 +87,8 @@ def test_damaged_files_are_named(content: bytes, message: str, tmp_path: Path) -
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(file)
-    assert "own.yaml" in str(caught.value) and "\n" not in str(caught.value)
+    assert "own.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_empty_file_is_all_defaults(tmp_path: Path) -> None:

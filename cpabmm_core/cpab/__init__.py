@@ -1,4 +1,4 @@
-"""Continuous piecewise-affine based (CPAB) transformations of the plane (Freifeld et al., PAMI 2017).
+"""Continuous piecewise-affine based (CPAB) transformations of the plane (Freifeld et al., 2017).
 
 Points live in the unit square [0, 1]^2, x to the right and y downward. A velocity field that is
 affine in each triangle of a tessellation and continuous everywhere is integrated for one unit of

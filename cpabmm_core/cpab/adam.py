@@ -29,7 +29,9 @@ def solve(
         gradient = torch.einsum("bpi,bpid->bd", end - target, jacobian) / source.shape[1]
         mean = _BETA1 * mean + (1 - _BETA1) * gradient
         square = _BETA2 * square + (1 - _BETA2) * gradient**2
-        theta = theta - _RATE * (mean / (1 - _BETA1**k)) / ((square / (1 - _BETA2**k)).sqrt() + _EPSILON)
+        theta = theta - _RATE * (mean / (1 - _BETA1**k)) / (
+            (square / (1 - _BETA2**k)).sqrt() + _EPSILON
+        )
     _, jacobian = transform_with_jacobian(space, theta, source)
     converged = torch.ones(len(theta), dtype=torch.bool, device=theta.device)
     return Solution(theta, total, converged, jacobian)

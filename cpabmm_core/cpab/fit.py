@@ -44,7 +44,7 @@ def fit(
         source: float32 or float64.
         target: where the source points should go; same shape, dtype and device.
         solver: ``gauss-newton``: Levenberg-Marquardt in dual form with a smoothness prior;
-            ``adam``: the paper's gradient descent from theta = 0, whose early stop is its only prior.
+            ``adam``: the paper's gradient descent from theta = 0, with its early stop for a prior.
         iterations: upper bound; None takes the solver's default.
         differentiable: give theta the gradient with respect to source and target that follows from
             the implicit function theorem at the Gauss-Newton solution; otherwise it is detached.
@@ -57,7 +57,9 @@ def fit(
     if solver not in ("gauss-newton", "adam"):
         raise ConfigError(f"solver: expected gauss-newton or adam, got {solver!r}")
     if differentiable and solver == "adam":
-        raise ConfigError("solver adam has no gradient: switch implicit_gradient off or use gauss-newton")
+        raise ConfigError(
+            "solver adam has no gradient: switch implicit_gradient off or use gauss-newton"
+        )
     solve = gauss_newton.solve if solver == "gauss-newton" else adam.solve
     with torch.no_grad():
         solution = solve(space, source.detach(), target.detach(), iterations)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform, transform_with_jacobian
+from cpabmm_core.cpab.transform import transform_with_jacobian
 
 NOISE = 3e-4
 ITERATIONS = 12
@@ -41,7 +41,7 @@ def solve(
     target: Tensor,  # (B, P, 2)
     iterations: int | None,
 ) -> Solution:
-    """Fit each of the B sets of points; a step that does not lower the cost is damped and retried."""
+    """Fit each of the B sets of points; a step that raises the cost is damped and tried again."""
     precision, covariance = _prior(space, source)
     theta = source.new_zeros(source.shape[0], space.dim)
     end, jacobian = transform_with_jacobian(space, theta, source)
@@ -51,7 +51,9 @@ def solve(
     done = 0
     while done < (ITERATIONS if iterations is None else iterations) and len(active):
         done += 1
-        step = _step(theta[active], (end - target)[active], jacobian[active], covariance, damping[active])
+        step = _step(
+            theta[active], (end - target)[active], jacobian[active], covariance, damping[active]
+        )
         trial = theta[active] + step
         trial_end, trial_jacobian = transform_with_jacobian(space, trial, source[active])
         trial_cost = _cost(trial, trial_end - target[active], precision)

@@ -220,7 +220,9 @@ def _first_exit(
     if not edge.numel():
         return fraction
 
-    polynomial = normal[edge, 0, point] * path[:, 0, point] + normal[edge, 1, point] * path[:, 1, point]
+    polynomial = (
+        normal[edge, 0, point] * path[:, 0, point] + normal[edge, 1, point] * path[:, 1, point]
+    )
     whole = torch.ones_like(polynomial[0])
     slopes = polynomial * powers
     turning_point = _root(-slopes[0], -slopes[1:], whole, newton)

@@ -1,4 +1,4 @@
-"""Smoothness prior of velocity fields: how a fitted motion extends between and beyond its points."""
+"""Smoothness prior of velocity fields: how a fitted motion extends beyond its points."""
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ RIDGE = 1e-5
 def smoothness_precision(space: VelocitySpace) -> Tensor:
     """(dim, dim) float64: theta^T P theta is the roughness of a field.
 
-    P is the squared graph Laplacian of the triangle mesh, applied to the velocities at the vertices,
-    plus a small ridge that makes it invertible (a constant field has no roughness).
+    P is the squared graph Laplacian of the triangle mesh, applied to the velocities at the
+    vertices, plus a small ridge that makes it invertible (a constant field has no roughness).
     """
     tess = space.tessellation
     first, second = tess.edges.T

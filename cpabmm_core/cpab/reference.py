@@ -1,8 +1,8 @@
 """Slow and readable CPAB transformation: one point at a time, in float64.
 
 The twin that the fast path is tested against. It shares the definition of the cells with it, but
-nothing of the integration: matrix exponentials instead of Taylor polynomials, and crossings found by
-sampling and bisection instead of polynomial roots.
+nothing of the integration: matrix exponentials instead of Taylor polynomials, and crossings found
+by sampling and bisection instead of polynomial roots.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ def velocity(
 
 
 def _move(matrix: Array, point: Array, duration: float) -> Array:
-    """Solution of dx/dt = A [x, 1] after `duration`, by a matrix exponential in homogeneous form."""
+    """Solution of dx/dt = A [x, 1] after `duration`: a matrix exponential."""
     generator = np.zeros((3, 3))
     generator[:2] = matrix * duration
     moved: Array = (expm(generator) @ np.append(point, 1.0))[:2]

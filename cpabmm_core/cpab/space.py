@@ -20,7 +20,7 @@ _RANK_TOLERANCE = 1e-7
 class VelocitySpace:
     """Continuous piecewise-affine velocity fields on a tessellation of the unit square.
 
-    A field is v(x, y) = A_c [x, y, 1]^T in cell c. It is fixed by its velocities at the vertices, so
+    A field is v(x, y) = A_c [x, y, 1]^T in cell c. Its velocities at the vertices fix it, so
     continuity holds by construction; what the boundary and the volume ask for besides is linear in
     those velocities. `theta` are the coordinates of a field in an orthonormal basis (of the stacked
     A_c, Euclidean norm) that depends on nothing but the arguments: the projections of the unit
@@ -29,7 +29,8 @@ class VelocitySpace:
     Args:
         tessellation: the triangles.
         boundary: ``free``: the field goes on outside the square, each border triangle's affine map
-            holding outward too, and stays continuous there; ``zero``: no velocity across the border.
+            holding outward too, and stays continuous there; ``zero``: no velocity across the
+            border.
         volume_preserving: divergence-free, trace(A_c) = 0.
 
     Raises:
@@ -79,7 +80,7 @@ class VelocitySpace:
         self,
         affine: Tensor,  # (B, cells, 2, 3)
     ) -> Tensor:  # (B, dim)
-        """theta of the field in the space that is nearest to the given maps."""
+        """Theta of the field in the space that is nearest to the given maps."""
         basis = self.tensor("basis", affine).reshape(self.dim, -1)
         return affine.flatten(1) @ basis.T
 
@@ -95,7 +96,8 @@ class VelocitySpace:
                 "vertex_basis": lambda: self._vertex_basis,
                 "half_planes": lambda: self.tessellation.half_planes,
             }
-            with torch.inference_mode(False):  # a copy made there could not be trained with later
+            # A copy made in inference mode could not be trained with later.
+            with torch.inference_mode(mode=False):
                 self._copies[key] = torch.from_numpy(constants[name]()).to(like)
         return self._copies[key]
 
@@ -121,11 +123,13 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
         constraints.append((fields[:, :, 0, 0] + fields[:, :, 1, 1]).T)
     null = _null_projector(np.concatenate(constraints), len(fields))
     projected = np.tensordot(null, fields, axes=1).reshape(len(fields), -1)
-    return _orthonormalise(projected).reshape(-1, tessellation.cells, 2, 3)
+    negligible = _RANK_TOLERANCE * float(np.abs(fields).max())
+    basis = _orthonormalise(projected, negligible)
+    return basis.reshape(len(basis), tessellation.cells, 2, 3)
 
 
 def _vertex_fields(tess: Tessellation) -> Array:
-    """(2 V, cells, 2, 3): the field of unit velocity along x or y at one vertex, zero at the others."""
+    """(2 V, cells, 2, 3): fields of unit velocity along x or y at one vertex, 0 at the others."""
     fields = np.zeros((len(tess.vertices), 2, tess.cells, 2, 3))
     for cell, triangle in enumerate(tess.triangles):
         corners = np.column_stack([tess.vertices[triangle], np.ones(3)])
@@ -148,7 +152,7 @@ def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array)
                 continue
             for vertex in on_wall:
                 if 0.0 < tess.vertices[vertex, other] < 1.0:
-                    before, after = _border_triangles(tess, vertex, axis, wall)
+                    before, after = _border_triangles(tess, int(vertex), axis, wall)
                     rows.append((fields[:, before, :, axis] - fields[:, after, :, axis]).T)
     return np.concatenate(rows)
 
@@ -166,21 +170,23 @@ def _null_projector(constraints: Array, size: int) -> Array:
         return np.eye(size)
     _, singular, rows = np.linalg.svd(constraints, full_matrices=False)
     span = rows[singular > _RANK_TOLERANCE * singular[0]]
-    return np.eye(size) - span.T @ span
+    projector: Array = np.eye(size) - span.T @ span
+    return projector
 
 
-def _orthonormalise(vectors: Array) -> Array:
-    """Gram-Schmidt in the given order, twice for accuracy, leaving out dependent vectors.
+def _orthonormalise(vectors: Array, negligible: float) -> Array:
+    """Gram-Schmidt in the given order, twice for accuracy, leaving out what others make up.
 
     Unlike a singular value decomposition it has no freedom of sign or rotation: the result is the
     same on every machine up to rounding.
     """
-    kept = np.empty((0, vectors.shape[1]))
-    negligible = _RANK_TOLERANCE * np.linalg.norm(vectors, axis=1).max()
+    basis, count = np.empty_like(vectors), 0
     for vector in vectors:
+        kept = basis[:count]
         rest = vector - kept.T @ (kept @ vector)
         rest -= kept.T @ (kept @ rest)
         norm = np.linalg.norm(rest)
         if norm > negligible:
-            kept = np.vstack([kept, rest / norm])
-    return kept
+            basis[count] = rest / norm
+            count += 1
+    return basis[:count]

@@ -105,7 +105,9 @@ class Tessellation:
         u, w = u - column, w - row
         above_falling, above_rising = u > w, u + w < 1
         side = torch.where(
-            above_falling, torch.where(above_rising, TOP, RIGHT), torch.where(above_rising, LEFT, BOTTOM)
+            above_falling,
+            torch.where(above_rising, TOP, RIGHT),
+            torch.where(above_rising, LEFT, BOTTOM),
         )
         square = (row * self.nx + column).nan_to_num_(0.0)
         return square.long() * 4 + side

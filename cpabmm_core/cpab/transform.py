@@ -109,7 +109,8 @@ def _check(space: VelocitySpace, theta: Tensor, points: Tensor) -> None:
         raise ValueError(f"points: expected ({theta.shape[0]}, P, 2), got {tuple(points.shape)}")
     if points.dtype not in (torch.float32, torch.float64) or theta.dtype != points.dtype:
         raise ValueError(
-            f"expected theta and points both float32 or both float64, got {theta.dtype} and {points.dtype}"
+            "expected theta and points both float32 or both float64, "
+            f"got {theta.dtype} and {points.dtype}"
         )
     if theta.device != points.device:
         raise ValueError(f"expected one device, got {theta.device} and {points.device}")

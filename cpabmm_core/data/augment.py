@@ -33,7 +33,10 @@ def _rescale(pair: Tensor, scale: float, rng: np.random.Generator) -> Tensor:
     top, left = (int(rng.integers(0, n + 1)) for n in short)
     padding = (left, short[1] - left, top, short[0] - top)
     padded = torch.nn.functional.pad(resized, padding, mode="replicate")
-    y, x = (int(rng.integers(0, n - m + 1)) for n, m in zip(padded.shape[2:], pair.shape[2:], strict=True))
+    y, x = (
+        int(rng.integers(0, n - m + 1))
+        for n, m in zip(padded.shape[2:], pair.shape[2:], strict=True)
+    )
     return padded[:, :, y : y + height, x : x + width]
 
 

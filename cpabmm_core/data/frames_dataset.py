@@ -110,6 +110,4 @@ class PairSampler(Sampler[list[Draw]]):
                 rng = np.random.default_rng((_STREAM, self._seed, epoch))
                 order = rng.permutation(self._draws_per_epoch)
             chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-            yield [
-                Draw(int(i) % self._videos, (self._seed, epoch, int(i))) for i in chosen
-            ]
+            yield [Draw(int(i) % self._videos, (self._seed, epoch, int(i))) for i in chosen]

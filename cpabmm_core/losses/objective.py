@@ -40,7 +40,9 @@ class Objective(nn.Module):
         weights: of the losses; a loss of weight 0 is not computed.
     """
 
-    def __init__(self, model: AnimationModel, reconstruction: nn.Module, weights: LossesConfig) -> None:
+    def __init__(
+        self, model: AnimationModel, reconstruction: nn.Module, weights: LossesConfig
+    ) -> None:
         super().__init__()
         self.model = model
         self.reconstruction = reconstruction
@@ -76,7 +78,9 @@ class Objective(nn.Module):
         features = model.inpainting.encode(source)
         generated = model.generate(source, motion, features)
 
-        losses = {"reconstruction": weights.reconstruction * self.reconstruction(generated, driving)}
+        losses = {
+            "reconstruction": weights.reconstruction * self.reconstruction(generated, driving)
+        }
         if weights.warp:
             with torch.no_grad():
                 driving_features = model.inpainting.encode(driving)
@@ -85,7 +89,9 @@ class Objective(nn.Module):
             distance = equivariance_loss(kp_driving, kp_deformed, deformation)
             losses["equivariance"] = weights.equivariance * distance
         if background is not None and weights.background:
-            losses["background"] = weights.background * self._background(background, source, driving)
+            losses["background"] = weights.background * self._background(
+                background, source, driving
+            )
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return Outcome(losses, generated, motion, kp_source, kp_driving)
 
@@ -107,8 +113,8 @@ def reconstruction_loss(config: LossesConfig) -> tuple[nn.Module, str]:
             return PerceptualLoss(load_vgg19(path)), "perceptual"
         if config.reconstruction_kind == "perceptual":
             raise ConfigError(
-                "losses.reconstruction_kind: the perceptual loss needs torchvision's VGG-19 weights "
-                "(vgg19-dcbb9e9d.pth, 548 MB, download.pytorch.org); give their path as "
+                "losses.reconstruction_kind: the perceptual loss needs torchvision's VGG-19 "
+                "weights (vgg19-dcbb9e9d.pth, 548 MB, download.pytorch.org); give their path as "
                 "losses.vgg_weights or take pixel"
             )
     return PixelLoss(), "pixel"

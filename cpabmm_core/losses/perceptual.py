@@ -1,4 +1,4 @@
-"""Perceptual reconstruction loss: features of a frozen VGG-19 at four scales (Johnson et al., 2016)."""
+"""Perceptual loss: features of a frozen VGG-19 at four scales (Johnson et al., 2016)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -71,7 +71,9 @@ def train(
         reporter.message("no VGG-19 weights found: reconstruction compares pixels, not features")
     resolve_device(device)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=config.training.mixed_precision)
-    trainer = _Trainer(config, run, accelerator, reporter, model, distance, {"reconstruction": kind})
+    trainer = _Trainer(
+        config, run, accelerator, reporter, model, distance, {"reconstruction": kind}
+    )
     return trainer.run(dataset, start, steps)
 
 
@@ -184,4 +186,6 @@ class _Trainer:
 
 def _draw_seed(seed: int, step: int) -> int:
     """Seed of the random numbers of one step."""
-    return int(np.random.SeedSequence((_DRAW_STREAM, seed, step)).generate_state(1, np.uint64)[0] >> 1)
+    return int(
+        np.random.SeedSequence((_DRAW_STREAM, seed, step)).generate_state(1, np.uint64)[0] >> 1
+    )

@@ -63,7 +63,9 @@ class RunFolder:
             return next(reversed(self.saved_states()), None)
         path = Path(resume)
         if not (path / MODEL_FILE).is_file():
-            raise CheckpointError(f"{path}: no saved state; give a folder RUN/states/step-... or auto")
+            raise CheckpointError(
+                f"{path}: no saved state; give a folder RUN/states/step-... or auto"
+            )
         return path
 
 

@@ -25,7 +25,8 @@ class AffineField:
         generator = torch.zeros(3, 3, dtype=torch.float64)
         generator[:2] = self.matrix
         motion = torch.linalg.matrix_exp(generator)
-        return points @ motion[:2, :2].T + motion[:2, 2]
+        moved: Tensor = points @ motion[:2, :2].T + motion[:2, 2]
+        return moved
 
 
 def _matrix(*rows: tuple[float, float, float]) -> Tensor:
@@ -41,4 +42,3 @@ AFFINE_FIELDS = [
     AffineField("fast spiral", _matrix((-0.5, -9, 4.75), (9, -0.5, -4.25))),
     AffineField("near-equal eigenvalues", _matrix((0.4, 1e-9, -0.2), (0, 0.4 + 1e-9, -0.2))),
 ]
-

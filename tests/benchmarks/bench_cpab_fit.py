@@ -7,6 +7,7 @@ motion is smooth plus noise of 0.003 of the square, and one frame is one fit of 
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 import libcpab
@@ -36,7 +37,7 @@ def frame(seed: int) -> tuple[Tensor, Tensor]:
     return driving, smooth_motion(driving) + noise
 
 
-def paper_adam(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations: int) -> Tensor:
+def paper_adam(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations: int) -> float:
     """Mean residual of the paper's fit: Adam with learning rate 1e-2 from theta close to 0."""
     theta = torch.full((len(driving), engine.get_theta_dim()), 1e-6, requires_grad=True)
     optimizer = torch.optim.Adam([theta], lr=1e-2)
@@ -48,43 +49,47 @@ def paper_adam(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations
         optimizer.step()
     with torch.no_grad():
         residual = engine.transform_grid(points, theta).transpose(1, 2) - source
-    return residual.norm(dim=-1).mean()
+    return float(residual.norm(dim=-1).mean())
 
 
-def timed(action: Callable[[], Tensor], repeats: int) -> tuple[float, float]:
+def timed(action: Callable[[], float], repeats: int) -> tuple[float, float]:
     """Mean seconds of one call, and what it returned."""
     start = perf_counter()
     for _ in range(repeats):
         value = action()
-    return (perf_counter() - start) / repeats, float(value)
+    return (perf_counter() - start) / repeats, value
 
 
 def test_fit_is_100_times_faster_at_no_larger_residual() -> None:
     driving, source = frame(seed=0)
     sets = {"local": (driving, source), "global": (driving.view(1, 50, 2), source.view(1, 50, 2))}
-    spaces = {"local": VelocitySpace(Tessellation(4, 4)), "global": VelocitySpace(Tessellation(6, 6))}
+    spaces = {
+        "local": VelocitySpace(Tessellation(4, 4)),
+        "global": VelocitySpace(Tessellation(6, 6)),
+    }
     peers = {
         "local": (libcpab.Cpab([4, 4], zero_boundary=False), 200),
         "global": (libcpab.Cpab([6, 6], zero_boundary=False), 300),
     }
 
-    def ours(name: str) -> Tensor:
-        return fit(spaces[name], *sets[name]).residual.norm(dim=-1).mean()
+    def ours(name: str) -> float:
+        return float(fit(spaces[name], *sets[name]).residual.norm(dim=-1).mean())
 
     total_ours = total_peer = 0.0
     residuals = {}
     for name, (engine, iterations) in peers.items():
         ours(name)
-        seconds, residual = timed(lambda name=name: ours(name), REPEATS)
-        peer_seconds, peer_residual = timed(
-            lambda name=name, e=engine, n=iterations: paper_adam(e, *sets[name], n), 1
-        )
+        seconds, residual = timed(partial(ours, name), REPEATS)
+        theirs = partial(paper_adam, engine, *sets[name], iterations)
+        peer_seconds, peer_residual = timed(theirs, 1)
         print(
             f"\n{name}: ours {seconds * 1e3:.1f} ms, residual {residual:.2e}; "
             f"Adam on libcpab {peer_seconds:.2f} s, residual {peer_residual:.2e}"
         )
         total_ours, total_peer = total_ours + seconds, total_peer + peer_seconds
         residuals[name] = (residual, peer_residual)
-    print(f"one frame: {total_peer / total_ours:.0f} times faster ({torch.get_num_threads()} threads)")
+    print(
+        f"one frame: {total_peer / total_ours:.0f} times faster ({torch.get_num_threads()} threads)"
+    )
     assert total_peer > 100 * total_ours
     assert all(mine <= theirs for mine, theirs in residuals.values())

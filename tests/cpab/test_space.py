@@ -1,18 +1,20 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
+from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.errors import ConfigError
 
 GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
 CASES = json.loads((GOLDEN / "transforms.json").read_text())
 
 
-def space_of(case: dict) -> VelocitySpace:
+def space_of(case: dict[str, Any]) -> VelocitySpace:
     return VelocitySpace(
         Tessellation(case["cells_per_side"], case["cells_per_side"]),
         boundary="zero" if case["zero_boundary"] else "free",
@@ -21,7 +23,7 @@ def space_of(case: dict) -> VelocitySpace:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["tag"])
-def test_dimension_and_cells_are_those_of_libcpab(case: dict) -> None:
+def test_dimension_and_cells_are_those_of_libcpab(case: dict[str, Any]) -> None:
     space = space_of(case)
     vertices = np.load(GOLDEN / "transforms.npz")[f"{case['tag']}_vertices"]
     tess = space.tessellation
@@ -30,7 +32,7 @@ def test_dimension_and_cells_are_those_of_libcpab(case: dict) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["tag"])
-def test_space_holds_the_fields_of_libcpab(case: dict) -> None:
+def test_space_holds_the_fields_of_libcpab(case: dict[str, Any]) -> None:
     space = space_of(case)
     golden = np.load(GOLDEN / "transforms.npz")[f"{case['tag']}_affine"]
     affine = torch.from_numpy(golden).double()[None]
@@ -38,11 +40,11 @@ def test_space_holds_the_fields_of_libcpab(case: dict) -> None:
     assert (again - affine).abs().max() < 1e-6 * affine.abs().max()
 
 
-@pytest.mark.parametrize("nx,ny", [(1, 3), (2, 3), (5, 2)])
+@pytest.mark.parametrize(("nx", "ny"), [(1, 3), (2, 3), (5, 2)])
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 @pytest.mark.parametrize("volume_preserving", [False, True])
 def test_basis_is_orthonormal_and_admissible(
-    nx: int, ny: int, boundary: str, volume_preserving: bool
+    nx: int, ny: int, boundary: Boundary, volume_preserving: bool
 ) -> None:
     tess = Tessellation(nx, ny)
     space = VelocitySpace(tess, boundary, volume_preserving)
@@ -82,7 +84,9 @@ def test_free_fields_are_continuous_outside_the_square() -> None:
 
 def test_every_cell_owns_its_half_planes() -> None:
     tess = Tessellation(3, 4)
-    points = torch.rand(5000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 - 1
+    points = (
+        torch.rand(5000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 - 1
+    )
     cells = tess.locate(points[:, 0], points[:, 1]).numpy()
     homogeneous = np.concatenate([points.numpy(), np.ones((5000, 1))], axis=1)
     assert np.einsum("pkj,pj->pk", tess.half_planes[cells], homogeneous).min() > -1e-12
@@ -91,12 +95,17 @@ def test_every_cell_owns_its_half_planes() -> None:
 
 @pytest.mark.parametrize("cells", [4, 6])
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_theta_keeps_its_meaning(cells: int, boundary: str) -> None:
+def test_theta_keeps_its_meaning(cells: int, boundary: Boundary) -> None:
     """Files hold theta: the field that it stands for is pinned, to rounding."""
     space = VelocitySpace(Tessellation(cells, cells), boundary)
     theta = torch.sin(torch.arange(1, space.dim + 1, dtype=torch.float64))[None]
     pinned = np.load(GOLDEN / "basis.npz")[f"{cells}_{boundary}"]
     np.testing.assert_allclose(space.affine(theta)[0].numpy(), pinned, atol=1e-9)
+
+
+def test_space_without_any_field_is_empty() -> None:
+    """One square has no divergence-free field that keeps to it but rest."""
+    assert VelocitySpace(Tessellation(1, 1), "zero", volume_preserving=True).dim == 0
 
 
 def test_wrong_arguments_are_refused() -> None:

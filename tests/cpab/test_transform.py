@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab.reference import transform_point
+from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.cpab.transform import transform_with_jacobian
 
 GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
@@ -30,7 +32,7 @@ def random_points(batch: int, count: int, margin: float = 0.0, seed: int = 1) ->
 
 @pytest.mark.parametrize("dtype", GOLDEN_TOLERANCE)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["tag"])
-def test_golden_truth(case: dict, dtype: torch.dtype) -> None:
+def test_golden_truth(case: dict[str, Any], dtype: torch.dtype) -> None:
     arrays = np.load(GOLDEN / "transforms.npz")
     affine, points, truth = (
         torch.from_numpy(arrays[f"{case['tag']}_{name}"]).double()
@@ -50,7 +52,7 @@ def test_golden_truth(case: dict, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("field", AFFINE_FIELDS, ids=lambda field: field.name)
-@pytest.mark.parametrize("dtype,tolerance", [(torch.float32, 3e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 3e-5), (torch.float64, 1e-12)])
 def test_affine_fields_move_in_closed_form(
     field: AffineField, dtype: torch.dtype, tolerance: float
 ) -> None:
@@ -61,7 +63,7 @@ def test_affine_fields_move_in_closed_form(
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_equals_the_slow_reference(boundary: str) -> None:
+def test_equals_the_slow_reference(boundary: Boundary) -> None:
     space = VelocitySpace(Tessellation(3, 4), boundary)
     theta = random_theta(space, 1, 1.0)
     points = random_points(1, 60)
@@ -94,8 +96,8 @@ def test_path_along_an_edge_takes_few_rounds() -> None:
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-@pytest.mark.parametrize("dtype,tolerance", [(torch.float32, 2e-5), (torch.float64, 1e-11)])
-def test_inverse_undoes(boundary: str, dtype: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-11)])
+def test_inverse_undoes(boundary: Boundary, dtype: torch.dtype, tolerance: float) -> None:
     space = VelocitySpace(Tessellation(4, 4), boundary)
     theta = random_theta(space, 3, 0.5).to(dtype)
     points = random_points(3, 200, margin=0.2).to(dtype)
@@ -120,7 +122,7 @@ def test_zero_boundary_keeps_the_square() -> None:
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_gradcheck(boundary: str) -> None:
+def test_gradcheck(boundary: Boundary) -> None:
     space = VelocitySpace(Tessellation(3, 2), boundary)
     theta = random_theta(space, 2, 0.7).requires_grad_()
     points = random_points(2, 6, margin=0.25).requires_grad_()
@@ -148,7 +150,7 @@ def test_second_derivatives_are_refused() -> None:
         gradient.sum().backward()
 
 
-@pytest.mark.parametrize("batch,count", [(0, 5), (2, 0), (0, 0)])
+@pytest.mark.parametrize(("batch", "count"), [(0, 5), (2, 0), (0, 0)])
 def test_empty_batches(batch: int, count: int) -> None:
     space = VelocitySpace(Tessellation(2, 2))
     theta = torch.zeros(batch, space.dim, requires_grad=True)
@@ -165,7 +167,7 @@ def test_identity_is_exact_and_nan_stays_nan() -> None:
 
 
 @pytest.mark.parametrize(
-    "theta,points,message",
+    ("theta", "points", "message"),
     [
         (torch.zeros(1, 3), torch.zeros(1, 2, 2), r"theta: expected \(B, "),
         (torch.zeros(2, 20), torch.zeros(1, 2, 2), r"points: expected \(2, P, 2\)"),

@@ -2,20 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cpabmm_core.data.puppets import PuppetVideo, render_puppet, write_puppets
+from cpabmm_core.data.puppets.appearance import BodyPlan
 from cpabmm_core.data.puppets.canvas import Canvas
-from cpabmm_core.data.puppets.motion import motion_names
+from cpabmm_core.data.puppets.motion import MotionName, motion_names
+from cpabmm_core.data.puppets.render import Split
+from cpabmm_core.data.puppets.write import Format
 from cpabmm_core.errors import DataError, OutputExistsError
 from cpabmm_core.media.clips import list_clips, open_clip
 
 EVERY_MOTION = [(plan, motion) for plan in ("biped", "quadruped") for motion in motion_names(plan)]
 
 
-def render(index: int, *, frames: int = 4, size: int = 48, split: str = "train") -> PuppetVideo:
+def render(index: int, *, frames: int = 4, size: int = 48, split: Split = "train") -> PuppetVideo:
     return render_puppet(5, index, split=split, frames=frames, size=size)
 
 
@@ -32,8 +36,8 @@ def test_more_frames_only_go_on() -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"index": 4}, {"split": "test"}])
-def test_each_part_of_the_request_matters(change: dict[str, int | str]) -> None:
-    request = {"seed": 5, "index": 3, "split": "train"} | change
+def test_each_part_of_the_request_matters(change: dict[str, Any]) -> None:
+    request: dict[str, Any] = {"seed": 5, "index": 3, "split": "train"} | change
     video = render_puppet(**request, frames=1, size=48)
     assert video.identity != render(3).identity
     assert not np.array_equal(video.frames, render(3).frames[:1])
@@ -56,7 +60,7 @@ def test_size_changes_resolution_only() -> None:
 
 
 @pytest.mark.parametrize(("plan", "motion"), EVERY_MOTION)
-def test_motion_is_lively_smooth_and_inside(plan: str, motion: str) -> None:
+def test_motion_is_lively_smooth_and_inside(plan: BodyPlan, motion: MotionName) -> None:
     video = render_puppet(8, 0, split="test", frames=32, size=48, body_plan=plan, motion=motion)
     assert (video.body_plan, video.motion) == (plan, motion)
     steps = np.linalg.norm(np.diff(video.joints, axis=0), axis=-1)
@@ -110,14 +114,14 @@ def test_backgrounds_move_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"frames": 0}, {"size": 31}, {"index": -1}, {"seed": -1}, {"motion": "swim"}]
 )
-def test_impossible_requests_are_refused(wrong: dict[str, int | str]) -> None:
-    request = {"seed": 0, "index": 0, "frames": 1, "size": 32} | wrong
+def test_impossible_requests_are_refused(wrong: dict[str, Any]) -> None:
+    request: dict[str, Any] = {"seed": 0, "index": 0, "frames": 1, "size": 32} | wrong
     with pytest.raises(DataError, match="puppets:"):
         render_puppet(split="train", **request)
 
 
 @pytest.mark.parametrize("storage", ["mp4", "strip"])
-def test_data_set_on_disk(tmp_path: Path, storage: str) -> None:
+def test_data_set_on_disk(tmp_path: Path, storage: Format) -> None:
     calls = []
     write_puppets(
         tmp_path / "set",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from _helpers.tiny_model import tiny_config, tiny_model
@@ -49,11 +51,15 @@ def test_background_loss_of_inverse_motions_is_zero() -> None:
     assert background_loss(there, torch.eye(3).expand(2, 3, 3)).item() == pytest.approx(0.5 / 9)
 
 
-def outcome_of(config_changes: dict[str, object], weights: LossesConfig) -> tuple[Objective, Outcome]:
+def outcome_of(
+    config_changes: dict[str, object], weights: LossesConfig
+) -> tuple[Objective, Outcome]:
     model = tiny_model(tiny_config(**config_changes)).train()
     objective = Objective(model, PixelLoss(), weights)
     generator = torch.Generator().manual_seed(0)
-    outcome = objective(images(1), images(2), dropout=0.0, with_background=True, generator=generator)
+    outcome = objective(
+        images(1), images(2), dropout=0.0, with_background=True, generator=generator
+    )
     return objective, outcome
 
 
@@ -63,7 +69,8 @@ def test_warp_loss_teaches_the_flow_only() -> None:
     source, driving = model.inpainting.encode(images(1)), model.inpainting.encode(images(2))
     warp_loss(source, driving, outcome.motion).backward()
     assert all(p.grad is None for p in model.inpainting.parameters())
-    assert model.keypoint_detector.head.linear.weight.grad.abs().sum() > 0
+    taught = [p.grad for p in model.keypoint_detector.parameters() if p.grad is not None]
+    assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
 
 
 def test_warp_loss_of_perfect_motion_is_zero() -> None:
@@ -85,7 +92,7 @@ def test_objective_adds_up_and_reaches_every_part(motion: str) -> None:
     losses["loss"].backward()
     for name, part in objective.model.named_children():
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
-        assert gradients and sum(g.abs().sum() for g in gradients) > 0, name
+        assert sum(float(g.abs().sum()) for g in gradients) > 0, name
 
 
 def test_weights_scale_and_switch_off() -> None:
@@ -104,10 +111,12 @@ def test_detached_fit_keeps_the_warp_from_the_keypoints() -> None:
         assert flows.requires_grad is expected
 
 
-def test_reconstruction_falls_back_to_pixels(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconstruction_falls_back_to_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     assert reconstruction_loss(LossesConfig())[1] == "pixel"
-    with pytest.raises(ConfigError, match="give their path as losses.vgg_weights or take pixel"):
+    with pytest.raises(ConfigError, match=r"give their path as losses\.vgg_weights or take pixel"):
         reconstruction_loss(LossesConfig(reconstruction_kind="perceptual"))
     with pytest.raises(CheckpointError, match="no such file"):
         reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "none.pth"))
@@ -116,7 +125,7 @@ def test_reconstruction_falls_back_to_pixels(tmp_path, monkeypatch: pytest.Monke
         reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "bad.pth"))
 
 
-def test_perceptual_loss_equals_a_plain_computation(tmp_path) -> None:
+def test_perceptual_loss_equals_a_plain_computation(tmp_path: Path) -> None:
     """Random weights of the real class, found in the cache as a user would have them."""
     from torchvision.models import vgg19
 
@@ -128,7 +137,7 @@ def test_perceptual_loss_equals_a_plain_computation(tmp_path) -> None:
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     expected = torch.zeros(())
-    layers = [layer for layer in network.features]
+    layers = list(network.features)
     for layer in layers:
         if isinstance(layer, torch.nn.ReLU):
             layer.inplace = False
@@ -142,5 +151,6 @@ def test_perceptual_loss_equals_a_plain_computation(tmp_path) -> None:
     value = loss(a, b)
     torch.testing.assert_close(value, expected)
     value.backward()
+    assert a.grad is not None
     assert a.grad.abs().sum() > 0
     assert all(p.grad is None for p in loss.parameters())

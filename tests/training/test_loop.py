@@ -51,7 +51,8 @@ def test_run_folder_holds_what_the_contract_says(puppets: Path, tmp_path: Path) 
     assert checkpoint == tmp_path / "run" / "model.safetensors"
     loaded = load_checkpoint(checkpoint)
     assert loaded.config == config()
-    assert loaded.record["step"] == 4 and loaded.record["reconstruction"] == "pixel"
+    assert loaded.record["step"] == 4
+    assert loaded.record["reconstruction"] == "pixel"
 
 
 def test_training_changes_every_part(puppets: Path, tmp_path: Path) -> None:
@@ -105,5 +106,5 @@ def test_resume_from_nothing_or_from_another_model(puppets: Path, tmp_path: Path
 
 def test_loss_that_is_not_finite_stops_the_run(puppets: Path, tmp_path: Path) -> None:
     wild = config(**{"training.learning_rate": 1e30})
-    with pytest.raises(TrainingError, match="lower training.learning_rate"):
+    with pytest.raises(TrainingError, match=r"lower training\.learning_rate"):
         run(wild, puppets, tmp_path / "run", steps=20)

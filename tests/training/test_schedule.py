@@ -4,12 +4,14 @@ from cpabmm_core.config import CandidateDropoutConfig
 from cpabmm_core.training.schedule import candidate_dropout, learning_rate_factor
 
 
-@pytest.mark.parametrize("epoch,expected", [(0, 0.1), (5, 0.2), (10, 0.3), (34.9, 0.3), (35, 0.0)])
+@pytest.mark.parametrize(
+    ("epoch", "expected"), [(0, 0.1), (5, 0.2), (10, 0.3), (34.9, 0.3), (35, 0.0)]
+)
 def test_candidate_dropout_of_vox(epoch: float, expected: float) -> None:
     config = CandidateDropoutConfig(start=0.1, maximum=0.3, ramp_epochs=10, until_epoch=35)
     assert candidate_dropout(config, epoch) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("epoch,expected", [(0, 1.0), (69.9, 1.0), (70, 0.1), (90, 0.01)])
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 1.0), (69.9, 1.0), (70, 0.1), (90, 0.01)])
 def test_learning_rate_of_the_paper(epoch: float, expected: float) -> None:
     assert learning_rate_factor((70, 90), 0.1, epoch) == pytest.approx(expected)

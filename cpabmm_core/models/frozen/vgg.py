@@ -56,7 +56,9 @@ def find_vgg19(path: Path | None) -> Path | None:
     """
     if path is not None:
         if not path.is_file():
-            raise CheckpointError(f"{path}: no such file; give torchvision's VGG-19 weights or none")
+            raise CheckpointError(
+                f"{path}: no such file; give torchvision's VGG-19 weights or none"
+            )
         return path
     name = VGG19_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[-1]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / name

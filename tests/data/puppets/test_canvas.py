@@ -5,7 +5,7 @@ import pytest
 
 from cpabmm_core.data.puppets.canvas import Canvas, Layer, Paint
 from cpabmm_core.data.puppets.shapes import Capsule, Ellipse, Polygon, Shape
-from cpabmm_core.data.puppets.texture import Texture
+from cpabmm_core.data.puppets.texture import Pattern, Texture
 
 WHITE = (1.0, 1.0, 1.0)
 X = np.arange(40, dtype=np.float32)[None]
@@ -98,10 +98,11 @@ def test_later_layers_cover_earlier_ones() -> None:
 
 @pytest.mark.parametrize(("pattern", "share"), [("rings", 0.5), ("stripes", 0.5), ("checks", 0.5),
                                                 ("dots", np.pi * 0.3**2)])  # fmt: skip
-def test_patterns_cover_their_share(pattern: str, share: float) -> None:
+def test_patterns_cover_their_share(pattern: Pattern, share: float) -> None:
     along, across = np.meshgrid(np.arange(400) / 100, np.arange(400) / 100, indexing="ij")
     texture = Texture(WHITE, WHITE, pattern, period=0.5)
     covered = texture.coverage(along + 1e-3, across + 1e-3, pixel=0.01)
+    assert covered is not None
     assert covered.mean() == pytest.approx(share, abs=0.01)
     assert set(np.round(covered.ravel(), 6)) - {0.0, 1.0}
 

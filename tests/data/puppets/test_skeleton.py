@@ -1,11 +1,14 @@
 """Forward kinematics against positions worked out by hand, and rigid bones."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets.appearance import draw_identity
+from cpabmm_core.data.puppets.appearance import BodyPlan, draw_identity
 from cpabmm_core.data.puppets.background import draw_camera
 from cpabmm_core.data.puppets.bodies import biped, quadruped
+from cpabmm_core.data.puppets.motion import MotionName
 from cpabmm_core.data.puppets.render import draw_motion
 from cpabmm_core.data.puppets.skeleton import Bone, Skeleton, Turn, rotation, solve_pose
 from cpabmm_core.data.puppets.stage import FRAME_RATE, Stage
@@ -33,7 +36,7 @@ def test_angles_turn_the_bones() -> None:
 
 
 @pytest.mark.parametrize("axis", ["x", "y", "z"])
-def test_rotations_are_proper(axis: str) -> None:
+def test_rotations_are_proper(axis: Literal["x", "y", "z"]) -> None:
     turned = rotation(axis, np.linspace(-3, 3, 7))
     assert turned @ turned.transpose(0, 2, 1) == pytest.approx(np.tile(np.eye(3), (7, 1, 1)))
     assert np.linalg.det(turned) == pytest.approx(np.ones(7))
@@ -45,7 +48,7 @@ def test_quarter_turn_about_y_faces_left() -> None:
 
 
 @pytest.mark.parametrize("plan", ["biped", "quadruped"])
-def test_bones_keep_their_length_and_feet_the_ground(plan: str) -> None:
+def test_bones_keep_their_length_and_feet_the_ground(plan: BodyPlan) -> None:
     rng = np.random.default_rng(3)
     who = draw_identity(rng, plan)
     sizes = who.proportions
@@ -61,7 +64,7 @@ def test_bones_keep_their_length_and_feet_the_ground(plan: str) -> None:
 
 
 @pytest.mark.parametrize("motion", ["walk", "march", "dance", "jump", "free"])
-def test_knees_and_elbows_bend_one_way(motion: str) -> None:
+def test_knees_and_elbows_bend_one_way(motion: MotionName) -> None:
     rng = np.random.default_rng(1)
     who = draw_identity(rng, "biped")
     angles = draw_motion(rng, who, motion).angles(np.linspace(0, 16 * np.pi, 400))

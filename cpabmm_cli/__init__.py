@@ -1,0 +1,1 @@
+"""The command line of cpabmm: it parses, calls `cpabmm_core` and prints."""

@@ -1,0 +1,70 @@
+"""The entry point: global options and the table of commands."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cpabmm_cli.commands import animate, fit_cpab, info, metrics, preprocess, reconstruct, train
+from cpabmm_cli.console import terminal
+from cpabmm_cli.failures import with_exit_code
+
+TERMINATED = 143
+
+app = typer.Typer(
+    name="cpabmm",
+    help="Image animation: a still picture does what the object of a video does.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command("animate")(with_exit_code(animate.animate))
+app.command("reconstruct")(with_exit_code(reconstruct.reconstruct))
+app.command("metrics")(with_exit_code(metrics.metrics))
+app.command("fit-cpab")(with_exit_code(fit_cpab.fit_cpab))
+app.command("train")(with_exit_code(train.train))
+app.command("info")(with_exit_code(info.info))
+
+preprocess_app = typer.Typer(help="Make a data set to train on.", no_args_is_help=True)
+preprocess_app.command("puppets")(with_exit_code(preprocess.puppets))
+app.add_typer(preprocess_app, name="preprocess")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cpabmm_core import __version__
+
+        terminal.result(f"cpabmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def configure(
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages and bars, only results and errors.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Image animation: a still picture does what the object of a video does."""
+    terminal.quiet = quiet
+    terminal.debug = debug
+
+
+def main() -> None:
+    """Run the command line on the arguments of the process."""
+    signal.signal(signal.SIGTERM, _terminate)
+    app()
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """Leave through the `finally` blocks, so that no temporary file stays behind."""
+    sys.exit(TERMINATED)

@@ -1,0 +1,1 @@
+"""The commands, one module each; heavy modules are imported inside the functions."""

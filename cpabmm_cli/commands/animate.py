@@ -1,0 +1,84 @@
+"""``cpabmm animate``: a picture does what the object of a video does."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.options import (
+    BatchSizeOption,
+    CheckpointOption,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    Mode,
+    PrecisionOption,
+)
+from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
+
+
+def animate(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="The picture: an image, or a video's first frame."),
+    ],
+    driving: Annotated[
+        Path, typer.Argument(metavar="DRIVING", help="The video (or GIF) whose motion it takes.")
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Video to write: .mp4, .mov, .mkv, .webm or .gif.",
+            show_default="SOURCE--DRIVING.mp4",
+        ),
+    ] = None,
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="relative: the movement since the driving video's first frame, scaled to the "
+            "picture's object; standard: the driving poses as they are."
+        ),
+    ] = "relative",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    batch_size: BatchSizeOption = None,
+    json: JsonOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Animate a picture by a video; frames, timestamps and sound of the video are kept."""
+    from cpabmm_core.media.output import atomic_path, check_output
+    from cpabmm_core.media.video import VideoReader, read_source, video_format
+
+    path = output or Path(f"{source.stem}--{driving.stem}.mp4")
+    video_format(path)
+    check_output(path, force=force, inputs=[source, driving])
+    picture = read_source(source)
+    with VideoReader(driving) as video:
+        from cpabmm_core import Animator, load_model  # torch only now: bad files fail at once
+        from cpabmm_core.inference.video import animate_video
+
+        model = load_model(checkpoint, device)
+        animator = Animator(model, mode, precision=precision, batch_size=batch_size)
+        terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
+        started = monotonic()
+        with atomic_path(path, force=force) as temporary, terminal.counter("drawing") as progress:
+            count = animate_video(animator, picture, video, temporary, progress=progress)
+    if not json:
+        terminal.result(str(path))
+        return
+    document = {
+        "output": str(path),
+        "frames": count,
+        "size": [animator.size, animator.size],
+        "seconds": round(monotonic() - started, 3),
+        "checkpoint": checkpoint,
+        "mode": mode,
+    }
+    terminal.result(as_json(document))

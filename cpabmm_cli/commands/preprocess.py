@@ -1,0 +1,42 @@
+"""``cpabmm preprocess``: data sets to train on."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from cpabmm_cli.console import terminal
+from cpabmm_cli.options import ForceOption, OutputFolder
+
+
+def puppets(
+    *,
+    output: OutputFolder,
+    videos: Annotated[int, typer.Option(min=1, help="Videos in train/.")] = 200,
+    test_videos: Annotated[int, typer.Option(min=0, help="Videos in test/, others act.")] = 20,
+    frames: Annotated[int, typer.Option(min=2, help="Frames of each video, 25 a second.")] = 64,
+    size: Annotated[int, typer.Option(min=16, help="Side of the square frames, in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other puppets.")] = 0,
+    file_format: Annotated[
+        Literal["mp4", "strip"],
+        typer.Option("--format", help="strip: the frames side by side in one PNG, lossless."),
+    ] = "mp4",
+    workers: Annotated[int, typer.Option(min=1, help="Processes to render with.")] = 1,
+    force: ForceOption = False,
+) -> None:
+    """Render a data set of puppets: characters on two and four legs, with their true joints."""
+    from cpabmm_core.data.puppets import write_puppets
+
+    with terminal.counter("rendering") as progress:
+        write_puppets(
+            output,
+            videos=videos,
+            test_videos=test_videos,
+            frames=frames,
+            size=size,
+            seed=seed,
+            format=file_format,
+            workers=workers,
+            force=force,
+            progress=progress,
+        )
+    terminal.result(str(output))

@@ -1,0 +1,79 @@
+"""``cpabmm reconstruct``: videos drawn again from their first frames, a test of a model."""
+
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import typer
+
+from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.options import (
+    BatchSizeOption,
+    CheckpointOption,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    OutputFolder,
+    PrecisionOption,
+)
+from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
+
+
+def reconstruct(
+    videos: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VIDEO|DIR",
+            help="A video, or a folder with one in each file or in each sub-folder of frames.",
+        ),
+    ],
+    *,
+    output: OutputFolder,
+    checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    batch_size: BatchSizeOption = None,
+    json: JsonOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Draw each video again from its first frame, and measure how far it is from the real one."""
+    from cpabmm_core.media.output import atomic_folder, check_output_folder
+    from cpabmm_core.media.timed_frames import clips_by_name, open_frames
+
+    check_output_folder(output, force=force, inputs=[videos])
+    clips = {name: open_frames(path) for name, path in clips_by_name(videos).items()}
+
+    from cpabmm_core import load_model  # torch only now: bad files fail at once
+    from cpabmm_core.inference.video import reconstruct_video
+
+    model = load_model(checkpoint, device)
+    terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
+    scores: list[dict[str, Any]] = []
+    with (
+        atomic_folder(output, force=force) as folder,
+        terminal.counter("reconstructing") as progress,
+    ):
+        for name, clip in clips.items():
+            path = folder / f"{name}.mp4"
+            drawn = reconstruct_video(model, clip, path, batch_size=batch_size, precision=precision)
+            scores.append(
+                {
+                    "name": name,
+                    "frames": drawn.frames,
+                    "l1": drawn.l1,
+                    "standing_still": drawn.standing_still,
+                }
+            )
+            terminal.say(f"{name}  {_line(scores[-1])}")
+            progress(len(scores), len(clips))
+    means = {key: fmean(score[key] for score in scores) for key in ("l1", "standing_still")}
+    terminal.say(f"mean of {len(scores)}  {_line(means)}")
+    if json:
+        terminal.result(as_json({**means, "videos": scores, "output": str(output)}))
+    else:
+        terminal.result(str(output))
+
+
+def _line(score: dict[str, Any]) -> str:
+    share = score["l1"] / score["standing_still"] if score["standing_still"] else float("nan")
+    return f"l1 {score['l1']:.5f}, standing still {score['standing_still']:.5f}, ratio {share:.3f}"

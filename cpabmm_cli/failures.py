@@ -1,0 +1,80 @@
+"""From errors to one line on stderr and an exit code (the table in docs/cli.md)."""
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from cpabmm_cli.console import terminal
+from cpabmm_core.errors import (
+    CheckpointError,
+    ConfigError,
+    CpabmmError,
+    DataError,
+    MediaError,
+    ResourceError,
+)
+
+P = ParamSpec("P")
+
+RUN_FAILED = 1
+INTERRUPTED = 130
+_CODES: dict[type[CpabmmError], int] = {
+    MediaError: 3,
+    DataError: 3,
+    ConfigError: 4,
+    CheckpointError: 4,
+    ResourceError: 5,
+}
+_OUT_OF_RESOURCES = 5
+_OUT_OF_MEMORY = (
+    "out of memory; lower --batch-size (when training --set training.batch_size=N), "
+    "or use another --device"
+)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, ending in one line on stderr and the exit code of the error if one is raised."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (typer.Exit, typer.BadParameter, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            terminal.error("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if terminal.debug:
+                terminal.traceback(error)
+            code, message = explain(error)
+            terminal.error(message)
+            raise typer.Exit(code) from None
+
+    return run
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """The exit code and the line for an error."""
+    if isinstance(error, CpabmmError):
+        codes = [code for kind, code in _CODES.items() if isinstance(error, kind)]
+        return (codes or [RUN_FAILED])[0], str(error)
+    if _is_out_of_memory(error):
+        return _OUT_OF_RESOURCES, _OUT_OF_MEMORY
+    if getattr(error, "errno", None) in _DISK_FULL:
+        return _OUT_OF_RESOURCES, f"the disk is full ({error}); free some space"
+    name = type(error).__name__
+    return RUN_FAILED, f"unexpected {name}: {error} (cpabmm --debug COMMAND shows where)"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")  # an error of torch's own can only come once it is imported
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)

@@ -1,0 +1,51 @@
+"""Arguments and options that several commands share."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+Mode = Literal["standard", "relative"]
+
+
+def _known_device(name: str) -> str:
+    if not _DEVICE.fullmatch(name):
+        raise typer.BadParameter(f"expected auto, cpu, cuda, cuda:N or mps, got {name!r}")
+    return name
+
+
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Frames drawn at a time; fewer need less memory.", show_default="by device"
+    ),
+]
+CheckpointOption = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        metavar="NAME|PATH",
+        help="A bundled model by name, or a .safetensors checkpoint.",
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.",
+        callback=_known_device,
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+OutputFolder = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")
+]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16", "fp16"],
+    typer.Option(help="Of the networks; the 16-bit ones are for GPUs."),
+]

@@ -1,0 +1,226 @@
+"""The checkpoint format: one .safetensors file with its configuration and a record of its making.
+
+The metadata of the file are ``format`` ("cpabmm"), ``format_version``, ``config`` (JSON of a
+`Config`) and ``record`` (JSON, how the weights came to be). Tensors are named as in the state dict
+of the model and stored in the type that was asked for; the model's own type is float32.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from cpabmm_core.checkpoint.damage import check_readable, one_line
+from cpabmm_core.checkpoint.writing import write_atomically
+from cpabmm_core.config import Config, config_from_dict
+from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.build import build_model
+
+_FORMAT = "cpabmm"
+_VERSION = 1
+_NAMED_IN_ERRORS = 3
+# Small variances vanish in half precision, and then the normalisation divides by nothing.
+_KEPT_IN_FLOAT32 = ("running_mean", "running_var")
+
+
+class Checkpoint(NamedTuple):
+    """What `load_checkpoint` returns."""
+
+    model: AnimationModel
+    config: Config
+    record: dict[str, Any]
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as the file holds it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    """In safetensors' words: F16, F32, I64, ..."""
+
+
+@dataclass(frozen=True)
+class CheckpointHeader:
+    """Everything about a checkpoint but the weights themselves."""
+
+    config: Config
+    record: dict[str, Any]
+    tensors: dict[str, StoredTensor]
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: AnimationModel,
+    config: Config,
+    *,
+    record: dict[str, Any],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write a checkpoint, whole or not at all; one that is there is replaced.
+
+    Equal arguments give equal bytes.
+
+    Args:
+        path: the file to be.
+        model: the model, not wrapped.
+        config: the configuration that it was built from.
+        record: how the weights came to be (steps, seed, losses, ...); plain JSON values.
+        dtype: type to store weights in, for example ``torch.float16``; None keeps theirs. Running
+            statistics of normalisation layers keep theirs in any case.
+
+    Raises:
+        CheckpointError: `record` is not plain JSON, a weight is too large for `dtype`, or the file
+            cannot be written.
+        ResourceError: the disk is full.
+    """
+    path = Path(path)
+    try:
+        record_text = json.dumps(record, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: record: expected plain JSON values ({error})") from None
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(_VERSION),
+        "config": config.model_dump_json(),
+        "record": record_text,
+    }
+    tensors = {
+        name: _to_store(path, name, tensor, dtype) for name, tensor in model.state_dict().items()
+    }
+    write_atomically(path, _sort_metadata(safetensors.torch.save(tensors, metadata)))
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; the model is on the CPU, in float32 and in eval mode.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another kind.
+    """
+    path = Path(path)
+    header = read_header(path)
+    try:
+        model = build_model(header.config)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: its configuration: {error}") from None
+    _check_tensors(path, header.tensors, model.state_dict())
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise _damaged(path, one_line(error)) from None
+    model.load_state_dict(tensors)
+    return Checkpoint(model.eval(), header.config, header.record)
+
+
+def read_header(path: str | Path) -> CheckpointHeader:
+    """Read what a checkpoint says about itself, without its weights.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another kind.
+    """
+    path = Path(path)
+    check_readable(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {
+                name: StoredTensor(tuple(piece.get_shape()), piece.get_dtype())
+                for name, piece in slices.items()
+            }
+    except (OSError, safetensors.SafetensorError) as error:
+        raise _damaged(path, one_line(error)) from None
+    _check_version(path, metadata)
+    record = _json_object(path, metadata, "record")
+    values = _json_object(path, metadata, "config")
+    try:
+        config = config_from_dict(values, f"{path}: its configuration")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    return CheckpointHeader(config, record, tensors)
+
+
+def _to_store(path: Path, name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if dtype is None or not tensor.is_floating_point() or name.endswith(_KEPT_IN_FLOAT32):
+        return tensor
+    stored = tensor.to(dtype)
+    if not torch.equal(stored.isfinite(), tensor.isfinite()):
+        raise CheckpointError(f"{path}: {name} is too large for {dtype}; store it as float32")
+    return stored
+
+
+def _sort_metadata(data: bytes) -> bytes:
+    """The same file with its metadata in order, which safetensors leaves to chance."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[start:]
+
+
+def _check_version(path: Path, metadata: dict[str, str]) -> None:
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(
+            f"{path}: a safetensors file, but not a checkpoint of cpabmm; give one that "
+            "`cpabmm train` wrote"
+        )
+    version = metadata.get("format_version", "")
+    if not version.isdecimal() or int(version) < 1:
+        raise _damaged(path, f"format version {version!r}")
+    if int(version) > _VERSION:
+        raise CheckpointError(
+            f"{path}: of format version {version}, this cpabmm reads up to {_VERSION}; "
+            "install a newer cpabmm"
+        )
+
+
+def _json_object(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:
+    try:
+        values = json.loads(metadata.get(key, ""))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise _damaged(path, f"{key} in its metadata is not JSON")
+    return values
+
+
+def _damaged(path: Path, trouble: str) -> CheckpointError:
+    return CheckpointError(f"{path}: truncated or damaged ({trouble}); copy it again")
+
+
+def _check_tensors(path: Path, stored: dict[str, StoredTensor], built: dict[str, Tensor]) -> None:
+    missing = sorted(built.keys() - stored.keys())
+    unknown = sorted(stored.keys() - built.keys())
+    differing = [
+        f"{name} is {list(stored[name].shape)}, not {list(built[name].shape)}"
+        for name in sorted(built.keys() & stored.keys())
+        if stored[name].shape != tuple(built[name].shape)
+    ]
+    problems = [
+        f"{len(names)} {trouble} ({', '.join(names[:_NAMED_IN_ERRORS])}"
+        f"{', ...' if len(names) > _NAMED_IN_ERRORS else ''})"
+        for trouble, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", differing),
+        )
+        if names
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{path}: its tensors do not fit its configuration: {'; '.join(problems)}; "
+            f"{_likely_cause(unknown)}"
+        )
+
+
+def _likely_cause(unknown: list[str]) -> str:
+    if unknown and all(name.startswith("module.") for name in unknown):
+        return "it was saved from a wrapped model: save the model inside"
+    return "it was edited, or written by another version of cpabmm: use that one, or train again"

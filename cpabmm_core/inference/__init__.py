@@ -1,0 +1,1 @@
+"""Use of a trained model: animation, reconstruction and what they share."""

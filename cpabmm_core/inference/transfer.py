@@ -1,0 +1,69 @@
+"""How the pose of the driving frames becomes a pose of the source's object."""
+
+import math
+from typing import Literal
+
+from torch import Tensor
+
+from cpabmm_core.errors import ConfigError
+
+TransferMode = Literal["standard", "relative"]
+
+# A hull smaller than a square of a hundredth of the frame's side says nothing about the object.
+_SMALLEST_AREA = 0.02**2
+
+
+def transfer_keypoints(
+    mode: TransferMode,
+    source: Tensor,  # (1, N, 2) in [-1, 1]
+    driving: Tensor,  # (B, N, 2) in [-1, 1]
+    reference: Tensor,  # (1, N, 2) in [-1, 1]
+) -> Tensor:  # (B, N, 2)
+    """Poses for the source's object; may leave [-1, 1] in mode ``relative``.
+
+    Convention: (x, y), -1 and 1 are the centres of the first and last pixel.
+
+    Args:
+        mode: ``standard`` takes the driving keypoints as they are; ``relative`` adds to those of
+            the source the movement since the reference frame, scaled by the square root of the
+            ratio of the areas of their convex hulls (by 1 where a hull has next to no area).
+        source: keypoints of the source image.
+        driving: keypoints of the driving frames.
+        reference: keypoints of the driving frame whose pose is that of the source.
+
+    Raises:
+        ConfigError: an unknown mode.
+    """
+    if mode == "standard":
+        return driving
+    if mode != "relative":
+        raise ConfigError(f"mode {mode}: unknown; take standard or relative")
+    source_area, reference_area = hull_area(source[0]), hull_area(reference[0])
+    scale = 1.0
+    if min(source_area, reference_area) > _SMALLEST_AREA:
+        scale = math.sqrt(source_area / reference_area)
+    return source + (driving - reference) * scale
+
+
+def hull_area(
+    points: Tensor,  # (N, 2)
+) -> float:
+    """Area of the convex hull; 0 for points on one line."""
+    ordered = sorted((x, y) for x, y in points.tolist())
+    hull = _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
+    turned = hull[1:] + hull[:1]
+    doubled = sum(x * v - u * y for (x, y), (u, v) in zip(hull, turned, strict=True))
+    return abs(doubled) / 2
+
+
+def _half_hull(ordered: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """One side of the hull of points in order, from the first to the last (monotone chain)."""
+    chain: list[tuple[float, float]] = []
+    for x, y in ordered:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain

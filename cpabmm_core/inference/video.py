@@ -1,0 +1,107 @@
+"""From video to video: what a model draws, with the timestamps and the sound of its input."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from cpabmm_core.inference.animator import Animator
+from cpabmm_core.inference.frames import Frame
+from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
+from cpabmm_core.inference.renderer import Precision
+from cpabmm_core.media.timed_frames import TimedFrames
+from cpabmm_core.media.video import VideoReader, VideoWriter
+from cpabmm_core.models.animation_model import AnimationModel
+
+Progress = Callable[[int], None]
+"""Called after each frame with the number of frames written."""
+
+
+def animate_video(
+    animator: Animator,
+    source: Frame,
+    driving: VideoReader,
+    output: Path,
+    *,
+    progress: Progress | None = None,
+) -> int:
+    """Animate a picture by a video and write the result, in constant memory.
+
+    Args:
+        animator: draws the frames.
+        source: (H, W, 3) uint8 RGB.
+        driving: gives the poses, the timestamps and the sound.
+        output: file to write; its suffix chooses the format.
+        progress: told of each frame.
+
+    Returns:
+        The number of frames, that of the driving video.
+
+    Raises:
+        MediaError: the driving video is broken, or the output cannot be written.
+        ResourceError: the disk is full.
+    """
+    timeline = _Timeline(driving, progress)
+    frames = animator.animate(source, timeline.images())
+    return timeline.write(frames, output, audio_from=driving.path)
+
+
+def reconstruct_video(
+    model: AnimationModel,
+    clip: TimedFrames,
+    output: Path,
+    *,
+    batch_size: int | None = None,
+    precision: Precision = "fp32",
+    progress: Progress | None = None,
+) -> Reconstruction:
+    """Reconstruct a clip from its first frame and write what was drawn, in constant memory.
+
+    Args:
+        model: draws the frames, on the device where it is.
+        clip: the real frames and their timestamps.
+        output: file to write; its suffix chooses the format.
+        batch_size: as for `reconstruct`.
+        precision: as for `reconstruct`.
+        progress: told of each frame.
+
+    Returns:
+        The exhausted reconstruction, for its scores.
+
+    Raises:
+        MediaError: the clip is broken, or the output cannot be written.
+        ResourceError: the disk is full.
+    """
+    timeline = _Timeline(clip, progress)
+    drawn = reconstruct(model, timeline.images(), batch_size=batch_size, precision=precision)
+    timeline.write((generated for _, generated in drawn), output)
+    return drawn
+
+
+class _Timeline:
+    """Hands out a clip's images and gives their times to the frames that are drawn from them."""
+
+    def __init__(self, clip: TimedFrames, progress: Progress | None) -> None:
+        self._clip = clip
+        self._progress = progress
+        self._times: deque[tuple[int, int]] = deque()  # of the images that are not yet drawn
+
+    def images(self) -> Iterator[Frame]:
+        for frame in self._clip:
+            self._times.append((frame.pts, frame.duration))
+            yield frame.image
+
+    def write(
+        self, frames: Iterator[Frame], output: Path, *, audio_from: Path | None = None
+    ) -> int:
+        first = next(frames)  # a clip has at least one
+        height, width, _ = first.shape
+        clip, count = self._clip, 0
+        with VideoWriter(
+            output, width, height, clip.frame_rate, clip.time_base, audio_from=audio_from
+        ) as writer:
+            for count, frame in enumerate(chain([first], frames), 1):
+                writer.write(frame, *self._times.popleft())
+                if self._progress:
+                    self._progress(count)
+        return count

@@ -1,0 +1,1 @@
+"""Files and streams to frames with timestamps and sound, and back."""

@@ -1,0 +1,45 @@
+"""RGB arrays as the frames that video encoders take."""
+
+from typing import Any
+
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame as AvFrame
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
+
+# Readers that ignore the tags take BT.601 for granted, so that it is right with all of them.
+_MATRIX_BT601 = 6
+_TRANSFER_AND_PRIMARIES_BT709 = 1
+
+
+def tag_colours(context: VideoCodecContext) -> None:
+    """Say in the file how `as_yuv` codes colours."""
+    context.colorspace = _MATRIX_BT601
+    context.color_primaries = context.color_trc = _TRANSFER_AND_PRIMARIES_BT709
+    context.color_range = ColorRange.MPEG
+
+
+def as_yuv(
+    image: np.ndarray,  # (H, W, 3) uint8
+    width: int,
+    height: int,
+) -> AvFrame:
+    """A yuv420p frame; the last row and column are repeated up to the given size."""
+    pad = (height - image.shape[0], width - image.shape[1])
+    image = np.pad(image, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge")
+    return AvFrame.from_ndarray(image, format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
+    )
+
+
+def as_palette(
+    image: np.ndarray,  # (H, W, 3) uint8
+) -> AvFrame:
+    """A frame of 256 colours of its own."""
+    indexed = Image.fromarray(image).quantize(256)
+    colours = np.array(indexed.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    palette = np.full((256, 4), 255, dtype=np.uint8)  # alpha first
+    palette[: len(colours), 1:] = colours
+    pair: Any = (np.asarray(indexed), palette)  # missing from the stub
+    return AvFrame.from_ndarray(pair, format="pal8")

@@ -1,0 +1,139 @@
+"""Files that were cut short or lost their structure, told before anything is decoded.
+
+FFmpeg reads a truncated MP4, MKV, WebM or GIF up to the cut and reports an ordinary end; in a
+damaged MKV or WebM it goes on after the damage, silent about the frames between.
+"""
+
+import os
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from cpabmm_core.errors import MediaError
+
+_GIF_EXTENSION, _GIF_IMAGE, _GIF_END = b"\x21", b"\x2c", b"\x3b"
+_EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
+_MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
+_MP4_BODY = {b"mdat", b"moov", b"moof"}
+
+
+def require_whole(path: Path) -> None:
+    """Check that a GIF, MP4, MOV, MKV or WebM reaches as far as its headers say.
+
+    Files of other kinds pass, as do those whose length is open (live recordings).
+
+    Raises:
+        MediaError: the end is missing, or the parts do not add up.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(0)
+        if head[:4] == b"GIF8":
+            end = _gif_end(file)
+        elif head[:4] == _EBML:
+            end = _matroska_end(file, size)
+        elif head[4:8] in _MP4_START:
+            end = _mp4_end(file, size)
+        else:
+            return
+    if end is None:
+        raise MediaError(f"{path}: is damaged or cut short; fetch it again, or re-encode it")
+    if end > size:
+        raise MediaError(f"{path}: is cut short ({size} of {end} bytes are there); fetch it again")
+
+
+def _mp4_end(file: BinaryIO, size: int) -> int:
+    """Where the last box that holds frames or their index says that it ends."""
+    position = end = 0
+    while position + 8 <= size:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            length = int.from_bytes(file.read(8), "big")
+        if length < 8:  # 0: up to the end of the file; anything else is no box
+            break
+        position += length
+        if kind in _MP4_BODY:
+            end = position
+    return end
+
+
+def _matroska_end(file: BinaryIO, size: int) -> int | None:
+    """Where the segment ends; 0 where it leaves that open, None if its parts do not add up."""
+    header = _element(file)
+    if header is None or header[1] is None:
+        return None
+    file.seek(header[1])
+    segment = _element(file)
+    if segment is None or segment[0] != _SEGMENT:
+        return None
+    end = segment[1]
+    if end is None:
+        return 0
+    return end if end > size or _adds_up(file, end) else None
+
+
+def _adds_up(file: BinaryIO, end: int) -> bool:
+    """Whether the elements from here on, and those in clusters, follow each other up to `end`."""
+    while file.tell() < end:
+        element = _element(file)
+        if element is None:
+            return False
+        kind, element_end = element
+        if element_end is None:
+            return True
+        if element_end > end or (kind == _CLUSTER and not _adds_up(file, element_end)):
+            return False
+        file.seek(element_end)
+    return True
+
+
+def _element(file: BinaryIO) -> tuple[bytes, int | None] | None:
+    """Kind and end (None: open) of the EBML element here, the file left at its content.
+
+    None if there is no element here.
+    """
+    kind = _variable(file)
+    length = _variable(file)
+    if kind is None or length is None or len(kind) > 4:
+        return None
+    bits = 7 * len(length)
+    value = int.from_bytes(length, "big") & ((1 << bits) - 1)
+    return kind, None if value == (1 << bits) - 1 else file.tell() + value
+
+
+def _variable(file: BinaryIO) -> bytes | None:
+    """A number whose leading zero bits say how many bytes follow the first."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    return first + file.read(8 - first[0].bit_length())
+
+
+def _gif_end(file: BinaryIO) -> int | None:
+    """Where the last block ends; None if the file ends within a block."""
+    header = file.read(13)
+    if len(header) < 13:
+        return None
+    file.seek(_colours(header[10]), os.SEEK_CUR)
+    while (kind := file.read(1)) not in (b"", _GIF_END):
+        if kind == _GIF_EXTENSION:
+            file.seek(1, os.SEEK_CUR)
+        elif kind == _GIF_IMAGE:
+            image = file.read(9)
+            file.seek((_colours(image[8]) if len(image) == 9 else 0) + 1, os.SEEK_CUR)
+        else:
+            return None
+        while length := file.read(1):
+            if length == b"\0":
+                break
+            file.seek(length[0], os.SEEK_CUR)
+        else:
+            return None
+    return file.tell()
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the colour table that a flag byte announces."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

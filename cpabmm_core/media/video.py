@@ -1,0 +1,37 @@
+"""Videos as frames with timestamps; see `VideoReader` and `VideoWriter`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cpabmm_core.media.files import require_file
+from cpabmm_core.media.image import is_image, read_image
+from cpabmm_core.media.video_formats import VIDEO_OUTPUT_SUFFIXES, video_format
+from cpabmm_core.media.video_reader import VideoFrame, VideoReader
+from cpabmm_core.media.video_writer import VideoWriter
+
+__all__ = [
+    "VIDEO_OUTPUT_SUFFIXES",
+    "VideoFrame",
+    "VideoReader",
+    "VideoWriter",
+    "read_source",
+    "video_format",
+]
+
+
+def read_source(path: str | Path) -> np.ndarray:
+    """Read the picture to animate: an image, or the first frame of a video or GIF.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        MediaError: the file is missing, unreadable, or neither image nor video.
+    """
+    path = Path(path)
+    require_file(path)
+    if is_image(path):
+        return read_image(path)
+    with VideoReader(path) as reader:
+        return next(iter(reader)).image

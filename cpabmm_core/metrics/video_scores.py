@@ -1,0 +1,124 @@
+"""Scores of whole files: generated videos or images against the real ones."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabmm_core.errors import DataError
+from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.timed_frames import clips_by_name, open_frames
+from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
+from cpabmm_core.metrics.l1 import l1
+
+Frame = NDArray[np.uint8]
+_NAMED_IN_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class VideoScores:
+    """Scores of one video; means over its frames."""
+
+    name: str
+    frames: int
+    l1: float
+    psnr: float
+    """In dB; infinite if a frame is identical."""
+    ssim: float
+
+
+def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
+    """Which generated file belongs to which real one.
+
+    Two files belong together; in two folders, files (or folders of frames) of one name, whatever
+    their suffixes.
+
+    Raises:
+        DataError: one is a file and the other a folder, a name is missing on one side, or it stands
+            for two files.
+        MediaError: a file does not exist.
+    """
+    if real.is_dir() != generated.is_dir():
+        raise DataError(f"{real} and {generated}: expected two files or two folders")
+    if not real.is_dir():
+        return [(real, generated)]
+    ours, theirs = clips_by_name(real), clips_by_name(generated)
+    for folder, missing in (
+        (generated, ours.keys() - theirs.keys()),
+        (real, theirs.keys() - ours.keys()),
+    ):
+        if missing:
+            names = sorted(missing)
+            shown = ", ".join(names[:_NAMED_IN_ERRORS])
+            more = (
+                f" and {len(names) - _NAMED_IN_ERRORS} more"
+                if len(names) > _NAMED_IN_ERRORS
+                else ""
+            )
+            raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")
+    return [(path, theirs[name]) for name, path in ours.items()]
+
+
+def score_video(
+    real: Path, generated: Path, *, progress: Callable[[int], None] | None = None
+) -> VideoScores:
+    """L1, PSNR and SSIM of a generated video or image, in constant memory.
+
+    Args:
+        real: video, GIF, strip, folder of frames or image.
+        generated: the same, frame by frame; two images are compared whole, also if they are strips.
+        progress: called after each frame with the number of frames done.
+
+    Raises:
+        DataError: the number or the size of the frames differs.
+        MediaError: a file is missing or broken.
+    """
+    scores: list[tuple[float, float, float]] = []
+    for one, other in _pairs(real, generated):
+        stacks = one[None], other[None]
+        try:
+            values = l1(*stacks), peak_signal_noise_ratio(*stacks), structural_similarity(*stacks)
+        except DataError as error:
+            raise DataError(f"{generated}: {error}") from None
+        scores.append(values)
+        if progress:
+            progress(len(scores))
+    means = [math.fsum(values) / len(scores) for values in zip(*scores, strict=True)]
+    return VideoScores(real.stem, len(scores), *means)
+
+
+def _pairs(real: Path, generated: Path) -> Iterator[tuple[Frame, Frame]]:
+    pairs = zip_longest(*_frames(real, generated))
+    for count, (one, other) in enumerate(pairs):
+        if one is None or other is None:
+            total = count + 1 + sum(1 for _ in pairs)
+            longer, shorter = (real, generated) if other is None else (generated, real)
+            raise DataError(
+                f"{longer}: has {total} frames, {shorter} has {count}; compare videos of one length"
+            )
+        if one.shape != other.shape:
+            raise DataError(
+                f"{generated}: is {other.shape[1]} x {other.shape[0]}, {real} is "
+                f"{one.shape[1]} x {one.shape[0]}; bring them to one size"
+            )
+        yield one, other
+
+
+def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
+    if all(
+        path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir() for path in (real, generated)
+    ):
+        return iter([read_image(real)]), iter([read_image(generated)])
+    one, other = open_frames(real), open_frames(generated)
+    return (frame.image for frame in one), (frame.image for frame in other)
+
+
+def _require(folder: Path, missing: set[str]) -> None:
+    if missing:
+        shown = ", ".join(sorted(missing)[:_NAMED_IN_ERRORS])
+        more = ", ..." if len(missing) > _NAMED_IN_ERRORS else ""
+        raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import torch
+from _helpers.tiny_model import tiny_config, tiny_model
+
+from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
+from cpabmm_core.checkpoint.format import save_checkpoint
+from cpabmm_core.checkpoint.names import BUNDLED, DEFAULT_CHECKPOINT
+from cpabmm_core.errors import CheckpointError, ResourceError
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, tiny_model(), tiny_config(), record={})
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that stands for the bundled weights."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr("cpabmm_core.checkpoint.bundled.resources.files", lambda _: tmp_path)
+    return folder
+
+
+def test_the_default_is_bundled() -> None:
+    assert DEFAULT_CHECKPOINT in BUNDLED
+
+
+def test_a_model_by_path(checkpoint: Path) -> None:
+    model = load_model(str(checkpoint), device="cpu")
+    assert not model.training
+    expected = tiny_model().state_dict()
+    assert all(torch.equal(values, expected[name]) for name, values in model.state_dict().items())
+
+
+def test_a_model_by_name(checkpoint: Path, weights: Path) -> None:
+    (weights / "puppets.safetensors").write_bytes(checkpoint.read_bytes())
+    assert find_checkpoint("puppets") == weights / "puppets.safetensors"
+    assert load_model("puppets", device="cpu").frame_size == 32
+    assert load_model(device="cpu").frame_size == 32
+
+
+def test_a_bundled_model_that_is_not_installed(weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="puppets: the bundled model is missing from this"):
+        load_model("puppets")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pupets", r"pupets: no such model; did you mean puppets\? \(bundled: puppets; or give"),
+        ("faces", r"faces: no such model \(bundled: puppets; or give the path of a \.safet"),
+        ("faces.safetensors", r"faces\.safetensors: no such file; check the path"),
+        ("runs/puppets", r"runs/puppets: no such file; check the path"),
+        (Path("puppets"), r"puppets: no such file"),
+    ],
+)
+def test_nothing_of_that_name(name: str | Path, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load_model(name)
+
+
+def test_the_device_is_checked_before_the_file_is_read() -> None:
+    with pytest.raises(ResourceError, match="cuda:99"):
+        load_model("no such model", device="cuda:99")

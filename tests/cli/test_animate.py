@@ -1,0 +1,247 @@
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.command_line import assert_fails, document_of, output_of, run
+from _helpers.media_files import packet_times, write_test_video
+from PIL import Image
+
+import cpabmm_core
+from cpabmm_core.media.video import VideoReader
+
+GREY = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a picture s.png and a driving video d.mp4 of 5 frames, with sound."""
+    Image.fromarray(np.repeat(GREY[..., None], 3, axis=2)).save(tmp_path / "s.png")
+    times = [0, 1, 2, 5, 6]
+    write_test_video(tmp_path / "d.mp4", pts=times, time_base=Fraction(1, 30), audio=True)
+    return tmp_path
+
+
+def animate(folder: Path, checkpoint: Path, *options: object) -> list[object]:
+    files = (folder / "s.png", folder / "d.mp4", "-o", folder / "o.mp4")
+    return ["animate", *files, "--checkpoint", checkpoint, *options]
+
+
+@pytest.mark.parametrize("mode", ["standard", "relative"])
+def test_it_prints_the_path_of_a_video_like_the_driving_one(
+    folder: Path, checkpoint: Path, mode: str
+) -> None:
+    output = folder / "o.mp4"
+    assert output_of(*animate(folder, checkpoint, "--mode", mode)) == f"{output}\n"
+    assert packet_times(output) == packet_times(folder / "d.mp4")
+    assert packet_times(output, "audio") == packet_times(folder / "d.mp4", "audio")
+    with VideoReader(output) as video:
+        assert (video.width, video.height) == (32, 32)
+    assert {path.name for path in folder.iterdir()} == {"s.png", "d.mp4", "o.mp4"}
+
+
+def test_the_modes_and_precisions_reach_the_animator(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[object, dict[str, object]]] = []
+    animator = cpabmm_core.Animator
+
+    def spy(model: object, mode: object, **options: object) -> object:
+        made.append((mode, options))
+        return animator(model, mode, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cpabmm_core, "Animator", spy, raising=False)
+    options = ("--mode", "standard", "--precision", "bf16", "--batch-size", "3")
+    output_of(*animate(folder, checkpoint, *options))
+    assert made == [("standard", {"precision": "bf16", "batch_size": 3})]
+
+
+def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:
+    document = document_of(*animate(folder, checkpoint, "--device", "cpu"))
+    assert document.pop("seconds") > 0
+    assert document == {
+        "output": str(folder / "o.mp4"),
+        "frames": 5,
+        "size": [32, 32],
+        "checkpoint": str(checkpoint),
+        "mode": "relative",
+    }
+
+
+def test_the_default_name_joins_both_names(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    arguments = ["animate", "s.png", "d.mp4", "-c", checkpoint]
+    assert output_of(*arguments) == "s--d.mp4\n"
+    assert_fails(3, *arguments, words="--force")
+    assert output_of(*arguments, "--force") == "s--d.mp4\n"
+
+
+def test_messages_go_to_stderr_and_quiet_leaves_them_out(folder: Path, checkpoint: Path) -> None:
+    assert "on cpu" in run(*animate(folder, checkpoint, "--device", "cpu")).stderr
+    assert run("--quiet", *animate(folder, checkpoint, "--force")).stderr == ""
+
+
+def grey(path: Path) -> None:
+    Image.fromarray(GREY).save(path)
+
+
+def alpha(path: Path) -> None:
+    Image.fromarray(np.dstack([GREY] * 4)).save(path)
+
+
+def sixteen_bits(path: Path) -> None:
+    Image.fromarray(GREY.astype(np.uint16) * 257).save(path)
+
+
+def one_pixel(path: Path) -> None:
+    Image.fromarray(GREY[:1, :1]).save(path)
+
+
+def odd_size(path: Path) -> None:
+    Image.fromarray(np.repeat(GREY[:31, :47, None], 3, axis=2)).save(path)
+
+
+@pytest.mark.parametrize("make", [grey, alpha, sixteen_bits, one_pixel, odd_size])
+def test_pictures_of_every_kind_are_animated(
+    folder: Path, checkpoint: Path, make: Callable[[Path], None]
+) -> None:
+    make(folder / "s.png")
+    assert document_of(*animate(folder, checkpoint))["frames"] == 5
+
+
+@pytest.mark.parametrize(("frames", "size"), [(1, (64, 48)), (3, (46, 34)), (2, (2, 2))])
+def test_short_and_small_videos_drive(
+    folder: Path, checkpoint: Path, frames: int, size: tuple[int, int]
+) -> None:
+    write_test_video(folder / "d.mp4", frames=frames, size=size)
+    assert document_of(*animate(folder, checkpoint))["frames"] == frames
+
+
+def test_a_video_of_odd_size_drives(folder: Path, checkpoint: Path) -> None:
+    write_test_video(folder / "d.mp4", size=(47, 33), pixels="yuv444p", frames=3)
+    assert document_of(*animate(folder, checkpoint))["frames"] == 3
+
+
+def missing(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def text(path: Path) -> None:
+    path.write_text("This is no picture and no film.\n" * 40)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [missing, empty, truncated, text, a_folder])
+@pytest.mark.parametrize("name", ["s.png", "d.mp4"])
+def test_a_bad_input_is_one_line_and_no_file(
+    folder: Path,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    spoil: Callable[[Path], None],
+) -> None:
+    spoil(folder / name)
+    forbid_the_model(monkeypatch)
+    before = sorted(folder.iterdir())
+    assert_fails(3, *animate(folder, checkpoint), words=f"{folder / name}: ")
+    assert sorted(folder.iterdir()) == before
+
+
+def forbid_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that can be checked is checked before the model is loaded."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(cpabmm_core, "load_model", fail, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("nowhere/o.mp4", "does not exist"),
+        ("d.mp4", "input"),
+        ("s.png/o.mp4", "does not exist"),
+        ("o.xyz", ".mp4"),
+        ("o", "no suffix"),
+        (".", "suffix"),
+    ],
+)
+def test_a_bad_output_is_one_line_before_any_work(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, output: str, words: str
+) -> None:
+    forbid_the_model(monkeypatch)
+    driving = (folder / "d.mp4").read_bytes()
+    before = sorted(folder.iterdir())
+    arguments = animate(folder, checkpoint, "-o", folder / output, "--force")
+    assert_fails(3, *arguments, words=words)
+    assert sorted(folder.iterdir()) == before
+    assert (folder / "d.mp4").read_bytes() == driving
+
+
+def test_an_output_that_exists_is_kept_without_force(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "o.mp4").write_text("precious")
+    with monkeypatch.context() as patch:
+        forbid_the_model(patch)
+        assert_fails(3, *animate(folder, checkpoint), words="--force")
+    assert (folder / "o.mp4").read_text() == "precious"
+    output_of(*animate(folder, checkpoint, "--force"))
+    assert packet_times(folder / "o.mp4") == packet_times(folder / "d.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("no.safetensors", None), ("a.safetensors", b""), ("b.txt", b"text\n")]
+)
+def test_a_bad_checkpoint_is_one_line_and_no_file(
+    folder: Path, name: str, content: bytes | None
+) -> None:
+    if content is not None:
+        (folder / name).write_bytes(content)
+    before = sorted(folder.iterdir())
+    assert_fails(4, *animate(folder, folder / name), words=name)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_unknown_model_gets_a_hint(folder: Path) -> None:
+    assert_fails(4, *animate(folder, Path("pupets")), words="puppets")
+
+
+def test_a_video_damaged_in_the_middle_leaves_no_file(folder: Path, checkpoint: Path) -> None:
+    driving = write_test_video(folder / "d.mp4", frames=50, size=(320, 240))
+    data = bytearray(driving.read_bytes())
+    middle = slice(len(data) // 3, 2 * len(data) // 3)
+    data[middle] = bytes(len(data[middle]))
+    driving.write_bytes(data)
+    assert_fails(3, "--quiet", *animate(folder, checkpoint), words="d.mp4")
+    assert not (folder / "o.mp4").exists()
+    assert {path.name for path in folder.iterdir()} == {"s.png", "d.mp4"}
+
+
+@pytest.mark.parametrize(
+    "name", ["a b (1).png", "snø 雪.png", "--s.png", "$(s)'\".png", "[b]s.png"]
+)
+def test_strange_names_are_names(
+    folder: Path, checkpoint: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "s.png").rename(folder / name)
+    output = output_of("-q", "animate", "-c", checkpoint, "--", name, "d.mp4")
+    assert output == f"{Path(name).stem}--d.mp4\n"
+    assert (folder / output.strip("\n")).is_file()

@@ -1,0 +1,91 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cpabmm_cli.console import Terminal, as_json
+from cpabmm_cli.training_progress import TrainingProgress
+
+
+def terminal(*, interactive: bool) -> tuple[Terminal, io.StringIO]:
+    """A terminal whose stderr is a string."""
+    made, stream = Terminal(), io.StringIO()
+    made._stderr = Console(file=stream, force_terminal=interactive, highlight=False, width=80)
+    return made, stream
+
+
+def test_json_has_a_schema_version_and_no_nan() -> None:
+    assert json.loads(as_json({"name": "snø"})) == {"schema": 1, "name": "snø"}
+    assert "\n" not in as_json({"text": "a\nb"})
+    with pytest.raises(ValueError, match="JSON"):
+        as_json({"l1": float("nan")})
+
+
+def test_bars_are_drawn_only_on_a_terminal() -> None:
+    for interactive, quiet, drawn in (
+        (True, False, True),
+        (True, True, False),
+        (False, False, False),
+    ):
+        made, stream = terminal(interactive=interactive)
+        made.quiet = quiet
+        with made.counter("drawing") as progress:
+            progress(3, 7)
+        assert ("drawing" in stream.getvalue()) is drawn
+
+
+def test_a_bar_shows_the_count() -> None:
+    made, stream = terminal(interactive=True)
+    with made.counter("drawing") as progress:
+        progress(3, 7)
+    assert "3/7" in stream.getvalue()
+
+
+def test_training_off_a_terminal_is_a_line_at_the_end_at_least() -> None:
+    made, stream = terminal(interactive=False)
+    with TrainingProgress(made) as reporter:
+        reporter.start(4, 2)
+        reporter.message("hello")
+        reporter.step(3, {"loss": 1.5})
+        reporter.panel(Path("panel.png"))
+        reporter.step(4, {"loss": 1.25, "warp": 0.5})
+    hello, panel, last = stream.getvalue().splitlines()
+    assert (hello, panel) == ("hello", "panel panel.png")
+    assert last.startswith("step 4/4  0 s left  ")
+    assert last.endswith("steps/s  loss 1.25  warp 0.5")
+
+
+def test_training_on_a_terminal_is_a_bar_with_losses_and_messages_above() -> None:
+    made, stream = terminal(interactive=True)
+    with TrainingProgress(made) as reporter:
+        reporter.start(10, 0)
+        reporter.step(1, {f"a rather long name {k}": 1.5 for k in range(5)})
+        reporter.message("hello")
+        reporter._bar.refresh()
+    text = stream.getvalue()
+    assert "hello" in text
+    assert "1/10" in text
+    assert "name 0 1.5" in " ".join(text.split())
+    assert "name 4 1.5" in " ".join(text.split())
+
+
+def test_training_is_silent_when_quiet() -> None:
+    for interactive in (True, False):
+        made, stream = terminal(interactive=interactive)
+        made.quiet = True
+        with TrainingProgress(made) as reporter:
+            reporter.start(1, 0)
+            reporter.message("hello")
+            reporter.step(1, {"loss": 1.5})
+        assert stream.getvalue() == ""
+
+
+def test_a_resumed_bar_counts_from_the_first_step() -> None:
+    made, stream = terminal(interactive=True)
+    with TrainingProgress(made) as reporter:
+        reporter.start(10, 4)
+        reporter.step(5, {"loss": 1.5})
+        reporter._bar.refresh()
+    assert "5/10" in stream.getvalue()

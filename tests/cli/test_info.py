@@ -1,0 +1,37 @@
+from pathlib import Path
+
+from _helpers.command_line import assert_fails, document_of, output_of
+from _helpers.tiny_model import tiny_config, tiny_model
+
+PARTS = ("keypoint_detector", "background_predictor", "dense_motion", "inpainting")
+
+
+def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
+    document = document_of("info", checkpoint)
+    model = tiny_model()
+    assert document["checkpoint"] == str(checkpoint)
+    assert document["bytes"] == checkpoint.stat().st_size
+    assert (document["kind"], document["frame_size"], document["keypoints"]) == ("cpab", 32, 6)
+    total = sum(weights.numel() for weights in model.parameters())
+    assert document["parameters"]["total"] == total
+    for part in PARTS:
+        numbers = sum(weights.numel() for weights in getattr(model, part).parameters())
+        assert document["parameters"][part] == numbers
+    assert document["config"] == tiny_config().model_dump(mode="json")
+    assert document["record"] == {"steps": 7, "seed": 0}
+
+
+def test_without_json_it_is_lines_of_names_and_values(checkpoint: Path) -> None:
+    lines = output_of("info", checkpoint).splitlines()
+    assert "kind: cpab" in lines
+    assert "parameters:" in lines
+    assert "  steps: 7" in lines
+    assert "    motion: cpab" in lines
+
+
+def test_what_is_no_checkpoint_is_one_line_with_code_4(tmp_path: Path, checkpoint: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(checkpoint.read_bytes()[:1000])
+    assert_fails(4, "info", broken, words="broken.safetensors")
+    assert_fails(4, "info", tmp_path / "none.safetensors", words="no such file")
+    assert_fails(4, "info", "pupets", words="puppets")

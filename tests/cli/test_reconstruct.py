@@ -1,0 +1,109 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.command_line import assert_fails, document_of, output_of, run
+from _helpers.media_files import packet_times, write_test_video
+from _helpers.tiny_model import tiny_model
+
+from cpabmm_core.inference.reconstructor import reconstruct
+from cpabmm_core.media.video import VideoReader, VideoWriter
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """A folder of two videos, 9.mp4 with 4 frames and 10.mp4 with 2, beside what is no clip."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_test_video(folder / "9.mp4", frames=4, rate=10)
+    write_test_video(folder / "10.mp4", frames=2)
+    (folder / "9.json").write_text("{}")
+    return folder
+
+
+def test_scores_are_those_of_the_core_and_their_mean_over_the_videos(
+    videos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    document = document_of("reconstruct", videos, "-o", output, "--checkpoint", checkpoint)
+    for entry, frames in zip(document["videos"], (4, 2), strict=True):
+        with VideoReader(videos / f"{entry['name']}.mp4") as video:
+            expected = reconstruct(tiny_model(), (frame.image for frame in video))
+            assert len(list(expected)) == entry["frames"] == frames
+        assert entry["l1"] == pytest.approx(expected.l1, abs=1e-5)
+        assert entry["standing_still"] == pytest.approx(expected.standing_still, abs=1e-5)
+    assert [entry["name"] for entry in document["videos"]] == ["9", "10"]
+    for score in ("l1", "standing_still"):
+        assert document[score] == pytest.approx(
+            np.mean([entry[score] for entry in document["videos"]])
+        )
+    assert document["output"] == str(output)
+
+
+def test_standing_still_is_measured_against_the_first_frame(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    greys = (100, 110, 140)
+    with VideoWriter(tmp_path / "a.mkv", 32, 32, 25, time_base=Fraction(1, 25)) as writer:
+        for pts, grey in enumerate(greys):
+            writer.write(np.full((32, 32, 3), grey, dtype=np.uint8), pts)
+    document = document_of(
+        "reconstruct", tmp_path / "a.mkv", "-o", tmp_path / "out", "-c", checkpoint
+    )
+    assert document["standing_still"] == pytest.approx((0 + 10 + 40) / 3 / 255, abs=4e-3)
+
+
+def test_a_single_video_is_written_with_its_times(
+    videos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    printed = output_of("reconstruct", videos / "9.mp4", "-o", output, "-c", checkpoint)
+    assert printed == f"{output}\n"
+    assert [path.name for path in output.iterdir()] == ["9.mp4"]
+    assert packet_times(output / "9.mp4") == packet_times(videos / "9.mp4")
+
+
+def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
+    result = run("reconstruct", videos, "-o", tmp_path / "out", "-c", checkpoint)
+    lines = result.stderr.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["9", "10", "mean"]
+    assert all("standing still" in line for line in lines[1:])
+
+
+def test_a_folder_with_a_broken_video_fails_before_the_model_and_leaves_nothing(
+    videos: Path, tmp_path: Path
+) -> None:
+    (videos / "10.mp4").write_text("no video")
+    arguments = ("reconstruct", videos, "-o", tmp_path / "out", "-c", tmp_path / "none.safetensors")
+    assert_fails(3, *arguments, words="10.mp4")
+    assert list(tmp_path.iterdir()) == [videos]
+
+
+def test_a_full_folder_is_kept_without_force(
+    videos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    arguments = ("reconstruct", videos, "-o", output, "-c", checkpoint)
+    assert_fails(3, *arguments, words="--force")
+    output_of(*arguments, "--force")
+    assert {path.name for path in output.iterdir()} == {"notes.txt", "9.mp4", "10.mp4"}
+
+
+@pytest.mark.parametrize("name", ["nowhere.mp4", "nowhere"])
+def test_a_missing_input_is_one_line(tmp_path: Path, checkpoint: Path, name: str) -> None:
+    arguments = ("reconstruct", tmp_path / name, "-o", tmp_path / "out", "-c", checkpoint)
+    assert_fails(3, *arguments, words="no such file")
+
+
+def test_a_folder_without_clips_is_one_line(tmp_path: Path, checkpoint: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    arguments = ("reconstruct", empty, "-o", tmp_path / "out", "-c", checkpoint)
+    assert_fails(3, *arguments, words="holds no clip")
+
+
+def test_the_output_folder_is_required(videos: Path) -> None:
+    assert run("reconstruct", videos).exit_code == 2

@@ -1,0 +1,77 @@
+"""What must be quick: help, version and usage errors load no torch."""
+
+import subprocess
+import sys
+from resource import RUSAGE_CHILDREN, getrusage
+
+import pytest
+
+MODULE = [sys.executable, "-m", "cpabmm_cli"]
+LIMIT_IN_SECONDS = 0.5
+HEAVY = ("torch", "torchvision", "timm", "skimage", "scipy", "av", "PIL", "accelerate")
+
+SPY = """
+import sys
+sys.argv = ["cpabmm", *sys.argv[1:]]
+from cpabmm_cli.app import main
+try:
+    main()
+except SystemExit as end:
+    sys.stderr.write("loaded: " + " ".join(sorted(sys.modules)))
+    raise
+"""
+
+QUICK = [
+    (["--help"], 0),
+    (["--version"], 0),
+    ([], 2),
+    (["animate", "--help"], 0),
+    (["preprocess", "puppets", "--help"], 0),
+    (["anime"], 2),
+    (["animate"], 2),
+    (["animate", "a.png", "b.mp4", "--mode", "sideways"], 2),
+    (["animate", "a.png", "b.mp4", "--device", "gpu"], 2),
+    (["train", "--config", "x", "--data", "y", "--out", "z", "--steps", "none"], 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), QUICK, ids=str)
+def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SPY, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    loaded = done.stderr.rpartition("loaded: ")[2].split()
+    assert "cpabmm_cli.commands.animate" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["animate", "--sideways"]])
+def test_help_and_usage_errors_take_less_than_half_a_second(arguments: list[str]) -> None:
+    times = [processor_seconds([*MODULE, *arguments]) for _ in range(3)]
+    assert min(times) < LIMIT_IN_SECONDS
+
+
+def processor_seconds(command: list[str]) -> float:
+    """Time spent computing: unlike the clock's, it does not grow with what else is running."""
+    before = getrusage(RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=False)
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def test_a_usage_error_says_what_is_wrong_on_stderr() -> None:
+    done = subprocess.run(
+        [*MODULE, "animate", "a.png", "b.mp4", "--mode", "sideways"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert "sideways" in done.stderr
+    assert "relative" in done.stderr
+
+
+def test_a_mistyped_command_gets_a_hint() -> None:
+    done = subprocess.run([*MODULE, "anmate"], capture_output=True, text=True, check=False)
+    assert "animate" in done.stderr

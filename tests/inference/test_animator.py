@@ -1,0 +1,196 @@
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _helpers.moving_square import moving_square
+from _helpers.tiny_model import tiny_config, tiny_model
+from torch import Tensor
+
+from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
+from cpabmm_core.inference.animator import Animator
+from cpabmm_core.inference.frames import Frame, to_frames, to_model_input
+from cpabmm_core.inference.renderer import Precision
+from cpabmm_core.inference.transfer import TransferMode, transfer_keypoints
+from cpabmm_core.models.animation_model import AnimationModel
+
+SOURCE = moving_square(1, height=44, width=36, left=15)[0]
+DRIVING = moving_square(5)
+BATCH_TOLERANCE = 5
+"""In levels of 255; measured: 3. The fits of a batch stop together, each a bit off its own end."""
+
+
+@pytest.fixture
+def model() -> AnimationModel:
+    return tiny_model()
+
+
+@torch.no_grad()
+def by_hand(model: AnimationModel, mode: TransferMode, frame: Frame, reference: Frame) -> Frame:
+    """One output frame through the model's own interface, in a batch of one."""
+    source, driving, start = (
+        to_model_input(image, model.frame_size, torch.device("cpu"))
+        for image in (SOURCE, frame, reference)
+    )
+    keypoints = model.keypoints(source)
+    pose = transfer_keypoints(mode, keypoints, model.keypoints(driving), model.keypoints(start))
+    image = model.generate(source, model.motion(source, keypoints, pose))
+    return to_frames(image)[0]
+
+
+def largest_difference(ours: list[Frame], others: list[Frame]) -> int:
+    pairs = zip(ours, others, strict=True)
+    return max(int(np.abs(one.astype(int) - other).max()) for one, other in pairs)
+
+
+@pytest.mark.parametrize("mode", ["standard", "relative"])
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_every_driving_frame_becomes_the_source_in_its_pose(
+    model: AnimationModel,
+    mode: TransferMode,
+    batch_size: int,
+) -> None:
+    ours = list(Animator(model, mode, batch_size=batch_size).animate(SOURCE, DRIVING))
+    expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
+    assert [frame.shape for frame in ours] == [(32, 32, 3)] * 5
+    assert all(frame.dtype == np.uint8 for frame in ours)
+    assert largest_difference(ours, expected) <= BATCH_TOLERANCE
+    assert largest_difference(expected[:-1], expected[1:]) > 20
+
+
+def test_another_reference_frame(model: AnimationModel) -> None:
+    ours = list(Animator(model).animate(SOURCE, DRIVING, reference=DRIVING[3]))
+    expected = [by_hand(model, "relative", frame, DRIVING[3]) for frame in DRIVING]
+    assert largest_difference(ours, expected) <= BATCH_TOLERANCE
+    assert largest_difference(ours, list(Animator(model).animate(SOURCE, DRIVING))) > 20
+
+
+def test_the_source_is_encoded_once(model: AnimationModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = []
+    encode = model.inpainting.encode
+
+    def counting(image: Tensor) -> list[Tensor]:
+        encoded.append(image.shape[0])
+        return encode(image)
+
+    monkeypatch.setattr(model.inpainting, "encode", counting)
+    list(Animator(model, batch_size=2).animate(SOURCE, DRIVING))
+    assert encoded == [1]
+
+
+def test_frames_are_streamed(model: AnimationModel) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Frame]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield DRIVING[taken % 5]
+
+    output = Animator(model, batch_size=2).animate(SOURCE, endless())
+    assert taken == 0
+    for drawn in range(1, 6):
+        next(output)
+        assert taken == 2 * ((drawn + 1) // 2)
+
+
+def test_driving_frames_may_change_their_size(model: AnimationModel) -> None:
+    mixed = [DRIVING[0], *moving_square(1, height=64, width=200), SOURCE]
+    assert len(list(Animator(model, batch_size=3).animate(SOURCE, mixed))) == 3
+
+
+def test_no_driving_frame_gives_no_output(model: AnimationModel) -> None:
+    assert list(Animator(model).animate(SOURCE, [])) == []
+
+
+def test_the_output_can_have_another_size(model: AnimationModel) -> None:
+    small = list(Animator(model).animate(SOURCE, DRIVING))
+    large = list(Animator(model, size=96).animate(SOURCE, DRIVING))
+    assert large[0].shape == (96, 96, 3)
+    # Enlarging keeps the mean colour of each 3 x 3 block about that of the pixel it came from.
+    blocks = large[4].astype(float).reshape(32, 3, 32, 3, 3).mean(axis=(1, 3))
+    assert np.abs(blocks - small[4]).mean() < 4
+
+
+def test_a_model_in_training_mode_is_put_into_eval_mode(model: AnimationModel) -> None:
+    expected = list(Animator(model).animate(SOURCE, DRIVING))
+    assert largest_difference(list(Animator(model.train()).animate(SOURCE, DRIVING)), expected) == 0
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_is_close_and_takes_place(
+    model: AnimationModel,
+    precision: Precision,
+) -> None:
+    full = list(Animator(model).animate(SOURCE, DRIVING))
+    dtypes = set()
+    model.inpainting.to_rgb.register_forward_hook(lambda _, __, output: dtypes.add(output.dtype))
+    half = list(Animator(model, precision=precision).animate(SOURCE, DRIVING))
+    assert dtypes == {torch.bfloat16 if precision == "bf16" else torch.float16}
+    # Measured: 2 in bf16, 1 in fp16.
+    assert largest_difference(half, full) <= BATCH_TOLERANCE
+
+
+def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: AnimationModel) -> None:
+    full = list(Animator(model, batch_size=2).animate(SOURCE, DRIVING))
+    calls = []
+
+    def overflow(_: object, __: object, output: Tensor) -> Tensor:
+        calls.append(output.dtype)
+        return output * float("nan") if len(calls) == 1 else output
+
+    model.inpainting.to_rgb.register_forward_hook(overflow)
+    half = list(Animator(model, batch_size=2, precision="fp16").animate(SOURCE, DRIVING))
+    assert calls == [torch.float16, torch.float32, torch.float16, torch.float16]
+    assert largest_difference(half[:2], full[:2]) == 0
+    assert largest_difference(half, full) <= BATCH_TOLERANCE
+
+
+def test_nan_never_becomes_a_frame(model: AnimationModel) -> None:
+    torch.nn.init.constant_(model.inpainting.to_rgb.weight, float("nan"))
+    output = Animator(model).animate(SOURCE, DRIVING)
+    with pytest.raises(CheckpointError, match="the model draws NaN or infinity"):
+        next(output)
+
+
+def test_a_wrong_source_is_told_before_the_first_frame(model: AnimationModel) -> None:
+    with pytest.raises(DataError, match="frame: expected"):
+        Animator(model).animate(SOURCE[..., 0], DRIVING)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "avd"}, "mode avd: unknown"),
+        ({"precision": "fp8"}, "precision fp8: unknown"),
+        ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
+        ({"size": 0}, "size: expected 1 or more pixels, got 0"),
+    ],
+)
+def test_wrong_settings(model: AnimationModel, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Animator(model, **arguments)
+
+
+def test_a_device_that_is_not_there(model: AnimationModel) -> None:
+    with pytest.raises(ResourceError, match="cuda:99"):
+        Animator(model, device="cuda:99")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model.motion": "tps"},
+        {
+            "model.cpab.solver": "adam",
+            "model.cpab.implicit_gradient": False,
+            "model.cpab.iterations": 5,
+        },
+        {"model.background": None},
+    ],
+    ids=["tps", "adam", "no background"],
+)
+def test_every_kind_of_model_animates(changes: dict[str, object]) -> None:
+    model = tiny_model(tiny_config(**changes))
+    assert len(list(Animator(model).animate(SOURCE, DRIVING[:2]))) == 2

@@ -1,0 +1,99 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.inference.transfer import hull_area, transfer_keypoints
+
+GOLDEN = Path(__file__).parents[1] / "data" / "transfer" / "tpsmm.npz"
+
+
+def points(*rows: tuple[float, float]) -> torch.Tensor:
+    return torch.tensor([rows], dtype=torch.float64)
+
+
+def cloud(seed: int, batch: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, 50, 2, generator=generator, dtype=torch.float64) - 0.5
+
+
+def test_standard_takes_the_driving_keypoints() -> None:
+    driving = cloud(1, batch=3)
+    assert torch.equal(transfer_keypoints("standard", cloud(0), driving, cloud(2)), driving)
+
+
+def test_relative_agrees_with_tpsmm() -> None:
+    golden = {name: torch.from_numpy(values) for name, values in np.load(GOLDEN).items()}
+    source, driving = golden["kp_source"], golden["kp_driving"]
+    ours = transfer_keypoints("relative", source, driving, golden["kp_driving_initial"])
+    assert (golden["kp_relative"] - source).abs().max() > 0.01
+    torch.testing.assert_close(ours, golden["kp_relative"], rtol=0, atol=1e-6)
+
+
+def test_relative_takes_the_motion_to_the_size_of_the_source() -> None:
+    """A source that is the reference made smaller and moved: so are the poses."""
+    reference, driving = cloud(0), cloud(1, batch=4)
+    shift = torch.tensor([0.3, -0.2], dtype=torch.float64)
+    expected = 0.4 * driving + shift
+    ours = transfer_keypoints("relative", 0.4 * reference + shift, driving, reference)
+    torch.testing.assert_close(ours, expected)
+
+
+def test_relative_starts_at_the_source() -> None:
+    source, reference = cloud(0), cloud(1)
+    ours = transfer_keypoints("relative", source, reference, reference)
+    torch.testing.assert_close(ours, source)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        points((0.1, 0.1), (0.1, 0.1), (0.1, 0.1)),
+        points((-0.5, -0.5), (0.0, 0.0), (0.5, 0.5)),
+        points((-0.5, 0.2), (0.0, 0.2 + 1e-6), (0.5, 0.2)),
+    ],
+    ids=["equal", "on a line", "nearly on a line"],
+)
+def test_a_hull_without_area_does_not_scale(flat: torch.Tensor) -> None:
+    wide = points((-0.5, -0.5), (0.5, -0.5), (0.0, 0.5))
+    driving = wide + 0.25
+    torch.testing.assert_close(
+        transfer_keypoints("relative", wide, driving, flat), wide + driving - flat
+    )
+    torch.testing.assert_close(
+        transfer_keypoints("relative", flat, driving, wide), flat + driving - wide
+    )
+
+
+def test_an_unknown_mode_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"mode absolute: unknown; take standard or relative"):
+        transfer_keypoints("absolute", cloud(0), cloud(1), cloud(2))  # type: ignore[arg-type]
+
+
+def test_hull_area_of_a_square_ignores_what_is_inside_and_repeated() -> None:
+    corners = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)]
+    more = [(1.0, 1.0), (0.5, 1.5), (1.0, 0.0), (2.0, 2.0)]
+    assert hull_area(points(*corners, *more)[0]) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("sides", [3, 5, 64])
+def test_hull_area_of_a_regular_polygon(sides: int) -> None:
+    angles = torch.randperm(sides) * (2 * math.pi / sides)
+    ring = torch.stack((angles.cos(), angles.sin()), dim=1).double()
+    expected = sides / 2 * math.sin(2 * math.pi / sides)
+    assert hull_area(ring) == pytest.approx(expected, rel=1e-6)
+
+
+def test_hull_area_scales_with_the_determinant() -> None:
+    matrix = torch.tensor([[1.5, 0.4], [-0.3, 0.8]], dtype=torch.float64)
+    some = cloud(3)[0]
+    expected = abs(torch.linalg.det(matrix).item()) * hull_area(some)
+    assert hull_area(some @ matrix.T) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_hull_area_of_too_few_points_is_zero(count: int) -> None:
+    assert hull_area(cloud(0)[0, :count]) == 0

@@ -1,0 +1,33 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cpabmm_core.errors import DataError
+from cpabmm_core.metrics import average_euclidean_distance
+
+GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
+
+
+def test_agrees_with_the_field() -> None:
+    detections = np.load(GOLDEN / "metrics.npz")
+    printed = json.loads((GOLDEN / "metrics.json").read_text())["aed"]
+    ours = average_euclidean_distance(detections["id_gt"], detections["id_pred"])
+    assert ours == pytest.approx(printed, abs=1e-12)
+
+
+def test_the_distance_is_squared() -> None:
+    real = np.zeros((2, 2))
+    assert average_euclidean_distance(real, np.array([[3.0, 4.0], [0.0, 1.0]])) == (25 + 1) / 2
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1)])
+def test_other_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"expected \(F, D\) twice"):
+        average_euclidean_distance(np.zeros((2, 3)), np.zeros(shape))
+
+
+def test_missing_identities() -> None:
+    with pytest.raises(DataError, match="hold NaN or infinity"):
+        average_euclidean_distance(np.zeros((1, 2)), np.array([[np.nan, 0.0]]))

@@ -1,0 +1,63 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cpabmm_core.errors import DataError
+from cpabmm_core.metrics import l1, peak_signal_noise_ratio, structural_similarity
+
+MEASURES = [l1, peak_signal_noise_ratio, structural_similarity]
+
+
+def noise(frames: int, seed: int, height: int = 16, width: int = 20) -> NDArray[np.uint8]:
+    shape = (frames, height, width, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_known_differences() -> None:
+    real = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    generated = real.copy()
+    generated[0, 0, 0] = (255, 51, 0)
+    assert l1(real, generated) == pytest.approx((1 + 0.2) / (2 * 4 * 4 * 3))
+
+
+def test_uniform_noise_is_a_third_apart() -> None:
+    random = np.random.default_rng(0)
+    real, generated = random.random((2, 3, 64, 64, 3))
+    assert l1(real, generated) == pytest.approx(1 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_bytes_and_floats_agree(measure: Callable[..., float]) -> None:
+    real, generated = noise(2, 0), noise(2, 1)
+    as_floats = measure(real / 255, (generated / 255).astype(np.float32))
+    assert measure(real, generated) == pytest.approx(as_floats, rel=1e-6)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_video_is_the_mean_of_its_frames(measure: Callable[..., float]) -> None:
+    real, generated = noise(4, 0), noise(4, 1) // 2
+    parts = [measure(real[i : i + 1], generated[i : i + 1]) for i in range(4)]
+    assert measure(real, generated) == pytest.approx(np.mean(parts))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    ("real", "generated", "message"),
+    [
+        (noise(2, 0), noise(3, 0), r"the real ones are \(2, 16, 20, 3\), the generated ones \(3,"),
+        (noise(2, 0)[0], noise(2, 0)[0], r"expected \(F, H, W, 3\)"),
+        (noise(0, 0), noise(0, 0), r"at least one, got \(0, 16, 20, 3\)"),
+        (noise(1, 0).astype(int), noise(1, 0), "expected uint8, or floats in .* got int64"),
+    ],
+    ids=["length", "one image", "no frame", "integers"],
+)
+def test_what_cannot_be_compared(
+    measure: Callable[..., float],
+    real: NDArray[np.uint8],
+    generated: NDArray[np.uint8],
+    message: str,
+) -> None:
+    with pytest.raises(DataError, match=message):
+        measure(real, generated)
