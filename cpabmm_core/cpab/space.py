@@ -1,5 +1,6 @@
 """The linear space of admissible velocity fields and its orthonormal basis."""
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Literal
 
@@ -73,7 +74,7 @@ class VelocitySpace:
         theta: Tensor,  # (B, dim)
     ) -> Tensor:  # (B, cells, 2, 3)
         """The affine velocity map of each cell."""
-        basis = self.tensor("basis", theta).reshape(self.dim, -1)
+        basis = self.tensor("basis", theta).flatten(1)
         return (theta @ basis).reshape(len(theta), self.tessellation.cells, 2, 3)
 
     def coordinates(
@@ -81,7 +82,7 @@ class VelocitySpace:
         affine: Tensor,  # (B, cells, 2, 3)
     ) -> Tensor:  # (B, dim)
         """Theta of the field in the space that is nearest to the given maps."""
-        basis = self.tensor("basis", affine).reshape(self.dim, -1)
+        basis = self.tensor("basis", affine).flatten(1)
         return affine.flatten(1) @ basis.T
 
     def tensor(self, name: str, like: Tensor) -> Tensor:
@@ -91,7 +92,7 @@ class VelocitySpace:
         """
         key = (name, like.device, like.dtype)
         if key not in self._copies:
-            constants = {
+            constants: dict[str, Callable[[], Array]] = {
                 "basis": lambda: self._basis,
                 "vertex_basis": lambda: self._vertex_basis,
                 "half_planes": lambda: self.tessellation.half_planes,

@@ -75,7 +75,7 @@ def transform_with_jacobian(
         rows = [step.point * cells + step.cell % cells for step in steps]
         by_map, _ = sensitivities(steps, maps, covectors, rows, batch * count * cells)
         by_map = by_map.view(-1, cells, 2, 6).transpose(1, 2).reshape(-1, cells * 6)
-        jacobian = by_map @ space.tensor("basis", theta).reshape(space.dim, -1).T
+        jacobian = by_map @ space.tensor("basis", theta).flatten(1).T
     return end + (points - inside), jacobian.view(batch, count, 2, space.dim)
 
 

@@ -97,16 +97,8 @@ class FrameIndex:
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
         """Decode from the keyframe shown at `key`, or from an earlier one."""
-        number = bisect_left(self._times, key)
         container.seek(key, stream=stream)
-        frames = decode(container, stream, self._path, count=number)
-        first = next(frames, None)
-        if first is not None and (first.pts is None or first.pts > key):
-            container.seek(self._times[0], stream=stream)
-            frames, first = decode(container, stream, self._path), None
-        if first is not None:
-            yield first
-        yield from frames
+        yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
 
     def _check_tail(self, container: InputContainer, stream: VideoStream) -> None:
         """Decode the last run: forget packets at the end that give no frame, or the whole list."""

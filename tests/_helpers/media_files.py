@@ -113,6 +113,28 @@ def _write_tone(output: OutputContainer, sound: AudioStream, start: float, secon
     output.mux(sound.encode(None))
 
 
+def write_video_with_empty_end(path: Path, duration: int = 1) -> Path:
+    """Write an MP4 that announces 11 frames, of which the last holds no picture.
+
+    Args:
+        path: the file; ``whole.mp4`` beside it is the video without that end.
+        duration: how long the missing frame is to be shown, in units of 1/25 s.
+    """
+    whole = write_test_video(path.with_name("whole.mp4"), frames=10, options={"bf": "0"})
+    with av.open(str(whole)) as source, av.open(str(path), "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+        delimiter = av.Packet(b"\0\0\0\2\x09\xf0")
+        delimiter.stream, delimiter.time_base = stream, Fraction(1, 25)
+        delimiter.pts = delimiter.dts = 10
+        delimiter.duration = duration
+        output.mux(delimiter)
+    return path
+
+
 def rotate_by_metadata(path: Path, matrix: tuple[int, int, int, int]) -> None:
     """Set the right-angle part (a, b, c, d) of the display matrix of an MP4's first track.
 

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _helpers.media_files import number_of, numbered_frame, write_test_video
+from _helpers.media_files import (
+    number_of,
+    numbered_frame,
+    write_test_video,
+    write_video_with_empty_end,
+)
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
@@ -209,6 +214,21 @@ def test_damage_inside_a_clip_is_found_when_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.mp4: damaged after [23]\d frames"):
         clip.read(range(60))
     assert number_of(clip.read([3])[0]) == 3
+
+
+def test_frames_that_do_not_show_do_not_count(tmp_path: Path) -> None:
+    trimmed = write_test_video(tmp_path / "a.mp4", pts=range(-20, 10), options={"bf": "0"})
+    short = write_video_with_empty_end(tmp_path / "b.mp4")
+    assert [number_of(image) for image in open_clip(trimmed).read(range(10))] == [*range(20, 30)]
+    assert (len(open_clip(trimmed)), len(open_clip(short))) == (10, 10)
+    assert number_of(open_clip(short).read([9])[0]) == 9
+
+
+def test_clip_that_changed_since_it_was_opened(tmp_path: Path) -> None:
+    clip = open_clip(write_test_video(tmp_path / "a.mp4", frames=20))
+    write_test_video(tmp_path / "a.mp4", frames=10)
+    with pytest.raises(DataError, match=r"a\.mp4: frame 15 does not decode"):
+        clip.read([15])
 
 
 def test_frames_of_different_sizes_in_a_folder(tmp_path: Path) -> None:

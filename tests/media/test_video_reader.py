@@ -8,7 +8,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from _helpers.media_files import number_of, numbered_frame, rotate_by_metadata, write_test_video
+from _helpers.media_files import (
+    number_of,
+    numbered_frame,
+    rotate_by_metadata,
+    write_test_video,
+    write_video_with_empty_end,
+)
 from _helpers.system import without_privileges
 from PIL import Image
 
@@ -211,27 +217,10 @@ def test_edit_list_that_hides_frames_is_no_damage(tmp_path: Path) -> None:
     assert numbers(path) == list(range(20, 30))
 
 
-def with_last_packet_empty(folder: Path, duration: int) -> Path:
-    """An MP4 that announces 11 frames, of which the last is no picture."""
-    whole = write_test_video(folder / "whole.mp4", frames=10, options={"bf": "0"})
-    path = folder / "a.mp4"
-    with av.open(str(whole)) as source, av.open(str(path), "w") as output:
-        stream = output.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                output.mux(packet)
-        delimiter = av.Packet(b"\0\0\0\2\x09\xf0")
-        delimiter.stream, delimiter.time_base = stream, Fraction(1, 25)
-        delimiter.pts = delimiter.dts = 10
-        delimiter.duration = duration
-        output.mux(delimiter)
-    return path
-
-
 @pytest.mark.parametrize("duration", [1, 30])
 def test_one_frame_less_than_announced_is_accepted(tmp_path: Path, duration: int) -> None:
-    path = with_last_packet_empty(tmp_path, duration)
+    path = tmp_path / "a.mp4"
+    write_video_with_empty_end(path, duration)
     with av.open(str(path)) as source:
         assert source.streams.video[0].frames == 11
     assert numbers(path) == list(range(10))
