@@ -65,6 +65,10 @@ def decode(
 ) -> Iterator[AvFrame]:
     """Decode a stream from where the container stands, and take damage for an error.
 
+    A last packet that gives no frame is let pass: many files announce one frame more than they
+    hold. Several frames are not decoded at once, for FFmpeg then loses the errors, and all frames
+    after them, near the end.
+
     Args:
         container: the open file.
         stream: its video.
@@ -74,17 +78,27 @@ def decode(
     Raises:
         MediaError: a packet or a frame is damaged; says after how many frames.
     """
+    failure: str | None = None
     try:
         for packet in container.demux(stream):
+            if failure and packet.size:
+                raise damaged(path, count, failure)
             if is_cut(packet, container):
                 raise damaged(path, count, "a packet is cut short")
-            for frame in packet.decode():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                failure = one_line(error)
+                continue
+            for frame in frames:
                 if frame.is_corrupt:
                     raise damaged(path, count, "a frame is broken")
                 yield frame
                 count += 1
     except av.FFmpegError as error:
         raise damaged(path, count, one_line(error)) from None
+    if failure and count == 0:
+        raise damaged(path, count, failure)
 
 
 def is_cut(packet: Packet[VideoStream], container: InputContainer) -> bool:

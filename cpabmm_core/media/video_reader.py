@@ -95,7 +95,6 @@ class VideoReader:
     def _frames(self) -> Generator[VideoFrame]:
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
-            stream.thread_type = "AUTO"
             clock = Clock(container, self.time_base, self._interval, self.path)
             last: VideoFrame | None = None
             count = 0

@@ -115,6 +115,7 @@ class _Trainer:
         """Train to the end and write the model."""
         settings = self.settings
         done = 0 if start is None else load_state(start, self.model, self.optimizer)
+        self.run_folder.forget_after(done)
         sampler = PairSampler(
             len(dataset), self.config.data.repeats, settings.batch_size, settings.seed
         )

@@ -1,5 +1,6 @@
 """Saved states of a run: a folder per state, written whole or not at all."""
 
+import json
 import os
 import re
 import shutil
@@ -50,6 +51,16 @@ class RunFolder:
         if not self.states.is_dir():
             return []
         return sorted(p for p in self.states.iterdir() if re.fullmatch(r"step-\d{8}", p.name))
+
+    def forget_after(self, step: int) -> None:
+        """Take later steps out of the log: they will be made again."""
+        if not self.log.is_file():
+            return
+        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        partial = self.log.with_name(f".{self.log.name}.tmp")
+        partial.write_text("".join(kept), encoding="utf-8")
+        partial.replace(self.log)
 
     def resume_from(self, resume: str | None) -> Path | None:
         """The state to go on from: ``auto`` the newest one if any, a path that one, None none.

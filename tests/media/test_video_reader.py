@@ -257,6 +257,29 @@ def test_header_that_promises_more_frames_than_there_are(tmp_path: Path) -> None
         list(reader)
 
 
+def ruin_packet(path: Path, number: int) -> None:
+    """Overwrite all but the start of a video packet."""
+    with av.open(str(path)) as source:
+        packet = bytes(next(p for k, p in enumerate(source.demux(video=0)) if k == number))
+    data = path.read_bytes()
+    assert data.count(packet) == 1
+    path.write_bytes(data.replace(packet, packet[:4] + b"\xff" * (len(packet) - 4)))
+
+
+@pytest.mark.parametrize("number", [1, 30, 55, 58])
+def test_damage_is_told_exactly_also_near_the_end(tmp_path: Path, number: int) -> None:
+    path = write_test_video(tmp_path / "a.mkv", frames=60, options={"bf": "0"})
+    ruin_packet(path, number)
+    with VideoReader(path) as reader, pytest.raises(MediaError, match=f"after {number} frames"):
+        list(reader)
+
+
+def test_ruined_last_frame_is_one_frame_less(tmp_path: Path) -> None:
+    path = write_test_video(tmp_path / "a.mkv", frames=60, options={"bf": "0"})
+    ruin_packet(path, 59)
+    assert numbers(path) == list(range(59))
+
+
 def test_damage_that_the_decoder_conceals(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.avi", frames=60, codec="mpeg4", options={"g": "10"})
     with av.open(str(path)) as source:

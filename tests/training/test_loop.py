@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,15 @@ def test_resumed_run_logs_what_the_whole_one_does(puppets: Path, tmp_path: Path)
     whole, parts = log_of(tmp_path / "whole"), log_of(tmp_path / "parts")
     assert [line["step"] for line in parts] == [1, 2, 3, 4, 5, 6]
     assert parts == whole
+
+
+def test_steps_done_again_are_logged_once(puppets: Path, tmp_path: Path) -> None:
+    """A run that died after step 3 goes on from its state of step 2."""
+    run(config(), puppets, tmp_path / "whole", steps=4)
+    run(config(), puppets, tmp_path / "died", steps=3)
+    shutil.rmtree(tmp_path / "died" / "states" / "step-00000003")
+    run(config(), puppets, tmp_path / "died", steps=4, resume="auto")
+    assert log_of(tmp_path / "died") == log_of(tmp_path / "whole")
 
 
 def test_loss_falls(puppets: Path, tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""Render `source.png` and `driving.mp4` beside this file: two puppets that the model never saw.
+
+    python examples/render_examples.py
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+from cpabmm_core.data.puppets import render_puppet
+from cpabmm_core.media.image import write_image
+from cpabmm_core.media.output import atomic_path
+from cpabmm_core.media.video import VideoWriter
+
+SEED, SIZE, FRAMES, RATE = 2026, 192, 75, 25
+SOURCE_INDEX, DRIVING_INDEX = 15, 21
+
+
+def main() -> None:
+    """Write both files; the ones that are there are replaced."""
+    folder = Path(__file__).parent
+    source, driving = (
+        render_puppet(
+            SEED, index, split="test", frames=count, size=SIZE, body_plan="biped", motion="dance"
+        )
+        for index, count in ((SOURCE_INDEX, 1), (DRIVING_INDEX, FRAMES))
+    )
+    write_image(folder / "source.png", source.frames[0])
+    with (
+        atomic_path(folder / "driving.mp4", force=True) as path,
+        VideoWriter(path, SIZE, SIZE, Fraction(RATE), Fraction(1, RATE)) as video,
+    ):
+        for number, frame in enumerate(driving.frames):
+            video.write(frame, number)
+
+
+if __name__ == "__main__":
+    main()
