@@ -1,6 +1,6 @@
 """Put frames of videos side by side, a row a video, to look at a result.
 
-    python examples/contact_sheet.py driving.mp4 result.mp4 -o sheet.png --first source.png
+python examples/contact_sheet.py driving.mp4 result.mp4 -o sheet.png --first source.png
 """
 
 from pathlib import Path
@@ -14,7 +14,10 @@ from cpabmm_core.media.image import read_image, write_image
 from cpabmm_core.media.video import VideoReader
 from cpabmm_core.visualize import Picture, side_by_side
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def main(
     videos: Annotated[list[Path], typer.Argument(help="One row each.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
@@ -42,4 +45,4 @@ def _fit(frame: Picture, size: int) -> Picture:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

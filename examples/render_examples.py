@@ -1,6 +1,6 @@
 """Render `source.png` and `driving.mp4` beside this file: two puppets that the model never saw.
 
-    python examples/render_examples.py
+python examples/render_examples.py
 """
 
 from fractions import Fraction

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cpabmm_core.errors import MediaError, OutputExistsError
+from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError
 from cpabmm_core.media.files import is_disk_full, write_error
 
 
@@ -62,8 +62,7 @@ def atomic_path(
         temporary.replace(target)
     except BaseException as error:
         _remove(temporary)
-        if is_disk_full(error):
-            raise write_error(path, error) from error
+        _raise_in_users_terms(error, temporary, path)
         raise
 
 
@@ -123,9 +122,16 @@ def atomic_folder(
             temporary.replace(target)
     except BaseException as error:
         _remove(temporary)
-        if is_disk_full(error):
-            raise write_error(path, error) from error
+        _raise_in_users_terms(error, temporary, path)
         raise
+
+
+def _raise_in_users_terms(error: BaseException, temporary: Path, path: Path) -> None:
+    """Raise what stands for `error` without the name of the temporary file; others pass."""
+    if is_disk_full(error):
+        raise write_error(path, error) from error
+    if isinstance(error, CpabmmError) and str(temporary) in str(error):
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
 def _check_parent(path: Path) -> None:

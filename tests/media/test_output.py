@@ -178,6 +178,22 @@ def test_full_disk_is_a_lack_of_resources_and_leaves_nothing(tmp_path: Path) -> 
     assert names(tmp_path) == set()
 
 
+def test_errors_name_the_output_not_the_temporary_file(tmp_path: Path) -> None:
+    def fail(temporary: Path) -> None:
+        raise ResourceError(f"{temporary}: no space left to write it")
+
+    with (
+        pytest.raises(ResourceError, match=rf"^{tmp_path}/a\.mp4: no space"),
+        atomic_path(tmp_path / "a.mp4", force=False) as temporary,
+    ):
+        fail(temporary)
+    with (
+        pytest.raises(ResourceError, match=rf"^{tmp_path}/set/b\.mp4: no space"),
+        atomic_folder(tmp_path / "set", force=False) as temporary,
+    ):
+        fail(temporary / "b.mp4")
+
+
 def test_folder_appears_whole_and_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "set"
     with atomic_folder(path, force=False) as temporary:

@@ -86,9 +86,9 @@ def test_steps_done_again_are_logged_once(puppets: Path, tmp_path: Path) -> None
 
 def test_loss_falls(puppets: Path, tmp_path: Path) -> None:
     settings = config(**{"training.learning_rate": 1e-3, "training.log_every": 5})
-    run(settings, puppets, tmp_path / "run", steps=60)
+    run(settings, puppets, tmp_path / "run", steps=40)
     losses = [line["reconstruction"] for line in log_of(tmp_path / "run")]
-    assert sum(losses[-3:]) < 0.7 * sum(losses[:3])
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
 
 
 def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:

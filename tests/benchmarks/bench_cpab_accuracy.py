@@ -1,0 +1,39 @@
+"""Largest errors on the golden fields, ours and libcpab's, as a table.
+
+python -m pytest -s tests/benchmarks/bench_cpab_accuracy.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+
+GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
+
+
+def test_accuracy() -> None:
+    arrays = np.load(GOLDEN / "transforms.npz")
+    print(
+        "\n| cells | boundary | volume kept | libcpab | float32 | float64 |\n|---|---|---|---|---|---|"
+    )
+    for case in json.loads((GOLDEN / "transforms.json").read_text()):
+        tag, cells = case["tag"], case["cells_per_side"]
+        boundary = "zero" if case["zero_boundary"] else "free"
+        space = VelocitySpace(Tessellation(cells, cells), boundary, case["volume_preserving"])
+        affine, points, truth, peer = (
+            torch.from_numpy(arrays[f"{tag}_{name}"]).double()
+            for name in ("affine", "points", "truth", "libcpab")
+        )
+        stays = ~truth.isnan().any(dim=1)
+        errors = [(peer - truth)[stays].abs().max().item()]
+        for dtype in (torch.float32, torch.float64):
+            theta = space.coordinates(affine[None]).to(dtype)
+            moved = transform(space, theta, points[None].to(dtype))[0]
+            errors.append((moved - truth)[stays].abs().max().item())
+        kept = "yes" if case["volume_preserving"] else "no"
+        figures = " | ".join(f"{error:.1e}" for error in errors)
+        print(f"| {cells} x {cells} | {boundary} | {kept} | {figures} |")
+        assert errors[1] < 1e-5 < errors[0]

@@ -1,0 +1,27 @@
+import os
+
+import numpy as np
+
+from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
+from cpabmm_core.data.puppets import render_puppet
+from cpabmm_core.inference.reconstructor import reconstruct
+
+UNSEEN_SEED = 4711
+
+
+def test_it_is_small_enough_to_ship() -> None:
+    assert os.path.getsize(find_checkpoint("puppets")) < 30e6
+
+
+def test_it_moves_puppets_that_it_never_saw() -> None:
+    """Two legs and four; 20 other videos stand in docs/bundled-model.md."""
+    model = load_model("puppets", device="cpu")
+    ratios = []
+    for index in range(4):
+        video = render_puppet(UNSEEN_SEED, index, split="test", frames=33, size=model.frame_size)
+        drawn = reconstruct(model, video.frames[::4], device="cpu")
+        for _ in drawn:
+            pass
+        ratios.append(drawn.l1 / drawn.standing_still)
+    assert max(ratios) < 1
+    assert np.mean(ratios) < 0.6
