@@ -10,18 +10,18 @@ import numpy as np
 import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab.space import Boundary
 
 GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
 
 
 def test_accuracy() -> None:
     arrays = np.load(GOLDEN / "transforms.npz")
-    print(
-        "\n| cells | boundary | volume kept | libcpab | float32 | float64 |\n|---|---|---|---|---|---|"
-    )
+    print("\n| cells | boundary | volume kept | libcpab | float32 | float64 |")
+    print("|---|---|---|---|---|---|")
     for case in json.loads((GOLDEN / "transforms.json").read_text()):
         tag, cells = case["tag"], case["cells_per_side"]
-        boundary = "zero" if case["zero_boundary"] else "free"
+        boundary: Boundary = "zero" if case["zero_boundary"] else "free"
         space = VelocitySpace(Tessellation(cells, cells), boundary, case["volume_preserving"])
         affine, points, truth, peer = (
             torch.from_numpy(arrays[f"{tag}_{name}"]).double()
