@@ -82,10 +82,10 @@ def implicit(
     One more undamped step in which only the residual carries a gradient; its value adds nothing.
     """
     _, covariance = _prior(space, residual)
-    jacobian = solution.jacobian.flatten(1, 2).double()
+    jacobian = _double(solution.jacobian.flatten(1, 2))
     nu = jacobian.new_full((len(jacobian),), NOISE)
     gain, system = _gain(jacobian, covariance, nu)
-    by_residual = (gain @ torch.linalg.inv(system)).to(residual.dtype)
+    by_residual = (gain @ torch.linalg.inv(system)).to(residual.dtype).to(residual.device)
     change = (residual - residual.detach()).flatten(1)
     return solution.theta - _apply(by_residual, change)
 
@@ -97,14 +97,14 @@ def _step(
     covariance: Tensor,  # (dim, dim) float64
     damping: Tensor,  # (B,)
 ) -> Tensor:  # (B, dim)
-    nu = (NOISE + damping).double()
-    linear = jacobian.flatten(1, 2).double()
+    nu = _double(NOISE + damping)
+    linear = _double(jacobian.flatten(1, 2))
     gain, system = _gain(linear, covariance, nu)
     sides = torch.stack([residual.flatten(1), _apply(jacobian.flatten(1, 2), theta)], dim=-1)
-    solved = torch.linalg.solve(system, sides.double())
-    toward_zero = theta - _apply(gain, solved[..., 1])
+    solved = torch.linalg.solve(system, _double(sides))
+    toward_zero = _double(theta) - _apply(gain, solved[..., 1])
     step = -_apply(gain, solved[..., 0]) - (NOISE / nu)[:, None] * toward_zero
-    return step.to(theta.dtype)
+    return step.to(theta.dtype).to(theta.device)
 
 
 def _gain(jacobian: Tensor, covariance: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,7 +128,16 @@ def _float64_prior(space: VelocitySpace) -> tuple[Tensor, Tensor]:
     return precision, torch.linalg.inv(precision)
 
 
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.to(_solving_device(tensor)).double()
+
+
+def _solving_device(tensor: Tensor) -> torch.device:
+    """Where float64 is to be had: the tensor's own device, but the CPU for MPS."""
+    return torch.device("cpu") if tensor.device.type == "mps" else tensor.device
+
+
 def _prior(space: VelocitySpace, like: Tensor) -> tuple[Tensor, Tensor]:
     """P in the dtype of `like` and S in float64, in which alone the systems are safe to solve."""
     precision, covariance = _float64_prior(space)
-    return precision.to(like), covariance.to(like.device)
+    return precision.to(like.dtype).to(like.device), covariance.to(_solving_device(like))

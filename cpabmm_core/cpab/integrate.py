@@ -260,4 +260,5 @@ def _at_nodes(start: Tensor, series: Tensor, nodes: Tensor) -> Tensor:
 def _quadrature(precision: _Precision, like: Tensor) -> tuple[Tensor, Tensor]:
     """Gauss-Legendre nodes and weights on [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(precision.nodes)
-    return torch.from_numpy((nodes + 1) / 2).to(like), torch.from_numpy(weights / 2).to(like)
+    both = torch.from_numpy(np.stack([(nodes + 1) / 2, weights / 2])).to(like.dtype)
+    return both[0].to(like.device), both[1].to(like.device)

@@ -99,7 +99,8 @@ class VelocitySpace:
             }
             # A copy made in inference mode could not be trained with later.
             with torch.inference_mode(mode=False):
-                self._copies[key] = torch.from_numpy(constants[name]()).to(like)
+                constant = torch.from_numpy(constants[name]()).to(like.dtype)
+                self._copies[key] = constant.to(like.device)
         return self._copies[key]
 
     @cached_property
