@@ -20,7 +20,7 @@ def main() -> None:
     folder = Path(__file__).parent
     source, driving = (
         render_puppet(
-            SEED, index, split="test", frames=count, size=SIZE, body_plan="biped", motion="dance"
+            SEED, index, split="test", frames=count, size=SIZE, body_plan="quadruped", motion="trot"
         )
         for index, count in ((SOURCE_INDEX, 1), (DRIVING_INDEX, FRAMES))
     )
