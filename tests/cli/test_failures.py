@@ -107,6 +107,9 @@ from pathlib import Path
 from cpabmm_cli import app
 from cpabmm_core.media.output import atomic_path
 
+# A shell starts its background jobs with SIGINT ignored, the test's own among them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def animate(source: str) -> None:
     with atomic_path(source, force=False) as temporary:
         temporary.write_text("half")
