@@ -33,16 +33,6 @@ def transform_point(
     return point
 
 
-def velocity(
-    tess: Tessellation,
-    affine: Array,  # (cells, 2, 3)
-    point: Array,  # (2,)
-) -> Array:  # (2,)
-    """The velocity field at a point."""
-    moved: Array = affine[_owner(tess, point)] @ np.append(point, 1.0)
-    return moved
-
-
 def _move(matrix: Array, point: Array, duration: float) -> Array:
     """Solution of dx/dt = A [x, 1] after `duration`: a matrix exponential."""
     generator = np.zeros((3, 3))

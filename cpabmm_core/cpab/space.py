@@ -88,13 +88,12 @@ class VelocitySpace:
     def tensor(self, name: str, like: Tensor) -> Tensor:
         """A constant of the space on the device and in the dtype of `like`; kept for the next call.
 
-        Names: ``basis``, ``vertex_basis``, ``half_planes`` (of the tessellation).
+        Names: ``basis``, ``half_planes`` (of the tessellation).
         """
         key = (name, like.device, like.dtype)
         if key not in self._copies:
             constants: dict[str, Callable[[], Array]] = {
                 "basis": lambda: self._basis,
-                "vertex_basis": lambda: self._vertex_basis,
                 "half_planes": lambda: self.tessellation.half_planes,
             }
             # A copy made in inference mode could not be trained with later.

@@ -9,6 +9,7 @@ from _helpers.flows import AFFINE_FIELDS, AffineField
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab.integrate import integrate
 from cpabmm_core.cpab.reference import transform_point
 from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.cpab.transform import transform_with_jacobian
@@ -85,7 +86,7 @@ def test_starts_on_vertices_edges_and_borders_equal_the_reference() -> None:
     np.testing.assert_allclose(in_float32.numpy(), slow, atol=1e-5)
 
 
-def test_path_along_an_edge_takes_few_rounds() -> None:
+def test_path_along_an_edge_stays_on_it() -> None:
     """Rounding must not make a path that runs along an edge hop from side to side."""
     space = VelocitySpace(Tessellation(4, 4))
     along_diagonal = AffineField("diagonal", torch.tensor([[0, 0, 0.31], [0, 0, 0.31]]).double())
@@ -93,6 +94,18 @@ def test_path_along_an_edge_takes_few_rounds() -> None:
     start = torch.linspace(0, 0.6, 200)
     points = torch.stack([start, start], dim=1)[None]
     torch.testing.assert_close(transform(space, theta, points), points + 0.31, atol=1e-5, rtol=0)
+
+
+def test_slow_paths_from_edges_take_few_rounds() -> None:
+    """A path that creeps over an edge must not wait there for rounding to let it go."""
+    space = VelocitySpace(Tessellation(4, 4))
+    theta = random_theta(space, 10, 0.05).float()
+    axis = torch.linspace(0, 1, 65)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).view(1, -1, 2)
+    planes, maps = space.tensor("half_planes", grid), space.affine(theta).reshape(-1, 6)
+    points = grid.expand(10, -1, -1)
+    _, rounds = integrate(space.tessellation, planes, maps, points, record=True)
+    assert len(rounds) <= 20
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])

@@ -56,7 +56,6 @@ def test_both_frames_are_changed_alike() -> None:
 
 def test_flips_happen_half_of_the_time() -> None:
     ramp = torch.linspace(0, 1, 8).view(1, 1, 1, 8).expand(2, 3, 8, 8).clone()
-    ramp[1] += 0.0
     ramp[1, :, 0] = 1.0  # marks the driving frame
     config = PLAIN.model_copy(update={"horizontal_flip": True, "time_flip": True})
     results = [augment_pair(ramp, config, np.random.default_rng(seed)) for seed in range(200)]

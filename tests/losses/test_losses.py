@@ -142,7 +142,7 @@ def test_perceptual_loss_equals_a_plain_computation(tmp_path: Path) -> None:
         if isinstance(layer, torch.nn.ReLU):
             layer.inplace = False
     for scale in (1, 2):  # 32 and 16 pixels; 8 is too small for five stages
-        x, y = (torch.nn.functional.avg_pool2d((i - 0), scale) for i in (a, b))
+        x, y = (torch.nn.functional.avg_pool2d(i, scale) for i in (a, b))
         x, y = (x - mean) / std, (y - mean) / std
         for index, layer in enumerate(layers[:30]):
             x, y = layer(x), layer(y)
