@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.cpab import adam, gauss_newton
+from cpabmm_core.cpab.folding import folded
+from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.transform import transform
 from cpabmm_core.errors import ConfigError
@@ -21,11 +23,11 @@ class FitResult:
     theta: Tensor
     """(B, dim) coordinates in the space's basis."""
     residual: Tensor
-    """(B, P, 2) transformed source minus target, in sides of the square."""
-    iterations: int
-    """Iterations that the slowest of the B fits took."""
+    """(B, P, 2) transformed source minus target, in sides of the square; 0 for pairs left out."""
+    iterations: Tensor
+    """(B,) int64: the iterations that each fit took."""
     converged: Tensor
-    """(B,) whether the solver's own criterion was met."""
+    """(B,) bool: the solver's own criterion was met, and no two points are folded over."""
 
 
 def fit(
@@ -34,6 +36,10 @@ def fit(
     target: Tensor,  # (B, P, 2)
     solver: Solver = "gauss-newton",
     *,
+    weights: Tensor | None = None,  # (B, P)
+    huber: float | None = None,
+    start: Tensor | None = None,  # (B, dim)
+    noise: float | None = None,
     iterations: int | None = None,
     differentiable: bool = False,
 ) -> FitResult:
@@ -43,35 +49,95 @@ def fit(
         space: admissible fields.
         source: float32 or float64.
         target: where the source points should go; same shape, dtype and device.
-        solver: ``gauss-newton``: Levenberg-Marquardt in dual form with a smoothness prior;
-            ``adam``: the paper's gradient descent from theta = 0, with its early stop for a prior.
+        solver: ``gauss-newton``: Levenberg-Marquardt with a smoothness prior; ``adam``: the paper's
+            gradient descent from theta = 0, with its early stop for a prior.
+        weights: how much each pair counts, at least 0; 1 each by default. A pair of weight 0 is
+            left out, whatever it holds: sets of different sizes are padded so.
+        huber: length of a residual, in sides of the square, from which on a pair counts linearly
+            and no longer by its square, so that outliers pull less; only ``gauss-newton``.
+        start: theta to start from, for instance that of the frame before; 0 by default.
+        noise: weight of the smoothness prior against the squared residuals; None takes the default,
+            which suits keypoints with an error of a few thousandths; only ``gauss-newton``.
         iterations: upper bound; None takes the solver's default.
         differentiable: give theta the gradient with respect to source and target that follows from
             the implicit function theorem at the Gauss-Newton solution; otherwise it is detached.
 
     Raises:
-        ValueError: shapes or dtypes that do not fit.
-        ConfigError: unknown solver, or a differentiable fit asked of ``adam``.
+        ValueError: shapes, dtypes or values that do not fit.
+        ConfigError: unknown solver, or an option asked of ``adam`` that it does not have.
+
+    Example:
+        >>> space = VelocitySpace(Tessellation(4, 4))
+        >>> source = torch.rand(1, 5, 2)
+        >>> bool(fit(space, source, source + 0.05).converged)
+        True
     """
     _check(source, target)
     if solver not in ("gauss-newton", "adam"):
         raise ConfigError(f"solver: expected gauss-newton or adam, got {solver!r}")
-    if differentiable and solver == "adam":
+    if solver == "adam" and differentiable:
         raise ConfigError(
             "solver adam has no gradient: switch implicit_gradient off or use gauss-newton"
         )
-    solve = gauss_newton.solve if solver == "gauss-newton" else adam.solve
+    if solver == "adam" and not (huber is None and noise is None):
+        raise ConfigError("solver adam takes neither huber nor noise: use gauss-newton")
+    problem, counted = _problem(space, source, target, weights, huber, start, noise)
     with torch.no_grad():
-        solution = solve(space, source.detach(), target.detach(), iterations)
-    theta = solution.theta
+        solve = gauss_newton.solve if solver == "gauss-newton" else adam.solve
+        solution = solve(problem, iterations)
+        converged = solution.converged & ~folded(problem, solution.end)
+    theta = solution.theta.to(source)
+    residual = (solution.end - problem.target).to(source)
     if differentiable and (source.requires_grad or target.requires_grad):
-        residual = transform(space, theta, source) - target
-        theta = gauss_newton.implicit(space, solution, residual)
-        residual = residual.detach()
-    else:
-        with torch.no_grad():
-            residual = transform(space, theta, source) - target
-    return FitResult(theta, residual, solution.iterations, solution.converged)
+        safe = torch.where(counted[..., None], source, 0.0)
+        moved = transform(space, theta, safe) - torch.where(counted[..., None], target, 0.0)
+        theta = gauss_newton.implicit(problem, theta, moved)
+    residual = torch.where(counted[..., None], residual, 0.0)
+    return FitResult(
+        theta,
+        residual,
+        solution.iterations.to(source.device),
+        converged.to(source.device),
+    )
+
+
+def _problem(
+    space: VelocitySpace,
+    source: Tensor,
+    target: Tensor,
+    weights: Tensor | None,
+    huber: float | None,
+    start: Tensor | None,
+    noise: float | None,
+) -> tuple[Problem, Tensor]:
+    """The problem in float64, and which pairs count (B, P)."""
+    shape = source.shape[:2]
+    if weights is None:
+        weights = torch.ones(shape, dtype=source.dtype, device=source.device)
+    if weights.shape != shape:
+        raise ValueError(f"weights: expected {tuple(shape)}, got {tuple(weights.shape)}")
+    if start is not None and start.shape != (shape[0], space.dim):
+        raise ValueError(f"start: expected {(shape[0], space.dim)}, got {tuple(start.shape)}")
+    for name, value in (("huber", huber), ("noise", noise)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: expected a positive number, got {value}")
+    # MPS has no float64.
+    device = torch.device("cpu") if source.device.type == "mps" else source.device
+    counted = weights > 0
+    outside = ~counted[..., None]
+    return Problem(
+        space,
+        source.detach().masked_fill(outside, 0.0).to(device).double(),
+        target.detach().masked_fill(outside, 0.0).to(device).double(),
+        weights.detach().masked_fill(~counted, 0).to(device).double(),
+        _start(space, shape[0], start).to(device).double(),
+        huber,
+        noise,
+    ), counted
+
+
+def _start(space: VelocitySpace, batch: int, start: Tensor | None) -> Tensor:
+    return torch.zeros(batch, space.dim) if start is None else start.detach()
 
 
 def _check(source: Tensor, target: Tensor) -> None:

@@ -1,9 +1,12 @@
 """Slow and readable CPAB transformation: one point at a time, in float64.
 
 The twin that the fast path is tested against. It shares the definition of the cells with it, but
-nothing of the integration: matrix exponentials instead of Taylor polynomials, and crossings found
-by sampling and bisection instead of polynomial roots.
+nothing of the integration: Pade's matrix exponentials instead of the closed form, and crossings
+found by sampling and bisection.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 _SAMPLES = 64
 _BISECTIONS = 60
-_OUTSIDE = 1e-12
+_OUTSIDE = 1e-14
 
 
 def transform_point(
@@ -28,16 +31,16 @@ def transform_point(
     while left > 0:
         cell = _owner(tess, point)
         duration = _time_inside(tess, cell, affine[cell], point, left)
-        point = _move(affine[cell], point, duration)
+        point = _move(affine[cell], point, np.array([duration]))[0]
         left -= duration
     return point
 
 
-def _move(matrix: Array, point: Array, duration: float) -> Array:
-    """Solution of dx/dt = A [x, 1] after `duration`: a matrix exponential."""
-    generator = np.zeros((3, 3))
-    generator[:2] = matrix * duration
-    moved: Array = (expm(generator) @ np.append(point, 1.0))[:2]
+def _move(matrix: Array, point: Array, durations: Array) -> Array:
+    """(T, 2) solutions of dx/dt = A [x, 1] after T durations: matrix exponentials."""
+    generators = np.zeros((len(durations), 3, 3))
+    generators[:, :2] = matrix * durations[:, None, None]
+    moved: Array = (expm(generators) @ np.append(point, 1.0))[:, :2]
     return moved
 
 
@@ -49,22 +52,42 @@ def _owner(tess: Tessellation, point: Array) -> int:
 
 def _time_inside(tess: Tessellation, cell: int, matrix: Array, point: Array, left: float) -> float:
     """How long the path stays in its cell, at most `left`."""
-    inside = 0.0
-    for outside in np.linspace(0, left, _SAMPLES + 1)[1:]:
-        if _is_outside(tess, cell, _move(matrix, point, outside)):
-            break
-        inside = outside
-    else:
-        return left
+    planes = tess.half_planes[cell]
+
+    def depth(times: Array) -> Array:
+        depths: Array = _move(matrix, point, times) @ planes[:, :2].T + planes[:, 2]
+        return depths
+
+    def slope(times: Array) -> Array:
+        velocities = _move(matrix, point, times) @ matrix[:, :2].T + matrix[:, 2]
+        slopes: Array = velocities @ planes[:, :2].T
+        return slopes
+
+    def falling(edge: int, time: Array) -> bool:
+        return bool(slope(time)[0, edge] < 0)
+
+    times = np.linspace(0, left, _SAMPLES + 1)
+    depths, slopes = depth(times), slope(times)
+    for k in range(_SAMPLES):
+        inside, outside = times[k], times[k + 1]
+        if depths[k + 1].min() >= -_OUTSIDE:
+            # Between two samples it may still have dipped out, where a distance turns.
+            turning = np.flatnonzero((slopes[k] < 0) & (slopes[k + 1] > 0))
+            lowest = [_bisect(partial(falling, int(e)), inside, outside) for e in turning]
+            dips = [t for t in lowest if depth(np.array([t])).min() < -_OUTSIDE]
+            if not dips:
+                continue
+            outside = min(dips)
+        return _bisect(lambda t: bool(depth(t).min() >= -_OUTSIDE), inside, outside)
+    return left
+
+
+def _bisect(before: Callable[[Array], bool], lower: float, upper: float) -> float:
+    """The first time at which `before`, true at `lower`, does not hold any more."""
     for _ in range(_BISECTIONS):
-        middle = (inside + outside) / 2
-        if _is_outside(tess, cell, _move(matrix, point, middle)):
-            outside = middle
+        middle = (lower + upper) / 2
+        if before(np.array([middle])):
+            lower = middle
         else:
-            inside = middle
-    return float(outside)
-
-
-def _is_outside(tess: Tessellation, cell: int, point: Array) -> bool:
-    depth = tess.half_planes[cell] @ np.append(point, 1.0)
-    return bool(depth.min() < -_OUTSIDE)
+            upper = middle
+    return upper

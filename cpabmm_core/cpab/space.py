@@ -88,18 +88,22 @@ class VelocitySpace:
     def tensor(self, name: str, like: Tensor) -> Tensor:
         """A constant of the space on the device and in the dtype of `like`; kept for the next call.
 
-        Names: ``basis``, ``half_planes`` (of the tessellation).
+        Names: ``basis``, ``vertex_basis``, ``half_planes`` (of the tessellation).
         """
+        constants: dict[str, Callable[[], Tensor]] = {
+            "basis": lambda: self.basis,
+            "vertex_basis": lambda: self.vertex_basis,
+            "half_planes": lambda: torch.from_numpy(self.tessellation.half_planes),
+        }
+        return self.constant(name, like, constants[name])
+
+    def constant(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` makes of this space, on the device and in the dtype of `like`; made once."""
         key = (name, like.device, like.dtype)
         if key not in self._copies:
-            constants: dict[str, Callable[[], Array]] = {
-                "basis": lambda: self._basis,
-                "half_planes": lambda: self.tessellation.half_planes,
-            }
             # A copy made in inference mode could not be trained with later.
             with torch.inference_mode(mode=False):
-                constant = torch.from_numpy(constants[name]()).to(like.dtype)
-                self._copies[key] = constant.to(like.device)
+                self._copies[key] = make().to(like.dtype).to(like.device)
         return self._copies[key]
 
     @cached_property

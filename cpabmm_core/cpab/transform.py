@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from cpabmm_core.cpab.integrate import Steps, integrate, sensitivities
+from cpabmm_core.cpab.engines import engine_for, working_dtype
 from cpabmm_core.cpab.space import VelocitySpace
 
 
@@ -40,7 +40,7 @@ def transform(
         True
     """
     _check(space, theta, points)
-    affine = space.affine(-theta if inverse else theta)
+    affine = space.affine((-theta if inverse else theta).to(working_dtype(theta)))
     if space.boundary == "zero":
         inside = points.clamp(0, 1)
         return flow(space, affine, inside) + (points - inside)
@@ -61,45 +61,36 @@ def transform_with_jacobian(
     space: VelocitySpace,
     theta: Tensor,  # (B, dim)
     points: Tensor,  # (B, P, 2)
-) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, dim)
-    """End points and their derivative with respect to theta, detached from the graph."""
+    directions: Tensor | None = None,  # (D, dim) in the space of theta
+) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
+    """End points and their derivatives by theta, or along directions, detached from the graph."""
     with torch.no_grad():
-        batch, count, _ = points.shape
-        cells = space.tessellation.cells
         inside = points.clamp(0, 1) if space.boundary == "zero" else points
-        maps = space.affine(theta).reshape(-1, 6)
-        planes = space.tensor("half_planes", points)
-        end, steps = integrate(space.tessellation, planes, maps, inside, record=True)
-        unit = torch.eye(2, dtype=points.dtype, device=points.device)
-        covectors = unit[:, :, None].repeat(1, 1, batch * count)
-        rows = [step.point * cells + step.cell % cells for step in steps]
-        by_map, _ = sensitivities(steps, maps, covectors, rows, batch * count * cells)
-        by_map = by_map.view(-1, cells, 2, 6).transpose(1, 2).reshape(-1, cells * 6)
-        jacobian = by_map @ space.tensor("basis", theta).flatten(1).T
-    return end + (points - inside), jacobian.view(batch, count, 2, space.dim)
+        basis = space.tensor("basis", theta.to(working_dtype(theta)))
+        if directions is not None:
+            basis = torch.tensordot(directions.to(basis.dtype), basis, dims=1)
+        affine = space.affine(theta.to(basis.dtype))
+        end, jacobian = engine_for(points).jacobian(space, affine, inside, basis)
+    return end + (points - inside), jacobian
 
 
 class _Flow(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, space: VelocitySpace, affine: Tensor, points: Tensor) -> Tensor:  # noqa: ANN401
-        maps = affine.detach().reshape(-1, 6)
         record = affine.requires_grad or points.requires_grad
-        planes = space.tensor("half_planes", points)
-        end, steps = integrate(space.tessellation, planes, maps, points.detach(), record=record)
-        ctx.save_for_backward(maps)
-        ctx.steps = steps
-        ctx.affine_shape = affine.shape
+        ctx.engine = engine_for(points)
+        end: Tensor
+        end, ctx.record = ctx.engine.forward(space, affine.detach(), points.detach(), record=record)
+        ctx.save_for_backward(affine)
+        ctx.space = space
         return end
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:  # noqa: ANN401
-        (maps,) = ctx.saved_tensors
-        steps: list[Steps] = ctx.steps
-        covectors = gradient.reshape(1, -1, 2).transpose(1, 2).contiguous()
-        rows = [step.cell for step in steps]
-        by_map, by_point = sensitivities(steps, maps, covectors, rows, maps.shape[0])
-        return None, by_map.view(ctx.affine_shape), by_point[0].T.reshape(gradient.shape)
+        (affine,) = ctx.saved_tensors
+        by_map, by_point = ctx.engine.backward(ctx.space, affine, ctx.record, gradient)
+        return None, by_map, by_point
 
 
 def _check(space: VelocitySpace, theta: Tensor, points: Tensor) -> None:

@@ -1,0 +1,145 @@
+"""Exact integration on the CPU by compiled kernels, in as many threads as PyTorch has."""
+
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cpabmm_core.cpab import exponential
+from cpabmm_core.cpab.engines import cpu_kernels as kernels
+from cpabmm_core.cpab.space import VelocitySpace
+
+Array = NDArray[np.float64]
+
+_REMAINDER = {torch.float32: 1e-8, torch.float64: 1e-16}
+_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # its cube is what it costs
+_POINTS_A_THREAD = 1 << 11
+
+
+class Chunk(NamedTuple):
+    """A range of points, and the steps that carried them."""
+
+    start: int
+    stop: int
+    tape: kernels.Tape
+
+
+class Record(NamedTuple):
+    """What the gradients need of a forward pass."""
+
+    table: Array
+    orders: NDArray[np.int64]
+    chunks: list[Chunk]
+
+
+def forward(
+    space: VelocitySpace,
+    affine: Tensor,  # (B, cells, 2, 3)
+    points: Tensor,  # (B, P, 2)
+    *,
+    record: bool,
+) -> tuple[Tensor, Record]:
+    """As `plain.forward`."""
+    orders = _orders(points.dtype)
+    table = kernels.prepare(_rows(affine, 6), orders)
+    tess, flat = space.tessellation, _rows(points, 2)
+    end = np.empty_like(flat)
+    ranges = _ranges(len(flat))
+    tapes: list[kernels.Tape | None] = [None] * len(ranges)
+
+    def carry(part: int) -> None:
+        tapes[part] = kernels.carry(
+            tess.nx,
+            tess.ny,
+            tess.half_planes,
+            table,
+            orders,
+            _CROSSING[points.dtype],
+            flat,
+            points.shape[1],
+            *ranges[part],
+            end,
+            record,
+        )
+
+    _in_threads(carry, len(ranges))
+    chunks = [Chunk(*span, tape) for span, tape in zip(ranges, tapes, strict=True) if tape]
+    return _tensor(end, points), Record(table, orders, chunks)
+
+
+def backward(
+    space: VelocitySpace,
+    affine: Tensor,  # (B, cells, 2, 3)
+    record: Record,
+    gradient: Tensor,  # (B, P, 2) at the end points
+) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
+    """As `plain.backward`."""
+    table, orders, chunks = record
+    flat = _rows(gradient, 2)
+    by_point = np.empty_like(flat)
+    by_map = np.zeros((len(chunks), len(table), 6))
+
+    def pull_back(part: int) -> None:
+        start, stop, tape = chunks[part]
+        kernels.pull_back(table, orders, *tape, start, stop, flat, by_map[part], by_point)
+
+    _in_threads(pull_back, len(chunks))
+    return _tensor(by_map.sum(axis=0), affine), _tensor(by_point, gradient)
+
+
+def jacobian(
+    space: VelocitySpace,
+    affine: Tensor,  # (B, cells, 2, 3)
+    points: Tensor,  # (B, P, 2)
+    directions: Tensor,  # (D, cells, 2, 3)
+) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
+    """As `plain.jacobian`."""
+    end, (table, orders, chunks) = forward(space, affine, points, record=True)
+    by_cell = directions.double().permute(1, 2, 3, 0).flatten(1, 2).contiguous().numpy()
+    derivatives = np.zeros((points.numel(), len(directions)))
+
+    def differentiate(part: int) -> None:
+        start, stop, tape = chunks[part]
+        kernels.differentiate(table, orders, *tape, start, stop, by_cell, derivatives)
+
+    _in_threads(differentiate, len(chunks))
+    shape = (*points.shape, len(directions))
+    return end, torch.from_numpy(derivatives).to(points.dtype).view(shape)
+
+
+def _rows(tensor: Tensor, width: int) -> Array:
+    rows: Array = tensor.detach().double().reshape(-1, width).contiguous().numpy()
+    return rows
+
+
+def _tensor(array: Array, like: Tensor) -> Tensor:
+    return torch.from_numpy(array).to(like.dtype).view(like.shape)
+
+
+def _ranges(count: int) -> list[tuple[int, int]]:
+    """Equal ranges of points, one a thread, none too small to be worth one."""
+    parts = max(1, min(torch.get_num_threads(), count // _POINTS_A_THREAD))
+    bounds = [count * part // parts for part in range(parts + 1)]
+    return list(pairwise(bounds))
+
+
+def _in_threads(work: Callable[[int], None], parts: int) -> None:
+    """Call `work` with 0 .. parts - 1, each in a thread of its own, the last in this one."""
+    threads = [threading.Thread(target=work, args=(part,)) for part in range(parts - 1)]
+    for thread in threads:
+        thread.start()
+    work(parts - 1)
+    for thread in threads:
+        thread.join()
+
+
+@lru_cache
+def _orders(dtype: torch.dtype) -> NDArray[np.int64]:
+    sizes = kernels.LONGEST * np.arange(1, kernels.SIZES + 1) / kernels.SIZES
+    return np.array([exponential.order(size, _REMAINDER[dtype]) for size in sizes])
