@@ -6,11 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cpabmm_core.cpab import adam, gauss_newton
+from cpabmm_core.cpab import adam, gauss_newton, implicit
 from cpabmm_core.cpab.folding import folded
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform
 from cpabmm_core.errors import ConfigError
 
 Solver = Literal["gauss-newton", "adam"]
@@ -56,8 +55,9 @@ def fit(
         huber: length of a residual, in sides of the square, from which on a pair counts linearly
             and no longer by its square, so that outliers pull less; only ``gauss-newton``.
         start: theta to start from, for instance that of the frame before; 0 by default.
-        noise: weight of the smoothness prior against the squared residuals; None takes the default,
-            which suits keypoints with an error of a few thousandths; only ``gauss-newton``.
+        noise: weight of the smoothness prior against the squared residuals, for one pair; it grows
+            with the root of their number. None takes the default, which extends real motion best;
+            less follows the pairs more closely. Only ``gauss-newton``.
         iterations: upper bound; None takes the solver's default.
         differentiable: give theta the gradient with respect to source and target that follows from
             the implicit function theorem at the Gauss-Newton solution; otherwise it is detached.
@@ -89,9 +89,7 @@ def fit(
     theta = solution.theta.to(source)
     residual = (solution.end - problem.target).to(source)
     if differentiable and (source.requires_grad or target.requires_grad):
-        safe = torch.where(counted[..., None], source, 0.0)
-        moved = transform(space, theta, safe) - torch.where(counted[..., None], target, 0.0)
-        theta = gauss_newton.implicit(problem, theta, moved)
+        theta = implicit.attach(problem, theta, source, target)
     residual = torch.where(counted[..., None], residual, 0.0)
     return FitResult(
         theta,

@@ -2,12 +2,13 @@
 
 Minimises, over the pairs p with weights w,
 
-    sum_p w_p rho(|T^theta(source_p) - target_p|) + noise * theta^T P theta,
+    sum_p w_p rho(|T^theta(source_p) - target_p|) + nu * theta^T P theta,
 
-rho(r) being r^2, or Huber's function. In whitened coordinates, theta = W eta with W^T P W = I, the
+rho(r) being r^2, or Huber's function, and nu = noise * sqrt(sum_p w_p): neighbours err alike, by
+what the mesh cannot follow, so that many points know less than their number. In whitened coordinates, theta = W eta with W^T P W = I, the
 prior and the damping are both multiples of the identity, and a step solves
 
-    (J^T w J + (noise + damping) I) step = -(J^T w r + noise * eta).
+    (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
 
 Everything is float64: a smooth field costs the prior next to nothing, so the systems' eigenvalues
 spread over ten decades. The loop never looks at values on a GPU, where looking would wait for it.
@@ -23,7 +24,7 @@ from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.problem import Problem, Solution
 from cpabmm_core.cpab.space import VelocitySpace
 
-NOISE = 3e-4
+NOISE = 2e-3
 ITERATIONS = 30
 _TOLERANCE = 1e-3
 _DAMPING = 10.0
@@ -32,10 +33,10 @@ _STRIDE = 3.0
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
     """Where each of the B fits stands."""
 
-    eta: Tensor  # (B, dim) whitened coordinates
+    eta: Tensor  # (B, dim)
     end: Tensor  # (B, P, 2)
     jacobian: Tensor  # (B, 2 P, dim) of the end points by eta
     cost: Tensor  # (B,)
@@ -43,9 +44,8 @@ class _State:
 
 def solve(problem: Problem, iterations: int | None) -> Solution:
     """Fit each of the B sets of pairs; a step that raises the cost is damped and tried again."""
-    noise = NOISE if problem.noise is None else problem.noise
     space, start = problem.space, problem.start
-    state = _state(problem, start @ _precision_root(space, start), noise)
+    state = evaluate(problem, start @ precision_root(space, start))
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
@@ -53,54 +53,60 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
         if finished.device.type == "cpu" and finished.all():
             break
         taken = taken + ~finished
-        trial = _state(problem, state.eta + _step(problem, state, noise, damping), noise)
+        trial = evaluate(problem, state.eta + _step(problem, state, damping))
         gain = state.cost - trial.cost
         better = (gain >= 0) & ~finished
         finished = finished | (better & (gain <= _TOLERANCE * state.cost))
-        damping = torch.where(gain >= 0, damping / _DAMPING, damping * _DAMPING + noise)
+        damping = torch.where(
+            gain >= 0, damping / _DAMPING, damping * _DAMPING + prior_weight(problem)
+        )
         state = _choose(better, trial, state)
-    theta = state.eta @ _whitening(space, start).T
+    theta = state.eta @ whitening(space, start).T
     return Solution(theta, state.end, taken, finished)
 
 
-def implicit(
-    problem: Problem,
-    theta: Tensor,  # (B, dim) solution
-    residual: Tensor,  # (B, P, 2), with a gradient to the points
-) -> Tensor:  # (B, dim)
-    """The solution's theta with the gradient of the implicit function theorem.
-
-    One more undamped step in which only the residual carries a gradient; its value adds nothing.
-    The curvature of the residuals is left out, as in Gauss-Newton.
-    """
-    noise = NOISE if problem.noise is None else problem.noise
-    space, start = problem.space, problem.start
-    with torch.no_grad():
-        eta = theta.to(start) @ _precision_root(space, start)
-        state = _state(problem, eta, noise)
-        weighted = _weights(problem, state)[..., None] * state.jacobian
-        gain = torch.cholesky_solve(weighted.transpose(1, 2), _factor(state, weighted, noise))
-        by_residual = (_whitening(space, start) @ gain).to(theta)
-    change = (residual - residual.detach()).flatten(1)
-    return theta - (by_residual @ change[..., None]).squeeze(-1)
-
-
-def _state(problem: Problem, eta: Tensor, noise: float) -> _State:
+def evaluate(problem: Problem, eta: Tensor) -> State:
+    """The state at whitened coordinates eta (B, dim)."""
     space = problem.space
     directions = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
     affine = (eta @ directions.flatten(1)).view(len(eta), *directions.shape[1:])
     inside = problem.source.clamp(0, 1) if space.boundary == "zero" else problem.source
     end, jacobian = engine_for(eta).jacobian(space, affine, inside, directions)
     end = end + (problem.source - inside)
-    cost = _misfit(problem, end) + noise * eta.square().sum(1)
-    return _State(eta, end, jacobian.flatten(1, 2), cost)
+    cost = misfit(problem, end) + prior_weight(problem) * eta.square().sum(1)
+    return State(eta, end, jacobian.flatten(1, 2), cost)
 
 
-def _step(problem: Problem, state: _State, noise: float, damping: Tensor) -> Tensor:
-    weighted = _weights(problem, state)[..., None] * state.jacobian
+def normal_factor(problem: Problem, state: State, damping: Tensor | float = 0.0) -> Tensor:
+    """(B, dim, dim) Cholesky factor of J^T w J + (nu + damping) I."""
+    normal = _weighted(problem, state).transpose(1, 2) @ state.jacobian
+    normal.diagonal(dim1=1, dim2=2).add_((prior_weight(problem) + damping)[:, None])
+    factor: Tensor = torch.linalg.cholesky_ex(normal).L
+    return factor
+
+
+def misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
+    """The weighted sum of rho of the residuals that the transformed source leaves."""
+    squares = (end - problem.target).square().sum(2)
+    if problem.huber is not None:
+        # Where the linear branch is not taken the root's slope at 0 must not spoil the gradient.
+        far = squares > problem.huber**2
+        lengths = torch.where(far, squares, problem.huber**2).sqrt()
+        squares = torch.where(far, 2 * problem.huber * lengths - problem.huber**2, squares)
+    return (problem.weights * squares).sum(1)
+
+
+def prior_weight(problem: Problem) -> Tensor:  # (B,)
+    """nu, what a unit of roughness costs."""
+    noise = NOISE if problem.noise is None else problem.noise
+    return noise * problem.weights.sum(1).clamp_min(1.0).sqrt()
+
+
+def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
     residual = (state.end - problem.target).flatten(1)
-    slope = (residual[:, None] @ weighted).squeeze(1) + noise * state.eta
-    factor = _factor(state, weighted, noise + damping)
+    slope = (residual[:, None] @ _weighted(problem, state)).squeeze(1)
+    slope = slope + prior_weight(problem)[:, None] * state.eta
+    factor = normal_factor(problem, state, damping)
     step = -torch.cholesky_solve(slope[..., None], factor).squeeze(-1)
     maps = step @ problem.space.constant(
         "whitened_basis", step, lambda: _whitened_basis(problem.space)
@@ -109,35 +115,18 @@ def _step(problem: Problem, state: _State, noise: float, damping: Tensor) -> Ten
     return step * (_STRIDE / longest.clamp_min(_STRIDE))
 
 
-def _factor(state: _State, weighted: Tensor, shift: Tensor | float) -> Tensor:
-    """Cholesky factor of J^T w J + shift I."""
-    normal = weighted.transpose(1, 2) @ state.jacobian
-    diagonal = torch.as_tensor(shift, dtype=normal.dtype, device=normal.device)
-    normal.diagonal(dim1=1, dim2=2).add_(diagonal[..., None])
-    factor: Tensor = torch.linalg.cholesky_ex(normal).L
-    return factor
-
-
-def _weights(problem: Problem, state: _State) -> Tensor:  # (B, 2 P)
-    """The pairs' weights, less for those that Huber's function counts linearly."""
+def _weighted(problem: Problem, state: State) -> Tensor:  # (B, 2 P, dim)
+    """w J; Huber's function takes weight from those that it counts linearly."""
     weights = problem.weights
     if problem.huber is not None:
         lengths = (state.end - problem.target).norm(dim=2)
         weights = weights * (problem.huber / lengths.clamp_min(problem.huber))
-    return weights.repeat_interleave(2, dim=1)
+    return weights.repeat_interleave(2, dim=1)[..., None] * state.jacobian
 
 
-def _misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
-    squares = (end - problem.target).square().sum(2)
-    if problem.huber is not None:
-        linear = 2 * problem.huber * squares.sqrt() - problem.huber**2
-        squares = torch.where(squares > problem.huber**2, linear, squares)
-    return (problem.weights * squares).sum(1)
-
-
-def _choose(first: Tensor, trial: _State, state: _State) -> _State:
+def _choose(first: Tensor, trial: State, state: State) -> State:
     """The trial where `first` holds, else the state."""
-    return _State(
+    return State(
         torch.where(first[:, None], trial.eta, state.eta),
         torch.where(first[:, None, None], trial.end, state.end),
         torch.where(first[:, None, None], trial.jacobian, state.jacobian),
@@ -145,21 +134,21 @@ def _choose(first: Tensor, trial: _State, state: _State) -> _State:
     )
 
 
-def _precision_root(space: VelocitySpace, like: Tensor) -> Tensor:
+def precision_root(space: VelocitySpace, like: Tensor) -> Tensor:
     """(dim, dim) C with C C^T = P: eta = C^T theta."""
     return space.constant(
         "precision_root", like, lambda: torch.linalg.cholesky(smoothness_precision(space))
     )
 
 
-def _whitening(space: VelocitySpace, like: Tensor) -> Tensor:
+def whitening(space: VelocitySpace, like: Tensor) -> Tensor:
     """(dim, dim) W with W^T P W = I."""
     return space.constant(
-        "whitening", like, lambda: torch.linalg.inv(_precision_root(space, space.basis)).T
+        "whitening", like, lambda: torch.linalg.inv(precision_root(space, space.basis)).T
     )
 
 
 def _whitened_basis(space: VelocitySpace) -> Tensor:
     """(dim, cells, 2, 3): the fields of unit eta, in memory side by side cell for cell."""
-    fields = space.basis.flatten(1).T @ _whitening(space, space.basis)
+    fields = space.basis.flatten(1).T @ whitening(space, space.basis)
     return fields.contiguous().T.view(space.basis.shape)

@@ -54,15 +54,6 @@ def test_one_point_moves_its_surroundings_along() -> None:
     assert (moved - 0.1).abs().max() < 0.005
 
 
-def test_translations_cost_the_ridge_alone() -> None:
-    space = VelocitySpace(Tessellation(3, 3))
-    affine = torch.zeros(1, space.tessellation.cells, 2, 3, dtype=torch.float64)
-    affine[..., 0, 2] = 1
-    theta = space.coordinates(affine)
-    roughness = (theta @ smoothness_precision(space) @ theta.T).item()
-    assert roughness == pytest.approx(1e-5 * len(space.tessellation.vertices))
-
-
 def test_each_fit_is_its_own() -> None:
     """The company that a fit keeps in its batch does not change it."""
     space = VelocitySpace(Tessellation(4, 4))
@@ -73,22 +64,142 @@ def test_each_fit_is_its_own() -> None:
     torch.testing.assert_close(together, alone, atol=1e-10, rtol=0)
 
 
-def test_swapped_points_end_in_a_best_effort() -> None:
-    """No diffeomorphism swaps close points along a line; the fit must stay calm and finite."""
-    space = VelocitySpace(Tessellation(4, 4))
-    source = torch.tensor([[[0.45, 0.5], [0.55, 0.5], [0.5, 0.3]]])
-    result = fit(space, source, source[:, [1, 0, 2]])
+FOLDING = {
+    "two points": ([[0.45, 0.5], [0.55, 0.5]], [1, 0]),
+    "with a third": ([[0.45, 0.5], [0.55, 0.5], [0.5, 0.3]], [1, 0, 2]),
+    "far": ([[0.2, 0.5], [0.8, 0.5], [0.5, 0.3], [0.5, 0.7]], [1, 0, 2, 3]),
+    "a ring turned over": ([[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]], [1, 0, 3, 2]),
+}
+
+
+@pytest.mark.parametrize(("points", "order"), FOLDING.values(), ids=FOLDING)
+@pytest.mark.parametrize("cells", [4, 6])
+def test_folding_pairs_end_in_a_best_effort(
+    cells: int, points: list[list[float]], order: list[int]
+) -> None:
+    """No diffeomorphism close to the identity swaps points along a line."""
+    space = VelocitySpace(Tessellation(cells, cells))
+    source = torch.tensor([points])
+    result = fit(space, source, source[:, order])
+    assert not result.converged.any()
     assert result.theta.isfinite().all()
-    assert result.residual.norm(dim=2).max() < 0.2
-    assert (space.vertex_basis.float().flatten(1).T @ result.theta[0]).abs().max() < 5
+    assert result.residual.norm(dim=2).max() < 0.6 * (source - source[:, order]).norm(dim=2).max()
+    velocities = space.vertex_basis.float().flatten(1).T @ result.theta[0]
+    assert velocities.abs().max() < 5
+
+
+def test_points_in_the_order_of_chance_are_no_fold() -> None:
+    """Neighbours closer than the noise may change places; the fit lets them be."""
+    space = VelocitySpace(Tessellation(4, 4))
+    source = torch.tensor([[[0.5, 0.5], [0.502, 0.5], [0.3, 0.3], [0.7, 0.4], [0.4, 0.7]]])
+    assert fit(space, source, source[:, [1, 0, 2, 3, 4]] + 0.05).converged.all()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_wild_pairs_stay_finite(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    source, target = torch.rand(2, 20, 9, 2, generator=generator).unbind(0)
+    result = fit(VelocitySpace(Tessellation(4, 4)), source, 0.5 + (target - 0.5) * scale)
+    assert result.theta.isfinite().all()
+    assert result.residual.isfinite().all()
+    assert result.residual.norm(dim=2).mean() < (source - target).norm(dim=2).mean() * scale + 1
+
+
+def test_weights_count_pairs() -> None:
+    """A pair of weight 3 is worth three of it, one of weight 0 none; a bool mask is weights too."""
+    space = VelocitySpace(Tessellation(4, 4))
+    source, target = smooth_pairs(2, 6)
+    target = target + 0.02 * torch.randn(2, 6, 2, generator=torch.Generator().manual_seed(5))
+    weights = torch.tensor([3.0, 1, 1, 1, 0, 1]).double().expand(2, 6)
+    often = [0, 0, 0, 1, 2, 3, 5]
+    weighted = fit(space, source, target, weights=weights)
+    repeated = fit(space, source[:, often], target[:, often])
+    torch.testing.assert_close(weighted.theta, repeated.theta, atol=1e-8, rtol=0)
+    assert (weighted.residual[:, 4] == 0).all()
+    mask = weights > 0
+    masked = fit(space, source, target, weights=mask)
+    chosen = fit(space, source[:, mask[0]], target[:, mask[0]])
+    torch.testing.assert_close(masked.theta, chosen.theta, atol=1e-8, rtol=0)
+
+
+def test_huber_shrugs_off_outliers() -> None:
+    space = VelocitySpace(Tessellation(6, 6))
+    source, truth = smooth_pairs(1, 50)
+    target = truth.clone()
+    target[:, ::10] += torch.tensor([0.25, -0.2])
+    others, where = smooth_pairs(1, 49)
+    errors = [
+        (transform(space, fit(space, source, target, huber=huber).theta, others) - where)
+        .norm(dim=2)
+        .mean()
+        for huber in (None, 0.01)
+    ]
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_huber_beyond_every_residual_changes_nothing() -> None:
+    space = VelocitySpace(Tessellation(4, 4))
+    source, target = smooth_pairs(2, 7)
+    torch.testing.assert_close(
+        fit(space, source, target, huber=10.0).theta, fit(space, source, target).theta
+    )
+
+
+def test_warm_start_saves_iterations_and_ends_in_the_same_place() -> None:
+    space = VelocitySpace(Tessellation(6, 6))
+    source, target = smooth_pairs(1, 40)
+    target = target + (target - source)  # twice as far
+    before = fit(space, source, target)
+    after = target + 0.002 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
+    warm, cold = fit(space, source, after, start=before.theta), fit(space, source, after)
+    assert (warm.iterations < cold.iterations).all()
+    moved = [transform(space, result.theta, source) for result in (warm, cold)]
+    torch.testing.assert_close(*moved, atol=1e-4, rtol=0)
+
+
+def test_less_noise_means_a_closer_and_rougher_fit() -> None:
+    space = VelocitySpace(Tessellation(4, 4))
+    source, target = smooth_pairs(1, 5)
+    target = target + 0.02 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
+    precision = smoothness_precision(space)
+    lengths, roughness = [], []
+    for noise in (1e-1, 1e-3, 1e-5):
+        result = fit(space, source, target, noise=noise)
+        lengths.append(result.residual.norm().item())
+        roughness.append((result.theta @ precision @ result.theta.T).item())
+    assert lengths == sorted(lengths, reverse=True)
+    assert roughness == sorted(roughness)
+
+
+def test_gradient_of_the_objective_vanishes_at_the_solution() -> None:
+    """What the solver minimises, by autograd: data term and prior balance."""
+    space = VelocitySpace(Tessellation(4, 4))
+    source, target = smooth_pairs(1, 5)
+    target = target + 0.01 * torch.randn(target.shape, generator=torch.Generator().manual_seed(2))
+    weights = torch.tensor([[1.0, 2.0, 0.5, 1.0, 1.0]]).double()
+    noise = 1e-3
+    solution = fit(space, source, target, weights=weights, noise=noise, iterations=60).theta
+    precision = smoothness_precision(space)
+
+    def objective(theta: Tensor) -> Tensor:
+        squares = (transform(space, theta, source) - target).square().sum(2)
+        return (weights * squares).sum() + noise * (theta @ precision @ theta.T).sum()
+
+    def slope(theta: Tensor) -> Tensor:
+        theta = theta.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(objective(theta), theta)
+        # In the prior's own metric: a unit step costs as much in every direction.
+        return torch.linalg.solve_triangular(
+            torch.linalg.cholesky(precision), gradient.T, upper=False
+        ).norm()
+
+    assert slope(solution) < 1e-2 * slope(torch.zeros_like(solution))
 
 
 @pytest.mark.parametrize("which", ["source", "target"])
-def test_implicit_gradient_follows_the_solution(which: str) -> None:
-    """Moving a point and solving again changes theta as the gradient says.
-
-    Gauss-Newton leaves out the curvature of the residuals: 4.6 % was seen here.
-    """
+@pytest.mark.parametrize("huber", [None, 0.004])
+def test_implicit_gradient_follows_the_solution(which: str, huber: float | None) -> None:
+    """Moving a point and solving again changes theta as the gradient says."""
     space = VelocitySpace(Tessellation(4, 4))
     source, target = smooth_pairs(1, 5)
     points = {"source": source, "target": target}
@@ -102,7 +213,8 @@ def test_implicit_gradient_follows_the_solution(which: str) -> None:
             space,
             pair["source"],
             pair["target"],
-            iterations=50,
+            huber=huber,
+            iterations=100,
             differentiable=differentiable,
         )
         return (transform(space, result.theta, probe) * weights).sum()
@@ -111,7 +223,7 @@ def test_implicit_gradient_follows_the_solution(which: str) -> None:
     direction = torch.randn(1, 5, 2, generator=torch.Generator().manual_seed(3)).double()
     step = 1e-3
     slope = (value(moving + step * direction) - value(moving - step * direction)) / (2 * step)
-    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=0.06)
+    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-2)
 
 
 def test_fit_is_detached_unless_asked() -> None:
@@ -158,5 +270,13 @@ def test_wrong_arguments_are_refused() -> None:
         fit(space, points, points.double())
     with pytest.raises(ConfigError, match="solver: expected"):
         fit(space, points, points, solver="newton")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"weights: expected \(1, 3\), got \(1, 2\)"):
+        fit(space, points, points, weights=points[..., 0][:, :2])
+    with pytest.raises(ValueError, match="start: expected"):
+        fit(space, points, points, start=torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="huber: expected a positive number, got 0"):
+        fit(space, points, points, huber=0.0)
+    with pytest.raises(ConfigError, match="neither huber nor noise"):
+        fit(space, points, points, solver="adam", noise=1.0)
     with pytest.raises(ConfigError, match="has no gradient"):
         fit(space, points, points, solver="adam", differentiable=True)

@@ -1,0 +1,82 @@
+"""Real motion of 26 pairs of frames, and how far from it a fit extends the keypoints' motion."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+
+Fit = Callable[[VelocitySpace, Tensor, Tensor], Tensor]
+"""(space, source (B, P, 2), target (B, P, 2)) -> theta (B, dim)."""
+
+FIGURES = ("nearest_group", "best_candidate", "global")
+
+_PIXELS = 255.0
+"""From one outer pixel's centre to the other's in a 256 image: a side of the unit square."""
+
+
+@dataclass(frozen=True)
+class RealMotion:
+    """Keypoints and other points of the same bodies, (x, y) in the unit square, float64."""
+
+    driving: Tensor  # (26, 10, 5, 2)
+    source: Tensor  # (26, 10, 5, 2)
+    points: Tensor  # (26, N, 2) in the driving frame
+    truth: Tensor  # (26, N, 2) in the source frame
+    peers: dict[str, dict[str, float]]
+
+    def figures(self, fit: Fit, local_cells: int = 4, global_cells: int = 6) -> dict[str, float]:
+        """Mean errors in pixels of a 256 image, of 10 local fits and a global one per pair."""
+        pairs, groups, _, _ = self.driving.shape
+        local = _carried(
+            local_cells,
+            fit,
+            self.driving.flatten(0, 1),
+            self.source.flatten(0, 1),
+            self.points.repeat_interleave(groups, dim=0),
+        ).view(pairs, groups, -1, 2)
+        whole = _carried(
+            global_cells, fit, self.driving.flatten(1, 2), self.source.flatten(1, 2), self.points
+        )
+        return self.figures_of(torch.cat([local, whole[:, None]], dim=1))
+
+    def figures_of(
+        self,
+        candidates: Tensor,  # (26, 10 or 11, N, 2): the groups' predictions, then the global one
+    ) -> dict[str, float]:
+        errors = _PIXELS * (candidates - self.truth[:, None]).norm(dim=-1)
+        nearest = torch.cdist(self.points, self.driving.mean(dim=2)).argmin(dim=2)
+        groups = self.driving.shape[1]
+        figures = {
+            "nearest_group": errors[:, :groups].gather(1, nearest[:, None]).mean().item(),
+            "best_candidate": errors.min(dim=1).values.mean().item(),
+        }
+        if errors.shape[1] > groups:
+            figures["global"] = errors[:, groups:].mean().item()
+        return figures
+
+
+def load_real_motion(folder: Path) -> RealMotion:
+    """Read `motion.npz` and `motion.json`."""
+    with np.load(folder / "motion.npz") as arrays:
+        driving, source, points, truth = (
+            to_unit_square(arrays[name])
+            for name in ("driving", "source", "test_points", "test_truth")
+        )
+    peers = json.loads((folder / "motion.json").read_text())
+    return RealMotion(driving, source, points, truth, peers)
+
+
+def to_unit_square(array: np.ndarray) -> Tensor:
+    """From [-1, 1]."""
+    return (torch.from_numpy(array).double() + 1) / 2
+
+
+def _carried(cells: int, fit: Fit, source: Tensor, target: Tensor, points: Tensor) -> Tensor:
+    space = VelocitySpace(Tessellation(cells, cells))
+    return transform(space, fit(space, source, target), points)
