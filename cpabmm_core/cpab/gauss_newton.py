@@ -5,8 +5,9 @@ Minimises, over the pairs p with weights w,
     sum_p w_p rho(|T^theta(source_p) - target_p|) + nu * theta^T P theta,
 
 rho(r) being r^2, or Huber's function, and nu = noise * sqrt(sum_p w_p): neighbours err alike, by
-what the mesh cannot follow, so that many points know less than their number. In whitened coordinates, theta = W eta with W^T P W = I, the
-prior and the damping are both multiples of the identity, and a step solves
+what the mesh cannot follow, so that many points know less than their number. In whitened
+coordinates, theta = W eta with W^T P W = I, the prior and the damping are both multiples of the
+identity, and a step solves
 
     (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
 
@@ -116,7 +117,7 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
 
 
 def _weighted(problem: Problem, state: State) -> Tensor:  # (B, 2 P, dim)
-    """w J; Huber's function takes weight from those that it counts linearly."""
+    """The Jacobian weighted; Huber's function takes weight from those that it counts linearly."""
     weights = problem.weights
     if problem.huber is not None:
         lengths = (state.end - problem.target).norm(dim=2)

@@ -65,7 +65,7 @@ class _Implicit(torch.autograd.Function):
 
 
 def _solve(problem: Problem, eta: Tensor, side: Tensor) -> Tensor:
-    """z with H z = side, each (B, dim); where H curves downward it stays with what it has."""
+    """Solve H z = side for z, each (B, dim); where H curves downward it stays with what it has."""
     factor = gauss_newton.normal_factor(problem, gauss_newton.evaluate(problem, eta))
 
     def precondition(vector: Tensor) -> Tensor:

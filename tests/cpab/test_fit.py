@@ -189,9 +189,10 @@ def test_gradient_of_the_objective_vanishes_at_the_solution() -> None:
         theta = theta.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(objective(theta), theta)
         # In the prior's own metric: a unit step costs as much in every direction.
-        return torch.linalg.solve_triangular(
+        length: Tensor = torch.linalg.solve_triangular(
             torch.linalg.cholesky(precision), gradient.T, upper=False
         ).norm()
+        return length
 
     assert slope(solution) < 1e-2 * slope(torch.zeros_like(solution))
 
