@@ -1,29 +1,58 @@
-"""``cpabmm fit-cpab``: a CPAB transformation from pairs of points."""
+"""``cpabmm fit-cpab``: CPAB transformations from pairs of points, and their use."""
 
+import math
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.cpab.applying import apply_document
+from cpabmm_cli.cpab.files import Request
+from cpabmm_cli.cpab.fitting import Settings, fit_sets
 from cpabmm_cli.options import ForceOption, JsonOption
 
-if TYPE_CHECKING:
-    import numpy as np
+_CELLS = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?")
+_MOST_CELLS = 16
+_FIT_ONLY = ("cells", "boundary", "volume_preserving", "solver", "weights", "huber")
 
-    from cpabmm_core.cpab import FitResult
+
+def _known_cells(cells: str) -> str:
+    match = _CELLS.fullmatch(cells)
+    if not match or not all(1 <= int(n) <= _MOST_CELLS for n in match.groups() if n is not None):
+        raise typer.BadParameter(
+            f"expected N or NXxNY squares from 1 to {_MOST_CELLS}, such as 4 or 6x4, got {cells!r}"
+        )
+    return cells
+
+
+def _squares(cells: str) -> tuple[int, int]:
+    nx, _, ny = cells.partition("x")
+    return int(nx), int(ny or nx)
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"expected a length above 0, got {value:g}")
+    return value
 
 
 def fit_cpab(
+    ctx: typer.Context,
     keypoints: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="KEYPOINTS",
-            help="Pairs of points in the unit square: .json, .csv or .npz (see docs/cli.md).",
+            help="Sets of point pairs in the unit square: .json, .csv, .npz, or - for stdin. "
+            "With --apply: points, also as .txt.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
-    cells: Annotated[int, typer.Option(min=1, max=16, help="Squares per side.")] = 4,
+    cells: Annotated[
+        str,
+        typer.Option(metavar="N|NXxNY", help="Squares per side.", callback=_known_cells),
+    ] = "4",
     boundary: Annotated[
         Literal["free", "zero"], typer.Option(help="zero: no motion across the border.")
     ] = "free",
@@ -33,8 +62,36 @@ def fit_cpab(
     solver: Annotated[
         Literal["gauss-newton", "adam"], typer.Option(help="adam: the paper's gradient descent.")
     ] = "gauss-newton",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|none",
+            help="A weight a point, for KEYPOINTS without: .txt, .csv, .json or .npy. "
+            "none: all pairs count alike, whatever KEYPOINTS says.",
+        ),
+    ] = None,
+    huber: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Residual, in sides of the square, beyond which a pair counts as an outlier.",
+            callback=_positive,
+        ),
+    ] = None,
+    apply: Annotated[
+        Path | None,
+        typer.Option(
+            "--apply",
+            metavar="THETA",
+            help="Fit nothing: apply the transformations that -o or --json wrote.",
+        ),
+    ] = None,
+    inverse: Annotated[
+        bool, typer.Option("--inverse", help="With --apply: the inverse transformations.")
+    ] = False,
     image: Annotated[
-        Path | None, typer.Option("--image", metavar="IMG", help="A picture to warp.")
+        Path | None,
+        typer.Option("--image", metavar="IMG", help="A picture to warp; transparency is kept."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -42,104 +99,46 @@ def fit_cpab(
             "--output",
             "-o",
             metavar="OUT",
-            help="File to write: with --image the warped picture, else the JSON document.",
+            help="File to write: with --image the warped picture, else the transformations "
+            "(.json), with --apply the moved points (.json, .csv, .npz or .txt).",
         ),
     ] = None,
-    grid: Annotated[
+    plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="PNG", help="Write a picture of the grid and the points, before and after."
+            metavar="PNG", help="Write a picture of the points, the deformed grid and the field."
         ),
     ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Fit a CPAB transformation that maps the source points to the target points."""
-    import torch
+    """Fit CPAB transformations that map source points to target points, or apply fitted ones.
 
-    from cpabmm_core.cpab import Tessellation, VelocitySpace, fit
-    from cpabmm_core.cpab.image import warp_image
-    from cpabmm_core.data.point_pairs import read_point_pairs
-    from cpabmm_core.media.image import read_image
-    from cpabmm_core.visualize import draw_transformation
-
-    if image and not (output or grid):
-        raise typer.BadParameter("needs -o OUT or --grid PNG to write to", param_hint="--image")
-    if grid and grid == output:
-        raise typer.BadParameter("is -o OUT too; give it another name", param_hint="--grid")
-    _check_outputs(keypoints, image, output, grid, force=force)
-    pairs = read_point_pairs(keypoints)
-    picture = read_image(image) if image else None
-    space = VelocitySpace(Tessellation(cells, cells), boundary, volume_preserving)
-    source, target = (torch.from_numpy(points)[None] for points in pairs)
-    result = fit(space, source, target, solver)
-    document = {
-        "cells": cells,
-        "boundary": boundary,
-        "volume_preserving": volume_preserving,
-        "solver": solver,
-        **_figures(result),
-        "output": str(output) if output else None,
-        "grid": str(grid) if grid else None,
-    }
-    if output and picture is not None:
-        _write_picture(output, warp_image(space, result.theta, picture), force=force)
-    elif output:
-        _write_text(output, as_json(document), force=force)
-    if grid:
-        _write_picture(grid, draw_transformation(space, result.theta, *pairs, picture), force=force)
-    if json:
-        terminal.result(as_json(document))
-    else:
-        _show(document, [path for path in (output, grid) if path])
+    KEYPOINTS may hold many sets of pairs; each gets a transformation of its own, and pictures are
+    written as OUT with the set's name before the suffix.
+    """
+    request = Request(image, output, plot, json=json, force=force)
+    if image and not (output or plot):
+        raise typer.BadParameter("needs -o OUT or --plot PNG to write to", param_hint="--image")
+    if apply:
+        _refuse_fit_options(ctx)
+        apply_document(apply, keypoints, inverse, request)
+        return
+    if inverse:
+        raise typer.BadParameter("needs --apply THETA", param_hint="--inverse")
+    if keypoints is None:
+        raise typer.BadParameter("give a file of point pairs, or -", param_hint="KEYPOINTS")
+    if huber is not None and solver == "adam":
+        raise typer.BadParameter("needs --solver gauss-newton", param_hint="--huber")
+    settings = Settings(_squares(cells), boundary, volume_preserving, solver, weights, huber)
+    fit_sets(keypoints, settings, request)
 
 
-def _check_outputs(
-    keypoints: Path, image: Path | None, output: Path | None, grid: Path | None, *, force: bool
-) -> None:
-    from cpabmm_core.media.image import check_image_suffix
-    from cpabmm_core.media.output import check_output
-
-    inputs = [keypoints, image] if image else [keypoints]
-    for path in (output, grid):
-        if path:
-            check_output(path, force=force, inputs=inputs)
-            if image or path is grid:
-                check_image_suffix(path)
-
-
-def _figures(result: "FitResult") -> dict[str, Any]:
-    distances = result.residual[0].norm(dim=-1)
-    return {
-        "theta": result.theta[0].tolist(),
-        "residual": {"mean": distances.mean().item(), "max": distances.max().item()},
-        "iterations": result.iterations,
-        "converged": bool(result.converged[0]),
-    }
-
-
-def _write_picture(path: Path, picture: "np.ndarray", *, force: bool) -> None:
-    from cpabmm_core.media.image import write_image
-    from cpabmm_core.media.output import atomic_path
-
-    with atomic_path(path, force=force) as temporary:
-        write_image(temporary, picture)
-
-
-def _write_text(path: Path, text: str, *, force: bool) -> None:
-    from cpabmm_core.media.output import atomic_path
-
-    with atomic_path(path, force=force) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _show(document: dict[str, Any], written: list[Path]) -> None:
-    """Paths on stdout if files were written, with the figures on stderr; else the figures."""
-    residual = document["residual"]
-    state = "converged" if document["converged"] else "not converged"
-    tell = terminal.say if written else terminal.result
-    tell("theta " + " ".join(f"{value:.9g}" for value in document["theta"]))
-    tell(f"residual mean {residual['mean']:.3g} max {residual['max']:.3g}")
-    tell(f"{state} after {document['iterations']} iterations")
-    for path in written:
-        terminal.result(str(path))
+def _refuse_fit_options(ctx: typer.Context) -> None:
+    for name in _FIT_ONLY:
+        origin = ctx.get_parameter_source(name)
+        if origin is not None and origin.name == "COMMANDLINE":
+            raise typer.BadParameter(
+                "is for a fit; with --apply the file THETA says it",
+                param_hint="--" + name.replace("_", "-"),
+            )

@@ -1,5 +1,7 @@
 """A CPAB transformation applied to a picture."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,32 +9,88 @@ from torch import Tensor
 
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.transform import transform
-from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
+from cpabmm_core.geometry.coordinates import (
+    from_pixels,
+    from_unit_square,
+    identity_grid,
+    to_pixels,
+    to_unit_square,
+)
 from cpabmm_core.geometry.warp import warp
 
 _POINTS_AT_ONCE = 1 << 18  # bounds the memory of the transformation, whatever the picture's size
 
 
+class Room(NamedTuple):
+    """Pixels to show around a picture's frame."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
 def warp_image(
     space: VelocitySpace,
     theta: Tensor,  # (1, dim)
-    image: NDArray[np.uint8],  # (H, W, 3)
-) -> NDArray[np.uint8]:  # (H, W, 3)
-    """Move the picture's content by T^theta; what comes from outside the picture is black.
+    image: NDArray[np.uint8],  # (H, W, 3), or (H, W, 4) with alpha, not premultiplied
+    *,
+    room: Room | None = None,
+) -> NDArray[np.uint8]:  # of the image's shape, and the room around it
+    """Move the picture's content by T^theta.
+
+    What comes from outside the picture is black, and transparent where the picture has alpha.
+    Colours are weighted by their alpha (sampled premultiplied: Porter and Duff, "Compositing
+    Digital Images", 1984), so that what is invisible lends no colour to its neighbours; where
+    nothing is visible the colour is black.
 
     Convention:
         The unit square runs from the centre of the first to that of the last pixel, x to the right
         and y downwards. What is at x moves to T^theta(x), so the pixel at y is sampled at
         T^(-theta)(y), bilinearly.
+
+    Args:
+        space: admissible fields.
+        theta: coordinates of the field.
+        image: the picture, of any size.
+        room: also show what moves out of the picture's frame (of at least 2 x 2 pixels) so far.
     """
-    height, width = image.shape[:2]
-    grid = identity_grid(height, width, device=theta.device, dtype=theta.dtype)
-    points = to_unit_square(grid).reshape(-1, 2)
-    origins = [
-        transform(space, theta, part[None], inverse=True)[0]
-        for part in points.split(_POINTS_AT_ONCE)
-    ]
-    flow = from_unit_square(torch.cat(origins)).reshape(1, height, width, 2)
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(flow)
-    moved = warp(pixels.permute(2, 0, 1)[None], flow)[0].permute(1, 2, 0)
-    return moved.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    channels = image.shape[2]
+    # float32 places a sample to a thousandth of a pixel in pictures of 10,000 pixels a side.
+    content = torch.from_numpy(np.array(image, dtype=np.float32)).to(theta.device)
+    if channels == 4:
+        content[..., :3] *= content[..., 3:] / 255
+    content = content.permute(2, 0, 1)[None]
+    grid = _positions(image.shape[0], image.shape[1], room, theta)
+    height, width = grid.shape[:2]
+    moved = np.empty((height, width, channels), dtype=np.uint8)
+    rows = max(1, _POINTS_AT_ONCE // width)
+    for top in range(0, height, rows):
+        part = to_unit_square(grid[top : top + rows])
+        origins = transform(space, theta, part.reshape(1, -1, 2), inverse=True)
+        flow = from_unit_square(origins).reshape(1, -1, width, 2)
+        sampled = warp(content, flow.to(content))[0].permute(1, 2, 0)
+        moved[top : top + rows] = _to_bytes(sampled).cpu().numpy()
+    return moved
+
+
+def _positions(
+    height: int, width: int, room: Room | None, like: Tensor
+) -> Tensor:  # (h, w, 2) in [-1, 1] within the frame
+    if room is None:
+        return identity_grid(height, width, device=like.device, dtype=like.dtype)
+    shown = height + room.top + room.bottom, width + room.left + room.right
+    grid = identity_grid(*shown, device=like.device, dtype=like.dtype)
+    pixels = to_pixels(grid, *shown) - grid.new_tensor([room.left, room.top])
+    return from_pixels(pixels, height, width)
+
+
+def _to_bytes(
+    sampled: Tensor,  # (h, W, 3 or 4) in [0, 255], colours premultiplied by alpha
+) -> Tensor:
+    if sampled.shape[2] == 4:
+        colour, alpha = sampled[..., :3], sampled[..., 3:]
+        visible = alpha.round() > 0  # else the colour would be a quotient of two roundings
+        colour = torch.where(visible, colour * (255 / alpha), 0.0)
+        sampled = torch.cat([colour, alpha], dim=2)
+    return sampled.round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Still images: any file Pillow reads becomes RGB, and RGB becomes a file."""
+"""Still images: any file Pillow reads becomes RGB or RGBA, and these become a file."""
 
 import warnings
 from pathlib import Path
@@ -11,20 +11,27 @@ from cpabmm_core.media.files import one_line, require_file, write_error
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """What `write_image` writes, and what counts as an image in a folder of frames."""
+ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+"""Those of them that keep transparency."""
 
 # Only what a picture may come in: some of Pillow's other readers run outside programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 _LOSSY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, *, alpha: bool = False) -> np.ndarray:
     """Read an image as it is meant to be seen.
 
     EXIF rotation is applied, transparency is composited on white, 16-bit values are scaled to 8
     bits, and of an animation the first frame is taken.
 
+    Args:
+        path: the file.
+        alpha: keep the transparency of an image that has some, instead of showing it on white.
+
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB; with `alpha`, (H, W, 4) RGBA (not premultiplied) of an image with
+        transparency.
 
     Raises:
         MediaError: the file is missing, unreadable, broken, or no image.
@@ -35,7 +42,7 @@ def read_image(path: str | Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                return _to_rgb(image)
+                return _to_array(image, alpha)
     except MediaError:
         raise
     except UnidentifiedImageError:
@@ -52,17 +59,19 @@ def read_image(path: str | Path) -> np.ndarray:
 
 def write_image(
     path: str | Path,
-    image: np.ndarray,  # (H, W, 3) uint8
+    image: np.ndarray,  # (H, W, 3) uint8, or (H, W, 4) with alpha, not premultiplied
 ) -> None:
-    """Write an RGB image in the format that the suffix names (JPEG and WebP at quality 95).
+    """Write an RGB or RGBA image in the format that the suffix names (JPEG, WebP: quality 95).
 
     Raises:
-        MediaError: unknown suffix, wrong kind of array, or the file cannot be written.
+        MediaError: unknown suffix, one that keeps no transparency for an RGBA image, wrong kind of
+            array, or the file cannot be written.
         ResourceError: the disk is full.
     """
     path = Path(path)
-    check_image_suffix(path)
-    check_frame(image, path)
+    with_alpha = image.ndim == 3 and image.shape[2] == 4
+    check_image_suffix(path, alpha=with_alpha)
+    check_frame(image[..., :3] if with_alpha else image, path)
     suffix = path.suffix.lower()
     try:
         if suffix in _LOSSY:
@@ -84,15 +93,21 @@ def is_image(path: Path) -> bool:
         return True
 
 
-def check_image_suffix(path: Path) -> None:
-    """Check that `write_image` can write a file of this name.
+def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
+    """Check that `write_image` can write a file of this name, with `alpha` of an RGBA image.
 
     Raises:
         MediaError: it cannot; the message lists the allowed suffixes.
     """
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
         got = f"suffix {path.suffix}" if path.suffix else "no suffix"
         raise MediaError(f"{path}: {got}; an image ends in one of {' '.join(IMAGE_SUFFIXES)}")
+    if alpha and suffix not in ALPHA_SUFFIXES:
+        raise MediaError(
+            f"{path}: {suffix} keeps no transparency, which the picture has; use one of "
+            f"{' '.join(ALPHA_SUFFIXES)}"
+        )
 
 
 def check_frame(
@@ -111,15 +126,17 @@ def check_frame(
         )
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_array(image: Image.Image, alpha: bool) -> np.ndarray:
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         grey = _to_8_bits(np.asarray(image))
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
+        image = image.convert("RGBA")
+        if alpha:
+            return np.array(image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.array(image.convert("RGB"))
 
 

@@ -15,6 +15,11 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def run_with_input(content: bytes, *arguments: object) -> Result:
+    """Run ``cpabmm`` with these arguments and the content on stdin."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=content)
+
+
 def output_of(*arguments: object) -> str:
     """What a successful run prints on stdout."""
     result = run(*arguments)

@@ -1,10 +1,19 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from _helpers.command_line import assert_fails, document_of, output_of, run
+from _helpers.command_line import (
+    assert_fails,
+    assert_leaves_no_file,
+    document_of,
+    output_of,
+    run,
+    run_with_input,
+)
 
 import cpabmm_core.cpab
 from cpabmm_core.cpab import FitResult, Tessellation, VelocitySpace, fit, transform
@@ -12,12 +21,32 @@ from cpabmm_core.media.image import read_image, write_image
 
 SOURCE = [[0.3, 0.3], [0.7, 0.3], [0.5, 0.6], [0.2, 0.8]]
 TARGET = [[0.25, 0.35], [0.75, 0.25], [0.5, 0.7], [0.25, 0.8]]
+PAIRS: dict[str, Any] = {"source": SOURCE, "target": TARGET}
+HEADER = "source_x,source_y,target_x,target_y"
 
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.json"
-    path.write_text(json.dumps({"source": SOURCE, "target": TARGET}))
+    path.write_text(json.dumps(PAIRS))
+    return path
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Three sets of 4, 2 and 1 pairs that count, the second without a name."""
+    path = tmp_path / "many.json"
+    sets = [
+        {"name": "walk", **PAIRS},
+        {"source": SOURCE[:2], "target": TARGET[:2]},
+        {
+            "name": "one",
+            "source": [[0.5, 0.5], [None, None]],
+            "target": [[0.6, 0.5], [9, 9]],
+            "weights": [1, 0],
+        },
+    ]
+    path.write_text(json.dumps(sets))
     return path
 
 
@@ -28,114 +57,317 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
+def moved_by(document: dict[str, Any], index: int, points: list[list[float]]) -> np.ndarray:
+    """The points under a transformation of the document, by the library."""
+    space = VelocitySpace(
+        Tessellation(*document["cells"]), document["boundary"], document["volume_preserving"]
+    )
+    theta = torch.tensor([document["transformations"][index]["theta"]], dtype=torch.float64)
+    return transform(space, theta, torch.tensor([points], dtype=torch.float64))[0].numpy()
+
+
 @pytest.mark.parametrize(
     ("options", "cells", "boundary", "volume_preserving", "dim"),
     [
-        ([], 4, "free", False, 58),
-        (["--cells", "6"], 6, "free", False, 130),
-        (["--boundary", "zero"], 4, "zero", False, 62),
-        (["--volume-preserving"], 4, "free", True, 15),
+        ([], [4, 4], "free", False, 58),
+        (["--cells", "6"], [6, 6], "free", False, 130),
+        (["--cells", "6x4", "--boundary", "zero"], [6, 4], "zero", False, 94),
+        (["--volume-preserving"], [4, 4], "free", True, 15),
     ],
 )
 def test_theta_and_the_tessellation_give_the_transformation_back(
-    pairs: Path, options: list[str], cells: int, boundary: str, volume_preserving: bool, dim: int
+    pairs: Path,
+    options: list[str],
+    cells: list[int],
+    boundary: str,
+    volume_preserving: bool,
+    dim: int,
 ) -> None:
     document = document_of("fit-cpab", pairs, *options)
     assert document["cells"] == cells
     assert document["boundary"] == boundary
     assert document["volume_preserving"] is volume_preserving
-    assert len(document["theta"]) == dim
-    space = VelocitySpace(Tessellation(cells, cells), boundary, volume_preserving)  # type: ignore[arg-type]
-    theta = torch.tensor([document["theta"]], dtype=torch.float64)
-    moved = transform(space, theta, torch.tensor([SOURCE], dtype=torch.float64))[0].numpy()
-    distances = np.linalg.norm(moved - TARGET, axis=1)
-    assert document["residual"]["mean"] == pytest.approx(distances.mean(), abs=1e-9)
-    assert document["residual"]["max"] == pytest.approx(distances.max(), abs=1e-9)
+    (fitted,) = document["transformations"]
+    assert len(fitted["theta"]) == dim
+    distances = np.linalg.norm(moved_by(document, 0, SOURCE) - TARGET, axis=1)
+    assert fitted["residual"]["mean"] == pytest.approx(distances.mean(), abs=1e-9)
+    assert fitted["residual"]["max"] == pytest.approx(distances.max(), abs=1e-9)
 
 
 def test_the_fit_is_close_and_converges(pairs: Path) -> None:
     document = document_of("fit-cpab", pairs)
-    assert document["residual"]["max"] < 2e-3
-    assert document["converged"] is True
-    assert document["iterations"] > 0
+    (fitted,) = document["transformations"]
+    assert fitted["name"] == "1"
+    assert fitted["residual"]["max"] < 0.02
+    assert fitted["converged"] is True
+    assert fitted["iterations"] > 0
     assert document["solver"] == "gauss-newton"
-    assert document["output"] is None
+    assert document["huber"] is None
+    assert document["outputs"] == document["plots"] == []
 
 
-def test_the_papers_solver_can_be_asked_for(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_each_set_is_fitted_as_if_it_were_alone(many: Path, tmp_path: Path) -> None:
+    together = document_of("fit-cpab", many)
+    assert [t["name"] for t in together["transformations"]] == ["walk", "2", "one"]
+    alone = tmp_path / "alone.json"
+    for index, (source, target) in enumerate(
+        [(SOURCE, TARGET), (SOURCE[:2], TARGET[:2]), ([[0.5, 0.5]], [[0.6, 0.5]])]
+    ):
+        alone.write_text(json.dumps({"source": source, "target": target}))
+        single = document_of("fit-cpab", alone)["transformations"][0]
+        fitted = together["transformations"][index]
+        np.testing.assert_allclose(fitted["theta"], single["theta"], atol=1e-5)
+        assert fitted["residual"]["mean"] == pytest.approx(single["residual"]["mean"], abs=1e-6)
 
-    def spy(
-        space: VelocitySpace, source: torch.Tensor, target: torch.Tensor, solver: str
-    ) -> FitResult:
-        asked.append(solver)
-        return fit(space, source, target)
+
+def test_what_the_options_say_reaches_the_fit(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def spy(*arguments: torch.Tensor, **options: Any) -> FitResult:  # noqa: ANN401
+        asked.append({"solver": arguments[3], **options})
+        return fit(*arguments[:3], weights=options["weights"])  # type: ignore[arg-type]
 
     monkeypatch.setattr(cpabmm_core.cpab, "fit", spy)
-    document = document_of("fit-cpab", pairs, "--solver", "adam")
-    assert asked == [document["solver"]] == ["adam"]
+    weights = tmp_path / "weights.txt"
+    weights.write_text("1\n2\n0\n0.5\n")
+    document = document_of("fit-cpab", pairs, "--weights", weights, "--huber", "0.05")
+    assert document["huber"] == asked[0]["huber"] == 0.05
+    assert asked[0]["weights"].tolist() == [[1, 2, 0, 0.5]]
+    assert document_of("fit-cpab", pairs, "--solver", "adam")["solver"] == "adam"
+    assert asked[1]["solver"] == "adam"
+    assert asked[1]["huber"] is None
+    assert asked[1]["weights"].tolist() == [[1, 1, 1, 1]]
 
 
-def test_without_json_the_figures_are_lines(pairs: Path) -> None:
+def test_what_weighs_nothing_does_not_pull(tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    rows = [",".join(map(str, [*s, *t, 1])) for s, t in zip(SOURCE, TARGET, strict=True)]
+    table.write_text("\n".join([f"{HEADER},weight", *rows, f"0.3,0.3,{TARGET[0][0] + 0.2},0.35,0"]))
+    document = document_of("fit-cpab", table)
+    (fitted,) = document["transformations"]
+    (pulled,) = document_of("fit-cpab", table, "--weights", "none")["transformations"]
+    distances = np.linalg.norm(moved_by(document, 0, SOURCE) - TARGET, axis=1)
+    assert fitted["residual"]["max"] == pytest.approx(distances.max(), rel=1e-3)
+    assert fitted["residual"]["mean"] == pytest.approx(distances.mean(), rel=1e-3)
+    assert distances.max() < 0.02
+    assert pulled["residual"]["max"] >= 0.1  # one point cannot go to two places 0.2 apart
+
+
+def test_without_json_the_figures_are_lines(pairs: Path, many: Path) -> None:
     theta, residual, iterations = output_of("fit-cpab", pairs).splitlines()
     assert len(theta.split()) == 59
     assert residual.startswith("residual mean ")
     assert iterations.startswith("converged after ")
+    lines = output_of("fit-cpab", many).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["walk", "2", "one"]
+    assert all("residual mean" in line and "converged after" in line for line in lines)
+
+
+@pytest.mark.parametrize("text", [json.dumps(PAIRS), f"{HEADER}\n0.5,0.5,0.6,0.5\n"])
+def test_stdin_is_told_by_its_content(text: str) -> None:
+    result = run_with_input(text.encode(), "fit-cpab", "-", "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    pairs = PAIRS if text[0] == "{" else {"source": [[0.5, 0.5]], "target": [[0.6, 0.5]]}
+    moved = moved_by(document, 0, pairs["source"])
+    np.testing.assert_allclose(moved, pairs["target"], atol=0.02)
+
+
+def test_an_archive_comes_through_stdin(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", source=[SOURCE, SOURCE], target=[TARGET, SOURCE])
+    content = (tmp_path / "p.npz").read_bytes()
+    result = run_with_input(content, "fit-cpab", "-", "--json")
+    document = json.loads(result.stdout)
+    np.testing.assert_allclose(moved_by(document, 0, SOURCE), TARGET, atol=0.02)
+    np.testing.assert_allclose(moved_by(document, 1, SOURCE), SOURCE, atol=1e-6)
 
 
 def test_pictures_are_written_and_their_paths_printed(
     pairs: Path, picture: Path, tmp_path: Path
 ) -> None:
-    output, grid = tmp_path / "warped.png", tmp_path / "grid.png"
-    printed = output_of("fit-cpab", pairs, "--image", picture, "-o", output, "--grid", grid)
-    assert printed == f"{output}\n{grid}\n"
+    output, plot = tmp_path / "warped.png", tmp_path / "plot.png"
+    printed = output_of("fit-cpab", pairs, "--image", picture, "-o", output, "--plot", plot)
+    assert printed == f"{output}\n{plot}\n"
     warped = read_image(output)
     assert warped.shape == (40, 60, 3)
     assert (warped[20, 30] == 200).all()
-    assert read_image(grid).shape[0] == 40
-    assert read_image(grid).shape[1] > 120
+    assert read_image(plot).shape[1] > 3 * read_image(plot).shape[0]
+
+
+def test_each_set_has_its_pictures(many: Path, picture: Path, tmp_path: Path) -> None:
+    output, plot = tmp_path / "warped.v2.png", tmp_path / "plot.png"
+    options = ("--image", picture, "-o", output, "--plot", plot)
+    document = document_of("fit-cpab", many, *options)
+    names = ("walk", "2", "one")
+    assert document["outputs"] == [str(tmp_path / f"warped.v2-{name}.png") for name in names]
+    assert document["plots"] == [str(tmp_path / f"plot-{name}.png") for name in names]
+    warped = [read_image(path) for path in document["outputs"]]
+    assert (warped[2][:, :5] == 0).all()  # "one" moves everything to the right by a tenth
+    assert (warped[2][:, 7:] == 200).all()
+    assert (warped[0] != warped[2]).any()
+    assert not output.exists()
+    assert not plot.exists()
 
 
 def test_an_identity_leaves_the_picture(picture: Path, tmp_path: Path) -> None:
     pairs = tmp_path / "same.csv"
-    pairs.write_text("source_x,source_y,target_x,target_y\n0.5,0.5,0.5,0.5\n")
+    pairs.write_text(f"{HEADER}\n0.5,0.5,0.5,0.5\n")
     output_of("fit-cpab", pairs, "--image", picture, "-o", tmp_path / "o.png")
     np.testing.assert_array_equal(read_image(tmp_path / "o.png"), read_image(picture))
 
 
-def test_without_a_picture_the_document_is_written(pairs: Path, tmp_path: Path) -> None:
+def test_transparency_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = tmp_path / "same.csv"
+    pairs.write_text(f"{HEADER}\n0.5,0.5,0.5,0.5\n")
+    image = np.random.default_rng(0).integers(1, 256, (9, 7, 4), dtype=np.uint8)
+    write_image(tmp_path / "rgba.png", image)
+    output_of("fit-cpab", pairs, "--image", tmp_path / "rgba.png", "-o", tmp_path / "o.webp")
+    output_of("fit-cpab", pairs, "--image", tmp_path / "rgba.png", "-o", tmp_path / "o.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "o.png", alpha=True), image)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "o.webp", alpha=True)[..., 3], image[..., 3]
+    )
+    monkeypatch.delattr(cpabmm_core.cpab, "fit")  # it is refused before any work
+    arguments = ("fit-cpab", pairs, "--image", tmp_path / "rgba.png", "-o", tmp_path / "o.jpg")
+    assert_fails(3, *arguments, words="transparency")
+    assert not (tmp_path / "o.jpg").exists()
+
+
+def test_without_a_picture_the_document_is_written(many: Path, tmp_path: Path) -> None:
     output = tmp_path / "theta.json"
-    document = document_of("fit-cpab", pairs, "-o", output)
+    document = document_of("fit-cpab", many, "-o", output)
+    assert document.pop("outputs") == [str(output)]
+    assert document.pop("plots") == []
     assert json.loads(output.read_text()) == {"schema": 1, **document}
-    assert document["output"] == str(output)
 
 
-def test_a_grid_needs_no_picture(pairs: Path, tmp_path: Path) -> None:
-    output_of("fit-cpab", pairs, "--grid", tmp_path / "grid.png")
-    assert read_image(tmp_path / "grid.png").std() > 1
+def test_a_plot_needs_no_picture(pairs: Path, tmp_path: Path) -> None:
+    output_of("fit-cpab", pairs, "--plot", tmp_path / "plot.png")
+    assert read_image(tmp_path / "plot.png").std() > 1
 
 
-def test_bad_files_are_one_line_and_no_file(pairs: Path, picture: Path, tmp_path: Path) -> None:
-    before = sorted(tmp_path.iterdir())
+def test_bad_files_are_one_line_and_no_file(
+    pairs: Path, many: Path, picture: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "o.png"
-    with_image = ("--image", picture, "-o", output)
-    assert_fails(3, "fit-cpab", tmp_path / "none.json", words="no such file")
-    assert_fails(3, "fit-cpab", picture, words=".json, .csv or .npz")
-    assert_fails(3, "fit-cpab", pairs, "--image", pairs, "-o", output, words="not an image")
-    assert_fails(3, "fit-cpab", pairs, "--image", picture, "-o", picture, words="input")
-    assert_fails(3, "fit-cpab", pairs, *with_image[:2], "-o", tmp_path / "o.xyz", words="suffix")
-    assert_fails(3, "fit-cpab", pairs, "--grid", tmp_path / "no" / "g.png", words="does not exist")
-    assert_fails(3, "fit-cpab", pairs, "-o", pairs, "--force", words="input")
-    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "weights.txt").write_text("1\n2\n")
+    for name, point in (("nan", [None, 0]), ("far", [200, 0])):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"source": [point], "target": [[0, 0]]}))
+    cases: list[tuple[tuple[object, ...], str]] = [
+        ((tmp_path / "none.json",), "no such file"),
+        ((tmp_path / "folder.json",), "is a folder"),
+        ((tmp_path / "empty.csv",), "is empty"),
+        ((tmp_path / "nan.json",), "not finite"),
+        ((tmp_path / "far.json",), "divide pixel positions"),
+        ((picture,), ".json, .csv or .npz"),
+        ((pairs, "--weights", tmp_path / "none.txt"), "no such file"),
+        ((pairs, "--weights", tmp_path / "weights.txt"), "expected 4 weights"),
+        ((many, "--weights", tmp_path / "weights.txt"), "weights of its own"),
+        ((pairs, "--image", pairs, "-o", output), "not an image"),
+        ((pairs, "--image", picture, "-o", picture), "input"),
+        ((pairs, "--image", picture, "-o", tmp_path / "o.xyz"), "suffix"),
+        ((pairs, "--image", picture, "-o", output, "--plot", tmp_path / "p.gif"), "suffix"),
+        ((pairs, "--plot", tmp_path / "no" / "g.png"), "does not exist"),
+        ((pairs, "-o", pairs, "--force"), "input"),
+        ((pairs, "-o", output), "give --image"),
+    ]
+    before = pairs.read_bytes()
+    for arguments, words in cases:
+        assert_leaves_no_file(tmp_path, failing(arguments, words))
+    assert pairs.read_bytes() == before
 
 
-def test_output_and_grid_must_not_be_one_file(pairs: Path, picture: Path, tmp_path: Path) -> None:
+def failing(arguments: tuple[object, ...], words: str) -> Callable[[], None]:
+    return lambda: assert_fails(3, "fit-cpab", *arguments, words=words)
+
+
+def test_an_empty_stdin_is_one_line() -> None:
+    result = run_with_input(b"", "fit-cpab", "-")
+    assert result.exit_code == 3
+    assert result.stderr == "error: standard input: is empty; send .json, .csv or .npz content\n"
+
+
+def test_of_many_files_either_all_are_written_or_none(
+    many: Path, picture: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "o-one.png"
+    kept.write_text("precious")
+    arguments = ("fit-cpab", many, "--image", picture, "-o", tmp_path / "o.png")
+    assert_leaves_no_file(
+        tmp_path, lambda: assert_fails(3, *arguments, words="o-one.png: exists already")
+    )
+    assert kept.read_text() == "precious"
+    output_of(*arguments, "--force")
+    assert read_image(kept).shape == (40, 60, 3)
+
+
+def test_a_failure_while_drawing_leaves_no_file(
+    many: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cpabmm_core.cpab import image
+
+    warp, calls = image.warp_image, []
+
+    def fail_at_third(*arguments: Any) -> np.ndarray:  # noqa: ANN401
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise MemoryError
+        return warp(*arguments)
+
+    monkeypatch.setattr(image, "warp_image", fail_at_third)
+    arguments = ("fit-cpab", many, "--image", picture, "-o", tmp_path / "o.png")
+    assert_leaves_no_file(tmp_path, lambda: assert_fails(5, *arguments, words="out of memory"))
+    assert len(calls) == 3
+
+
+def test_a_name_that_is_a_path_makes_no_file_elsewhere(tmp_path: Path, picture: Path) -> None:
+    sets = [{"name": name, **PAIRS} for name in ("../a", "b")]
+    (tmp_path / "sets.json").write_text(json.dumps(sets))
+    arguments = (tmp_path / "sets.json", "--image", picture, "-o", tmp_path / "o.png")
+    assert_leaves_no_file(
+        tmp_path.parent, lambda: assert_fails(3, "fit-cpab", *arguments, words="'../a'")
+    )
+
+
+def test_two_outputs_must_not_be_one_file(pairs: Path, picture: Path, tmp_path: Path) -> None:
     same = tmp_path / "o.png"
-    assert run("fit-cpab", pairs, "--image", picture, "-o", same, "--grid", same).exit_code == 2
-    assert not same.exists()
+    assert run("fit-cpab", pairs, "--image", picture, "-o", same, "--plot", same).exit_code == 2
+    (tmp_path / "sets.json").write_text(
+        json.dumps([{"name": name, **PAIRS} for name in ("a", "A")])
+    )
+    assert run("fit-cpab", tmp_path / "sets.json", "--plot", same).exit_code == 2
+    assert not list(tmp_path.glob("o*"))
 
 
-def test_usage_errors(pairs: Path, picture: Path) -> None:
-    assert run("fit-cpab", pairs, "--image", picture).exit_code == 2
-    assert run("fit-cpab", pairs, "--cells", "0").exit_code == 2
-    assert run("fit-cpab", pairs, "--solver", "newton").exit_code == 2
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--image", "picture.png"],
+        ["--cells", "0"],
+        ["--cells", "4x"],
+        ["--cells", "4x17"],
+        ["--cells", "four"],
+        ["--solver", "newton"],
+        ["--boundary", "open"],
+        ["--huber", "0"],
+        ["--huber", "nan"],
+        ["--huber", "0.1", "--solver", "adam"],
+        ["--cells", "1", "--boundary", "zero", "--volume-preserving"],
+        ["--inverse"],
+    ],
+)
+def test_usage_errors(pairs: Path, options: list[str]) -> None:
+    result = run("fit-cpab", pairs, *options)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert options[0] in result.stderr
+
+
+def test_something_to_fit_to_is_needed() -> None:
+    result = run("fit-cpab")
+    assert result.exit_code == 2
+    assert "KEYPOINTS" in result.stderr

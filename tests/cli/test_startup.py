@@ -31,6 +31,11 @@ QUICK = [
     (["animate"], 2),
     (["animate", "a.png", "b.mp4", "--mode", "sideways"], 2),
     (["animate", "a.png", "b.mp4", "--device", "gpu"], 2),
+    (["fit-cpab", "--help"], 0),
+    (["fit-cpab"], 2),
+    (["fit-cpab", "a.json", "--cells", "0"], 2),
+    (["fit-cpab", "a.json", "--inverse"], 2),
+    (["fit-cpab", "a.csv", "--apply", "t.json", "--huber", "0.1"], 2),
     (["train", "--config", "x", "--data", "y", "--out", "z", "--steps", "none"], 2),
 ]
 

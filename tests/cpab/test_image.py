@@ -4,7 +4,7 @@ import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab import image as module
-from cpabmm_core.cpab.image import warp_image
+from cpabmm_core.cpab.image import Room, warp_image
 
 SPACE = VelocitySpace(Tessellation(3, 3))
 CONTENT = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
@@ -52,3 +52,45 @@ def test_parts_give_the_same_picture_as_the_whole(monkeypatch: pytest.MonkeyPatc
 def test_a_single_pixel_is_a_picture() -> None:
     theta = torch.zeros(1, SPACE.dim)
     assert warp_image(SPACE, theta, CONTENT[:1, :1]).tolist() == CONTENT[:1, :1].tolist()
+
+
+def test_a_whole_pixel_translation_carries_alpha_and_fills_with_nothing() -> None:
+    alpha = np.random.default_rng(1).integers(1, 256, CONTENT.shape[:2], dtype=np.uint8)
+    height, width, _ = CONTENT.shape
+    image = np.dstack([CONTENT, alpha])
+    moved = warp_image(SPACE, translation(5 / (width - 1), -2 / (height - 1)), image)
+    np.testing.assert_array_equal(moved[:-2, 5:], image[2:, :-5])
+    assert not moved[-1].any()
+    assert not moved[:, :4].any()
+
+
+def test_invisible_colours_make_no_fringe() -> None:
+    """A red disc on transparent green: straight sampling would leave a yellow rim."""
+    y, x = np.mgrid[:41, :41]
+    inside = (x - 20) ** 2 + (y - 20) ** 2 < 150
+    red_green = np.where(inside[..., None], (200, 0, 0), (0, 255, 0)).astype(np.uint8)
+    image = np.dstack([red_green, np.where(inside, 255, 0).astype(np.uint8)])
+    moved = warp_image(SPACE, translation(0.4 / 40, 0.3 / 40), image)
+    rim = (moved[..., 3] > 0) & (moved[..., 3] < 255)
+    assert rim.sum() > 20
+    np.testing.assert_array_equal(moved[rim, :3], np.broadcast_to((200, 0, 0), (rim.sum(), 3)))
+    assert not moved[moved[..., 3] == 0].any()
+
+
+def test_alpha_between_two_pixels_is_their_mean_and_colour_is_weighted_by_it() -> None:
+    image = np.zeros((2, 2, 4), dtype=np.uint8)
+    image[:, 0] = (100, 0, 0, 200)
+    image[:, 1] = (0, 100, 0, 100)
+    moved = warp_image(SPACE, translation(0.5, 0.0), image)
+    np.testing.assert_array_equal(moved[:, 1], np.broadcast_to((67, 33, 0, 150), (2, 4)))
+
+
+def test_room_shows_what_leaves_the_frame() -> None:
+    height, width, _ = CONTENT.shape
+    theta = translation(5 / (width - 1), -2 / (height - 1))
+    wide = warp_image(SPACE, theta, CONTENT, room=Room(left=1, top=3, right=6, bottom=4))
+    assert wide.shape == (height + 7, width + 7, 3)
+    np.testing.assert_array_equal(wide[1 : 1 + height, 6 : 6 + width], CONTENT)
+    np.testing.assert_array_equal(wide[3:-4, 1:-6], warp_image(SPACE, theta, CONTENT))
+    assert not wide[0].any()
+    assert not wide[:, -1].any()

@@ -73,6 +73,41 @@ def test_transparent_palette_entry_shows_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown[0, :2], [[0, 0, 200], [255, 255, 255]])
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
+def test_alpha_is_kept_when_asked_for(tmp_path: Path, suffix: str) -> None:
+    rgba = np.dstack([COLOUR, ALPHA])
+    write_image(tmp_path / f"a{suffix}", rgba)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}", alpha=True), rgba)
+
+
+def test_alpha_of_grey_and_palette_is_kept_too(tmp_path: Path) -> None:
+    grey = saved(tmp_path / "la.png", Image.fromarray(np.dstack([GREY, ALPHA])))
+    np.testing.assert_array_equal(read_image(grey, alpha=True), np.dstack([as_rgb(GREY), ALPHA]))
+    image = Image.new("P", (4, 2), 0)
+    image.putpalette([200, 0, 0, 0, 0, 200])
+    image.putpixel((0, 0), 1)
+    image.save(tmp_path / "p.png", transparency=0)
+    shown = read_image(tmp_path / "p.png", alpha=True)
+    np.testing.assert_array_equal(shown[0, :2], [[0, 0, 200, 255], [200, 0, 0, 0]])
+
+
+def test_an_opaque_image_gets_no_alpha(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", Image.fromarray(COLOUR))
+    np.testing.assert_array_equal(read_image(path, alpha=True), COLOUR)
+
+
+def test_lossy_webp_keeps_alpha_exactly(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.webp", np.dstack([COLOUR, ALPHA]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.webp", alpha=True)[..., 3], ALPHA)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.bmp"])
+def test_a_format_without_transparency_is_refused_for_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MediaError, match=r"transparency.*\.png"):
+        write_image(tmp_path / name, np.dstack([COLOUR, ALPHA]))
+    assert not (tmp_path / name).exists()
+
+
 def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     wide = RNG.integers(0, 65536, (5, 7), dtype=np.uint16)
     expected = as_rgb(np.rint(wide / 257).astype(np.uint8))
@@ -220,7 +255,14 @@ def test_unknown_suffix_lists_the_allowed(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [GREY, COLOUR.astype(np.float32), np.dstack([COLOUR, ALPHA]), COLOUR[:0]]
+    "image",
+    [
+        GREY,
+        COLOUR.astype(np.float32),
+        np.dstack([COLOUR, ALPHA]).astype(np.float32),
+        np.dstack([COLOUR, ALPHA, ALPHA]),
+        COLOUR[:0],
+    ],
 )
 def test_wrong_array_is_refused(tmp_path: Path, image: np.ndarray) -> None:
     with pytest.raises(MediaError, match=r"expected .* got"):
