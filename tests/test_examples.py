@@ -1,17 +1,29 @@
 """The shipped example and the scripts beside it, run as a reader of README.md would."""
 
+import re
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _helpers.command_line import output_of
-from typer.testing import CliRunner
+from PIL import Image
+from typer.testing import CliRunner, Result
 
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run_example(name: str, *arguments: object) -> Result:
+    app = runpy.run_path(str(EXAMPLES / name))["app"]
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def columns_of(picture: np.ndarray) -> list[np.ndarray]:
+    """The 192 x 192 pictures of a row, 4 pixels apart."""
+    return [picture[:, left : left + 192].astype(int) for left in range(0, picture.shape[1], 196)]
 
 
 def test_first_command_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,9 +38,10 @@ def test_first_command_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyP
     moved = np.abs(frames[0].image.astype(float) - frames[37].image).mean()
     assert moved > 2
 
-    sheet = runpy.run_path(str(EXAMPLES / "contact_sheet.py"))["app"]
-    arguments = [str(EXAMPLES / "driving.mp4"), str(result), "-o", "sheet.png"]
-    outcome = CliRunner().invoke(sheet, [*arguments, "--first", str(EXAMPLES / "source.png")])
+    outcome = run_example(
+        "contact_sheet.py",
+        *(EXAMPLES / "driving.mp4", result, "-o", "sheet.png", "--first", EXAMPLES / "source.png"),
+    )
     assert outcome.exit_code == 0, outcome.output
     assert read_image(tmp_path / "sheet.png").shape == (2 * 128, 7 * 128 + 6 * 4, 3)
 
@@ -47,3 +60,66 @@ def test_shipped_files_are_what_the_script_renders(tmp_path: Path) -> None:
     ):
         for one, other in zip(again, shipped, strict=True):
             assert np.abs(one.image.astype(int) - other.image).mean() < 1
+
+
+def test_registration_finds_a_known_motion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = run_example("register_images.py", "--theta", "theta.json")
+    assert outcome.exit_code == 0, outcome.output
+    before, after = re.findall(r"([\d.]+) (?:pixels before|after)", outcome.output)[-2:]
+    assert float(before) > 5
+    assert float(after) < 0.8
+
+    fixed, moving, aligned, was, left = columns_of(read_image("registration.png"))
+    np.testing.assert_array_equal(fixed, read_image(EXAMPLES / "source.png"))
+    assert np.abs(was - np.abs(moving - fixed)).max() <= 1  # rounded once here, twice there
+    assert left.mean() < 0.15 * was.mean()
+
+    Image.fromarray(moving.astype(np.uint8)).save("moving.png")
+    output_of("fit-cpab", "--apply", "theta.json", "--image", "moving.png", "-o", "again.png")
+    inner = np.s_[2:-2, 2:-2]  # the border is sampled as the nearest pixel here, as black there
+    assert np.abs(read_image("again.png")[inner] - aligned[inner]).max() <= 2
+
+
+def test_registration_of_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fixed = read_image(EXAMPLES / "source.png")
+    Image.fromarray(np.roll(fixed, 4, axis=1)).save("moving.png")
+    arguments = (EXAMPLES / "source.png", "moving.png", "--boundary", "free", "-o", "out.png")
+    outcome = run_example("register_images.py", *arguments, "--smoothness", 0.01)
+    assert outcome.exit_code == 0, outcome.output
+    assert "error of the motion" not in outcome.output
+    panels = [panel[:, 8:-8] for panel in columns_of(read_image(tmp_path / "out.png"))]
+    assert panels[4].mean() < 0.15 * panels[3].mean()
+
+    assert "give both pictures" in run_example("register_images.py", arguments[0]).output
+    Image.fromarray(fixed[:-1]).save("lower.png")
+    outcome = run_example("register_images.py", arguments[0], "lower.png")
+    assert outcome.exit_code == 2
+    assert "not of the size" in outcome.output
+
+
+def test_augmentation_warps_a_picture_and_its_mask_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[:192, :192]
+    disc = np.where((x - 80) ** 2 + (y - 110) ** 2 < 50**2, 255, 0).astype(np.uint8)
+    Image.fromarray(disc).convert("RGB").save("disc.png")
+    outcome = run_example("augment_images.py", "disc.png", "--mask", "disc.png", "--count", 3)
+    assert outcome.exit_code == 0, outcome.output
+    assert re.search(r"\d\.\d{3} s a picture of 192 x 192", outcome.output)
+    sheet = read_image(tmp_path / "augmented.png")
+    assert sheet.shape == (2 * 192, 4 * 192 + 3 * 4, 3)
+    pictures, masks = columns_of(sheet[:192]), columns_of(sheet[192:])
+    np.testing.assert_array_equal(pictures[0][..., 0], disc)
+    for picture, mask in zip(pictures, masks, strict=True):
+        assert set(np.unique(mask)) == {0, 255}
+        assert ((picture > 127) != (mask > 127)).mean() < 0.001
+    assert all(np.abs(pictures[0] - picture).mean() > 3 for picture in pictures[1:])
+
+    again = run_example("augment_images.py", "disc.png", "--count", 3, "-o", "again.png")
+    assert again.exit_code == 0, again.output
+    np.testing.assert_array_equal(read_image("again.png")[:192], sheet[:192])
+    Image.fromarray(disc[:-1]).save("lower.png")
+    assert run_example("augment_images.py", "disc.png", "--mask", "lower.png").exit_code == 2

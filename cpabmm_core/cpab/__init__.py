@@ -5,9 +5,21 @@ affine in each triangle of a tessellation and continuous everywhere is integrate
 time; the result is a diffeomorphism whose inverse is the flow of the opposite field.
 """
 
+from cpabmm_core.cpab.compose import compose
 from cpabmm_core.cpab.fit import FitResult, fit
+from cpabmm_core.cpab.sample import sample
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.tessellation import Tessellation
 from cpabmm_core.cpab.transform import transform
+from cpabmm_core.cpab.warp_batch import warp_batch
 
-__all__ = ["FitResult", "Tessellation", "VelocitySpace", "fit", "transform"]
+__all__ = [
+    "FitResult",
+    "Tessellation",
+    "VelocitySpace",
+    "compose",
+    "fit",
+    "sample",
+    "transform",
+    "warp_batch",
+]
