@@ -128,14 +128,12 @@ def _problem(
         source.detach().masked_fill(outside, 0.0).to(device).double(),
         target.detach().masked_fill(outside, 0.0).to(device).double(),
         weights.detach().masked_fill(~counted, 0).to(device).double(),
-        _start(space, shape[0], start).to(device).double(),
+        torch.zeros(shape[0], space.dim, dtype=torch.float64, device=device)
+        if start is None
+        else start.detach().to(device).double(),
         huber,
         noise,
     ), counted
-
-
-def _start(space: VelocitySpace, batch: int, start: Tensor | None) -> Tensor:
-    return torch.zeros(batch, space.dim) if start is None else start.detach()
 
 
 def _check(source: Tensor, target: Tensor) -> None:

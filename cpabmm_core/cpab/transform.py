@@ -40,21 +40,10 @@ def transform(
         True
     """
     _check(space, theta, points)
-    affine = space.affine((-theta if inverse else theta).to(working_dtype(theta)))
-    if space.boundary == "zero":
-        inside = points.clamp(0, 1)
-        return flow(space, affine, inside) + (points - inside)
-    return flow(space, affine, points)
-
-
-def flow(
-    space: VelocitySpace,
-    affine: Tensor,  # (B, cells, 2, 3)
-    points: Tensor,  # (B, P, 2)
-) -> Tensor:  # (B, P, 2)
-    """As `transform`, from the cells' affine maps and without checks."""
-    end: Tensor = _Flow.apply(space, affine, points)
-    return end
+    signed = -theta if inverse else theta
+    inside = points.clamp(0, 1) if space.boundary == "zero" else points
+    end: Tensor = _Flow.apply(space, signed, inside)
+    return end if inside is points else end + (points - inside)
 
 
 def transform_with_jacobian(
@@ -76,21 +65,25 @@ def transform_with_jacobian(
 
 class _Flow(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, space: VelocitySpace, affine: Tensor, points: Tensor) -> Tensor:  # noqa: ANN401
-        record = affine.requires_grad or points.requires_grad
-        ctx.engine = engine_for(points)
+    def forward(ctx: Any, space: VelocitySpace, theta: Tensor, points: Tensor) -> Tensor:  # noqa: ANN401
+        engine = engine_for(points)
+        basis = space.tensor("basis", theta.to(working_dtype(theta)))
+        affine = engine.product(theta.to(basis.dtype), basis.flatten(1)).view(-1, *basis.shape[1:])
         end: Tensor
-        end, ctx.record = ctx.engine.forward(space, affine.detach(), points.detach(), record=record)
-        ctx.save_for_backward(affine)
-        ctx.space = space
+        end, record = engine.forward(
+            space, affine, points, record=theta.requires_grad or points.requires_grad
+        )
+        ctx.backward_parts = engine, space, affine, record, theta.dtype
         return end
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:  # noqa: ANN401
-        (affine,) = ctx.saved_tensors
-        by_map, by_point = ctx.engine.backward(ctx.space, affine, ctx.record, gradient)
-        return None, by_map, by_point
+        engine, space, affine, record, dtype = ctx.backward_parts
+        by_map, by_point = engine.backward(space, affine, record, gradient)
+        basis = space.tensor("basis", affine)
+        by_theta = engine.product(by_map.flatten(1), basis.flatten(1).T)
+        return None, by_theta.to(dtype), by_point
 
 
 def _check(space: VelocitySpace, theta: Tensor, points: Tensor) -> None:

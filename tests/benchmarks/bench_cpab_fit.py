@@ -6,11 +6,14 @@ The frame has 10 groups of 5 keypoints (local, 4 x 4) and all 50 together (globa
 motion is smooth plus noise of 0.003 of the square, and one frame is one fit of each.
 """
 
-from collections.abc import Callable
+import os
+import statistics
+from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter
 
 import libcpab
+import pytest
 import torch
 from torch import Tensor
 
@@ -53,14 +56,25 @@ def paper_adam(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations
 
 
 def timed(action: Callable[[], float], repeats: int) -> tuple[float, float]:
-    """Mean seconds of one call, and what it returned."""
-    start = perf_counter()
+    """Median seconds of one call, and what it returned."""
+    times = []
     for _ in range(repeats):
+        start = perf_counter()
         value = action()
-    return (perf_counter() - start) / repeats, value
+        times.append(perf_counter() - start)
+    return statistics.median(times), value
 
 
-def test_fit_is_100_times_faster_at_no_larger_residual() -> None:
+@pytest.fixture(autouse=True)
+def all_cores() -> Iterator[None]:
+    """The test suite runs in one thread; here both sides may have the whole machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_fit_is_1000_times_faster_at_no_larger_residual() -> None:
     driving, source = frame(seed=0)
     sets = {"local": (driving, source), "global": (driving.view(1, 50, 2), source.view(1, 50, 2))}
     spaces = {
@@ -91,5 +105,5 @@ def test_fit_is_100_times_faster_at_no_larger_residual() -> None:
     print(
         f"one frame: {total_peer / total_ours:.0f} times faster ({torch.get_num_threads()} threads)"
     )
-    assert total_peer > 100 * total_ours
+    assert total_peer > 1000 * total_ours
     assert all(mine <= theirs for mine, theirs in residuals.values())

@@ -1,7 +1,7 @@
 """The engines that integrate velocity fields: the same results, by what the device does best.
 
-An engine is a module of three functions, `forward`, `backward` and `jacobian`. `plain` is PyTorch
-alone; the others are held against it, in value and gradient.
+An engine is a module of four functions, `product`, `forward`, `backward` and `jacobian`. `plain` is
+PyTorch alone; the others are held against it, in value and gradient.
 """
 
 from functools import lru_cache

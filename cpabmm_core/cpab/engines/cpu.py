@@ -17,9 +17,10 @@ from cpabmm_core.cpab.space import VelocitySpace
 
 Array = NDArray[np.float64]
 
-_REMAINDER = {torch.float32: 1e-8, torch.float64: 1e-16}
+_REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
 _CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # its cube is what it costs
 _POINTS_A_THREAD = 1 << 11
+_STEPS_A_POINT = 4  # room on the tape at first
 
 
 class Chunk(NamedTuple):
@@ -38,6 +39,17 @@ class Record(NamedTuple):
     chunks: list[Chunk]
 
 
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product of float64 tensors.
+
+    Not by PyTorch, whose threads go on after a product of their own to wait for more, busily, on
+    the very cores that the kernels are to use next.
+    """
+    result = np.zeros((first.shape[0], second.shape[1]))
+    kernels.multiply(first.numpy(), np.ascontiguousarray(second.numpy()), result)
+    return torch.from_numpy(result)
+
+
 def forward(
     space: VelocitySpace,
     affine: Tensor,  # (B, cells, 2, 3)
@@ -46,7 +58,7 @@ def forward(
     record: bool,
 ) -> tuple[Tensor, Record]:
     """As `plain.forward`."""
-    orders = _orders(points.dtype)
+    orders, crossing = _orders(points.dtype), _CROSSING[points.dtype]
     table = kernels.prepare(_rows(affine, 6), orders)
     tess, flat = space.tessellation, _rows(points, 2)
     end = np.empty_like(flat)
@@ -54,19 +66,27 @@ def forward(
     tapes: list[kernels.Tape | None] = [None] * len(ranges)
 
     def carry(part: int) -> None:
-        tapes[part] = kernels.carry(
-            tess.nx,
-            tess.ny,
-            tess.half_planes,
-            table,
-            orders,
-            _CROSSING[points.dtype],
-            flat,
-            points.shape[1],
-            *ranges[part],
-            end,
-            record,
-        )
+        start, stop = ranges[part]
+        whole, length = False, _STEPS_A_POINT * (stop - start) + 1 if record else 0
+        while not whole:
+            tape = _tape(stop - start, length)
+            whole = kernels.carry(
+                tess.nx,
+                tess.ny,
+                tess.half_planes,
+                table,
+                orders,
+                crossing,
+                flat,
+                points.shape[1],
+                start,
+                stop,
+                end,
+                record,
+                *tape,
+            )
+            length *= 4
+        tapes[part] = tape
 
     _in_threads(carry, len(ranges))
     chunks = [Chunk(*span, tape) for span, tape in zip(ranges, tapes, strict=True) if tape]
@@ -113,13 +133,18 @@ def jacobian(
     return end, torch.from_numpy(derivatives).to(points.dtype).view(shape)
 
 
+def _tape(points: int, length: int) -> kernels.Tape:
+    first, rows = np.empty(points + 1, dtype=np.int64), np.empty(length, dtype=np.int64)
+    return first, rows, np.empty((length, 5))
+
+
 def _rows(tensor: Tensor, width: int) -> Array:
-    rows: Array = tensor.detach().double().reshape(-1, width).contiguous().numpy()
-    return rows
+    """Float64 rows; by NumPy, as PyTorch's threads would wait for more work on the cores' cost."""
+    return np.ascontiguousarray(tensor.detach().numpy().reshape(-1, width), dtype=np.float64)
 
 
 def _tensor(array: Array, like: Tensor) -> Tensor:
-    return torch.from_numpy(array).to(like.dtype).view(like.shape)
+    return torch.from_numpy(array.astype(like.numpy().dtype, copy=False)).view(like.shape)
 
 
 def _ranges(count: int) -> list[tuple[int, int]]:

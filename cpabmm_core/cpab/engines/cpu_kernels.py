@@ -5,8 +5,9 @@ so that none waits for the one with the most crossings and nothing passes throug
 All kernels release the interpreter's lock and work on a range of points, for threads to share.
 They take arrays one by one: in a tuple each would be counted anew in the innermost loops.
 
-The table of maps has a row a map: the map (6), trace, determinant, longest step, and from `SERIES`
-on the coefficients of t^1 .. in F and G of `cpab.exponential`, in turn, then those in H' and H.
+The table of maps has a row a map: the map (6), trace, determinant, longest step and its inverse;
+from `SERIES` on the coefficients in F and G of `cpab.exponential`, in turn, from the highest power
+of t to the first, then those in H' and H.
 """
 
 import numba
@@ -23,13 +24,22 @@ SIZES = 16
 LONGEST = 2.0
 """Bound of h rho; below pi, so that the distance from an edge turns at most once in a step."""
 SERIES = 10
-_TRACE, _DETERMINANT, _LIMIT = 6, 7, 8
+_TRACE, _DETERMINANT, _LIMIT, _PACE = 6, 7, 8, 9
 _SHORTEST = 1e-12  # no path can be stuck between cells by rounding
 _SLACK = 8 * float(np.finfo(np.float64).eps)
 _ITERATIONS = 60
 
 _inlined = numba.njit(inline="always", error_model="numpy", fastmath={"contract"})
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+
+
+@_compiled
+def multiply(first: Array, second: Array, result: Array) -> None:
+    """Add the matrix product of the first two to the third."""
+    for i in range(first.shape[0]):
+        for j in range(first.shape[1]):
+            for k in range(second.shape[1]):
+                result[i, k] += first[i, j] * second[j, k]
 
 
 @_compiled
@@ -51,9 +61,10 @@ def prepare(
             radius = np.sqrt(determinant)
         table[row, _TRACE], table[row, _DETERMINANT] = trace, determinant
         table[row, _LIMIT] = LONGEST / max(radius, 1e-150)
+        table[row, _PACE] = radius / LONGEST
         f, g, d, h = 1.0, 0.0, 0.0, 0.0
         for k in range(order):
-            at, moments = SERIES + 2 * k, SERIES + 2 * order + 2 * k
+            at, moments = SERIES + 2 * (order - 1 - k), SERIES + 2 * (2 * order - 1 - k)
             table[row, at], table[row, at + 1] = f, g
             table[row, moments], table[row, moments + 1] = d, h
             d, h = (g + trace * d - determinant * h) / (k + 2), d / (k + 2)
@@ -75,13 +86,18 @@ def carry(
     stop: int,
     end: Array,  # (M, 2), written
     record: bool,
-) -> Tape:
-    """Carry points start..stop along the field for one unit of time."""
-    cells, slack = len(half_planes), _SLACK * max(nx, ny)
-    first = np.zeros(stop - start + 1, dtype=np.int64)
-    capacity = 4 * (stop - start) + 64 if record else 0
-    rows, steps = np.empty(capacity, dtype=np.int64), np.empty((capacity, 5))
+    first: IntArray,
+    rows: IntArray,
+    steps: Array,
+) -> bool:
+    """Carry points start..stop along the field for one unit of time.
+
+    Returns:
+        False if the tape (`first`, `rows`, `steps`), which is written with `record`, is too short.
+    """
+    cells, slack, flow = len(half_planes), _SLACK * max(nx, ny), SERIES + 2 * orders[-1]
     used = 0
+    first[0] = 0
     for index in range(start, stop):
         x, y = points[index, 0], points[index, 1]
         base = index // per_map * cells
@@ -92,7 +108,7 @@ def carry(
             vx, vy, ax, ay = _motion(table, row, x, y)
             step = min(left, table[row, _LIMIT])
             order = _order(orders, table, row, step)
-            f, g = _series(table, row, SERIES, order, step)
+            f, g = _series(table, row, flow, order, step)
             reach = slack * max(1.0, abs(x), abs(y))
             for edge in range(4):
                 normal_x, normal_y = half_planes[cell, edge, 0], half_planes[cell, edge, 1]
@@ -104,18 +120,19 @@ def carry(
                     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
                     if slope >= 0 or slope * (1 - determinant * g) + bend * (f + trace * g) <= 0:
                         continue
-                    upper = _turning_point(table, row, order, slope, bend, step)
-                    lowest_f, lowest_g = _series(table, row, SERIES, order, upper)
+                    upper = _turning_point(table, row, flow, order, slope, bend, step)
+                    lowest_f, lowest_g = _series(table, row, flow, order, upper)
                     if depth + slope * lowest_f + bend * lowest_g >= 0:
                         continue
-                step, f, g = _crossing(table, row, order, tolerance, depth, slope, bend, upper)
+                step, f, g = _crossing(
+                    table, row, flow, order, tolerance, depth, slope, bend, upper
+                )
             if step < _SHORTEST:
                 step = min(left, _SHORTEST)
-                f, g = _series(table, row, SERIES, order, step)
+                f, g = _series(table, row, flow, order, step)
             if record:
-                if used == capacity:
-                    capacity *= 2
-                    rows, steps = _grown(rows, steps, capacity)
+                if used == len(rows):
+                    return False
                 rows[used] = row
                 steps[used, 0], steps[used, 1], steps[used, 2] = x, y, step
                 steps[used, 3], steps[used, 4] = f, g
@@ -124,7 +141,7 @@ def carry(
             left -= step
         end[index, 0], end[index, 1] = x, y
         first[index - start + 1] = used
-    return first, rows, steps
+    return True
 
 
 @_compiled
@@ -210,7 +227,7 @@ def _moments(
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     vx, vy, ax, ay = _motion(table, row, x, y)
     order = _order(orders, table, row, duration)
-    d, h = _series(table, row, SERIES + 2 * orders[-1], order, duration)
+    d, h = _series(table, row, SERIES + 4 * orders[-1], order, duration)
     fg = d - trace * h
     ff = g - trace * fg - determinant * h
     px, py = f * x + ff * vx + fg * ax, f * y + ff * vy + fg * ay
@@ -241,16 +258,16 @@ def _motion(table: Array, row: int, x: float, y: float) -> tuple[float, float, f
 @_compiled
 def _order(orders: IntArray, table: Array, row: int, step: float) -> int:
     """Degree of the series for a step, by its part of the longest."""
-    share = step / table[row, _LIMIT] * SIZES  # from 0 to SIZES
+    share = step * table[row, _PACE] * SIZES  # from 0 to SIZES
     order: int = orders[SIZES - 1 if np.isnan(share) else min(int(share), SIZES - 1)]
     return order
 
 
 @_inlined
-def _series(table: Array, row: int, first: int, order: int, time: float) -> tuple[float, float]:
-    """Two polynomials without constant term at a time; their coefficients take turns."""
+def _series(table: Array, row: int, end: int, order: int, time: float) -> tuple[float, float]:
+    """Two polynomials without constant term at a time; their coefficients take turns to `end`."""
     f, g = 0.0, 0.0
-    for k in range(first + 2 * order - 2, first - 2, -2):
+    for k in range(end - 2 * order, end, 2):
         f = f * time + table[row, k]
         g = g * time + table[row, k + 1]
     return f * time, g * time
@@ -260,6 +277,7 @@ def _series(table: Array, row: int, first: int, order: int, time: float) -> tupl
 def _crossing(
     table: Array,
     row: int,
+    flow: int,  # where the coefficients of F and G end
     order: int,
     tolerance: float,
     depth: float,
@@ -279,7 +297,7 @@ def _crossing(
     if not (lower <= time <= higher):
         time = upper / 2
     for _ in range(_ITERATIONS):
-        f, g = _series(table, row, SERIES, order, time)
+        f, g = _series(table, row, flow, order, time)
         f_slope, g_slope = 1 - determinant * g, f + trace * g
         f_bend, g_bend = -determinant * g_slope, f_slope + trace * g_slope
         value = depth + slope * f + bend * g
@@ -301,26 +319,16 @@ def _crossing(
 
 @_compiled
 def _turning_point(
-    table: Array, row: int, order: int, slope: float, bend: float, upper: float
+    table: Array, row: int, flow: int, order: int, slope: float, bend: float, upper: float
 ) -> float:
     """The time when the distance from an edge is smallest, its slope going from - to +."""
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     lower, higher = 0.0, upper
     for _ in range(_ITERATIONS):
         middle = (lower + higher) / 2
-        f, g = _series(table, row, SERIES, order, middle)
+        f, g = _series(table, row, flow, order, middle)
         if slope * (1 - determinant * g) + bend * (f + trace * g) < 0:
             lower = middle
         else:
             higher = middle
     return higher
-
-
-@_compiled
-def _grown(rows: IntArray, steps: Array, capacity: int) -> tuple[IntArray, Array]:
-    more_rows, more_steps = np.empty(capacity, dtype=np.int64), np.empty((capacity, 5))
-    for k in range(len(rows)):
-        more_rows[k] = rows[k]
-        for column in range(5):
-            more_steps[k, column] = steps[k, column]
-    return more_rows, more_steps

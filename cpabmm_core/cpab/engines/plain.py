@@ -70,6 +70,11 @@ class _Maps:
         return velocity, matrix[0::3] * velocity[0] + matrix[1::3] * velocity[1]
 
 
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product."""
+    return first @ second
+
+
 def forward(
     space: VelocitySpace,
     affine: Tensor,  # (B, cells, 2, 3)
