@@ -6,9 +6,8 @@ The frame has 10 groups of 5 keypoints (local, 4 x 4) and all 50 together (globa
 motion is smooth plus noise of 0.003 of the square, and one frame is one fit of each.
 """
 
-import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 
@@ -65,15 +64,7 @@ def timed(action: Callable[[], float], repeats: int) -> tuple[float, float]:
     return statistics.median(times), value
 
 
-@pytest.fixture(autouse=True)
-def all_cores() -> Iterator[None]:
-    """The test suite runs in one thread; here both sides may have the whole machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
-    yield
-    torch.set_num_threads(threads)
-
-
+@pytest.mark.usefixtures("all_cores")
 def test_fit_is_1000_times_faster_at_no_larger_residual() -> None:
     driving, source = frame(seed=0)
     sets = {"local": (driving, source), "global": (driving.view(1, 50, 2), source.view(1, 50, 2))}

@@ -8,9 +8,8 @@ drawn from the smooth prior, 0.05 of the square on average. libcpab takes 50 ste
 whatever the motion; ours takes one a triangle crossed.
 """
 
-import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import perf_counter, sleep
 
 import libcpab
@@ -48,15 +47,7 @@ def with_gradient(move: Callable[[Tensor], Tensor], theta: Tensor, upstream: Ten
     torch.autograd.grad(move(theta), theta, upstream)
 
 
-@pytest.fixture(autouse=True)
-def all_cores() -> Iterator[None]:
-    """The test suite runs in one thread; here both sides may have the whole machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
-    yield
-    torch.set_num_threads(threads)
-
-
+@pytest.mark.usefixtures("all_cores")
 def test_transform_is_20_times_faster_and_with_its_gradient_40_times() -> None:
     space, engine = VelocitySpace(Tessellation(4, 4)), libcpab.Cpab([4, 4], zero_boundary=False)
     generator = torch.Generator().manual_seed(0)
