@@ -1,22 +1,18 @@
 """Pairs of frames of one video, drawn at random but reproducibly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.augment import augment_pair
-from cpabmm_core.errors import DataError
-from cpabmm_core.media.clips import Clip, list_clips, open_clip
+from cpabmm_core.data.batches import PairDataset, PairSample
+from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
+from cpabmm_core.data.clip_set import Report, open_clips
 
-_CACHE_BYTES = 2**30
 _STREAM = 0xF2A3E5  # keeps the draws of pairs apart from other uses of the seed
 
 
@@ -27,87 +23,109 @@ class Draw(NamedTuple):
     key: tuple[int, int, int]
 
 
-class FramesDataset(Dataset[dict[str, Tensor]]):
+class FramesDataset(PairDataset):
     """Random pairs of frames of the videos of one folder, resized and augmented.
 
-    Frames that were decoded once stay in memory, up to 1 GiB.
+    A pair costs the decoding of its two frames: of a video, from the keyframe before each of them;
+    of a folder, two images; of a strip, all of it. Decoded frames stay in memory up to
+    ``data.cache_mb``, in each process apart: with W workers, W times that.
 
     Args:
         folder: holds one clip per file or sub-folder (`media.clips`).
-        config: size and augmentation.
+        config: size, augmentation, memory, and what to do about clips that cannot be read.
+        report: is told of such clips, and of a set of one; damage inside a clip comes with the
+            sample, as a note.
 
     Raises:
-        DataError: no clip, or a damaged one, or one of a single frame; the message names it.
+        DataError: no clip, or one that cannot be used and ``data.on_error`` is ``refuse``; the
+            message names it.
     """
 
-    def __init__(self, folder: Path, config: DataConfig) -> None:
-        self._config = config
-        self._clips = [open_clip(path) for path in list_clips(folder)]
-        self._cache: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
-        self._cached_bytes = 0
-        for clip in self._clips:
-            if len(clip) < 2:
-                raise DataError(f"{folder}: {clip.name} has one frame; a pair needs two, remove it")
+    def __init__(self, folder: Path, config: DataConfig, report: Report = lambda _: None) -> None:
+        clips = open_clips(folder, config.on_error, report)
+        if len(clips) == 1:
+            report(f"{folder}: one clip only ({clips[0].path.name}); other looks stay unknown")
+        self._frames = ClipFrames(clips, config)
+        self._augment = config.augment
 
     def __len__(self) -> int:
         """Number of videos."""
-        return len(self._clips)
+        return len(self._frames.clips)
 
-    def __getitem__(self, draw: Draw) -> dict[str, Tensor]:
-        """``source`` and ``driving``, each (3, S, S) in [0, 1]."""
+    def __getitem__(self, draw: Draw) -> PairSample:
+        """The pair that a draw stands for.
+
+        Raises:
+            DataError: a frame is damaged and ``data.on_error`` is ``refuse``.
+        """
         rng = np.random.default_rng(draw.key)
-        clip = self._clips[draw.video]
-        indices = rng.choice(len(clip), size=2, replace=False).tolist()
-        frames = np.stack([self._frame(clip, draw.video, index) for index in indices])
-        pair = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-        source, driving = augment_pair(pair, self._config.augment, rng)
-        return {"source": source, "driving": driving}
 
-    def _frame(self, clip: Clip, video: int, index: int) -> npt.NDArray[np.uint8]:
-        if (video, index) in self._cache:
-            return self._cache[video, index]
-        (frame,) = clip.read([index])
-        size = (self._config.frame_size,) * 2
-        if frame.shape[:2] != size:
-            frame = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
-        if self._cached_bytes + frame.nbytes <= _CACHE_BYTES:
-            self._cache[video, index] = frame
-            self._cached_bytes += frame.nbytes
-        return frame
+        def choose(frames: Sequence[int]) -> list[int]:
+            return [frames[i] for i in rng.choice(len(frames), size=2, replace=False)]
+
+        images, name, notes = self._frames.pair(draw.video, choose)
+        source, driving = augment_pair(to_tensor(images), self._augment, rng)
+        return PairSample(source, driving, name, notes)
 
 
 class PairSampler(Sampler[list[Draw]]):
     """Batches of draws, from any step on: step k holds the same draws however often one resumes.
 
-    In an epoch every video comes `repeats` times, in random order; the last, smaller batch is left
-    out unless it is the only one.
+    A step takes ``batch_size * accumulation * world`` draws. They are cut into batches in the same
+    order whatever the three are, and a draw's random numbers hang on its place in the epoch, not on
+    who makes it: 2 processes of batch 2 see what one of batch 4 does.
+
+    In an epoch every video comes `repeats` times, in random order; the last draws, too few for a
+    step, are left out. A set too small for one step comes as often as that needs.
+
+    Args:
+        videos: number of videos.
+        repeats: how often each comes in an epoch.
+        batch_size: draws in a batch of one process.
+        seed: of the random numbers.
+        accumulation: batches that each process takes in a step.
+        rank: number of this process.
+        world: number of processes.
     """
 
-    def __init__(self, videos: int, repeats: int, batch_size: int, seed: int) -> None:
-        self._draws_per_epoch = videos * repeats
-        self._videos = videos
-        self._batch_size = min(batch_size, self._draws_per_epoch)
-        self._seed = seed
+    def __init__(
+        self,
+        videos: int,
+        repeats: int,
+        batch_size: int,
+        seed: int,
+        *,
+        accumulation: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._videos, self._seed = videos, seed
+        self._batch_size, self._accumulation = batch_size, accumulation
+        self._rank, self._world = rank, world
+        self._draws_per_step = batch_size * accumulation * world
+        self._draws_per_epoch = max(videos * repeats, self._draws_per_step)
         self.steps = range(self.steps_per_epoch)
-        """Which batches to give, counted from the first of the first epoch."""
+        """Which steps to give the batches of, counted from the first of the first epoch."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of batches in an epoch."""
-        return self._draws_per_epoch // self._batch_size
+        """Number of steps in an epoch."""
+        return self._draws_per_epoch // self._draws_per_step
 
     def __len__(self) -> int:
         """Number of batches to come."""
-        return len(self.steps)
+        return len(self.steps) * self._accumulation
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """The batches of the steps, in order."""
+        """The batches of this process, in order."""
         epoch, order = -1, np.empty(0, dtype=np.int64)
         for step in self.steps:
-            step_epoch, batch = divmod(step, self.steps_per_epoch)
+            step_epoch, place = divmod(step, self.steps_per_epoch)
             if step_epoch != epoch:
                 epoch = step_epoch
                 rng = np.random.default_rng((_STREAM, self._seed, epoch))
                 order = rng.permutation(self._draws_per_epoch)
-            chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-            yield [Draw(int(i) % self._videos, (self._seed, epoch, int(i))) for i in chosen]
+            for part in range(self._accumulation):
+                batch = (place * self._accumulation + part) * self._world + self._rank
+                chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+                yield [Draw(int(i) % self._videos, (self._seed, epoch, int(i))) for i in chosen]

@@ -44,6 +44,13 @@ class Clip(Protocol):
         """
         ...
 
+    def damage(self) -> dict[int, str]:
+        """Frames that cannot be read, with the reason for each; reads the whole clip to find them.
+
+        Frames of a folder that differ in size from its first readable one count as well.
+        """
+        ...
+
 
 def open_clip(path: str | Path) -> Clip:
     """Open a video or GIF, a strip image, or a folder of frames.
@@ -95,6 +102,12 @@ class _VideoClip:
         _check_range(self, indices)
         return _as_data_error(lambda: self._index.read(indices))
 
+    def damage(self) -> dict[int, str]:
+        try:
+            return self._index.damage()
+        except MediaError as error:
+            return dict.fromkeys(range(len(self)), str(error))
+
 
 class _StripClip:
     def __init__(self, path: Path) -> None:
@@ -115,7 +128,16 @@ class _StripClip:
         _check_range(self, indices)
         strip = _strip(self._path)
         side = strip.shape[0]
+        if strip.shape[1] != self._count * side:
+            raise DataError(f"{self._path}: has another shape than when it was opened")
         return [strip[:, i * side : (i + 1) * side].copy() for i in indices]
+
+    def damage(self) -> dict[int, str]:
+        try:
+            self.read([0])
+        except DataError as error:
+            return dict.fromkeys(range(len(self)), str(error))
+        return {}
 
 
 class _FolderClip:
@@ -135,6 +157,20 @@ class _FolderClip:
         if len({image.shape for image in images}) > 1:
             raise DataError(f"{self._path}: its frames differ in size; bring them to one size")
         return images
+
+    def damage(self) -> dict[int, str]:
+        lost: dict[int, str] = {}
+        first: np.ndarray | None = None
+        for number, path in enumerate(self._frames):
+            try:
+                image = read_image(path)
+            except MediaError as error:
+                lost[number] = str(error)
+                continue
+            first = image if first is None else first
+            if image.shape != first.shape:
+                lost[number] = f"{path}: differs in size from the frames before it"
+        return lost
 
 
 def _strip(path: Path) -> np.ndarray:

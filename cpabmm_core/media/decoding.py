@@ -20,6 +20,10 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.media.files import one_line, require_file
 from cpabmm_core.media.integrity import require_whole
 
+# From version 17 on PyAV converts a frame in as many threads as there are cores, started anew for
+# each frame: slower than one, and threads of this kind do not survive the fork of a data worker.
+_ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+
 
 @contextmanager
 def open_input(path: Path) -> Iterator[InputContainer]:
@@ -128,7 +132,7 @@ def to_rgb(frame: AvFrame, width: int, height: int) -> np.ndarray:
     """
     has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
     form = "rgba" if has_alpha else "rgb24"
-    image = frame.to_ndarray(format=form, width=width, height=height)
+    image = frame.to_ndarray(format=form, width=width, height=height, **_ONE_THREAD)
     if has_alpha:
         image = _on_white(image)
     return _upright(image, frame)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import av
@@ -32,13 +33,13 @@ class FrameIndex:
         """
         self._path = path
         with open_input(path) as container:
-            stream = video_stream(container, path)
+            stream = self._stream(container)
             self._times, self._keys = _list_packets(container, stream, path)
             if self._keys:
                 self._check_tail(container, stream)
         if not self._keys:
             with open_input(path) as container:
-                frames = decode(container, video_stream(container, path), path)
+                frames = decode(container, self._stream(container), path)
                 self._times = list(range(sum(1 for _ in frames)))
         if not self._times:
             raise MediaError(f"{path}: holds no frame; give a video with at least one")
@@ -58,7 +59,7 @@ class FrameIndex:
         """
         found: dict[int, np.ndarray] = {}
         with open_input(self._path) as container:
-            stream = video_stream(container, self._path)
+            stream = self._stream(container)
             size = stream.codec_context.width, stream.codec_context.height
             frames: Iterator[tuple[int, AvFrame]] = iter(())
             run = None
@@ -74,6 +75,44 @@ class FrameIndex:
                     )
                 found[index] = to_rgb(frame, *size)
         return [found[index] for index in indices]
+
+    def damage(self) -> dict[int, str]:
+        """Decode the whole video to find the frames that `read` cannot give.
+
+        Returns:
+            The reason for each such frame, by its number.
+
+        Raises:
+            MediaError: the file cannot be opened any more.
+        """
+        lost: dict[int, str] = {}
+        with open_input(self._path) as container:
+            stream = self._stream(container)
+            for run, group in groupby(range(len(self)), self._run):
+                numbers = list(group)
+                found, reason = self._decodable(container, stream, run, numbers[-1])
+                lost |= dict.fromkeys((n for n in numbers if n not in found), reason)
+        return lost
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        """The video of the file, decoded in one thread: data workers are processes enough."""
+        stream = video_stream(container, self._path)
+        stream.codec_context.thread_count = 1
+        return stream
+
+    def _decodable(
+        self, container: InputContainer, stream: VideoStream, run: int, last: int
+    ) -> tuple[set[int], str]:
+        """Numbers of the frames of a run, up to its `last`, that decode, and why others do not."""
+        found: set[int] = set()
+        try:
+            for number, _ in self._decode_run(container, stream, run):
+                found.add(number)
+                if number == last:
+                    break
+        except MediaError as error:
+            return found, str(error)
+        return found, f"{self._path}: damaged; its packets give fewer frames than they announce"
 
     def _run(self, index: int) -> int:
         """Number of the keyframe from which a frame is decoded."""

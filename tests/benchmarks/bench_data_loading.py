@@ -1,0 +1,117 @@
+"""What data costs: opening a set, reading a pair cold and from memory, and batches per second.
+
+python -m pytest -s tests/benchmarks/bench_data_loading.py
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.media_files import write_test_video
+from av.container import InputContainer
+from av.video.frame import VideoFrame as AvFrame
+from av.video.stream import VideoStream
+
+from cpabmm_core.config import AugmentConfig, DataConfig
+from cpabmm_core.data.batches import TimedBatches, read_batches
+from cpabmm_core.data.clip_set import open_clips
+from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.media.clips import open_clip
+from cpabmm_core.media.decoding import decode
+from cpabmm_core.media.image import write_image
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+SETS = [("taichi-mini", 256), ("actions", 64)]
+PAIRS = 60
+PLAIN = AugmentConfig(
+    horizontal_flip=False, time_flip=False, brightness=0, contrast=0, saturation=0, hue=0
+)
+
+real_sets = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real clips are not at {SHARED}")
+
+
+def milliseconds_a_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
+    rng = np.random.default_rng(0)
+    draws = [Draw(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
+    start = time.perf_counter()
+    for draw in draws:
+        data[draw]
+    return (time.perf_counter() - start) / pairs * 1e3
+
+
+@real_sets
+def test_opening_and_reading() -> None:
+    print("\n| set | clips | frames | opening | pair, cold | from memory | augmentation |")
+    print("|---|---|---|---|---|---|---|")
+    for name, size in SETS:
+        start = time.perf_counter()
+        clips = open_clips(SHARED / name / "train", "refuse", print)
+        opening = time.perf_counter() - start
+        plain = FramesDataset(
+            SHARED / name / "train", DataConfig(frame_size=size, augment=PLAIN), print
+        )
+        cold = milliseconds_a_pair(plain)
+        warm = milliseconds_a_pair(plain)
+        augmented = FramesDataset(SHARED / name / "train", DataConfig(frame_size=size), print)
+        milliseconds_a_pair(augmented)
+        changes = milliseconds_a_pair(augmented) - warm
+        frames = sum(len(clip.clip) for clip in clips)
+        print(
+            f"| {name} | {len(clips)} | {frames} | {opening / len(clips) * 1e3:.0f} ms a clip "
+            f"| {cold:.1f} ms | {warm:.1f} ms | {changes:.1f} ms |"
+        )
+        assert warm < cold
+
+
+@real_sets
+def test_workers() -> None:
+    print("\n| set | workers | batches of 8 a second | time waited, with steps of 0.3 s |")
+    print("|---|---|---|---|")
+    for name, size in SETS:
+        data = FramesDataset(SHARED / name / "train", DataConfig(frame_size=size, cache_mb=0))
+        for workers in (0, 1, 2):
+            sampler = PairSampler(len(data), 50, 8, seed=0)
+            sampler.steps = range(12)
+            start = time.perf_counter()
+            for _ in read_batches(data, sampler, workers=workers):
+                pass
+            rate = 12 / (time.perf_counter() - start)
+            batches = TimedBatches(read_batches(data, sampler, workers=workers))
+            for _ in batches:
+                time.sleep(0.3)
+            print(f"| {name} | {workers} | {rate:.1f} | {batches.share():.0%} |")
+
+
+def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same 300 frames as a video with few keyframes, with many, and as pictures."""
+    decoded = 0
+
+    def counted(
+        container: InputContainer, stream: VideoStream, path: Path, *, count: int = 0
+    ) -> Iterator[AvFrame]:
+        nonlocal decoded
+        for frame in decode(container, stream, path, count=count):
+            decoded += 1
+            yield frame
+
+    size = (256, 256)
+    for group in (250, 30, 8):
+        options = {"g": str(group), "bf": "3"}
+        write_test_video(tmp_path / f"g{group}.mp4", frames=300, size=size, options=options)
+    (tmp_path / "pictures").mkdir()
+    for k, image in enumerate(open_clip(tmp_path / "g8.mp4").read(range(300))):
+        write_image(tmp_path / "pictures" / f"{k}.png", image)
+    monkeypatch.setattr("cpabmm_core.media.frame_index.decode", counted)
+    print("\n| form | frames decoded a pair | time a pair |")
+    print("|---|---|---|")
+    for name in ("g250.mp4", "g30.mp4", "g8.mp4", "pictures"):
+        clip = open_clip(tmp_path / name)
+        rng = np.random.default_rng(0)
+        decoded, start = 0, time.perf_counter()
+        for _ in range(PAIRS):
+            clip.read(rng.choice(len(clip), 2, replace=False).tolist())
+        elapsed = (time.perf_counter() - start) / PAIRS
+        shown = decoded / PAIRS or 2
+        print(f"| {name} | {shown:.0f} of 300 | {elapsed * 1e3:.1f} ms |")

@@ -1,0 +1,239 @@
+import gc
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from _helpers.media_files import number_of, numbered_frame, write_test_video
+
+from cpabmm_core.config import AugmentConfig, DataConfig
+from cpabmm_core.data.batches import (
+    Batch,
+    PairDataset,
+    PairSample,
+    TimedBatches,
+    lost_workers_as_errors,
+    read_batches,
+)
+from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.errors import DataError, ResourceError
+from cpabmm_core.media.image import write_image
+
+PLAIN = AugmentConfig(
+    horizontal_flip=False, time_flip=False, brightness=0, contrast=0, saturation=0, hue=0
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in "abc":
+        write_image(
+            tmp_path / f"{name}.png", np.hstack([numbered_frame(k, 32, 32) for k in range(6)])
+        )
+    return tmp_path
+
+
+def dataset(folder: Path, **changes: object) -> FramesDataset:
+    return FramesDataset(folder, DataConfig.model_validate({"frame_size": 32} | changes))
+
+
+def read(
+    data: FramesDataset, workers: int, batches: Iterable[list[Draw]] | None = None
+) -> list[Batch]:
+    batches = batches or PairSampler(len(data), 4, 2, seed=1)
+    return list(read_batches(data, batches, workers=workers))
+
+
+def damaged(folder: Path) -> list[int]:
+    """Put the video d.mp4 there, and return the numbers of its frames that do not decode."""
+    path = write_test_video(folder / "d.mp4", frames=60, options={"g": "10"})
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(bytes(data))
+    return sorted(dataset(folder)._frames.clips[3].clip.damage())
+
+
+def test_workers_read_what_one_process_does(folder: Path) -> None:
+    alone, helped = (read(dataset(folder), workers) for workers in (0, 2))
+    assert len(alone) == len(helped) == 6
+    for one, other in zip(alone, helped, strict=True):
+        assert one.names == other.names
+        assert len(one.names) == 2
+        assert torch.equal(one.source, other.source)
+        assert torch.equal(one.driving, other.driving)
+
+
+def test_names_are_those_of_the_frames(folder: Path) -> None:
+    (folder / "b.png").unlink()
+    write_image(folder / "b.png", np.hstack([numbered_frame(k, 32, 32) for k in range(100, 106)]))
+    data = dataset(folder, augment=PLAIN.model_dump())
+    for batch in read(data, 0):
+        for name, image in zip(batch.names, batch.source, strict=True):
+            number = number_of((image.permute(1, 2, 0) * 255).round().byte().numpy())
+            assert (number >= 100) == (name == "b.png")
+
+
+def test_two_processes_read_what_one_does(folder: Path) -> None:
+    """Pictures too, augmentation included: 2 x 2 pairs are the 4 of one process."""
+    data = dataset(folder)
+    (whole, *_) = read(data, 0, PairSampler(3, 4, 4, seed=1))
+    parts = [read(data, 0, PairSampler(3, 4, 2, seed=1, rank=r, world=2))[0] for r in (0, 1)]
+    assert torch.equal(torch.cat([part.source for part in parts]), whole.source)
+    assert torch.equal(torch.cat([part.driving for part in parts]), whole.driving)
+
+
+def test_the_global_generator_is_left_alone(folder: Path) -> None:
+    before = torch.get_rng_state()
+    read(dataset(folder), 1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damage_is_told_once(folder: Path, workers: int) -> None:
+    lost = damaged(folder)
+    data = dataset(folder)
+    draws = [[Draw(3, (0, 0, k)), Draw(0, (0, 1, k))] for k in range(40)]
+    batches = read(data, workers, draws)
+    assert len(batches) == 40
+    told = [note for batch in batches for note in batch.notes]
+    assert len(told) == 1
+    assert f"d.mp4: damaged after {lost[0]} frames" in told[0]
+    assert f"frames {lost[0]}-{lost[-1]} of 60 are left out" in told[0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damage_is_one_line_where_it_is_refused(folder: Path, workers: int) -> None:
+    damaged(folder)
+    data = dataset(folder, on_error="refuse")
+    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    with pytest.raises(DataError, match=r"d\.mp4: damaged after \d+ frames") as error:
+        read(data, workers, draws)
+    assert "\n" not in str(error.value)
+
+
+class Slow:
+    """Batches that take 3 seconds each to come, by a clock of their own."""
+
+    now = 100.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(5):
+            self.now += 3.0
+            images = torch.zeros(1, 3, 4, 4)
+            yield Batch(images, images, ["a"], [])
+
+
+def test_waiting_is_measured_and_working_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    clock = SimpleNamespace(perf_counter=lambda: slow.now)
+    monkeypatch.setattr("cpabmm_core.data.batches.time", clock)
+    batches = TimedBatches(iter(slow))
+    shares = []
+    for _ in batches:
+        slow.now += 9.0
+        shares.append(batches.share())
+    assert batches.seconds == 15.0
+    assert shares == [0.25] * 5
+    slow.now += 1.0
+    assert batches.share() == 0.0
+
+
+class Leftover:
+    """Garbage in a cycle that notes which process tidies it up."""
+
+    def __init__(self, notes: Path) -> None:
+        self.itself, self.notes = self, notes
+
+    def __del__(self) -> None:
+        with self.notes.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+class Tidy(PairDataset):
+    """Samples whose reading runs the garbage collector."""
+
+    def __getitem__(self, key: int) -> PairSample:
+        gc.collect()
+        image = torch.zeros(3, 4, 4)
+        return PairSample(image, image, str(key), [])
+
+
+def test_workers_do_not_tidy_up_after_the_main_process(tmp_path: Path) -> None:
+    """A decoder's threads are gone after a fork: freeing it in a worker would hang."""
+    gc.collect()
+    gc.disable()
+    try:
+        Leftover(tmp_path / "pids")
+        batches = read_batches(Tidy(), [[0], [1]], workers=1)
+        assert [batch.names for batch in batches] == [["0"], ["1"]]
+    finally:
+        gc.enable()
+    assert (tmp_path / "pids").read_text() == f"{os.getpid()}\n"
+
+
+def children() -> set[int]:
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            if f"PPid:\t{os.getpid()}" in status.read_text().splitlines():
+                found.add(int(status.parent.name))
+    return found
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+
+
+@linux
+def test_ctrl_c_is_for_the_main_process(folder: Path) -> None:
+    data = dataset(folder)
+    running = read_batches(data, PairSampler(3, 40, 2, seed=1), workers=2)
+    next(running)
+    workers = children()
+    assert len(workers) >= 2
+    for worker in workers:
+        assert os.getpgid(worker) != os.getpgid(0)
+        os.kill(worker, signal.SIGINT)
+    assert len(list(running)) == 59
+
+
+@linux
+def test_killed_worker_is_told_as_such(folder: Path) -> None:
+    data = dataset(folder)
+    running = read_batches(data, PairSampler(3, 400, 2, seed=1), workers=2)
+
+    def run() -> None:
+        next(running)
+        for worker in children():
+            os.kill(worker, signal.SIGKILL)
+        for _ in running:
+            time.sleep(0.01)
+
+    with pytest.raises(ResourceError, match="one was killed"), lost_workers_as_errors():
+        run()
+
+
+@linux
+def test_workers_end_with_the_reading(folder: Path) -> None:
+    """Also where an error's traceback keeps everything alive."""
+    running = read_batches(dataset(folder), PairSampler(3, 400, 2, seed=1), workers=2)
+    next(running)
+    running.close()
+    assert children() == set()
+    damaged(folder)
+    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    with pytest.raises(DataError) as error:
+        read(dataset(folder, on_error="refuse"), 2, draws)
+    assert error.tb is not None
+    assert children() == set()
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(RuntimeError, match="something else"), lost_workers_as_errors():
+        raise RuntimeError("something else")

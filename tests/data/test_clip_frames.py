@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.media_files import number_of, numbered_frame, write_test_video
+
+from cpabmm_core.config import DataConfig
+from cpabmm_core.data.clip_frames import ClipFrames, FramePair
+from cpabmm_core.data.clip_set import open_clips
+from cpabmm_core.errors import DataError
+from cpabmm_core.media.image import write_image
+
+FRAMES = 60
+
+
+def reader(folder: Path, **changes: object) -> ClipFrames:
+    config = DataConfig.model_validate({"frame_size": 48} | changes)
+    return ClipFrames(open_clips(folder, config.on_error, lambda _: None), config)
+
+
+def pair_at(frames: ClipFrames, clip: int, i: int, j: int) -> FramePair:
+    """The pair of the i-th and j-th of the frames that are offered, from the end if too far."""
+    return frames.pair(clip, lambda f: [f[min(i, len(f) - 2)], f[min(j, len(f) - 1)]])
+
+
+def numbers(pair: FramePair) -> list[int]:
+    return [number_of(image) for image in pair.images]
+
+
+def spoil(path: Path) -> None:
+    """Overwrite what lies in the middle of a video."""
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path) -> Path:
+    """a.mp4 with a damaged group of frames inside, and b.mp4, which is whole."""
+    write_test_video(tmp_path / "a.mp4", frames=FRAMES, options={"g": "10"})
+    write_test_video(tmp_path / "b.mp4", frames=20)
+    spoil(tmp_path / "a.mp4")
+    return tmp_path
+
+
+def lost_frames(folder: Path) -> list[int]:
+    clip = open_clips(folder, "skip", lambda _: None)[0].clip
+    return sorted(clip.damage())
+
+
+def test_pairs_are_the_frames_asked_for(tmp_path: Path) -> None:
+    write_test_video(tmp_path / "a.mp4", frames=20, size=(96, 96), options={"bf": "3"})
+    frames = reader(tmp_path)
+    pair = pair_at(frames, 0, 17, 4)
+    assert pair.images.shape == (2, 48, 48, 3)
+    assert pair.images.dtype == np.uint8
+    assert (numbers(pair), pair.name, pair.notes) == ([17, 4], "a.mp4", [])
+    assert numbers(pair_at(frames, 0, 4, 18)) == [4, 18]  # one from memory, one from the file
+
+
+def test_damage_inside_is_replaced_and_named(spoilt: Path) -> None:
+    lost = lost_frames(spoilt)
+    assert 0 < len(lost) <= 20
+    frames = reader(spoilt)
+    pair = pair_at(frames, 0, lost[0], 50)
+    assert pair.name == "a.mp4"
+    assert not set(numbers(pair)) & set(lost)
+    assert len(pair.notes) == 1
+    assert pair.notes[0].startswith(f"{spoilt / 'a.mp4'}: damaged after ")
+    assert f"frames {lost[0]}-{lost[-1]} of 60 are left out" in pair.notes[0]
+    assert pair_at(frames, 0, 0, 5).notes == []
+    assert pair_at(frames, 1, 0, 5).notes == []
+
+
+def test_what_replaces_damage_hangs_on_the_files_alone(spoilt: Path) -> None:
+    """Not on what was read before, nor on the cache."""
+    lost = lost_frames(spoilt)
+    asked = [(0, 3, lost[0]), (0, lost[-1], 55), (1, 2, 3), (0, 4, 5), (0, lost[0], lost[1])]
+    used, tight = reader(spoilt), reader(spoilt, cache_mb=0)
+    for _ in range(2):
+        for request in reversed(asked):
+            fresh = pair_at(reader(spoilt), *request)
+            for other in (pair_at(used, *request), pair_at(tight, *request)):
+                assert np.array_equal(other.images, fresh.images)
+                assert (other.name, other.notes) == (fresh.name, fresh.notes)
+
+
+def test_damage_inside_is_refused(spoilt: Path) -> None:
+    lost = lost_frames(spoilt)
+    frames = reader(spoilt, on_error="refuse")
+    with pytest.raises(DataError, match=r"a\.mp4: damaged after .*data\.on_error=skip") as error:
+        pair_at(frames, 0, 0, lost[0])
+    assert "\n" not in str(error.value)
+    assert numbers(pair_at(frames, 0, 0, 5)) == [0, 5]
+
+
+def test_next_clip_where_nothing_is_left(tmp_path: Path) -> None:
+    for name in "abc":
+        write_test_video(tmp_path / f"{name}.mp4")
+    frames = reader(tmp_path)
+    (tmp_path / "b.mp4").unlink()
+    (tmp_path / "c.mp4").write_text("no video any more")
+    pair = pair_at(frames, 1, 2, 3)
+    assert (pair.name, numbers(pair)) == ("a.mp4", [2, 3])
+    assert [note.split(": ")[0] for note in pair.notes] == [
+        str(tmp_path / name) for name in ("b.mp4", "c.mp4")
+    ]
+    assert all(note.endswith("the next clip takes its place") for note in pair.notes)
+    (tmp_path / "a.mp4").unlink()
+    frames = ClipFrames(frames.clips, DataConfig(frame_size=48))
+    with pytest.raises(DataError, match=r"no clip can be read any more; .*no such file"):
+        pair_at(frames, 1, 2, 3)
+
+
+def test_broken_pictures_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for k in range(9):
+        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k))
+    (tmp_path / "a" / "2.png").write_bytes(b"broken")
+    (tmp_path / "a" / "6.png").write_bytes(b"broken")
+    write_image(tmp_path / "a" / "7.png", numbered_frame(7, 32, 32))
+    frames = reader(tmp_path)
+    pair = pair_at(frames, 0, 2, 8)
+    assert "frames 2, 6-7 of 9 are left out" in pair.notes[0]
+    assert str(tmp_path / "a" / "2.png") in pair.notes[0]
+    assert not set(numbers(pair)) & {2, 6, 7}
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1])
+def test_frames_that_differ_in_size_make_no_pair(tmp_path: Path, cache_mb: int) -> None:
+    """Be one of them in memory or not; resized to one square, they would not show one motion."""
+    (tmp_path / "a").mkdir()
+    for k, width in enumerate((64, 64, 32, 32)):
+        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k, width, 32))
+    frames = reader(tmp_path, cache_mb=cache_mb)
+    pair_at(frames, 0, 0, 1)
+    pair = frames.pair(0, lambda f: [f[0], f[-1]])
+    assert numbers(pair) == [0, 1]
+    assert "differs in size" in pair.notes[0]
+    with pytest.raises(DataError, match="differ in size"):
+        reader(tmp_path, cache_mb=cache_mb, on_error="refuse").pair(0, lambda f: [f[0], f[-1]])
+
+
+def test_strip_that_changed_meanwhile(tmp_path: Path) -> None:
+    strip = np.hstack([numbered_frame(k, 32, 32) for k in range(5)])
+    write_image(tmp_path / "a.png", strip)
+    write_image(tmp_path / "b.png", strip)
+    frames = reader(tmp_path)
+    write_image(tmp_path / "a.png", strip[:, : 2 * 32])
+    pair = pair_at(frames, 0, 0, 4)
+    assert pair.name == "b.png"
+    assert "has another shape than when it was opened" in pair.notes[0]

@@ -1,0 +1,27 @@
+import numpy as np
+
+from cpabmm_core.data.frame_cache import Frame, FrameCache
+
+
+def frame(value: int) -> Frame:
+    return Frame(np.full((4, 4, 3), value, np.uint8), (4, 4, 3))  # 48 bytes
+
+
+def test_the_frame_used_longest_ago_goes_first() -> None:
+    cache = FrameCache(3 * 48)
+    for k in range(3):
+        cache.put(0, k, frame(k))
+    assert cache.get(0, 0) is not None
+    cache.put(1, 0, frame(9))
+    assert cache.get(0, 1) is None
+    kept = [cache.get(0, 0), cache.get(0, 2), cache.get(1, 0)]
+    assert [each and int(each.image[0, 0, 0]) for each in kept] == [0, 2, 9]
+    assert cache.bytes == 3 * 48
+
+
+def test_no_memory_keeps_nothing() -> None:
+    for limit in (0, 47):
+        cache = FrameCache(limit)
+        cache.put(0, 0, frame(1))
+        assert cache.get(0, 0) is None
+        assert cache.bytes == 0

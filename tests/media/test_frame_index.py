@@ -1,0 +1,143 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.media_files import numbered_frame, write_test_video
+from av.container import InputContainer
+from av.video.frame import VideoFrame as AvFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from cpabmm_core.errors import MediaError
+from cpabmm_core.media.decoding import decode
+from cpabmm_core.media.frame_index import FrameIndex
+from cpabmm_core.media.video import VideoReader
+
+COUNT = 36
+GROUP = 8
+
+ENCODINGS = {
+    "open.mp4": ("libx264", {"g": str(GROUP), "bf": "3", "b_strategy": "0"}),
+    "closed.mp4": ("libx264", {"g": str(GROUP), "bf": "3", "flags": "+cgop"}),
+    "a.mov": ("libx264", {"g": str(GROUP), "bf": "2"}),
+    "a.webm": ("libvpx-vp9", {"g": str(GROUP), "auto-alt-ref": "1", "lag-in-frames": "16"}),
+    "a.mkv": ("libx264", {"g": str(GROUP), "bf": "3"}),
+    "a.avi": ("mpeg4", {"g": str(GROUP)}),
+}
+
+
+def write(name: str, folder: Path) -> Path:
+    path = folder / name
+    if name.endswith(".gif"):
+        images = [Image.fromarray(numbered_frame(k)) for k in range(COUNT)]
+        images[0].save(path, save_all=True, append_images=images[1:], duration=40)
+        return path
+    codec, options = ENCODINGS[name]
+    return write_test_video(path, frames=COUNT, codec=codec, options=options)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+    """Grows by the timestamp of every frame that an index decodes."""
+    seen: list[int | None] = []
+
+    def counted(
+        container: InputContainer, stream: VideoStream, path: Path, *, count: int = 0
+    ) -> Iterator[AvFrame]:
+        for frame in decode(container, stream, path, count=count):
+            seen.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr("cpabmm_core.media.frame_index.decode", counted)
+    return seen
+
+
+@pytest.mark.parametrize("name", [*ENCODINGS, "a.gif"])
+def test_every_frame_alone_is_that_of_the_whole_video(tmp_path: Path, name: str) -> None:
+    path = write(name, tmp_path)
+    with VideoReader(path) as reader:
+        expected = [frame.image for frame in reader]
+    index = FrameIndex(path)
+    assert len(index) == len(expected) == COUNT
+    for number in np.random.default_rng(0).permutation(COUNT).tolist():
+        np.testing.assert_array_equal(index.read([number])[0], expected[number])
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_pair_decodes_its_two_runs_only(
+    tmp_path: Path, name: str, decoded: list[int | None]
+) -> None:
+    index = FrameIndex(write(name, tmp_path))
+    for pair in ([0, 35], [7, 20], [21, 22]):
+        decoded.clear()
+        index.read(pair)
+        assert 2 <= len(decoded) <= 2 * GROUP < COUNT
+
+
+def test_neighbours_are_decoded_in_one_pass(tmp_path: Path, decoded: list[int | None]) -> None:
+    index = FrameIndex(write("open.mp4", tmp_path))
+    decoded.clear()
+    index.read([15, 12])
+    assert len(decoded) == len(set(decoded)) <= GROUP
+
+
+def test_opening_decodes_the_last_run_only(tmp_path: Path, decoded: list[int | None]) -> None:
+    FrameIndex(write("open.mp4", tmp_path))
+    assert len(decoded) <= GROUP
+
+
+def spoil(path: Path, first: int, count: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[first : first + count] = bytes(count)
+    path.write_bytes(bytes(data))
+
+
+def fails(index: FrameIndex, number: int) -> bool:
+    try:
+        index.read([number])
+    except MediaError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", ["open.mp4", "closed.mp4", "a.avi"])
+def test_damage_is_what_cannot_be_read(tmp_path: Path, name: str) -> None:
+    path = write(name, tmp_path)
+    whole = path.read_bytes()
+    assert FrameIndex(path).damage() == {}
+    found = 0
+    for share in (0.25, 0.4, 0.5, 0.6):
+        path.write_bytes(whole)
+        index = FrameIndex(path)
+        spoil(path, int(share * len(whole)), 300)
+        try:
+            damage = index.damage()
+        except MediaError:  # the damage tells on opening
+            continue
+        lost = {number for number in range(COUNT) if fails(index, number)}
+        assert damage.keys() == lost
+        assert all(reason.startswith(f"{path}: ") for reason in damage.values())
+        found += 0 < len(lost) < COUNT
+    assert found
+
+
+def test_damage_of_a_video_without_timestamps(tmp_path: Path) -> None:
+    path = write_test_video(
+        tmp_path / "raw.h264", frames=COUNT, codec="libx264", options={"g": "8", "bf": "0"}
+    )
+    index = FrameIndex(path)
+    assert index.damage() == {}
+    spoil(path, path.stat().st_size // 2, 300)
+    damage = index.damage()
+    assert damage
+    assert damage.keys() == set(range(min(damage), COUNT))
+    index.read(range(min(damage)))
+
+
+def test_damage_of_a_video_that_is_gone(tmp_path: Path) -> None:
+    path = write("open.mp4", tmp_path)
+    index = FrameIndex(path)
+    path.unlink()
+    with pytest.raises(MediaError, match="no such file"):
+        index.damage()
