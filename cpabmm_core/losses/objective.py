@@ -6,17 +6,23 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.config import LossesConfig
-from cpabmm_core.errors import ConfigError
-from cpabmm_core.geometry.tps import random_tps
+from cpabmm_core.geometry.tps import ThinPlateSpline
 from cpabmm_core.geometry.warp import warp
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.equivariance import equivariance_loss
-from cpabmm_core.losses.perceptual import PerceptualLoss
-from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.losses.warp import warp_loss
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.dense_motion import Motion
-from cpabmm_core.models.frozen.vgg import find_vgg19, load_vgg19
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decides in one forward pass."""
+
+    deformation: ThinPlateSpline
+    """Of the driving frames, for the equivariance loss."""
+    drop: Tensor | None
+    """(B, K) bool: candidate motions to leave out; None for none."""
 
 
 @dataclass(frozen=True)
@@ -31,55 +37,69 @@ class Outcome:
     kp_driving: Tensor  # (B, N, 2) in [-1, 1]
 
 
-class Objective(nn.Module):
-    """Model and losses in one module, as data-parallel training needs them.
+class Losses(nn.Module):
+    """The losses' weights and the frozen networks that some of them need.
 
     Args:
-        model: the model to train.
-        reconstruction: distance of the generated from the driving frame.
         weights: of the losses; a loss of weight 0 is not computed.
+        reconstruction_kind: name of the next, for the record.
+        reconstruction: distance of the generated from the driving frame.
+        semantic: of the keypoints of source and driving frame (paper, Eq. 8), where it counts.
+        structure: distance of the generated from the driving frame, where it counts.
     """
 
     def __init__(
-        self, model: AnimationModel, reconstruction: nn.Module, weights: LossesConfig
+        self,
+        weights: LossesConfig,
+        reconstruction_kind: str,
+        reconstruction: nn.Module,
+        semantic: nn.Module | None = None,
+        structure: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
-        self.reconstruction = reconstruction
         self.weights = weights
+        self.reconstruction_kind = reconstruction_kind
+        self.reconstruction = reconstruction
+        self.semantic = semantic
+        self.structure = structure
+
+
+class Objective(nn.Module):
+    """Model and losses in one module, as data-parallel training needs them."""
+
+    def __init__(self, model: AnimationModel, losses: Losses) -> None:
+        super().__init__()
+        self.model = model
+        self.losses = losses
 
     def forward(
         self,
         source: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
         *,
-        dropout: float,
+        draws: Draws,
         with_background: bool,
-        generator: torch.Generator,
     ) -> Outcome:
         """Reconstruct the driving frame from the source and compare.
 
         Args:
             source: first frames of the pairs.
             driving: second frames.
-            dropout: probability with which a candidate motion is left out.
+            draws: what chance has a part in.
             with_background: whether the background moves.
-            generator: source of all random numbers.
         """
-        model, weights = self.model, self.weights
-        deformation = random_tps(len(driving), generator=generator, device=driving.device)
+        model, parts, deformation = self.model, self.losses, draws.deformation
+        weights = parts.weights
         deformed = warp(driving, deformation.flow(*driving.shape[2:]))
         keypoints = model.keypoints(torch.cat([source, driving, deformed])).float()
         kp_source, kp_driving, kp_deformed = keypoints.chunk(3)
         background = model.background(source, driving) if with_background else None
-        motion = model.motion(
-            source, kp_source, kp_driving, background, dropout=dropout, generator=generator
-        )
+        motion = model.motion(source, kp_source, kp_driving, background, drop=draws.drop)
         features = model.inpainting.encode(source)
         generated = model.generate(source, motion, features)
 
         losses = {
-            "reconstruction": weights.reconstruction * self.reconstruction(generated, driving)
+            "reconstruction": weights.reconstruction * parts.reconstruction(generated, driving)
         }
         if weights.warp:
             with torch.no_grad():
@@ -92,29 +112,14 @@ class Objective(nn.Module):
             losses["background"] = weights.background * self._background(
                 background, source, driving
             )
+        if parts.semantic is not None:
+            distance = parts.semantic(source, kp_source, driving, kp_driving)
+            losses["semantic"] = weights.semantic * distance
+        if parts.structure is not None:
+            losses["structure"] = weights.structure * parts.structure(generated, driving)
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return Outcome(losses, generated, motion, kp_source, kp_driving)
 
     def _background(self, there: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         back = self.model.background(driving, source)
         return there.new_zeros(()) if back is None else background_loss(there, back)
-
-
-def reconstruction_loss(config: LossesConfig) -> tuple[nn.Module, str]:
-    """The reconstruction loss that the config asks for, and its name.
-
-    Raises:
-        ConfigError: the perceptual loss is asked for and VGG-19's weights are nowhere.
-        CheckpointError: the weights cannot be read.
-    """
-    if config.reconstruction_kind != "pixel":
-        path = find_vgg19(config.vgg_weights)
-        if path is not None:
-            return PerceptualLoss(load_vgg19(path)), "perceptual"
-        if config.reconstruction_kind == "perceptual":
-            raise ConfigError(
-                "losses.reconstruction_kind: the perceptual loss needs torchvision's VGG-19 "
-                "weights (vgg19-dcbb9e9d.pth, 548 MB, download.pytorch.org); give their path as "
-                "losses.vgg_weights or take pixel"
-            )
-    return PixelLoss(), "pixel"

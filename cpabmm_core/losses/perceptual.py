@@ -1,19 +1,30 @@
-"""Perceptual loss: features of a frozen VGG-19 at four scales (Johnson et al., 2016)."""
+"""Perceptual loss: features of a frozen VGG-19 at four scales (Johnson et al., 2016).
 
-import torch.nn.functional as F
+The pyramid is that of the field: each scale is blurred and thinned out from the full frame, as in
+https://github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (modules/model.py, ImagePyramide).
+"""
+
+import torch
 from torch import Tensor, nn
 
+from cpabmm_core.models.blocks import AntiAliasDownsample
 from cpabmm_core.models.frozen.vgg import Vgg19Features
 
-SCALES = 4
+_FACTORS = (2, 4, 8)
 
 
 class PerceptualLoss(nn.Module):
-    """Sum over 5 layers and scales 1, 1/2, 1/4, 1/8 of the L1 distance of VGG-19 features."""
+    """Sum over 5 layers and scales 1, 1/2, 1/4, 1/8 of the L1 distance of VGG-19 features.
+
+    Scales at which a side is too short for the network do not count.
+    """
 
     def __init__(self, features: Vgg19Features) -> None:
         super().__init__()
         self.features = features
+        self.scales = nn.ModuleList(
+            (nn.Identity(), *(AntiAliasDownsample(factor) for factor in _FACTORS))
+        )
 
     def forward(
         self,
@@ -22,12 +33,12 @@ class PerceptualLoss(nn.Module):
     ) -> Tensor:  # ()
         """The loss."""
         total = generated.new_zeros(())
-        for scale in range(SCALES):
-            if scale:
-                generated, driving = F.avg_pool2d(generated, 2), F.avg_pool2d(driving, 2)
-            if min(generated.shape[2:]) < self.features.smallest_side:
+        for scale in self.scales:
+            shrunk = scale(generated)
+            if min(shrunk.shape[2:]) < self.features.smallest_side:
                 break
-            wanted = self.features(driving)
-            for mine, truth in zip(self.features(generated), wanted, strict=True):
-                total = total + (mine - truth.detach()).abs().mean()
+            with torch.no_grad():
+                wanted = self.features(scale(driving))
+            for mine, truth in zip(self.features(shrunk), wanted, strict=True):
+                total = total + (mine - truth).abs().mean()
         return total

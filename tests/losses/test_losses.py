@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from _helpers.frozen_nets import vgg19_layers
 from _helpers.tiny_model import tiny_config, tiny_model
 from torch import Tensor
 
@@ -9,8 +10,10 @@ from cpabmm_core.config import LossesConfig
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.geometry.tps import random_tps
 from cpabmm_core.losses.background import background_loss
+from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.equivariance import equivariance_loss
-from cpabmm_core.losses.objective import Objective, Outcome, reconstruction_loss
+from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
+from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.losses.warp import warp_loss
 from cpabmm_core.models.inpainting import warp_features
@@ -55,12 +58,15 @@ def outcome_of(
     config_changes: dict[str, object], weights: LossesConfig
 ) -> tuple[Objective, Outcome]:
     model = tiny_model(tiny_config(**config_changes)).train()
-    objective = Objective(model, PixelLoss(), weights)
-    generator = torch.Generator().manual_seed(0)
-    outcome = objective(
-        images(1), images(2), dropout=0.0, with_background=True, generator=generator
-    )
+    objective = Objective(model, Losses(weights, "pixel", PixelLoss()))
+    draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
+    outcome = objective(images(1), images(2), draws=draws, with_background=True)
     return objective, outcome
+
+
+def losses_of(config: LossesConfig, told: list[str] | None = None) -> Losses:
+    announce = (told if told is not None else []).append
+    return build_losses(config, allow_download=False, announce=announce)
 
 
 def test_warp_loss_teaches_the_flow_only() -> None:
@@ -115,42 +121,21 @@ def test_reconstruction_falls_back_to_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert reconstruction_loss(LossesConfig())[1] == "pixel"
-    with pytest.raises(ConfigError, match=r"give their path as losses\.vgg_weights or take pixel"):
-        reconstruction_loss(LossesConfig(reconstruction_kind="perceptual"))
+    told: list[str] = []
+    assert losses_of(LossesConfig(), told).reconstruction_kind == "pixel"
+    assert told == ["no VGG-19 weights found: reconstruction compares pixels, not features"]
+    with pytest.raises(ConfigError, match=r"vgg_weights or set losses\.reconstruction_kind"):
+        losses_of(LossesConfig(reconstruction_kind="perceptual"))
     with pytest.raises(CheckpointError, match="no such file"):
-        reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "none.pth"))
+        losses_of(LossesConfig(vgg_weights=tmp_path / "none.pth"))
     (tmp_path / "bad.pth").write_bytes(b"<html>")
-    with pytest.raises(CheckpointError, match=r"bad\.pth: not torchvision's VGG-19 weights"):
-        reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "bad.pth"))
+    with pytest.raises(CheckpointError, match=r"bad\.pth: is a web page"):
+        losses_of(LossesConfig(vgg_weights=tmp_path / "bad.pth"))
 
 
-def test_perceptual_loss_equals_a_plain_computation(tmp_path: Path) -> None:
-    """Random weights of the real class, found in the cache as a user would have them."""
-    from torchvision.models import vgg19
-
-    network = vgg19(weights=None)
-    torch.save(network.state_dict(), tmp_path / "vgg.pth")
-    loss, kind = reconstruction_loss(LossesConfig(vgg_weights=tmp_path / "vgg.pth"))
-    assert kind == "perceptual"
-    a, b = images(5, batch=1).requires_grad_(), images(6, batch=1)
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    expected = torch.zeros(())
-    layers = list(network.features)
-    for layer in layers:
-        if isinstance(layer, torch.nn.ReLU):
-            layer.inplace = False
-    for scale in (1, 2):  # 32 and 16 pixels; 8 is too small for five stages
-        x, y = (torch.nn.functional.avg_pool2d(i, scale) for i in (a, b))
-        x, y = (x - mean) / std, (y - mean) / std
-        for index, layer in enumerate(layers[:30]):
-            x, y = layer(x), layer(y)
-            if index in (1, 6, 11, 20, 29):
-                expected = expected + (x - y).abs().mean()
-    value = loss(a, b)
-    torch.testing.assert_close(value, expected)
-    value.backward()
-    assert a.grad is not None
-    assert a.grad.abs().sum() > 0
-    assert all(p.grad is None for p in loss.parameters())
+def test_reconstruction_is_perceptual_where_the_weights_are(tmp_path: Path) -> None:
+    tensors = {f"features.{name}": value for name, value in vgg19_layers().state_dict().items()}
+    torch.save(tensors, tmp_path / "vgg.pth")
+    losses = losses_of(LossesConfig(vgg_weights=tmp_path / "vgg.pth"))
+    assert losses.reconstruction_kind == "perceptual"
+    assert isinstance(losses.reconstruction, PerceptualLoss)

@@ -1,0 +1,38 @@
+"""Networks of the classes that judge in training, with random weights and no download."""
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+from torchvision.models import vgg19
+
+VIT_WIDTH, VIT_HEADS, VIT_SIDE, VIT_PATCH = 12, 3, 16, 8
+
+
+def tiny_vit(seed: int = 0, *, size: int = VIT_SIDE, qk_norm: bool = False) -> VisionTransformer:
+    """A vision transformer of three small blocks, for images of `size` pixels."""
+    network = VisionTransformer(
+        img_size=size,
+        patch_size=VIT_PATCH,
+        embed_dim=VIT_WIDTH,
+        depth=3,
+        num_heads=VIT_HEADS,
+        num_classes=0,
+        qk_norm=qk_norm,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():  # norms and biases too, as training leaves them
+            parameter.normal_(0, 0.3, generator=generator)
+    return network
+
+
+def vgg19_layers() -> nn.Sequential:
+    """The convolutions of torchvision's VGG-19; the classifier, which is large, is never made."""
+    with torch.device("meta"):
+        layers: nn.Sequential = vgg19(weights=None).features
+    layers.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter.uniform_(-0.05, 0.05, generator=generator)
+    return layers

@@ -1,0 +1,74 @@
+"""Cost of the keypoint-semantic loss: frozen SAM vit_b with random weights, 50 keypoints a frame.
+
+    python -m pytest -s tests/benchmarks/bench_sam_cost.py
+
+Prints a table: time of embedding one image (without gradient), and of the tokens of one pair of
+frames with their gradient to the keypoints. Weights have no say in the time. On CUDA eight pairs
+at once; on the CPU one, and processor time of one thread, in which other work does not count.
+"""
+
+import platform
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter, process_time
+
+import torch
+from segment_anything import sam_model_registry
+from torch import Tensor
+
+from cpabmm_core.losses.semantic import semantic_loss
+from cpabmm_core.models.frozen.sam import Precision, SamFeatures, resize_sam
+
+SIZES = (224, 256, 448, 512, 1024)
+FRAME = (256, 256)
+KEYPOINTS = 50
+CUDA = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if CUDA else "cpu")
+PAIRS = 8 if CUDA else 1
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16") if CUDA else ("fp32", "bf16")
+
+
+def seconds(action: Callable[[], Tensor]) -> float:
+    """Of one run."""
+    if not CUDA:
+        start = process_time()
+        action()
+        return process_time() - start
+    torch.cuda.synchronize()
+    start = perf_counter()
+    action()
+    torch.cuda.synchronize()
+    return perf_counter() - start
+
+
+def step_of(sam: SamFeatures, embedding: Tensor, keypoints: Tensor) -> Tensor:
+    """Tokens and loss of the pairs, and the gradient of the keypoints."""
+    tokens = sam.keypoint_tokens(embedding, keypoints, FRAME)
+    loss = semantic_loss(*tokens.chunk(2))
+    [gradient] = torch.autograd.grad(loss, keypoints)
+    return gradient
+
+
+def machine() -> str:
+    name = torch.cuda.get_device_name() if CUDA else platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} thread(s), PyTorch {torch.__version__}"
+
+
+def test_cost() -> None:
+    images = torch.rand(2 * PAIRS, 3, *FRAME, device=DEVICE)
+    keypoints = 2 * torch.rand(2 * PAIRS, KEYPOINTS, 2, device=DEVICE) - 1
+    keypoints.requires_grad_()
+    print(f"\n{machine()}\n")
+    print("| image size | encoder | one image, ms | tokens of a pair with gradient, ms |")
+    print("|---:|---|---:|---:|")
+    for precision in PRECISIONS:
+        for size in SIZES:
+            sam = sam_model_registry["vit_b"]()
+            resize_sam(sam, size)
+            features = SamFeatures(sam, precision).to(DEVICE)
+            embedding = features.embed_images(images)  # the first run warms up
+            step_of(features, embedding, keypoints)
+            assert embedding.shape == (2 * PAIRS, 256, size // 16, size // 16)
+            image = seconds(partial(features.embed_images, images)) / (2 * PAIRS)
+            pair = seconds(partial(step_of, features, embedding, keypoints)) / PAIRS
+            print(f"| {size} | {precision} | {1e3 * image:.0f} | {1e3 * pair:.0f} |", flush=True)
