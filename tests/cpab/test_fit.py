@@ -281,3 +281,14 @@ def test_wrong_arguments_are_refused() -> None:
         fit(space, points, points, solver="adam", noise=1.0)
     with pytest.raises(ConfigError, match="has no gradient"):
         fit(space, points, points, solver="adam", differentiable=True)
+
+
+@pytest.mark.parametrize("solver", ["gauss-newton", "adam"])
+def test_fits_where_autograd_is_off(solver: str) -> None:
+    """Models are used in inference mode, in which nothing can be differentiated by autograd."""
+    space = VelocitySpace(Tessellation(3, 3))
+    source, target = smooth_pairs(1, 5)
+    with torch.inference_mode():
+        inside = fit(space, source, target, solver=solver)  # type: ignore[arg-type]
+    outside = fit(space, source, target, solver=solver)  # type: ignore[arg-type]
+    assert torch.equal(inside.theta, outside.theta)
