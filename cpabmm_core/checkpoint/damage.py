@@ -1,6 +1,7 @@
 """What a file that should be a checkpoint may be instead."""
 
 from pathlib import Path
+from typing import Literal
 
 from cpabmm_core.errors import CheckpointError
 
@@ -13,6 +14,20 @@ def check_readable(path: Path) -> None:
     Raises:
         CheckpointError: it does not; the message says what it is, where that can be told.
     """
+    if weights_kind(path) == "pytorch":
+        raise CheckpointError(
+            f"{path}: is a PyTorch or zip file, not a checkpoint of cpabmm; "
+            "give a .safetensors file"
+        )
+
+
+def weights_kind(path: Path) -> Literal["safetensors", "pytorch"]:
+    """What the file is by its first bytes.
+
+    Raises:
+        CheckpointError: neither, or it cannot be opened; the message says what it is, where that
+            can be told.
+    """
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder; give a .safetensors file in it")
     try:
@@ -22,9 +37,12 @@ def check_readable(path: Path) -> None:
         raise CheckpointError(f"{path}: no such file; check the path") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be opened ({one_line(error)})") from None
-    trouble = _trouble(head)
-    if trouble:
-        raise CheckpointError(f"{path}: {trouble}")
+    # First, for the length before the brace may look like the beginning of any other kind.
+    if head[8:9] == b"{":
+        return "safetensors"
+    if head.startswith((b"PK", b"\x80")):
+        return "pytorch"
+    raise CheckpointError(f"{path}: {_trouble(head)}")
 
 
 def one_line(error: BaseException) -> str:
@@ -32,16 +50,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
-def _trouble(head: bytes) -> str | None:
-    # First, for the length before the brace may look like the beginning of any other kind.
-    if head[8:9] == b"{":
-        return None
+def _trouble(head: bytes) -> str:
     if not head:
         return "is empty; copy or download it again"
     if head.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the file itself; run `git lfs pull`"
     if head.lstrip().startswith(b"<"):
         return "is a web page, not a checkpoint; download the file itself"
-    if head.startswith((b"PK", b"\x80")):
-        return "is a PyTorch or zip file, not a checkpoint of cpabmm; give a .safetensors file"
     return "is not a safetensors file; give a checkpoint that `cpabmm train` wrote"

@@ -12,6 +12,7 @@ from _helpers.moving_square import moving_square
 from _helpers.tiny_model import tiny_config, tiny_model
 
 from cpabmm_core.checkpoint.format import load_checkpoint, read_header, save_checkpoint
+from cpabmm_core.config import AvdConfig
 from cpabmm_core.errors import CheckpointError
 from cpabmm_core.inference.animator import Animator
 
@@ -59,8 +60,13 @@ def test_a_model_comes_back(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"model.motion": "tps"}, {"model.background": None}, {"model.keypoints.head": "heatmap"}],
-    ids=["tps", "no background", "heatmap"],
+    [
+        {"model.motion": "tps"},
+        {"model.background": None},
+        {"model.keypoints.head": "heatmap"},
+        {"model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4}},
+    ],
+    ids=["tps", "no background", "heatmap", "avd"],
 )
 def test_every_kind_of_model_comes_back(tmp_path: Path, changes: dict[str, object]) -> None:
     path, config = tmp_path / "a.safetensors", tiny_config(**changes)
@@ -75,6 +81,32 @@ def test_every_kind_of_model_comes_back(tmp_path: Path, changes: dict[str, objec
         strict=True,
     ):
         assert (one == other).all()
+
+
+def test_an_avd_network_comes_back_and_leaves_the_rest_as_it_is(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    path, config = tmp_path / "avd.safetensors", tiny_config(**{"model.avd": {}})
+    model = tiny_model()
+    model.avd = tiny_model(config).avd
+    save_checkpoint(path, model, config, record={})
+    loaded = load_checkpoint(path)
+    assert loaded.config.model.avd == AvdConfig()
+    tensors, plain = loaded.model.state_dict(), load_checkpoint(checkpoint).model.state_dict()
+    added = {name for name in tensors if name not in plain}
+    assert added
+    assert all(name.startswith("avd.") for name in added)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensors[name], tensor), name
+
+
+def test_a_checkpoint_from_before_the_avd_network_loads(checkpoint: Path) -> None:
+    values = tiny_config().model_dump(mode="json")
+    del values["avd"], values["model"]["avd"]
+    rewrite(checkpoint, metadata={"config": json.dumps(values)})
+    loaded = load_checkpoint(checkpoint)
+    assert loaded.config == tiny_config()
+    assert loaded.model.avd is None
 
 
 def test_half_precision_is_smaller_and_loads_as_float32(tmp_path: Path, checkpoint: Path) -> None:
