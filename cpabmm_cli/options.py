@@ -8,7 +8,7 @@ import typer
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
-Mode = Literal["standard", "relative"]
+Mode = Literal["standard", "relative", "avd"]
 
 
 def _known_device(name: str) -> str:

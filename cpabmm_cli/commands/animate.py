@@ -43,7 +43,8 @@ def animate(
         Mode,
         typer.Option(
             help="relative: the movement since the driving video's first frame, scaled to the "
-            "picture's object; standard: the driving poses as they are."
+            "picture's object; standard: the driving poses as they are; avd: the driving poses on "
+            "the shape of the picture's object, for models trained for it."
         ),
     ] = "relative",
     device: DeviceOption = "auto",

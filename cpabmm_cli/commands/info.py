@@ -1,11 +1,11 @@
 """``cpabmm info``: what a checkpoint holds."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from cpabmm_cli.console import as_json, terminal
-from cpabmm_cli.options import JsonOption
+from cpabmm_cli.options import JsonOption, Mode
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
 
 
@@ -32,6 +32,7 @@ def info(
         "bytes": path.stat().st_size,
         "kind": model.motion_kind,
         "frame_size": model.frame_size,
+        "modes": [mode for mode in get_args(Mode) if mode != "avd" or model.avd is not None],
         "keypoints": config.model.keypoints.groups * config.model.keypoints.points_per_group,
         "parameters": {**parts, "total": sum(parts.values())},
         "config": config.model_dump(mode="json"),

@@ -8,7 +8,7 @@ from torch import Tensor
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.inference.frames import Frame, batches, resize, to_frames
 from cpabmm_core.inference.renderer import Precision, RenderedSource, Renderer
-from cpabmm_core.inference.transfer import TransferMode, transfer_keypoints
+from cpabmm_core.inference.transfer import TransferMode, check_mode, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 
 
@@ -46,11 +46,11 @@ class Animator:
             size: side of the output; None takes the model's frame size.
 
         Raises:
-            ConfigError: an unknown mode or precision, or a size or batch size below 1.
+            ConfigError: an unknown mode or precision, mode ``avd`` with a model that has no network
+                for it, or a size or batch size below 1.
             ResourceError: there is no such device.
         """
-        if mode not in ("standard", "relative"):
-            raise ConfigError(f"mode {mode}: unknown; take standard or relative")
+        check_mode(mode, model.avd)
         if size is not None and size < 1:
             raise ConfigError(f"size: expected 1 or more pixels, got {size}")
         self._renderer = Renderer(model, device, batch_size, precision)
@@ -92,7 +92,7 @@ class Animator:
             driving = self._keypoints(self._renderer.read(batch))
             if reference is None:
                 reference = driving[:1]
-            poses = transfer_keypoints(self._mode, source.keypoints, driving, reference)
+            poses = self._poses(source.keypoints, driving, reference)
             yield from to_frames(resize(source.draw(poses), self.size))
 
     @torch.no_grad()
@@ -101,3 +101,13 @@ class Animator:
         images: Tensor,  # (B, 3, S, S) in [0, 1]
     ) -> Tensor:  # (B, N, 2) in [-1, 1]
         return self._renderer.model.keypoints(images)
+
+    @torch.no_grad()
+    def _poses(
+        self,
+        source: Tensor,  # (1, N, 2) in [-1, 1]
+        driving: Tensor,  # (B, N, 2) in [-1, 1]
+        reference: Tensor,  # (1, N, 2) in [-1, 1]
+    ) -> Tensor:  # (B, N, 2)
+        avd = self._renderer.model.avd
+        return transfer_keypoints(self._mode, source, driving, reference, avd)

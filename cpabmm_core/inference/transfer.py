@@ -1,16 +1,33 @@
 """How the pose of the driving frames becomes a pose of the source's object."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.models.avd import AvdNetwork
 
-TransferMode = Literal["standard", "relative"]
+TransferMode = Literal["standard", "relative", "avd"]
 
 # A hull smaller than a square of a hundredth of the frame's side says nothing about the object.
 _SMALLEST_AREA = 0.02**2
+
+
+def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:
+    """Check that poses can be transferred in this mode with a model's avd network or without one.
+
+    Raises:
+        ConfigError: an unknown mode, or mode ``avd`` without a network.
+    """
+    modes = get_args(TransferMode)
+    if mode not in modes:
+        raise ConfigError(f"mode {mode}: unknown; take {', '.join(modes[:-1])} or {modes[-1]}")
+    if mode == "avd" and avd is None:
+        raise ConfigError(
+            "mode avd: the model has no avd network; train one with `cpabmm train --stage avd`, or "
+            "take mode relative"
+        )
 
 
 def transfer_keypoints(
@@ -18,26 +35,32 @@ def transfer_keypoints(
     source: Tensor,  # (1, N, 2) in [-1, 1]
     driving: Tensor,  # (B, N, 2) in [-1, 1]
     reference: Tensor,  # (1, N, 2) in [-1, 1]
+    avd: AvdNetwork | None = None,
 ) -> Tensor:  # (B, N, 2)
-    """Poses for the source's object; may leave [-1, 1] in mode ``relative``.
+    """Poses for the source's object; may leave [-1, 1] in modes ``relative`` and ``avd``.
 
     Convention: (x, y), -1 and 1 are the centres of the first and last pixel.
 
     Args:
         mode: ``standard`` takes the driving keypoints as they are; ``relative`` adds to those of
             the source the movement since the reference frame, scaled by the square root of the
-            ratio of the areas of their convex hulls (by 1 where a hull has next to no area).
+            ratio of the areas of their convex hulls (by 1 where a hull has next to no area);
+            ``avd`` lets a network put the driving pose on the shape of the source's object.
         source: keypoints of the source image.
         driving: keypoints of the driving frames.
-        reference: keypoints of the driving frame whose pose is that of the source.
+        reference: keypoints of the driving frame whose pose is that of the source; for mode
+            ``relative`` alone.
+        avd: the network of mode ``avd``, in eval mode.
 
     Raises:
-        ConfigError: an unknown mode.
+        ConfigError: an unknown mode, or mode ``avd`` without a network.
     """
+    check_mode(mode, avd)
     if mode == "standard":
         return driving
-    if mode != "relative":
-        raise ConfigError(f"mode {mode}: unknown; take standard or relative")
+    if mode == "avd" and avd is not None:
+        moved: Tensor = avd(source.expand_as(driving), driving)
+        return moved
     source_area, reference_area = hull_area(source[0]), hull_area(reference[0])
     scale = 1.0
     if min(source_area, reference_area) > _SMALLEST_AREA:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
+from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.inpainting import InpaintingNetwork
@@ -28,6 +29,7 @@ class AnimationModel(nn.Module):
         candidate_motion: CandidateMotion,
         dense_motion: DenseMotionNetwork,
         inpainting: InpaintingNetwork,
+        avd: AvdNetwork | None = None,
         *,
         frame_size: int,
     ) -> None:
@@ -37,6 +39,7 @@ class AnimationModel(nn.Module):
         self.candidate_motion = candidate_motion
         self.dense_motion = dense_motion
         self.inpainting = inpainting
+        self.avd = avd
         self.frame_size = frame_size
 
     @property
@@ -70,8 +73,7 @@ class AnimationModel(nn.Module):
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
         background: Tensor | None = None,  # (B, 3, 3), None for a background at rest
         *,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
+        drop: Tensor | None = None,  # (B, K) bool
     ) -> Motion:
         """Estimate the flow from the source to each driving pose.
 
@@ -80,8 +82,7 @@ class AnimationModel(nn.Module):
             kp_source: its keypoints.
             kp_driving: the poses.
             background: affine motion of the background, from driving to source.
-            dropout: probability with which each candidate except the background is left out.
-            generator: source of the random numbers for `dropout`.
+            drop: candidates to leave out, the background first among the K.
         """
         batch = kp_driving.shape[0]
         kp_source = kp_source.expand_as(kp_driving)
@@ -92,9 +93,6 @@ class AnimationModel(nn.Module):
         if background is not None:
             rest = apply_affine(background.to(moved.dtype), rest)
         candidates = torch.cat((rest[:, None], moved), dim=1)
-        drop = None
-        if dropout > 0:
-            drop = _draw_drop_mask(candidates.shape[:2], dropout, generator).to(moved.device)
         motion: Motion = self.dense_motion(source, kp_source, kp_driving, candidates, drop)
         return motion
 
@@ -108,15 +106,3 @@ class AnimationModel(nn.Module):
         if features is None:
             features = self.inpainting.encode(source)
         return self.inpainting.render(source, features, motion)
-
-
-def _draw_drop_mask(
-    shape: tuple[int, ...],  # (B, K)
-    probability: float,
-    generator: torch.Generator | None,
-) -> Tensor:  # (B, K) bool
-    """Candidates to leave out; never the first one, the background."""
-    device = generator.device if generator is not None else None
-    drop = torch.rand(shape, generator=generator, device=device) < probability
-    drop[:, 0] = False
-    return drop

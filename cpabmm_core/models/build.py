@@ -2,10 +2,11 @@
 
 import math
 
-from cpabmm_core.config import Config, CpabConfig, ModelConfig
+from cpabmm_core.config import AvdConfig, Config, CpabConfig, ModelConfig
 from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.inpainting import InpaintingNetwork
@@ -32,7 +33,7 @@ def build_model(config: Config) -> AnimationModel:
         candidate_motion,
         DenseMotionNetwork(
             candidates=1 + candidate_motion.count,
-            keypoints=keypoints.groups * keypoints.points_per_group,
+            keypoints=_keypoint_count(model),
             block_expansion=model.dense_motion.block_expansion,
             max_features=model.dense_motion.max_features,
             blocks=model.dense_motion.blocks,
@@ -44,8 +45,18 @@ def build_model(config: Config) -> AnimationModel:
             model.inpainting.max_features,
             model.inpainting.down_blocks,
         ),
+        None if model.avd is None else build_avd(model, model.avd),
         frame_size=frame_size,
     )
+
+
+def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
+    """Build the network of mode ``avd`` for a model, which may have none yet."""
+    return AvdNetwork(_keypoint_count(model), avd.id_bottle_size, avd.pose_bottle_size)
+
+
+def _keypoint_count(model: ModelConfig) -> int:
+    return model.keypoints.groups * model.keypoints.points_per_group
 
 
 def _candidate_motion(model: ModelConfig) -> CandidateMotion:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.media_files import packet_times, write_test_video
+from _helpers.tiny_model import tiny_config, tiny_model
 from PIL import Image
 
 import cpabmm_core
+from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.media.video import VideoReader
 
 GREY = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
@@ -55,6 +57,19 @@ def test_the_modes_and_precisions_reach_the_animator(
     options = ("--mode", "standard", "--precision", "bf16", "--batch-size", "3")
     output_of(*animate(folder, checkpoint, *options))
     assert made == [("standard", {"precision": "bf16", "batch_size": 3})]
+
+
+def test_mode_avd_needs_a_model_with_the_network(
+    folder: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert_fails(4, "-q", *animate(folder, checkpoint, "--mode", "avd"), words="--stage avd")
+    assert {path.name for path in folder.iterdir()} == {"s.png", "d.mp4"}
+    with_avd = tmp_path_factory.mktemp("avd") / "avd.safetensors"
+    config = tiny_config(**{"model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4}})
+    save_checkpoint(with_avd, tiny_model(config), config, record={})
+    document = document_of(*animate(folder, with_avd, "--mode", "avd"))
+    assert (document["mode"], document["frames"]) == ("avd", 5)
+    assert packet_times(folder / "o.mp4") == packet_times(folder / "d.mp4")
 
 
 def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:

@@ -3,6 +3,8 @@ from pathlib import Path
 from _helpers.command_line import assert_fails, document_of, output_of
 from _helpers.tiny_model import tiny_config, tiny_model
 
+from cpabmm_core.checkpoint.format import save_checkpoint
+
 PARTS = ("keypoint_detector", "background_predictor", "dense_motion", "inpainting")
 
 
@@ -12,6 +14,7 @@ def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
     assert document["checkpoint"] == str(checkpoint)
     assert document["bytes"] == checkpoint.stat().st_size
     assert (document["kind"], document["frame_size"], document["keypoints"]) == ("cpab", 32, 6)
+    assert document["modes"] == ["standard", "relative"]
     total = sum(weights.numel() for weights in model.parameters())
     assert document["parameters"]["total"] == total
     for part in PARTS:
@@ -19,6 +22,17 @@ def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
         assert document["parameters"][part] == numbers
     assert document["config"] == tiny_config().model_dump(mode="json")
     assert document["record"] == {"steps": 7, "seed": 0}
+
+
+def test_it_says_whether_mode_avd_can_be_had(tmp_path: Path) -> None:
+    path, config = tmp_path / "avd.safetensors", tiny_config(**{"model.avd": {}})
+    model = tiny_model(config)
+    assert model.avd is not None
+    save_checkpoint(path, model, config, record={})
+    document = document_of("info", path)
+    assert document["modes"] == ["standard", "relative", "avd"]
+    numbers = sum(weights.numel() for weights in model.avd.parameters())
+    assert document["parameters"]["avd"] == numbers
 
 
 def test_without_json_it_is_lines_of_names_and_values(checkpoint: Path) -> None:

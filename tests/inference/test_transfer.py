@@ -7,6 +7,7 @@ import torch
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.inference.transfer import hull_area, transfer_keypoints
+from cpabmm_core.models.avd import AvdNetwork
 
 GOLDEN = Path(__file__).parents[1] / "data" / "transfer" / "tpsmm.npz"
 
@@ -68,8 +69,24 @@ def test_a_hull_without_area_does_not_scale(flat: torch.Tensor) -> None:
     )
 
 
+@torch.no_grad()
+def test_avd_takes_the_shape_of_the_source_and_the_pose_of_each_driving_frame() -> None:
+    network = AvdNetwork(50, 4, 4).double().eval()
+    source, driving = cloud(0), cloud(1, batch=3)
+    ours = transfer_keypoints("avd", source, driving, cloud(2), network)
+    assert ours.shape == driving.shape
+    for pose, moved in zip(driving.split(1), ours.split(1), strict=True):
+        torch.testing.assert_close(moved, network(source, pose))
+    assert not torch.allclose(ours[0], ours[1])
+
+
+def test_avd_without_a_network_names_the_cure() -> None:
+    with pytest.raises(ConfigError, match=r"no avd network; train one with .*--stage avd"):
+        transfer_keypoints("avd", cloud(0), cloud(1), cloud(2))
+
+
 def test_an_unknown_mode_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"mode absolute: unknown; take standard or relative"):
+    with pytest.raises(ConfigError, match=r"mode absolute: unknown; take standard, relative or"):
         transfer_keypoints("absolute", cloud(0), cloud(1), cloud(2))  # type: ignore[arg-type]
 
 

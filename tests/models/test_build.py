@@ -67,6 +67,17 @@ def test_sizes_and_names_that_do_not_fit_are_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
+    assert tiny_model().avd is None
+    config = tiny_config(**{"model.avd": {"id_bottle_size": 3, "pose_bottle_size": 5}})
+    avd = tiny_model(config).avd
+    assert avd is not None
+    shapes = {name: tuple(weights.shape) for name, weights in avd.named_parameters()}
+    assert shapes["id_encoder.9.weight"] == (3, 1024)
+    assert shapes["pose_encoder.9.weight"] == (5, 1024)
+    assert shapes["decoder.9.weight"] == (2 * 6, 256)
+
+
 def test_the_papers_solver_can_be_had() -> None:
     changes = {"model.cpab.solver": "adam", "model.cpab.implicit_gradient": False}
     model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 2}))

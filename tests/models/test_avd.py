@@ -1,0 +1,69 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from _helpers.drawn_weights import draw
+from torch import Tensor
+
+from cpabmm_core.models.avd import AvdNetwork
+
+DATA = Path(__file__).parents[1] / "data" / "avd"
+TOLERANCE = 1e-5
+"""Measured: 5e-8."""
+
+
+def shapes(model: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = json.loads((DATA / "shapes.json").read_text())[model]
+    return found
+
+
+@pytest.fixture(scope="module")
+def golden() -> Mapping[str, Tensor]:
+    with np.load(DATA / "tpsmm.npz") as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays}
+
+
+@pytest.fixture(scope="module")
+def network() -> AvdNetwork:
+    network = AvdNetwork(50, id_bottle_size=16, pose_bottle_size=16)
+    drawn = {key: draw(f"avd_network.{key}", shape) for key, shape in shapes("narrow").items()}
+    network.load_state_dict(drawn)
+    return network.eval()
+
+
+@torch.inference_mode()
+def test_it_agrees_with_tpsmm(network: AvdNetwork, golden: Mapping[str, Tensor]) -> None:
+    ours = network(golden["kp_source"], golden["kp_driving"])
+    torch.testing.assert_close(ours, golden["kp_avd"], rtol=0, atol=TOLERANCE)
+    swapped = network(golden["kp_driving"], golden["kp_source"])
+    assert (swapped - golden["kp_avd"]).abs().max() > 100 * TOLERANCE
+
+
+def test_the_tensors_are_those_of_the_published_models() -> None:
+    ours = {name: list(tensor.shape) for name, tensor in AvdNetwork(50).state_dict().items()}
+    assert ours == shapes("published")
+
+
+@torch.inference_mode()
+def test_poses_of_a_batch_do_not_touch_each_other(
+    network: AvdNetwork, golden: Mapping[str, Tensor]
+) -> None:
+    poses = torch.cat([golden["kp_driving"], golden["kp_source"], golden["kp_avd"]])
+    together = network(golden["kp_source"].expand_as(poses), poses)
+    assert together.shape == (3, 50, 2)
+    for pose, moved in zip(poses.split(1), together.split(1), strict=True):
+        torch.testing.assert_close(moved, network(golden["kp_source"], pose))
+
+
+def test_every_parameter_is_taught() -> None:
+    network = AvdNetwork(6, 3, 5)
+    identity, pose = torch.rand(2, 4, 6, 2)
+    network(identity, pose).square().sum().backward()
+    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
+    assert len(layers) == 12
+    for layer in layers:
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.abs().max() > 0

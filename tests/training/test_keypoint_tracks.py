@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from _helpers.media_files import write_test_video
+from _helpers.moving_square import moving_square
+from _helpers.tiny_model import tiny_config, tiny_model
+from PIL import Image
+from torch import Tensor
+
+from cpabmm_core.config import DataConfig
+from cpabmm_core.data.clip_set import open_clips
+from cpabmm_core.errors import DataError
+from cpabmm_core.inference.frames import to_model_input
+from cpabmm_core.inference.renderer import Renderer
+from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
+
+MIRRORED = tiny_config().data
+PLAIN = tiny_config(**{"data.augment": {"horizontal_flip": False}}).data
+REFUSE = tiny_config(**{"data.on_error": "refuse"}).data
+
+
+def numbered(lengths: list[int], versions: int) -> list[Tensor]:
+    """Tracks whose only keypoint says where it is from: clip + version / 10, frame."""
+    tracks = []
+    for clip, length in enumerate(lengths):
+        frames = torch.arange(length).expand(versions, length)
+        origin = clip + torch.arange(versions)[:, None].expand(versions, length) / 10
+        tracks.append(torch.stack((origin, frames), dim=2)[:, :, None])
+    return tracks
+
+
+@pytest.mark.parametrize("versions", [1, 2])
+def test_pairs_are_two_frames_of_one_clip_in_one_version(versions: int) -> None:
+    lengths = [2, 5, 3]
+    tracks = KeypointTracks(numbered(lengths, versions))
+    assert (len(tracks), tracks.frames) == (3, 10)
+    one, other = tracks.pairs(2000, np.random.default_rng(0))
+    assert one.shape == other.shape == (2000, 1, 2)
+    assert torch.equal(one[..., 0], other[..., 0])
+    assert not (one[..., 1] == other[..., 1]).any()
+    drawn = {
+        (*origin, frame)
+        for pair in (one, other)
+        for origin, frame in zip(
+            [(round(x), round(10 * (x - round(x)))) for x in pair[:, 0, 0].tolist()],
+            pair[:, 0, 1].tolist(),
+            strict=True,
+        )
+    }
+    assert drawn == {
+        (clip, version, frame)
+        for clip, length in enumerate(lengths)
+        for version in range(versions)
+        for frame in range(length)
+    }
+
+
+def test_every_clip_is_drawn_as_often_whatever_its_length() -> None:
+    tracks = KeypointTracks(numbered([2, 200], 1))
+    one, _ = tracks.pairs(4000, np.random.default_rng(0))
+    assert one[..., 0].mean().item() == pytest.approx(0.5, abs=0.04)  # 5 standard deviations
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A strip of 3 frames and a video of 40, more than are detected at a time."""
+    strip = np.concatenate(moving_square(3, height=40, width=40), axis=1)
+    Image.fromarray(strip).save(tmp_path / "a.png")
+    write_test_video(tmp_path / "b.mp4", frames=40, options={"g": "8"})
+    return tmp_path
+
+
+def detect(folder: Path, config: DataConfig) -> tuple[list[Tensor], list[str]]:
+    messages: list[str] = []
+    clips = open_clips(folder, config.on_error, messages.append)
+    tracks = list(detect_tracks(Renderer(tiny_model()), clips, config, messages.append))
+    return tracks, messages
+
+
+def test_tracks_are_what_the_detector_finds_in_each_frame_and_in_its_mirror(folder: Path) -> None:
+    model = tiny_model()
+    tracks, messages = detect(folder, MIRRORED)
+    assert [track.shape for track in tracks] == [(2, 3, 6, 2), (2, 40, 6, 2)]
+    assert not messages
+    for track, clip in zip(tracks, open_clips(folder, "refuse", print), strict=True):
+        for index, frame in enumerate(clip.clip.read(range(track.shape[1]))):
+            image = to_model_input(frame, model.frame_size, torch.device("cpu"))
+            with torch.no_grad():
+                expected = torch.cat([model.keypoints(image), model.keypoints(image.flip(3))])
+            torch.testing.assert_close(track[:, index], expected)
+    mirrored = tracks[1][0] * torch.tensor([-1.0, 1.0])
+    assert not torch.allclose(tracks[1][1], mirrored, atol=0.05)
+
+
+def test_without_flips_frames_are_detected_once(folder: Path) -> None:
+    both, _ = detect(folder, MIRRORED)
+    tracks, _ = detect(folder, PLAIN)
+    for track, versions in zip(tracks, both, strict=True):
+        torch.testing.assert_close(track, versions[:1])
+
+
+def spoil(video: Path) -> None:
+    """Damage in the middle, which nobody sees before it is decoded."""
+    data = bytearray(video.read_bytes())
+    middle = slice(len(data) // 3, len(data) // 2)
+    data[middle] = bytes(len(data[middle]))
+    video.write_bytes(data)
+
+
+def test_a_damaged_clip_is_named_and_left_out_or_refused(folder: Path) -> None:
+    spoil(folder / "b.mp4")
+    assert len(open_clips(folder, "refuse", print)) == 2
+    tracks, messages = detect(folder, MIRRORED)
+    assert [track.shape[1] for track in tracks] == [3]
+    assert "b.mp4" in "".join(messages)
+    with pytest.raises(DataError, match=r"b\.mp4.*data\.on_error=skip"):
+        detect(folder, REFUSE)
+
+
+def test_only_damaged_clips_are_an_error(folder: Path) -> None:
+    (folder / "a.png").unlink()
+    spoil(folder / "b.mp4")
+    with pytest.raises(DataError, match=r"b\.mp4"):
+        detect(folder, MIRRORED)
