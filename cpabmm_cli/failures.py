@@ -9,6 +9,7 @@ from typing import ParamSpec
 import typer
 
 from cpabmm_cli.console import terminal
+from cpabmm_cli.processes import leave_word
 from cpabmm_core.errors import (
     CheckpointError,
     ConfigError,
@@ -16,12 +17,14 @@ from cpabmm_core.errors import (
     DataError,
     MediaError,
     ResourceError,
+    TrainingStopped,
 )
 
 P = ParamSpec("P")
 
 RUN_FAILED = 1
 INTERRUPTED = 130
+_SIGNALLED = 128
 _CODES: dict[type[CpabmmError], int] = {
     MediaError: 3,
     DataError: 3,
@@ -48,20 +51,27 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            terminal.error("interrupted")
+            _tell("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if terminal.debug:
                 terminal.traceback(error)
             code, message = explain(error)
-            terminal.error(message)
+            _tell(message)
             raise typer.Exit(code) from None
 
     return run
 
 
+def _tell(message: str) -> None:
+    if not leave_word(message):
+        terminal.error(message)
+
+
 def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the line for an error."""
+    if isinstance(error, TrainingStopped):
+        return _SIGNALLED + error.signal, str(error)
     if isinstance(error, CpabmmError):
         codes = [code for kind, code in _CODES.items() if isinstance(error, kind)]
         return (codes or [RUN_FAILED])[0], str(error)

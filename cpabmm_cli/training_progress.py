@@ -44,13 +44,12 @@ class TrainingProgress:
         self._bar.start()
         self._bar.reset(self._task, total=total_steps, completed=first_step)
 
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
+    def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
         """`step` steps are done; show what the last one lost."""
         now = monotonic()
         speed = (step - self._first) / max(now - self._started, 1e-9)
-        state = f"{speed:.2f} steps/s  " + "  ".join(
-            f"{name} {value:.4g}" for name, value in losses.items()
-        )
+        named = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        state = f"{speed:.2f} steps/s  data {data_share:.0%}  {named}"
         self._bar.note = state
         self._bar.update(self._task, completed=step)
         if not self._terminal.is_interactive and (
@@ -59,6 +58,13 @@ class TrainingProgress:
             self._last_line = now
             left = (self._total - step) / speed
             self._terminal.say(f"step {step}/{self._total}  {left:.0f} s left  {state}")
+
+    def validation(self, step: int, l1: float, standing_still: float) -> None:
+        """The test videos were reconstructed."""
+        self._terminal.say(
+            f"step {step}: test l1 {l1:.5f}, standing still {standing_still:.5f}, "
+            f"ratio {l1 / max(standing_still, 1e-12):.3f}"
+        )
 
     def message(self, text: str) -> None:
         """Something the person should know."""

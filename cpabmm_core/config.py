@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cpabmm_core.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+_EXTENDS = "extends"
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -44,6 +45,10 @@ class DataConfig(_Section):
     """Side of the square training frames, in pixels; also the size at which motion is estimated."""
     repeats: Positive = 1
     """How often each video is drawn in one epoch."""
+    cache_mb: Annotated[int, Field(ge=0)] = 1024
+    """Memory for decoded frames in each process that reads data, in MiB; 0 keeps none."""
+    on_error: Literal["skip", "refuse"] = "skip"
+    """Clips that cannot be read: ``skip`` names them and goes on without; ``refuse`` stops."""
     augment: AugmentConfig = AugmentConfig()
 
 
@@ -97,6 +102,15 @@ class InpaintingConfig(_Section):
     down_blocks: Positive = 3
 
 
+class AvdConfig(_Section):
+    """Network that puts the driving pose on the shape of the source's object."""
+
+    id_bottle_size: Positive = 128
+    """Numbers that tell the shape of an object."""
+    pose_bottle_size: Positive = 128
+    """Numbers that tell a pose."""
+
+
 class ModelConfig(_Section):
     """The animation model."""
 
@@ -106,6 +120,31 @@ class ModelConfig(_Section):
     cpab: CpabConfig = CpabConfig()
     dense_motion: DenseMotionConfig = DenseMotionConfig()
     inpainting: InpaintingConfig = InpaintingConfig()
+    avd: AvdConfig | None = None
+    """What mode ``avd`` needs; trained last, with the rest of the model as it is."""
+
+
+class SamConfig(_Section):
+    """The frozen Segment Anything model of the keypoint-semantic loss."""
+
+    model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
+    weights: Path | None = None
+    """File with its weights; null looks in torch's cache, else downloads them."""
+    image_size: Annotated[int, Field(gt=0, multiple_of=16)] = 1024
+    """Side in pixels at which images are embedded; 1024 as trained, less is an approximation."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Of the image encoder."""
+
+
+class DinoConfig(_Section):
+    """The frozen DINO vision transformer of the structure loss."""
+
+    model: str = "vit_base_patch8_224.dino"
+    """Name of a DINO model in timm."""
+    weights: Path | None = None
+    """File with its weights; null looks in the hub's cache, else downloads them."""
+    form: Literal["frobenius", "mean_square"] = "frobenius"
+    """``frobenius``: norm of the difference, as the paper says; ``mean_square``: as its code."""
 
 
 class LossesConfig(_Section):
@@ -120,6 +159,12 @@ class LossesConfig(_Section):
     warp: Weight = 10.0
     equivariance: Weight = 10.0
     background: Weight = 10.0
+    semantic: Weight = 0.0
+    """Keypoints mean the same in both frames to Segment Anything (paper, Eq. 8); the paper: 1."""
+    sam: SamConfig = SamConfig()
+    structure: Weight = 0.0
+    """Self-similarity of the generated and the driving frame's DINO keys; the paper: 0.1."""
+    dino: DinoConfig = DinoConfig()
 
 
 class CandidateDropoutConfig(_Section):
@@ -136,6 +181,9 @@ class TrainingConfig(_Section):
 
     epochs: Positive = 100
     batch_size: Positive = 8
+    """Pairs at a time in each process."""
+    accumulation: Positive = 1
+    """Batches whose gradients make one step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: Weight = 1e-4
@@ -147,10 +195,44 @@ class TrainingConfig(_Section):
     background_from_epoch: Weight = 0
     seed: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=0)] = 0
-    mixed_precision: Literal["no", "fp16", "bf16"] = "no"
+    mixed_precision: Annotated[
+        Literal["no", "fp16", "bf16"],
+        BeforeValidator(lambda value: "no" if value is False else value),  # YAML reads no as false
+    ] = "no"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the moving average of the weights, which becomes the result; 0 keeps none."""
+    channels_last: bool = False
+    """Memory layout that suits the convolutions of most GPUs, and of CPUs with bf16."""
+    compile: bool = False
+    """Compile the networks with torch.compile; worth it for long runs on a GPU."""
     log_every: Positive = 50
     checkpoint_every: Positive = 1000
+    keep_states: Positive = 2
+    """Saved states that stay."""
     panel_every: Positive = 1000
+    validate_every: Positive = 1000
+    """Steps between two reconstructions of the test videos, which find the best checkpoint."""
+    validation_frames: Positive = 4
+    """Frames of each test video that are reconstructed."""
+    trackers: tuple[str, ...] | None = None
+    """Trackers of Accelerate by name, e.g. wandb; null takes TensorBoard if it is installed."""
+
+
+class AvdTrainingConfig(_Section):
+    """The optimisation of the avd network, on the keypoints of a trained model."""
+
+    epochs: Positive = 100
+    repeats: Positive = 150
+    """How often each video is drawn in one epoch."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    milestones: tuple[float, ...] = (70, 90)
+    """Epochs after which the learning rate is multiplied by `milestone_factor`."""
+    milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    random_scale: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Largest share by which a pose is stretched or shrunk along x and y, to hide its shape."""
+    log_every: Positive = 100
+    checkpoint_every: Positive = 10000
 
 
 class Config(_Section):
@@ -160,6 +242,7 @@ class Config(_Section):
     model: ModelConfig = ModelConfig()
     losses: LossesConfig = LossesConfig()
     training: TrainingConfig = TrainingConfig()
+    avd: AvdTrainingConfig = AvdTrainingConfig()
 
 
 def shipped_configs() -> list[str]:
@@ -174,13 +257,14 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Conf
     """Read a configuration by shipped name or by path, then apply ``key=value`` overrides.
 
     Args:
-        name_or_path: a name from `shipped_configs`, or the path of a YAML file.
+        name_or_path: a name from `shipped_configs`, or the path of a YAML file. A file with the key
+            ``extends`` holds only what differs from the configuration of that name or path.
         overrides: dotted keys with YAML values, for example ``training.batch_size=4``.
 
     Raises:
         ConfigError: no such configuration, malformed YAML, unknown key or wrong value.
     """
-    values = _parse(_read_text(name_or_path), str(name_or_path))
+    values = _read_values(name_or_path)
     for override in overrides:
         _set(values, override)
     return config_from_dict(values, str(name_or_path))
@@ -197,6 +281,31 @@ def config_from_dict(values: dict[str, Any], origin: str) -> Config:
 def dump_config(config: Config) -> str:
     """The configuration as YAML that `load_config` reads back to an equal one."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_values(name_or_path: str | Path, derived: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The file's values, laid over those of the configuration that it ``extends``, if any."""
+    origin = str(name_or_path)
+    if origin in derived:
+        raise ConfigError(f"{origin}: extends itself ({' -> '.join((*derived, origin))})")
+    values = _parse(_read_text(name_or_path), origin)
+    base = values.pop(_EXTENDS, None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ConfigError(f"{origin}: {_EXTENDS}: expected a configuration's name, got {base!r}")
+    return _merged(_read_values(base, (*derived, origin)), values)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _read_text(name_or_path: str | Path) -> str:

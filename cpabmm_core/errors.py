@@ -33,5 +33,13 @@ class ResourceError(CpabmmError):
     """Memory, disk or a device ran out or is missing (exit code 5)."""
 
 
+class TrainingStopped(CpabmmError):
+    """Training was asked to stop, and did so in good order (exit code 128 + signal)."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
 class TrainingError(CpabmmError):
     """Training cannot go on, for instance because a loss is not finite (exit code 1)."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cpabmm_core.config import (
+    BackgroundConfig,
     Config,
     config_from_dict,
     dump_config,
@@ -38,6 +39,102 @@ def test_defaults_are_the_papers() -> None:
     )
     cpab = Config().model.cpab
     assert (cpab.cells, cpab.global_cells, cpab.boundary) == (4, 6, "free")
+
+
+@pytest.mark.parametrize(
+    ("name", "repeats", "dropout", "background_from", "iterations", "avd"),
+    [
+        ("taichi-256", 300, (0, 0.7), 0, 200, (100, 150, (70, 90))),
+        ("ted-384", 150, (0, 0.5), 0, 100, (30, 500, (20, 25))),
+        ("vox-256", 75, (0.1, 0.3), 10, 100, (200, 300, (140, 180))),
+        ("mgif-256", 50, (0.2, 0.5), None, 100, (100, 50, (70, 90))),
+    ],
+)
+def test_the_sets_have_the_papers_settings(
+    name: str,
+    repeats: int,
+    dropout: tuple[float, float],
+    background_from: float | None,
+    iterations: int,
+    avd: tuple[int, int, tuple[float, ...]],
+) -> None:
+    """Of the paper's code; those that all sets share are the defaults."""
+    config = load_config(name)
+    assert config.data.repeats == repeats
+    assert config.data.frame_size == int(name[-3:])
+    schedule = config.training.candidate_dropout
+    assert (schedule.start, schedule.maximum) == dropout
+    assert (schedule.ramp_epochs, schedule.until_epoch) == (10, 35)
+    assert (config.model.background is None) == (background_from is None)
+    assert config.training.background_from_epoch == (background_from or 0)
+    assert (config.avd.epochs, config.avd.repeats, config.avd.milestones) == avd
+    assert (config.losses.semantic, config.losses.structure) == (1, 0.1)
+    assert load_config(f"{name}-adam").model.cpab.iterations == iterations
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_file_that_extends_another_holds_what_differs_only(tmp_path: Path) -> None:
+    own = write(
+        tmp_path / "own.yaml",
+        "extends: vox-256\n"
+        "model: {cpab: {cells: 3}, background: null}\n"
+        "training: {candidate_dropout: {maximum: 0.9}}\n",
+    )
+    config, base = load_config(own), load_config("vox-256")
+    assert config.model.cpab == base.model.cpab.model_copy(update={"cells": 3})
+    assert config.model.background is None
+    assert config.training.candidate_dropout.maximum == 0.9
+    assert config.training.candidate_dropout.start == 0.1
+    assert (config.data, config.losses) == (base.data, base.losses)
+
+
+def test_chains_of_files_and_values_in_place_of_sections(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.yaml", "training: {batch_size: 3, workers: 1, seed: 4}")
+    second = write(tmp_path / "second.yaml", f"extends: {first}\ntraining: {{workers: 2}}")
+    third = write(
+        tmp_path / "third.yaml", f"extends: {second}\nmodel: {{background: {{backbone: a}}}}"
+    )
+    last = write(tmp_path / "last.yaml", f"extends: {third}\nmodel: {{background: null}}")
+    config = load_config(last, ["training.seed=5"])
+    training = config.training
+    assert (training.batch_size, training.workers, training.seed) == (3, 2, 5)
+    assert load_config(third).model.background == BackgroundConfig(backbone="a")
+    assert config.model.background is None
+
+
+def test_files_that_extend_each_other_in_a_circle(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    write(one, f"extends: {two}")
+    write(two, f"extends: {one}")
+    with pytest.raises(ConfigError, match="extends itself") as caught:
+        load_config(one)
+    assert f"({one} -> {two} -> {one})" in str(caught.value)
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_config(write(one, f"extends: {one}"))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("vox256", "vox256: no such configuration; did you mean vox-256"),
+        ("[vox-256]", r"extends: expected a configuration's name, got \['vox-256'\]"),
+        ("3", "extends: expected a configuration's name, got 3"),
+    ],
+)
+def test_bases_that_there_are_not(base: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(write(tmp_path / "own.yaml", f"extends: {base}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_keys_beside_a_base_are_named(tmp_path: Path) -> None:
+    own = write(tmp_path / "own.yaml", "extends: vox-256\ntraining: {batchsize: 2}")
+    with pytest.raises(ConfigError, match=r"own\.yaml: unknown key training\.batchsize; did you"):
+        load_config(own)
 
 
 def test_overrides_win_over_the_file() -> None:

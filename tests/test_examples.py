@@ -10,6 +10,7 @@ from _helpers.command_line import output_of
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
 
@@ -123,3 +124,19 @@ def test_augmentation_warps_a_picture_and_its_mask_alike(
     np.testing.assert_array_equal(read_image("again.png")[:192], sheet[:192])
     Image.fromarray(disc[:-1]).save("lower.png")
     assert run_example("augment_images.py", "disc.png", "--mask", "lower.png").exit_code == 2
+
+
+def test_panel_of_a_model_on_test_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Path("set")
+    write_puppets(data, videos=1, test_videos=3, frames=4, size=96, seed=0, format="strip")
+    outcome = run_example("draw_panel.py", data, "-o", "panel.png", "--pairs", 2)
+    assert outcome.exit_code == 0, outcome.output
+    frame, strip, width = 2 * 96, 95, 6 * (2 * 96 + 2) - 2
+    picture = read_image(Path("panel.png"))
+    assert picture.shape == (2 * (frame + 2 + strip + 10), width, 3)
+    assert picture[:, :frame].std() > 20
+
+    outcome = run_example("draw_panel.py", "none", "-o", "panel.png")
+    assert outcome.exit_code == 2
+    assert "no test videos" in outcome.output

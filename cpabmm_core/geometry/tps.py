@@ -33,6 +33,10 @@ class ThinPlateSpline:
             bent = _kernel(points, self.control_points) @ self.weights
             return points @ self.affine[:, :2] + self.affine[:, 2:] + bent
 
+    def __getitem__(self, part: slice) -> "ThinPlateSpline":
+        """The splines of a part of the batch."""
+        return ThinPlateSpline(self.control_points[part], self.weights[part], self.affine[part])
+
     def flow(
         self,
         height: int,

@@ -11,8 +11,11 @@ class TrainingReporter(Protocol):
     def start(self, total_steps: int, first_step: int) -> None:
         """The run begins after `first_step` steps that were made before."""
 
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """`step` steps are done; the losses of the last one."""
+    def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
+        """`step` steps are done; the losses of the last one, the part of the time spent on data."""
+
+    def validation(self, step: int, l1: float, standing_still: float) -> None:
+        """The test videos were reconstructed with that L1; without motion it is the other."""
 
     def message(self, text: str) -> None:
         """Something the person should know."""
@@ -30,7 +33,10 @@ class Silent:
     def start(self, total_steps: int, first_step: int) -> None:
         """Ignored."""
 
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
+    def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
+        """Ignored."""
+
+    def validation(self, step: int, l1: float, standing_still: float) -> None:
         """Ignored."""
 
     def message(self, text: str) -> None:

@@ -48,20 +48,28 @@ def test_training_off_a_terminal_is_a_line_at_the_end_at_least() -> None:
     with TrainingProgress(made) as reporter:
         reporter.start(4, 2)
         reporter.message("hello")
-        reporter.step(3, {"loss": 1.5})
+        reporter.step(3, {"loss": 1.5}, 0.25)
         reporter.panel(Path("panel.png"))
-        reporter.step(4, {"loss": 1.25, "warp": 0.5})
+        reporter.step(4, {"loss": 1.25, "warp": 0.5}, 0.25)
     hello, panel, last = stream.getvalue().splitlines()
     assert (hello, panel) == ("hello", "panel panel.png")
     assert last.startswith("step 4/4  0 s left  ")
-    assert last.endswith("steps/s  loss 1.25  warp 0.5")
+    assert last.endswith("steps/s  data 25%  loss 1.25  warp 0.5")
+
+
+def test_validation_is_a_line() -> None:
+    made, stream = terminal(interactive=False)
+    with TrainingProgress(made) as reporter:
+        reporter.start(4, 0)
+        reporter.validation(2, 0.03, 0.06)
+    assert stream.getvalue() == "step 2: test l1 0.03000, standing still 0.06000, ratio 0.500\n"
 
 
 def test_training_on_a_terminal_is_a_bar_with_losses_and_messages_above() -> None:
     made, stream = terminal(interactive=True)
     with TrainingProgress(made) as reporter:
         reporter.start(10, 0)
-        reporter.step(1, {f"a rather long name {k}": 1.5 for k in range(5)})
+        reporter.step(1, {f"a rather long name {k}": 1.5 for k in range(5)}, 0.25)
         reporter.message("hello")
         reporter._bar.refresh()
     text = stream.getvalue()
@@ -78,7 +86,7 @@ def test_training_is_silent_when_quiet() -> None:
         with TrainingProgress(made) as reporter:
             reporter.start(1, 0)
             reporter.message("hello")
-            reporter.step(1, {"loss": 1.5})
+            reporter.step(1, {"loss": 1.5}, 0.25)
         assert stream.getvalue() == ""
 
 
@@ -86,6 +94,6 @@ def test_a_resumed_bar_counts_from_the_first_step() -> None:
     made, stream = terminal(interactive=True)
     with TrainingProgress(made) as reporter:
         reporter.start(10, 4)
-        reporter.step(5, {"loss": 1.5})
+        reporter.step(5, {"loss": 1.5}, 0.25)
         reporter._bar.refresh()
     assert "5/10" in stream.getvalue()

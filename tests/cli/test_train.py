@@ -1,13 +1,32 @@
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
-from _helpers.command_line import assert_fails, document_of, output_of, run
+from _helpers.command_line import (
+    assert_fails,
+    assert_leaves_no_file,
+    document_of,
+    output_of,
+    run,
+)
 from _helpers.media_files import write_test_video
-from _helpers.tiny_model import tiny_config
+from _helpers.published_model import write_narrow_model
+from _helpers.tiny_model import tiny_config, tiny_model
+from huggingface_hub import constants
 
+from cpabmm_cli.commands import train as command
+from cpabmm_cli.console import terminal
+from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
-from cpabmm_core.training import loop
+from cpabmm_core.training import avd, loop
+
+SMALL = (
+    *("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel"),
+    *("--device", "cpu"),
+)
 
 
 @pytest.fixture
@@ -26,29 +45,64 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+Calls = list[tuple[tuple[object, ...], dict[str, Any]]]
+
+
+def spy_on(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, result: object) -> Calls:
+    """The calls that the function of the core gets; it returns the result at once."""
+    calls: Calls = []
+
+    def spy(*arguments: object, **options: object) -> object:
+        calls.append((arguments, options))
+        return result
+
+    monkeypatch.setattr(module, name, spy)
+    return calls
+
+
 def test_every_option_reaches_the_core(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    run_folder = tmp_path / "run"
+    calls = spy_on(monkeypatch, loop, "train", run_folder / "model.safetensors")
     seeds: list[int] = []
-
-    def spy(*arguments: object, **options: object) -> Path:
-        calls.append((arguments, options))
-        seeds.append(torch.initial_seed())
-        return tmp_path / "run" / "model.safetensors"
-
-    monkeypatch.setattr(loop, "train", spy)
-    folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
-    options = ("--resume", "auto", "--steps", 9, "--device", "cpu")
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    folders = ("--data", tmp_path / "data", "--out", run_folder)
+    options = ("--resume", "auto", "--steps", 9, "--device", "cpu", "--init-from", "puppets")
     changes = ("--set", "training.batch_size=3", "--set", "training.seed=5")
-    printed = output_of("train", "--config", config, *folders, *options, *changes)
-    assert printed == f"{tmp_path / 'run' / 'model.safetensors'}\n"
+    printed = output_of("train", "--config", config, *folders, *options, *changes, "--offline")
+    assert printed == f"{run_folder / 'model.safetensors'}\n"
     (((settings, *places), given),) = calls
     assert seeds == [5]
     assert settings == tiny_config(**{"training.batch_size": 3, "training.seed": 5})
-    assert places == [tmp_path / "data", tmp_path / "run"]
+    assert places == [tmp_path / "data", run_folder]
     assert given.pop("reporter") is not None
-    assert given == {"resume": "auto", "steps": 9, "device": "cpu"}
+    assert given.pop("stop")() is None
+    assert given == {
+        "resume": "auto",
+        "steps": 9,
+        "device": "cpu",
+        "init_from": "puppets",
+        "allow_download": False,
+    }
+
+
+def test_defaults_of_the_options(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
+    document = document_of("train", "--config", config, *folders)
+    assert document == {"checkpoint": str(tmp_path / "model.safetensors")}
+    ((_, given),) = calls
+    del given["reporter"], given["stop"]
+    assert given == {
+        "resume": None,
+        "steps": None,
+        "device": "auto",
+        "init_from": None,
+        "allow_download": True,
+    }
 
 
 def test_a_run_ends_in_a_checkpoint_that_info_reads(
@@ -69,8 +123,14 @@ def test_a_run_ends_in_a_checkpoint_that_info_reads(
 def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config: Path) -> None:
     folders = ("--data", tmp_path / "none", "--out", tmp_path / "run")
     assert_fails(4, "train", "--config", "no-such", *folders, words="no-such")
-    for change in ("training.batchsize=2", "training.batch_size=none", "training"):
-        assert_fails(4, "train", "--config", config, *folders, "--set", change, words="training")
+    assert_fails(4, "train", "--config", "taichi256", *folders, words="did you mean taichi-256")
+    for change, words in (
+        ("training.batchsize=2", "training.batchsize; did you mean batch_size?"),
+        ("training.batch_size=none", "training.batch_size: "),
+        ("training", "expected key=value"),
+        ("losses.sam.image_size=1000", "losses.sam.image_size: "),
+    ):
+        assert_fails(4, "train", "--config", config, *folders, "--set", change, words=words)
     assert not (tmp_path / "run").exists()
 
 
@@ -81,3 +141,211 @@ def test_a_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
 
 def test_the_required_options_are_required(config: Path) -> None:
     assert run("train", "--config", config).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            "losses.semantic=1",
+            (
+                "sam_vit_b_01ec64.pth",
+                "375 MB",
+                "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
+                "losses.sam.weights",
+                "losses.semantic=0",
+            ),
+        ),
+        (
+            "losses.structure=0.1",
+            (
+                "vit_base_patch8_224.dino",
+                "343 MB",
+                "/timm/vit_base_patch8_224.dino/resolve/main/model.safetensors",
+                "losses.dino.weights",
+                "losses.structure=0",
+            ),
+        ),
+        (
+            "losses.reconstruction_kind=perceptual",
+            (
+                "vgg19-dcbb9e9d.pth",
+                "575 MB",
+                "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+                "losses.vgg_weights",
+                "losses.reconstruction_kind=pixel",
+            ),
+        ),
+    ],
+    ids=["semantic", "structure", "perceptual"],
+)
+def test_offline_names_missing_weights_before_it_reads_data(
+    setting: str,
+    words: tuple[str, ...],
+    tmp_path: Path,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    options = ("--data", tmp_path / "none", "--out", tmp_path / "run", "--device", "cpu")
+    pixels = ("--set", "losses.reconstruction_kind=pixel", "--set", setting)
+    for stage in ((), ("--dry-run",)):
+        for word in words:
+            assert_fails(
+                4,
+                *("--quiet", "train", "--config", config, *options, *pixels, "--offline", *stage),
+                words=word,
+            )
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_first_weights_come_from_a_checkpoint(
+    tmp_path: Path, config: Path, data: Path, checkpoint: Path
+) -> None:
+    """After a step that hardly changes anything they are still those."""
+    result = run(
+        *("train", "--config", config, "--data", data, "--out", tmp_path / "run", "--steps", 1),
+        *(*SMALL, "--set", "training.learning_rate=1e-12", "--init-from", checkpoint),
+    )
+    assert result.exit_code == 0, result.output
+    trained = load_checkpoint(tmp_path / "run" / "model.safetensors").model.state_dict()
+    count = len(trained)
+    assert f"{checkpoint}: took {count} of {count} tensors\n" in result.stderr
+    for name, tensor in load_checkpoint(checkpoint).model.named_parameters():
+        torch.testing.assert_close(trained[name], tensor, rtol=0, atol=1e-9)
+
+
+def test_what_does_not_fit_is_listed(
+    tmp_path: Path, config: Path, data: Path, checkpoint: Path
+) -> None:
+    result = run(
+        *("train", "--config", config, "--data", data, "--out", tmp_path / "run", "--steps", 1),
+        *(*SMALL, "--set", "model.background=null", "--init-from", checkpoint),
+        *("--set", "model.dense_motion.block_expansion=8"),
+    )
+    assert result.exit_code == 0, result.output
+    left, unused = (
+        next(line for line in result.stderr.splitlines() if line.startswith(words))
+        for words in ("left at random (of another shape there): ", "not used (unknown here): ")
+    )
+    assert "dense_motion.contribution_head.weight" in left
+    assert "inpainting" not in left
+    assert "background_predictor (" in unused
+
+
+def test_weights_to_begin_with_that_there_are_not(tmp_path: Path, config: Path, data: Path) -> None:
+    folders = ("--data", data, "--out", tmp_path / "run")
+    command = ("--quiet", "train", "--config", config, *folders, *SMALL, "--init-from")
+    assert_fails(4, *command, tmp_path / "none.pth.tar", words="none.pth.tar: no such file")
+    assert_fails(4, *command, "pupets", words="did you mean puppets")
+    published = write_narrow_model(tmp_path / "narrow.pth.tar")
+    assert_fails(4, *command, published, words="nothing in it fits this model")
+    (tmp_path / "page.pth.tar").write_text("<!DOCTYPE html>")
+    assert_fails(4, *command, tmp_path / "page.pth.tar", words="is a web page")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(
+    tmp_path: Path, config: Path, data: Path
+) -> None:
+    options = ("--data", data, "--out", tmp_path / "run", *SMALL, "--dry-run")
+    changes = ("--set", "data.repeats=5", "--set", "training.epochs=3")
+
+    def dry_runs() -> None:
+        printed = output_of("train", "--config", config, *options, *changes)
+        assert "2 videos, 6 test pairs, on cpu\n" in printed
+        assert "15 steps (5 an epoch)" in printed
+
+        plan = document_of("train", "--config", config, *options, *changes, "--steps", 7)
+        assert (plan["videos"], plan["test_pairs"], plan["device"]) == (2, 6, "cpu")
+        assert (plan["steps"], plan["steps_per_epoch"], plan["processes"]) == (7, 5, 1)
+        trained = sum(p.numel() for p in tiny_model().parameters())
+        assert plan["parameters"] == trained
+        assert 0 <= plan["data_share"] <= 1
+        assert plan["seconds_per_step"] > 0
+        assert plan["memory_bytes"] > 4 * trained
+
+    assert_leaves_no_file(tmp_path, dry_runs)
+
+
+def test_the_avd_stage_needs_a_model(
+    tmp_path: Path, config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = spy_on(monkeypatch, avd, "train_avd", tmp_path / "run" / "model.safetensors")
+    folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
+    command = ("train", "--config", config, *folders, "--stage", "avd")
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "--init-from" in refused.stderr
+    assert run(*command, "--init-from", checkpoint, "--dry-run").exit_code == 2
+    assert not calls
+
+    options = ("--init-from", checkpoint, "--resume", "auto", "--steps", 4, "--device", "cpu")
+    document = document_of(*command, *options)
+    assert document == {"checkpoint": str(tmp_path / "run" / "model.safetensors")}
+    (((settings, *places), given),) = calls
+    assert settings == tiny_config()
+    assert places == [str(checkpoint), tmp_path / "data", tmp_path / "run"]
+    assert given.pop("reporter") is not None
+    assert given.pop("stop")() is None
+    assert given == {"resume": "auto", "steps": 4, "device": "cpu"}
+
+
+def test_the_avd_stage_adds_a_mode_to_a_model(
+    tmp_path: Path, config: Path, data: Path, checkpoint: Path
+) -> None:
+    command = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
+    stage = ("--stage", "avd", "--init-from", checkpoint, "--steps", 2, "--device", "cpu")
+    path = output_of(*command, *stage, "--set", "avd.batch_size=4").strip()
+    assert "avd" in document_of("info", path)["modes"]
+    assert "avd" not in document_of("info", checkpoint)["modes"]
+
+
+class Started:
+    """Stands in for the processes, and notes what they were to run."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        self.asked: list[tuple[Sequence[str], int]] = []
+
+    def __call__(self, arguments: Sequence[str], count: int) -> int:
+        self.asked.append((arguments, count))
+        return self.code
+
+
+@pytest.mark.parametrize("code", [0, 3, 143])
+def test_several_processes_get_the_same_arguments(
+    code: int, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Started(code)
+    monkeypatch.setattr(command, "run_processes", started)
+    calls = spy_on(monkeypatch, loop, "train", tmp_path)
+    arguments = [
+        *("--quiet", "train", "--config", str(config), "--data", "d", "--out", "o"),
+        *("--processes", "2", "--set", "training.seed=5"),
+    ]
+    monkeypatch.setattr("sys.argv", ["cpabmm", *arguments])
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert started.asked == [(arguments, 2)]
+    assert (result.stdout, calls) == ("", [])
+
+    assert run(*arguments, "--set", "training.sed=5").exit_code == 4
+    assert len(started.asked) == 1
+
+
+@pytest.mark.parametrize(("rank", "prints"), [("0", True), ("1", False)])
+def test_of_several_processes_one_prints(
+    rank: str, prints: bool, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(terminal, "quiet", False)  # restored at the end
+    monkeypatch.setattr(command, "run_processes", Started(0))
+    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
+    printed = output_of("train", "--config", config, *folders, "--processes", 2)
+    assert printed == (f"{tmp_path / 'model.safetensors'}\n" if prints else "")
+    assert len(calls) == 1
+    assert terminal.quiet is not prints

@@ -1,0 +1,184 @@
+"""What a training run is made of: accelerator, data, model, losses and optimizer."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from timm.layers.norm_act import convert_sync_batchnorm
+
+from cpabmm_core.config import Config
+from cpabmm_core.data.batches import Batch, PairDataset, read_batches
+from cpabmm_core.data.frames_dataset import FramesDataset, PairSampler
+from cpabmm_core.data.validation_pairs import ValidationPairs, open_validation
+from cpabmm_core.device import resolve_device
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.losses.build import build_losses
+from cpabmm_core.losses.objective import Objective
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.build import build_model
+from cpabmm_core.training.averaging import AveragedModel
+from cpabmm_core.training.initial import take_weights
+from cpabmm_core.training.reporting import TrainingReporter
+from cpabmm_core.training.tracking import chosen_trackers
+
+
+@dataclass(frozen=True)
+class Session:
+    """The parts of a run, ready on their device."""
+
+    config: Config
+    accelerator: Accelerator
+    dataset: FramesDataset
+    validation: ValidationPairs | None
+    sampler: PairSampler
+    model: AnimationModel
+    """The trained model itself, whatever wraps it for training."""
+    objective: torch.nn.Module
+    """Model and losses, as Accelerate prepared them."""
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    record: dict[str, Any]
+    """What checkpoints tell of the run."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which every video is drawn as often as ``data.repeats`` says."""
+        return self.sampler.steps_per_epoch
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """This process's batches of the steps first .. last - 1, on the device."""
+        self.sampler.steps = range(first, last)
+        return self._read(self.dataset, self.sampler)
+
+    def validation_batches(self) -> Iterator[Batch] | None:
+        """This process's share of the test pairs, on the device."""
+        if self.validation is None:
+            return None
+        share = self.validation.batches(
+            self.config.training.batch_size,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
+        return self._read(self.validation, share)
+
+    def _read(self, dataset: PairDataset, batches: Iterable[list[Any]]) -> Iterator[Batch]:
+        read = read_batches(
+            dataset,
+            batches,
+            workers=self.config.training.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
+        return (batch.to(self.accelerator.device) for batch in read)
+
+
+def open_session(
+    config: Config,
+    data: Path,
+    out: Path,
+    *,
+    device: str,
+    init_from: str | Path | None,
+    allow_download: bool,
+    reporter: TrainingReporter,
+) -> Session:
+    """Find all that a run needs and put it together; nothing is written.
+
+    The weights of frozen networks are looked for before any data is read.
+
+    Raises:
+        ConfigError: a setting that cannot be met, or weights that are not at hand.
+        CheckpointError: weights that cannot be read.
+        DataError: the data set is missing, empty or damaged.
+    """
+    accelerator = _accelerator(config, out, device)
+    with accelerator.main_process_first():
+        losses = build_losses(
+            config.losses, allow_download=allow_download, announce=reporter.message
+        )
+    dataset = FramesDataset(data / "train", config.data, reporter.message)
+    validation = open_validation(
+        data / "test",
+        config.data,
+        frames=config.training.validation_frames,
+        report=reporter.message,
+    )
+    model = build_model(config)
+    if init_from is not None:
+        take_weights(model, init_from, reporter.message)
+    _lay_out(model, config, accelerator)
+    training = config.training
+    optimizer = torch.optim.Adam(
+        model.parameters(),
+        lr=training.learning_rate,
+        betas=training.betas,
+        weight_decay=training.weight_decay,
+    )
+    objective, prepared = accelerator.prepare(Objective(model, losses), optimizer)
+    return Session(
+        config=config,
+        accelerator=accelerator,
+        dataset=dataset,
+        validation=validation,
+        sampler=PairSampler(
+            len(dataset),
+            config.data.repeats,
+            training.batch_size,
+            training.seed,
+            accumulation=training.accumulation,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        ),
+        model=model,
+        objective=objective,
+        optimizer=prepared,
+        average=AveragedModel(model, training.ema) if training.ema else None,
+        record={
+            "reconstruction": losses.reconstruction_kind,
+            "seed": training.seed,
+            "device": str(accelerator.device),
+            "processes": accelerator.num_processes,
+            **({} if init_from is None else {"init_from": str(init_from)}),
+        },
+    )
+
+
+def _accelerator(config: Config, out: Path, device: str) -> Accelerator:
+    resolve_device(device)
+    training = config.training
+    # A part that a step leaves out must not keep the processes waiting for its gradient.
+    unused = training.background_from_epoch > 0
+    try:
+        return Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=training.mixed_precision,
+            log_with=chosen_trackers(config) or None,
+            project_dir=out,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
+        )
+    except ValueError as error:  # a precision that the device has not, for instance
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"training.mixed_precision={training.mixed_precision} on {device}: Accelerate refuses "
+            f"({reason}); change one of them"
+        ) from None
+
+
+def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) -> None:
+    """Memory layout, normalisation across processes and compilation, as configured."""
+    training = config.training
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        # torch's own would drop the activations that are part of timm's normalisation layers.
+        convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    if training.channels_last:
+        model.to(memory_format=torch.channels_last)
+    if training.compile:
+        # The geometry between the networks has kernels of its own.
+        parts = (model.keypoint_detector, model.background_predictor, model.dense_motion.hourglass)
+        paint = model.inpainting
+        blocks = (*paint.down_blocks, *paint.residual_blocks, *paint.up_blocks)
+        for part in (*parts, paint.stem, *blocks):
+            if part is not None:
+                part.compile()

@@ -1,0 +1,66 @@
+"""Experiment trackers, through Accelerate."""
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
+
+from cpabmm_core.config import Config
+from cpabmm_core.errors import ConfigError
+
+_PROJECT = "cpabmm"
+_ALL = "all"  # Accelerate's word for all that are installed
+
+
+def chosen_trackers(config: Config) -> list[str]:
+    """Names of the trackers to use: the configured ones, else TensorBoard where it is installed.
+
+    Raises:
+        ConfigError: there is no tracker of that name, or it is not installed.
+    """
+    wanted = config.training.trackers
+    if wanted is None:
+        return ["tensorboard"] if importlib.util.find_spec("tensorboard") else []
+    known, installed = LoggerType.list(), [_ALL, *map(str, get_available_trackers())]
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(
+                f"training.trackers: {name} is unknown to Accelerate; choose from "
+                f"{', '.join(known)}, or take [] for none"
+            )
+        if name not in installed:  # Accelerate would go on without a word
+            raise ConfigError(
+                f"training.trackers: {name} is not installed; install it, or take [] for none"
+            )
+    return list(wanted)
+
+
+def start_trackers(accelerator: Accelerator, config: Config) -> None:
+    """Open the trackers and give them the configuration.
+
+    Raises:
+        ConfigError: a tracker cannot be started.
+    """
+    try:
+        accelerator.init_trackers(_PROJECT, config=_flat(config.model_dump(mode="json")))
+    except Exception as error:  # each tracker fails in its own way: not logged in, no server, ...
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"training.trackers: cannot start {', '.join(chosen_trackers(config))} ({reason}); "
+            "set it up or take training.trackers=[]"
+        ) from None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    """Nested sections as dotted keys, with values that every tracker takes."""
+    flat: dict[str, str | int | float | bool] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            plain = isinstance(value, str | int | float | bool)
+            flat[f"{prefix}{key}"] = value if plain else str(value)
+    return flat

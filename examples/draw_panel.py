@@ -1,0 +1,46 @@
+"""Draw the panel that training draws, of a trained model on the test videos of a data set.
+
+python examples/draw_panel.py DATA --checkpoint puppets -o panel.png
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from cpabmm_core.checkpoint.bundled import find_checkpoint
+from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.data.batches import read_batches
+from cpabmm_core.data.validation_pairs import open_validation
+from cpabmm_core.losses.objective import Outcome
+from cpabmm_core.media.image import write_image
+from cpabmm_core.training.panels import panel
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    data: Annotated[Path, typer.Argument(help="Holds test/, a clip per file or folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
+    checkpoint: Annotated[str, typer.Option(help="A model by name or path.")] = "puppets",
+    pairs: Annotated[int, typer.Option(min=1, max=4, help="Videos to show.")] = 4,
+) -> None:
+    """Write the panel of the first videos, first frame to last, and print its path."""
+    model, config, _ = load_checkpoint(find_checkpoint(checkpoint))
+    found = open_validation(data / "test", config.data, frames=1, report=typer.echo)
+    if found is None:
+        raise typer.BadParameter(f"{data}: no test videos")
+    [batch] = read_batches(found, found.batches(pairs)[:1], workers=0)
+    source, driving = batch.source, batch.driving
+    with torch.inference_mode():
+        kp_source, kp_driving = model.keypoints(torch.cat([source, driving])).chunk(2)
+        motion = model.motion(source, kp_source, kp_driving, model.background(source, driving))
+        outcome = Outcome({}, model.generate(source, motion), motion, kp_source, kp_driving)
+    write_image(output, panel(source, driving, outcome, config.model.keypoints.groups))
+    typer.echo(output)
+
+
+if __name__ == "__main__":
+    app()

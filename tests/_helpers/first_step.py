@@ -1,0 +1,44 @@
+"""The gradients of a run's first step, however many processes share it."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.config import load_config
+from cpabmm_core.data.batches import TimedBatches
+from cpabmm_core.training.loop import Trainer
+from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.session import open_session
+from cpabmm_core.training.state import RunFolder
+
+
+def write_gradients(config: Path, data: Path, out: Path) -> None:
+    """Take the first step and write the gradients that this process has then."""
+    gradients, rank = first_gradients(config, data, out)
+    torch.save(gradients, out / f"gradients-{rank}.pt")
+
+
+def first_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tensor], int]:
+    """The gradients of each parameter by name, and the number of this process."""
+    torch.manual_seed(0)
+    session = open_session(
+        load_config(config),
+        data,
+        out,
+        device="cpu",
+        init_from=None,
+        allow_download=False,
+        reporter=Silent(),
+    )
+    trainer = Trainer(session, RunFolder(out), lambda: None, Silent())
+    session.objective.train()
+    trainer.step(TimedBatches(session.batches(0, 1)), 0)
+    gradients = {
+        name: parameter.grad.clone()
+        for name, parameter in session.model.named_parameters()
+        if parameter.grad is not None
+    }
+    rank: int = session.accelerator.process_index
+    session.accelerator.end_training()
+    return gradients, rank

@@ -1,0 +1,80 @@
+"""Time of one training step by the family of motion: CPAB against TPS, in one run.
+
+    python -m pytest -s tests/benchmarks/bench_training_step.py
+
+The whole step at full width, losses and optimizer included, with pixels for the reconstruction so
+that no weights are needed: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two take
+turns; medians are compared.
+"""
+
+import statistics
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+import torch
+
+from cpabmm_core.config import load_config
+from cpabmm_core.data.batches import Batch
+from cpabmm_core.training.loop import Trainer
+from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.session import open_session
+from cpabmm_core.training.state import RunFolder
+
+ROUNDS = 5
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
+    from cpabmm_core.data.puppets import write_puppets
+
+    cuda = torch.cuda.is_available()
+    size, batch = (256, 8) if cuda else (128, 4)
+    write_puppets(tmp_path, videos=4, test_videos=1, frames=8, size=size, seed=0, format="strip")
+    changes = [
+        f"data.frame_size={size}",
+        f"training.batch_size={batch}",
+        "losses.reconstruction_kind=pixel",
+        "losses.semantic=0",
+        "losses.structure=0",
+        "training.trackers=[]",
+        "training.candidate_dropout.maximum=0",
+        # At half the size the flow is estimated at half of it instead of a quarter.
+        f"model.dense_motion.scale_factor={0.25 if cuda else 0.5}",
+    ]
+    trainers, batches = {}, {}
+    for motion in ("tps", "cpab"):
+        config = load_config("taichi-256", [*changes, f"model.motion={motion}"])
+        session = open_session(
+            config,
+            tmp_path,
+            tmp_path / motion,
+            device="cuda" if cuda else "cpu",
+            init_from=None,
+            allow_download=False,
+            reporter=Silent(),
+        )
+        trainers[motion] = Trainer(session, RunFolder(tmp_path / motion), lambda: None, Silent())
+        batches[motion] = list(session.batches(0, 1)) * (ROUNDS + 1)
+
+    times: dict[str, list[float]] = {motion: [] for motion in trainers}
+    for turn in range(ROUNDS + 1):
+        for motion, trainer in trainers.items():
+            seconds = timed_step(trainer, batches[motion][turn], cuda)
+            if turn:
+                times[motion].append(seconds)
+    tps, cpab = (statistics.median(times[motion]) for motion in ("tps", "cpab"))
+    where = "GPU" if cuda else f"{torch.get_num_threads()} threads"
+    print(
+        f"\n{size} x {size}, batch {batch}, {where}: "
+        f"TPS {1 / tps:.3f} steps/s, CPAB {1 / cpab:.3f} steps/s, {cpab / tps:.3f} times the time"
+    )
+    assert cpab < 1.15 * tps
+
+
+def timed_step(trainer: Trainer, batch: Batch, cuda: bool) -> float:
+    start = perf_counter()
+    trainer.step(iter([batch]), 0)
+    if cuda:
+        torch.cuda.synchronize()
+    return perf_counter() - start

@@ -1,0 +1,210 @@
+"""The rows of the paper's tables, and our own: every one is a configuration that trains."""
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from _helpers.frozen_nets import tiny_vit, vgg19_layers
+from _helpers.tiny_sam import tiny_sam
+from torch import nn
+
+from cpabmm_core.config import Config, load_config
+from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.losses.build import build_losses
+from cpabmm_core.losses.objective import Objective, Outcome
+from cpabmm_core.models.build import build_model
+from cpabmm_core.models.frozen import dino, sam
+from cpabmm_core.models.frozen.dino import DinoKeys
+from cpabmm_core.models.frozen.sam import SamFeatures
+from cpabmm_core.models.frozen.vgg import Vgg19Features
+from cpabmm_core.models.frozen.weights import WeightFile
+from cpabmm_core.training.draws import draw
+from cpabmm_core.training.loop import train
+
+ALWAYS = {"reconstruction", "warp", "equivariance", "background"}
+SMALL = [
+    "data.frame_size=32",
+    "data.repeats=2",
+    "model.keypoints={backbone: test_efficientnet, groups: 2, points_per_group: 3}",
+    "model.dense_motion={block_expansion: 4, max_features: 16, blocks: 3}",
+    "model.inpainting={block_expansion: 4, max_features: 16, down_blocks: 2}",
+    "training.batch_size=2",
+]
+BACKGROUND = "model.background.backbone=test_efficientnet"
+
+
+class Row(NamedTuple):
+    """What a row of the ablations has; for the full one the defaults."""
+
+    motion: str = "cpab"
+    global_cells: int | None = 6
+    judged_by: frozenset[str] = frozenset({"semantic", "structure"})
+    solver: str = "gauss-newton"
+    warp_teaches: bool = True
+    candidates: int = 4  # of two groups: background, two local ones, a global one
+
+
+NOTHING: frozenset[str] = frozenset()
+ROWS = {
+    "-tps": Row(motion="tps", judged_by=NOTHING, candidates=3),
+    "-cpab": Row(global_cells=None, judged_by=NOTHING, candidates=3),
+    "-cpab-global": Row(judged_by=NOTHING),
+    "-semantic": Row(judged_by=frozenset({"semantic"})),
+    "-structure": Row(judged_by=frozenset({"structure"})),
+    "": Row(),
+    "-detached": Row(warp_teaches=False),
+    "-adam": Row(solver="adam", warp_teaches=False),
+}
+SETS = ("taichi-256", "ted-384", "vox-256", "mgif-256")
+
+
+@pytest.fixture(scope="module")
+def judges() -> dict[str, nn.Module]:
+    """Small random networks of the classes of the frozen ones."""
+    return {
+        "sam": SamFeatures(tiny_sam()),
+        "dino": DinoKeys(tiny_vit()),
+        "vgg": Vgg19Features(vgg19_layers()),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _judges_at_hand(judges: dict[str, nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file of weights is found, and holds one of those networks."""
+
+    def find(file: WeightFile, path: Path | None, **_: object) -> Path:
+        assert path is None
+        return Path(file.name)
+
+    def load_sam(path: Path, model: str, *, image_size: int, precision: str) -> nn.Module:
+        assert (path.name, model) == ("sam_vit_b_01ec64.pth", "vit_b")
+        assert (image_size, precision) == (1024, "fp32")
+        return judges["sam"]
+
+    def load_dino(name: str, path: Path) -> nn.Module:
+        assert (name, path.name) == ("vit_base_patch8_224.dino", "model.safetensors")
+        return judges["dino"]
+
+    monkeypatch.setattr("cpabmm_core.losses.build.find_weights", find)
+    monkeypatch.setattr("cpabmm_core.losses.build.find_vgg19", lambda _: Path("vgg19.pth"))
+    monkeypatch.setattr("cpabmm_core.losses.build.load_vgg19", lambda _: judges["vgg"])
+    monkeypatch.setattr(sam, "load_sam", load_sam)
+    monkeypatch.setattr(dino, "load_dino", load_dino)
+
+
+@pytest.fixture(scope="module")
+def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "puppets"
+    write_puppets(folder, videos=2, test_videos=1, frames=4, size=32, seed=0, format="strip")
+    return folder
+
+
+def small(name: str, *more: str) -> Config:
+    background = [] if name.startswith("mgif") else [BACKGROUND]
+    fewer = ["model.cpab.iterations=3"] if name.endswith("-adam") else []
+    return load_config(name, [*SMALL, *background, *fewer, *more])
+
+
+def objective_of(config: Config) -> Objective:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_model(config)
+    losses = build_losses(config.losses, allow_download=False, announce=lambda _: None)
+    return Objective(model, losses).train()
+
+
+def outcome_of(objective: Objective) -> Outcome:
+    source, driving = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    count = 1 + objective.model.candidate_motion.count
+    draws = draw((0, 0), 2, slice(0, 2), count, 0.0, torch.device("cpu"))
+    outcome: Outcome = objective(source, driving, draws=draws, with_background=True)
+    return outcome
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("data_set", SETS)
+def test_rows_differ_in_what_they_are_named_for_only(data_set: str, row: str) -> None:
+    config, expected = load_config(data_set + row), ROWS[row]
+    cpab = config.model.cpab
+    assert config.model.motion == expected.motion
+    if expected.motion == "cpab":
+        assert (cpab.cells, cpab.global_cells) == (4, expected.global_cells)
+        assert (cpab.solver, cpab.implicit_gradient) == (expected.solver, expected.warp_teaches)
+    assert config.losses.semantic == (1.0 if "semantic" in expected.judged_by else 0)
+    assert config.losses.structure == (0.1 if "structure" in expected.judged_by else 0)
+    full = load_config(data_set)
+    repeats = 150 if data_set + row == "taichi-256-tps" else full.data.repeats  # TPSMM's own
+    same = config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"motion": "cpab", "cpab": full.model.cpab}),
+            "losses": full.losses,
+            "data": config.data.model_copy(update={"repeats": full.data.repeats}),
+        }
+    )
+    assert same == full
+    assert config.data.repeats == repeats
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_takes_a_step(
+    row: str, puppets: Path, tmp_path: Path, judges: dict[str, nn.Module]
+) -> None:
+    before = {name: copy.deepcopy(judge.state_dict()) for name, judge in judges.items()}
+    train(small("taichi-256" + row), puppets, tmp_path / "run", steps=1, device="cpu")
+    [line] = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    losses = {name: line[name] for name in line.keys() - {"step", "loss", "learning_rate"}}
+    assert losses.keys() == ALWAYS | ROWS[row].judged_by
+    assert line["loss"] == pytest.approx(sum(losses.values()), rel=1e-5)
+    assert losses.pop("background") < 1e-6  # its predictor begins with the identity
+    assert all(math.isfinite(value) and value > 0 for value in losses.values())
+    for name, judge in judges.items():
+        assert all(torch.equal(t, before[name][key]) for key, t in judge.state_dict().items()), name
+
+
+@pytest.mark.parametrize(("data_set", "without"), [("mgif-256", "background"), ("ted-384", "")])
+def test_the_other_sets_take_a_step(
+    data_set: str, without: str, puppets: Path, tmp_path: Path
+) -> None:
+    train(small(data_set), puppets, tmp_path / "run", steps=1, device="cpu")
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert line.keys() - {"step", "loss", "learning_rate"} == (
+        (ALWAYS | {"semantic", "structure"}) - {without}
+    )
+
+
+def test_vox_begins_without_the_background(puppets: Path, tmp_path: Path) -> None:
+    """It joins in after ten epochs, here after half of one, which is a step."""
+    train(small("vox-256-tps"), puppets, tmp_path / "run", steps=1, device="cpu")
+    assert "background" not in json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    later = small("vox-256-tps", "training.background_from_epoch=0.5", "training.log_every=1")
+    train(later, puppets, tmp_path / "later", steps=2, device="cpu")
+    lines = (tmp_path / "later" / "log.jsonl").read_text().splitlines()
+    assert ["background" in json.loads(line) for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_the_warp_teaches(row: str) -> None:
+    model = objective_of(small("taichi-256" + row)).model
+    points = (torch.rand(2, 2, 6, 2, generator=torch.Generator().manual_seed(2)) - 0.5).unbind()
+    flows = model.candidate_motion(points[0].requires_grad_(), points[1].requires_grad_(), (8, 8))
+    assert flows.shape[1] + 1 == ROWS[row].candidates
+    assert flows.requires_grad is ROWS[row].warp_teaches
+
+
+@pytest.mark.parametrize("loss", ["semantic", "structure"])
+def test_the_papers_losses_teach_the_model_and_nothing_frozen(loss: str) -> None:
+    objective = objective_of(small("taichi-256"))
+    outcome = outcome_of(objective)
+    outcome.losses[loss].backward()
+    assert not any(parameter.requires_grad for parameter in objective.losses.parameters())
+    taught = {
+        name
+        for name, part in objective.model.named_children()
+        if any(p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters())
+    }
+    drawing = {"background_predictor", "dense_motion", "inpainting"}
+    assert taught == {"keypoint_detector"} | (drawing if loss == "structure" else set())

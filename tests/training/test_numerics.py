@@ -1,0 +1,417 @@
+"""The numbers of a run: what a step computes, what stops it, and what judges it."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _helpers.command_line import assert_fails
+from _helpers.first_step import first_gradients
+from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.training_runs import lines
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
+from PIL import Image
+from torch import Tensor
+
+from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.config import Config, DataConfig, dump_config
+from cpabmm_core.data.batches import TimedBatches, read_batches
+from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.data.validation_pairs import open_validation
+from cpabmm_core.errors import ConfigError, TrainingError
+from cpabmm_core.losses.objective import Objective, Outcome
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.training.averaging import AveragedModel
+from cpabmm_core.training.draws import draw
+from cpabmm_core.training.loop import Trainer, train
+from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.session import Session, _lay_out, open_session
+from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.validation import validate
+
+SETTINGS = {
+    "losses.reconstruction_kind": "pixel",
+    "model.motion": "tps",
+    "training.batch_size": 2,
+    "training.log_every": 1,
+    "training.checkpoint_every": 1,
+    "training.trackers": [],
+}
+TEST_FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "puppets"
+    write_puppets(
+        folder, videos=8, test_videos=2, frames=TEST_FRAMES, size=32, seed=0, format="strip"
+    )
+    return folder
+
+
+def config(**changes: object) -> Config:
+    return tiny_config(**(SETTINGS | changes))
+
+
+def run(settings: Config, data: Path, out: Path, *, steps: int) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return train(settings, data, out, steps=steps, device="cpu")
+
+
+def session_of(settings: Config, data: Path, out: Path) -> Session:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return open_session(
+            settings,
+            data,
+            out,
+            device="cpu",
+            init_from=None,
+            allow_download=False,
+            reporter=Silent(),
+        )
+
+
+def spoil(
+    monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[[Tensor, Objective], Tensor]
+) -> None:
+    """Change the loss of one step."""
+    forward, calls = Objective.forward, 0
+
+    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+        nonlocal calls
+        calls += 1
+        outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
+        if calls != step:
+            return outcome
+        loss = change(outcome.losses["loss"], objective)
+        return replace(outcome, losses={**outcome.losses, "loss": loss})
+
+    monkeypatch.setattr(Objective, "forward", spoilt)
+
+
+def spoil_loss(loss: Tensor, objective: Objective) -> Tensor:
+    return loss * math.nan
+
+
+def spoil_gradient(loss: Tensor, objective: Objective) -> Tensor:
+    """The root of nothing is nothing, but steep."""
+    return loss + (0 * next(objective.parameters())).sqrt().sum()
+
+
+@pytest.mark.parametrize(("what", "change"), [("loss", spoil_loss), ("gradient", spoil_gradient)])
+def test_what_is_not_finite_stops_the_run(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    change: Callable[[Tensor, Objective], Tensor],
+) -> None:
+    """Before it reaches the weights; the message names the clips of the step and what is left."""
+    (batch,) = session_of(config(), data, tmp_path).batches(2, 3)
+    spoil(monkeypatch, 3, change)
+    with pytest.raises(TrainingError) as raised:
+        run(config(), data, tmp_path / "run", steps=5)
+    last = RunFolder(tmp_path / "run").states / "step-00000002"
+    assert str(raised.value) == (
+        f"the {what} of step 3 is nan, on {', '.join(batch.names)}; lower training.learning_rate "
+        f"and resume from {last}"
+    )
+    assert len(set(batch.names)) == 2
+    assert RunFolder(tmp_path / "run").resume_from("auto") == (last, [])
+    saved = load_checkpoint(last / "model.safetensors").model.state_dict()
+    assert all(bool(tensor.isfinite().all()) for tensor in saved.values())
+    assert len(lines(tmp_path / "run" / "log.jsonl")) == 2
+
+
+def test_failure_before_the_first_state_says_so(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, 1, spoil_loss)
+    with pytest.raises(TrainingError, match=r"resume from the start$"):
+        run(config(), data, tmp_path / "run", steps=5)
+
+
+def test_run_that_diverges_ends_with_code_1(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "wild.yaml").write_text(dump_config(config(**{"training.learning_rate": 1e30})))
+    folders = ("--config", tmp_path / "wild.yaml", "--data", data, "--out", tmp_path / "run")
+    options = ("--device", "cpu", "--steps", 9)
+    assert_fails(1, "--quiet", "train", *folders, *options, words=".png; lower training.")
+
+
+@pytest.fixture
+def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    """A trainer in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
+    session = session_of(config(**{"training.ema": 0.5}), data, tmp_path)
+    settings = config(**{"training.ema": 0.5, "training.mixed_precision": "fp16"})
+    monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
+    accelerator, scaler = session.accelerator, torch.amp.GradScaler("cpu", init_scale=16.0)
+    accelerator.native_amp, accelerator.scaler = True, scaler
+    plain = torch.optim.Adam(session.model.parameters(), lr=1e-4)
+    optimizer = AcceleratedOptimizer(plain, scaler=scaler)
+    session = replace(session, config=settings, optimizer=optimizer)
+    session.objective.train()
+    return Trainer(session, RunFolder(tmp_path / "run"), lambda: None, Silent())
+
+
+def everything(trainer: Trainer) -> dict[str, Tensor]:
+    average = trainer.session.average
+    assert average is not None
+    states = {"model": trainer.model.state_dict(), "average": average.model.state_dict()}
+    return {
+        f"{name}.{key}": value.clone()
+        for name, state in states.items()
+        for key, value in state.items()
+    }
+
+
+def overflow(loss: Tensor, objective: Objective) -> Tensor:
+    """Too large for the scaled gradients, and for what the network's layers have seen."""
+    for module in objective.modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None:
+            module.running_mean.data.fill_(math.inf)
+    return loss * math.inf
+
+
+@pytest.mark.parametrize("change", [overflow, spoil_gradient, spoil_loss])
+def test_overflow_in_fp16_costs_a_step_and_no_more(
+    half_precision: Trainer,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Tensor, Objective], Tensor],
+) -> None:
+    trainer = half_precision
+    batches = TimedBatches(trainer.session.batches(0, 3))
+    spoil(monkeypatch, 2, change)
+    trainer.step(batches, 0)
+    before = everything(trainer)
+    scale = trainer.accelerator.scaler.get_scale()
+    trainer.step(batches, 1)
+    for name, value in everything(trainer).items():
+        assert torch.equal(value, before[name]), name
+    assert trainer.accelerator.scaler.get_scale() == scale / 2
+    assert trainer.overflows == 1
+    trainer.step(batches, 2)
+    assert trainer.overflows == 0
+    after = everything(trainer)
+    assert any(not torch.equal(after[name], before[name]) for name in before)
+    assert all(bool(value.isfinite().all()) for value in after.values())
+
+
+def test_overflow_after_overflow_is_not_a_matter_of_scale(
+    half_precision: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = half_precision
+    trainer.overflows = 24
+    batches = TimedBatches(trainer.session.batches(0, 2))
+    forward = Objective.forward
+
+    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+        outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
+        return replace(outcome, losses={"loss": outcome.losses["loss"] * math.nan})
+
+    monkeypatch.setattr(Objective, "forward", spoilt)
+    trainer.step(batches, 0)
+    with pytest.raises(TrainingError, match="loss of step 2 is nan"):
+        trainer.step(batches, 1)
+
+
+def test_precision_that_the_device_has_not_is_one_line(data: Path, tmp_path: Path) -> None:
+    settings = config(**{"training.mixed_precision": "fp16"})
+    with pytest.raises(ConfigError, match=r"training\.mixed_precision=fp16 on cpu"):
+        session_of(settings, data, tmp_path)
+
+
+def filled(value: float) -> AnimationModel:
+    model = tiny_model()
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.fill_(value)
+    return model
+
+
+def test_average_of_a_constant_is_the_constant() -> None:
+    model = tiny_model()
+    average = AveragedModel(model, 0.9)
+    for step in range(1, 5):
+        average.update(model, step)
+    for mine, theirs in zip(average.model.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_average_follows_a_step_as_its_decays_say() -> None:
+    """From 0 to 1 it has come to 1 - the product of the decays; no decay is above the given one."""
+    average = AveragedModel(filled(0.0), 0.5)
+    model = filled(1.0)
+    steps = 12  # (1 + k) / (10 + k) passes 1/2 at k = 8
+    for step in range(1, steps + 1):
+        average.update(model, step)
+    expected = 1 - math.prod([(1 + k) / (10 + k) for k in range(1, 9)]) * 0.5**4
+    for parameter in average.model.parameters():
+        assert torch.allclose(parameter, torch.tensor(expected), atol=1e-6)
+    for buffer in average.model.buffers():
+        assert bool((buffer == 1).all())  # statistics are copied
+
+
+# Batch normalisation sees each of the batches alone: its networks are another function of
+# 2 x 2 pairs than of 4, by nature. These have layer normalisation.
+WITHOUT_BATCH_NORM = {
+    "model.keypoints.backbone": "test_convnext",
+    "model.background.backbone": "test_convnext",
+    "training.gradient_clip": 1e9,
+    "training.candidate_dropout": {"start": 0.5, "maximum": 0.5},
+}
+
+
+def test_accumulated_gradients_are_those_of_one_batch(data: Path, tmp_path: Path) -> None:
+    found = {}
+    for name, batch, parts in (("parts", 2, 2), ("whole", 4, 1)):
+        changes = {"training.batch_size": batch, "training.accumulation": parts}
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(dump_config(config(**WITHOUT_BATCH_NORM, **changes)))
+        with torch.random.fork_rng(devices=[]):
+            found[name], _ = first_gradients(path, data, tmp_path)
+    largest = max(float(gradient.abs().max()) for gradient in found["whole"].values())
+    assert largest > 0.1
+    assert found["parts"].keys() == found["whole"].keys()
+    for name, gradient in found["whole"].items():
+        assert torch.allclose(found["parts"][name], gradient, rtol=1e-5, atol=1e-5 * largest), name
+
+
+def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_config(config(**{"training.gradient_clip": 0.01})))
+    with torch.random.fork_rng(devices=[]):
+        gradients, _ = first_gradients(path, data, tmp_path)
+    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
+    assert norm == pytest.approx(0.01, rel=1e-4)
+
+
+def test_draws_do_not_hang_on_who_makes_them() -> None:
+    def shares(count: int) -> tuple[Tensor, Tensor, Tensor]:
+        size = 4 // count
+        slices = [slice(i * size, (i + 1) * size) for i in range(count)]
+        made = [draw((3, 7), 4, share, 5, 0.5, torch.device("cpu")) for share in slices]
+        deformations = [each.deformation for each in made]
+        drops = [each.drop for each in made if each.drop is not None]
+        return (
+            torch.cat([spline.weights for spline in deformations]),
+            torch.cat([spline.affine for spline in deformations]),
+            torch.cat(drops),
+        )
+
+    whole = shares(1)
+    assert whole[2].shape == (4, 5)
+    assert not whole[2][:, 0].any()
+    assert 0 < int(whole[2].sum()) < 16
+    for count in (2, 4):
+        for mine, expected in zip(shares(count), whole, strict=True):
+            assert torch.equal(mine, expected)
+
+
+def test_other_steps_and_seeds_draw_other_numbers() -> None:
+    def weights(seed: int, step: int) -> Tensor:
+        return draw((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu")).deformation.weights
+
+    assert torch.equal(weights(0, 1), weights(0, 1))
+    assert not torch.equal(weights(0, 1), weights(0, 2))
+    assert not torch.equal(weights(0, 1), weights(1, 1))
+
+
+@torch.no_grad()
+def test_validation_is_the_mean_over_pairs_taken_one_at_a_time(data: Path) -> None:
+    model = tiny_model()
+    moving, still = [], []
+    for path in sorted((data / "test").glob("*.png")):
+        strip = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255
+        frames = [
+            torch.from_numpy(strip[:, 32 * k : 32 * (k + 1)].copy()).permute(2, 0, 1)[None]
+            for k in range(TEST_FRAMES)
+        ]
+        source = frames[0]
+        for driving in frames[1:]:
+            background = model.background(source, driving)
+            motion = model.motion(
+                source, model.keypoints(source), model.keypoints(driving), background
+            )
+            moving.append(float((model.generate(source, motion) - driving).abs().mean()))
+            still.append(float((source - driving).abs().mean()))
+    pairs = open_validation(
+        data / "test", DataConfig(frame_size=32), frames=TEST_FRAMES - 1, report=print
+    )
+    assert pairs is not None
+    assert len(pairs) == len(moving) == 10
+    model.train()
+    batches = read_batches(pairs, pairs.batches(4), workers=0)  # the last one is smaller
+    found = validate(model, batches, Accelerator(cpu=True))
+    assert found.l1 == pytest.approx(np.mean(moving), rel=1e-5)
+    assert found.standing_still == pytest.approx(np.mean(still), rel=1e-5)
+    assert model.training
+
+
+def test_run_keeps_to_its_milestones(data: Path, tmp_path: Path) -> None:
+    """8 clips in batches of 2: an epoch is 4 steps."""
+    changes = {"training.milestones": (0.5, 1), "training.milestone_factor": 0.5}
+    run(config(**changes, **{"training.learning_rate": 1e-3}), data, tmp_path / "run", steps=6)
+    rates = [line["learning_rate"] for line in lines(tmp_path / "run" / "log.jsonl")]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4, 2.5e-4])
+
+
+def test_layers_stay_what_they_are_when_processes_share_statistics() -> None:
+    """Those of timm have their activation inside."""
+    model, images = tiny_model(), torch.rand(2, 3, 32, 32)
+    shared = copy.deepcopy(model)
+    gpus = SimpleNamespace(num_processes=2, device=torch.device("cuda"))
+    _lay_out(shared, config(), gpus)
+    kinds = {type(module) for module in shared.keypoint_detector.modules()}
+    assert any(issubclass(kind, torch.nn.SyncBatchNorm) for kind in kinds)
+    assert torch.equal(shared.keypoints(images), model.keypoints(images))
+    assert shared.state_dict().keys() == model.state_dict().keys()
+
+
+def events(out: Path) -> list[Path]:
+    return list(out.rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="TensorBoard is not installed")
+def test_tensorboard_is_used_where_it_is_installed(data: Path, tmp_path: Path) -> None:
+    accumulator: Any = import_module("tensorboard.backend.event_processing.event_accumulator")
+    run(config(**{"training.trackers": None}), data, tmp_path / "run", steps=2)
+    (folder,) = {path.parent for path in events(tmp_path / "run") if path.parent.name == "cpabmm"}
+    found = accumulator.EventAccumulator(str(folder)).Reload()
+    log = lines(tmp_path / "run" / "log.jsonl")
+    assert [(e.step, e.value) for e in found.Scalars("loss")] == [
+        (line["step"], pytest.approx(line["loss"])) for line in log
+    ]
+    (validation,) = lines(tmp_path / "run" / "validation.jsonl")
+    (event,) = found.Scalars("validation_l1")
+    assert (event.step, event.value) == (2, pytest.approx(validation["l1"]))
+
+
+def test_no_tracker_leaves_no_trace(data: Path, tmp_path: Path) -> None:
+    run(config(), data, tmp_path / "run", steps=1)
+    assert events(tmp_path / "run") == []
+
+
+def test_unknown_tracker_is_one_line(data: Path, tmp_path: Path) -> None:
+    settings = config(**{"training.trackers": ["paper"]})
+    with pytest.raises(ConfigError, match=r"training\.trackers: paper is unknown.*tensorboard"):
+        run(settings, data, tmp_path / "run", steps=1)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_tracker_that_is_not_installed_is_not_left_out_silently(data: Path, tmp_path: Path) -> None:
+    settings = config(**{"training.trackers": ["wandb"]})
+    with pytest.raises(ConfigError, match=r"training\.trackers: wandb is not installed"):
+        run(settings, data, tmp_path / "run", steps=1)

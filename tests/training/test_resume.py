@@ -1,0 +1,373 @@
+"""A run that is stopped or killed, at whatever moment, goes on as if nothing had happened."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from _helpers.command_line import assert_fails
+from _helpers.killed_saves import CALLS, save, save_killed_everywhere
+from _helpers.system import limited_file_size
+from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.training_runs import (
+    Process,
+    begin,
+    command,
+    command_killed_at,
+    command_with_long_steps,
+    lines,
+    wait_for_lines,
+)
+
+from cpabmm_cli.stopping import StopOnSignal
+from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.config import dump_config
+from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.errors import CheckpointError, MediaError, ResourceError
+from cpabmm_core.training.state import RunFolder, damage, load_state
+
+SETTINGS = {
+    "losses.reconstruction_kind": "pixel",
+    "data.repeats": 2,
+    "training.batch_size": 2,
+    "training.log_every": 1,
+    "training.panel_every": 3,
+    "training.checkpoint_every": 2,
+    "training.validate_every": 3,
+    "training.trackers": [],
+    "model.motion": "tps",  # which starts quicker
+}
+VARIANTS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "averaged": {
+        "training.ema": 0.9,
+        "training.accumulation": 2,
+        # Its dropout takes numbers from torch's generator, whose state must survive.
+        "model.keypoints.backbone": "repghostnet_050",
+    },
+}
+STEPS = 5
+
+
+class Runs:
+    """Runs of one configuration on one data set."""
+
+    def __init__(self, folder: Path, data: Path, variant: str) -> None:
+        self.folder, self.data = folder, data
+        self.config = folder / f"{variant}.yaml"
+        self.config.write_text(dump_config(tiny_config(**(SETTINGS | VARIANTS[variant]))))
+
+    def arguments(self, out: Path, *more: object, steps: int = STEPS) -> list[object]:
+        folders = ("--config", self.config, "--data", self.data, "--out", out)
+        return ["--quiet", "train", *folders, "--steps", steps, "--device", "cpu", *more]
+
+    def begin(self, out: Path, *more: object, steps: int = STEPS) -> Process:
+        return begin(Path(f"{out}.words"), command, *self.arguments(out, *more, steps=steps))
+
+    def begin_killed_at(self, call: str, number: int, out: Path, *more: object) -> Process:
+        arguments = (call, number, *self.arguments(out, *more))
+        return begin(Path(f"{out}.words"), command_killed_at, *arguments)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "puppets"
+    write_puppets(folder, videos=3, test_videos=1, frames=6, size=32, seed=0, format="strip")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(tmp_path_factory.mktemp("runs"), data, "plain")
+
+
+@pytest.fixture(scope="module")
+def whole(runs: Runs) -> Path:
+    """A run that nobody disturbed."""
+    process = runs.begin(runs.folder / "whole")
+    assert process.wait() == 0, process.stderr
+    return runs.folder / "whole"
+
+
+def assert_equal(run: Path, whole: Path) -> None:
+    """They logged the same, to the last digit, and made the same model."""
+    for log in ("log.jsonl", "validation.jsonl"):
+        assert lines(run / log) == lines(whole / log)
+    for result in ("model.safetensors", "best.safetensors"):
+        assert (run / result).read_bytes() == (whole / result).read_bytes(), result
+
+
+def leftovers(run: Path) -> list[Path]:
+    return [path for path in run.rglob(".*") if path.name.startswith(".")]
+
+
+def begin_and_kill_after_line(count: int, runs: Runs, out: Path) -> None:
+    process = runs.begin(out, "--resume", "auto")
+    wait_for_lines(out / "log.jsonl", count)
+    process.send(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, process.stderr
+
+
+def begin_and_kill_at(call: str, number: int, runs: Runs, out: Path) -> None:
+    process = runs.begin_killed_at(call, number, out, "--resume", "auto")
+    assert process.wait() == -signal.SIGKILL, process.stderr
+    assert leftovers(out)
+
+
+def assert_goes_on_like(whole: Path, runs: Runs, out: Path) -> None:
+    process = runs.begin(out, "--resume", "auto")
+    assert process.wait() == 0, process.stderr
+    assert_equal(out, whole)
+    assert not leftovers(out)
+
+
+def test_run_killed_twice_is_like_the_whole_one(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    begin_and_kill_after_line(1, runs, out)  # there is no state yet
+    begin_and_kill_at("rename", 2, runs, out)  # the second state is there, but for its name
+    assert_goes_on_like(whole, runs, out)
+
+
+def test_run_with_all_that_can_be_lost_is_like_the_whole_one(data: Path, tmp_path: Path) -> None:
+    """Averaged weights, accumulated gradients, and a network that draws random numbers."""
+    runs, out = Runs(tmp_path, data, "averaged"), tmp_path / "run"
+    whole = runs.begin(tmp_path / "whole")
+    begin_and_kill_at("fsync", 2, runs, out)  # between the files of the first state
+    begin_and_kill_after_line(3, runs, out)
+    assert whole.wait() == 0, whole.stderr
+    assert_goes_on_like(tmp_path / "whole", runs, out)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_saves_and_stops(
+    runs: Runs, whole: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    out = tmp_path / "run"
+    process = runs.begin(out, steps=200)
+    wait_for_lines(out / "log.jsonl", 1)
+    process.send(number)
+    assert process.wait() == code
+    done = len(lines(out / "log.jsonl"))
+    message = f"error: stopped after step {done} of 200; go on with --resume auto\n"
+    assert process.stderr == message
+    assert process.stdout == ""
+    assert RunFolder(out).saved_states()[-1].name == f"step-{done:08d}"
+    process = runs.begin(out, "--resume", "auto", steps=done + 1)
+    assert process.wait() == 0, process.stderr
+    log = lines(out / "log.jsonl")
+    assert len(log) == done + 1
+    assert log[:STEPS] == lines(whole / "log.jsonl")[: done + 1]
+
+
+def test_second_signal_interrupts_at_once(runs: Runs, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = runs.arguments(out)
+    process = begin(tmp_path / "words", command_with_long_steps, tmp_path / "in-step", *arguments)
+    wait_for_lines(tmp_path / "in-step", 1)
+    process.send(signal.SIGINT)
+    wait_for_lines(tmp_path / "in-step", 2)
+    process.send(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.stderr == "error: interrupted\n"
+    assert not RunFolder(out).saved_states()
+
+
+def test_second_signal_does_what_it_did_before() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        with StopOnSignal() as stop:
+            assert stop() is None
+            signal.raise_signal(signal.SIGTERM)
+            assert stop() == signal.SIGTERM
+            assert came == []
+            signal.raise_signal(signal.SIGTERM)
+            assert came == [signal.SIGTERM]
+        with StopOnSignal():
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_finished_run_stays_as_it_is(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    """Also where fewer steps are asked for than it has made."""
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    (out / "model.safetensors").unlink()  # as if it was killed right before the end
+    process = runs.begin(out, "--resume", "auto", steps=STEPS - 2)
+    assert process.wait() == 0, process.stderr
+    assert_equal(out, whole)
+
+
+def cut_in_half(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "trainer.pt", "manifest.json"])
+def test_state_cut_in_half_is_passed_over(whole: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    older, newest = RunFolder(tmp_path / "run").saved_states()
+    cut_in_half(newest / name)
+    start, (note,) = RunFolder(tmp_path / "run").resume_from("auto")
+    assert start == older
+    assert str(newest) in note
+    assert name in note
+    with pytest.raises(CheckpointError, match=name):
+        RunFolder(tmp_path / "run").resume_from(str(newest))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "trainer.pt", "manifest.json"])
+def test_state_without_a_file_is_damaged(whole: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(whole / "states", tmp_path / "states")
+    _, newest = RunFolder(tmp_path).saved_states()
+    (newest / name).unlink()
+    assert name in str(damage(newest))
+
+
+def test_manifest_that_names_nothing_is_damaged(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole / "states", tmp_path / "states")
+    _, newest = RunFolder(tmp_path).saved_states()
+    (newest / "manifest.json").write_text("{}")
+    assert "manifest.json" in str(damage(newest))
+
+
+def test_run_goes_on_from_before_the_damage(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    older, newest = RunFolder(out).saved_states()
+    cut_in_half(newest / "trainer.pt")
+    arguments = [word for word in runs.arguments(out, "--resume", "auto") if word != "--quiet"]
+    process = begin(tmp_path / "words", command, *arguments)
+    assert process.wait() == 0, process.stderr
+    assert process.stderr.startswith(f"{newest}: damaged (trainer.pt has ")
+    assert_equal(out, whole)
+    assert RunFolder(out).saved_states() == [older, newest]
+    assert damage(newest) is None
+
+
+def test_nothing_is_thrown_away_where_all_is_damaged(
+    runs: Runs, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    for state in RunFolder(out).saved_states():
+        cut_in_half(state / "model.safetensors")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert_fails(4, *runs.arguments(out, "--resume", "auto"), words="every saved state is damaged")
+    explicit = RunFolder(out).saved_states()[0]
+    assert_fails(4, *runs.arguments(out, "--resume", explicit), words=str(explicit))
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_last_states_and_the_best_model_are_kept(whole: Path) -> None:
+    assert [state.name for state in RunFolder(whole).saved_states()] == [
+        "step-00000004",
+        f"step-{STEPS:08d}",
+    ]
+    found = lines(whole / "validation.jsonl")
+    assert [line["step"] for line in found] == [3, STEPS]
+    best = min(found, key=lambda line: line["l1"])
+    record = load_checkpoint(whole / "best.safetensors").record
+    assert (record["step"], record["l1"]) == (best["step"], best["l1"])
+
+
+def test_going_back_forgets_what_came_after(tmp_path: Path) -> None:
+    """What is saved next must neither count as old nor give way to what was left behind."""
+    run = RunFolder(tmp_path)
+    for step in (2, 4, 6):
+        save(tmp_path, step, keep=3)
+        run.append(run.log, {"step": step})
+    run.forget_after(2)
+    assert lines(run.log) == [{"step": 2}]
+    newest = save(tmp_path, 3, keep=1)
+    assert run.saved_states() == [newest]
+    assert run.resume_from("auto") == (newest, [])
+
+
+def test_torn_last_line_of_a_log_is_dropped(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.append(run.log, {"step": 1})
+    run.log.write_text(run.log.read_text() + '{"step": 2, "lo')
+    run.forget_after(2)
+    run.append(run.log, {"step": 2})
+    assert lines(run.log) == [{"step": 1}, {"step": 2}]
+
+
+def test_run_without_log_is_not_overwritten_either(tmp_path: Path) -> None:
+    save(tmp_path, 2)
+    with pytest.raises(MediaError, match="go on with --resume auto"):
+        RunFolder(tmp_path).resume_from(None)
+
+
+def test_save_killed_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
+    process = begin(tmp_path / "words", save_killed_everywhere, tmp_path)
+    assert process.wait() == 0, process.stderr
+    found = {}
+    for folder in sorted(path for path in tmp_path.iterdir() if path.is_dir()):
+        run = RunFolder(folder)
+        state, notes = run.resume_from("auto")
+        assert state is not None, folder
+        assert notes == [], folder
+        step = int(state.name[-8:])
+        run.forget_after(step)
+        assert run.saved_states()[-1] == state
+        assert leftovers(folder) == []
+        found[folder.name] = step
+    # Both came to pass, and every kind of call was tried.
+    assert set(found.values()) == {2, 4}
+    assert {name.rsplit("-", 1)[0] for name in found} == {"before", *CALLS}
+    assert found["rename-1"] == 2
+    assert found["rename-2"] == 4  # there is no second one: it was saved
+
+
+def test_all_is_on_the_disk_before_a_state_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    wanted: list[Path] = []
+    fsync, rename = os.fsync, os.rename
+
+    def note(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def look(source: Path, target: Path) -> None:
+        logs = [RunFolder(tmp_path).log, RunFolder(tmp_path).validation]
+        wanted.extend([source, *source.iterdir(), *logs])
+        assert {path.stat().st_ino for path in wanted} <= set(synced)
+        rename(source, target)
+
+    RunFolder(tmp_path).append(RunFolder(tmp_path).log, {"step": 2})
+    RunFolder(tmp_path).append(RunFolder(tmp_path).validation, {"step": 2})
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", look)
+    save(tmp_path, 2)
+    assert len(wanted) == 1 + 4 + 2
+    assert synced[-1] == RunFolder(tmp_path).states.stat().st_ino
+
+
+def test_full_disk_costs_no_state_and_no_space(tmp_path: Path) -> None:
+    older = save(tmp_path, 2)
+    for size in (older / "model.safetensors", older / "trainer.pt"):
+        room = size.stat().st_size - 1000
+        with limited_file_size(room), pytest.raises(ResourceError, match="no space left"):
+            save(tmp_path, 4)
+        assert RunFolder(tmp_path).resume_from("auto") == (older, [])
+        assert leftovers(tmp_path) == []
+
+
+def test_state_gives_back_what_was_saved(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    path = save(tmp_path, 2, model=tiny_model(seed=1))
+    expected = torch.rand(3)
+    model, average = tiny_model(), tiny_model()
+    state = load_state(path, model, average)
+    for loaded in (model, average):
+        for mine, theirs in zip(loaded.parameters(), tiny_model(seed=1).parameters(), strict=True):
+            assert torch.equal(mine, theirs)
+    torch.set_rng_state(state.random[0]["cpu"])
+    assert torch.equal(torch.rand(3), expected)

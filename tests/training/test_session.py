@@ -1,0 +1,71 @@
+"""What the switches of a run do to the model before the first step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from _helpers.tiny_model import tiny_config
+
+from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.session import Session, open_session
+
+
+@pytest.fixture(scope="module")
+def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "puppets"
+    write_puppets(folder, videos=2, test_videos=1, frames=4, size=32, seed=0, format="strip")
+    return folder
+
+
+def session_of(data: Path, out: Path, **changes: object) -> Session:
+    settings = {"losses.reconstruction_kind": "pixel", "training.trackers": []} | changes
+    return open_session(
+        tiny_config(**settings),
+        data,
+        out,
+        device="cpu",
+        init_from=None,
+        allow_download=False,
+        reporter=Silent(),
+    )
+
+
+def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
+    session_of(puppets, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
+    for wanted in (False, True):
+        session = session_of(puppets, tmp_path, **{"training.channels_last": wanted})
+        weight = session.model.inpainting.to_rgb.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
+
+
+def test_compile_takes_the_networks(
+    puppets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))  # noqa: PLW0108
+    model = session_of(puppets, tmp_path, **{"training.compile": True}).model
+    # A list of modules is never called, so that compiling it would do nothing.
+    assert not any(isinstance(part, torch.nn.ModuleList) for part in compiled)
+    taken = {id(part) for whole in compiled for part in whole.parameters()}
+    trained = [parameter.numel() for parameter in model.parameters()]
+    left = [p.numel() for p in model.parameters() if id(p) not in taken]
+    assert sum(left) < 0.2 * sum(trained)
+
+
+def test_average_starts_from_the_model_and_is_apart(puppets: Path, tmp_path: Path) -> None:
+    session = session_of(puppets, tmp_path, **{"training.ema": 0.99})
+    assert session.average is not None
+    pairs = zip(
+        session.average.model.state_dict().values(),
+        session.model.state_dict().values(),
+        strict=True,
+    )
+    for mine, theirs in pairs:
+        assert torch.equal(mine, theirs)
+        assert mine.data_ptr() != theirs.data_ptr()
+    assert not any(p.requires_grad for p in session.average.model.parameters())
