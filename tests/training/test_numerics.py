@@ -31,13 +31,14 @@ from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.errors import ConfigError, TrainingError
 from cpabmm_core.losses.objective import Objective, Outcome
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.session import Session, _lay_out, open_session
 from cpabmm_core.training.state import RunFolder
-from cpabmm_core.training.validation import validate
+from cpabmm_core.training.validation import Validation, validate
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -357,6 +358,21 @@ def test_validation_is_the_mean_over_pairs_taken_one_at_a_time(data: Path) -> No
     assert found.l1 == pytest.approx(np.mean(moving), rel=1e-5)
     assert found.standing_still == pytest.approx(np.mean(still), rel=1e-5)
     assert model.training
+
+
+def test_best_model_stays_when_later_ones_are_worse(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also across a resumption."""
+    found = iter([0.5, 0.3, 0.4, 0.45])
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(found), 1.0))
+    settings = config(**{"training.validate_every": 1})
+    best = tmp_path / "run" / "best.safetensors"
+    run(settings, data, tmp_path / "run", steps=3)
+    assert load_checkpoint(best).record["step"] == 2
+    train(settings, data, tmp_path / "run", steps=4, resume="auto", device="cpu")
+    record = load_checkpoint(best).record
+    assert (record["step"], record["l1"]) == (2, 0.3)
 
 
 def test_run_keeps_to_its_milestones(data: Path, tmp_path: Path) -> None:
