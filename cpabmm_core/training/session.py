@@ -146,6 +146,11 @@ def open_session(
 
 
 def _accelerator(config: Config, out: Path, device: str) -> Accelerator:
+    if ":" in device:  # Accelerate gives each process its own
+        raise ConfigError(
+            f"{device}: training takes auto, cpu, cuda or mps; choose among GPUs by "
+            "CUDA_VISIBLE_DEVICES"
+        )
     resolve_device(device)
     training = config.training
     # A part that a step leaves out must not keep the processes waiting for its gradient.

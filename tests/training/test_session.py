@@ -7,6 +7,7 @@ import torch
 from _helpers.tiny_model import tiny_config
 
 from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.errors import ConfigError
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.session import Session, open_session
 
@@ -34,6 +35,20 @@ def session_of(data: Path, out: Path, **changes: object) -> Session:
 def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
     session_of(puppets, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -> None:
+    """Accelerate gives each process its device: a number would be checked and then ignored."""
+    with pytest.raises(ConfigError, match="cuda:1: training takes auto, cpu, cuda or mps"):
+        open_session(
+            tiny_config(),
+            puppets,
+            tmp_path,
+            device="cuda:1",
+            init_from=None,
+            allow_download=False,
+            reporter=Silent(),
+        )
 
 
 def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
