@@ -176,7 +176,8 @@ def _next(arriving: Iterator[Batch | DataFailure]) -> Batch | DataFailure | None
 
 
 def _stand_apart(_: int) -> None:
-    """Keep Ctrl-C, and other signals to the process group, from a worker: the main one ends it."""
+    """Keep Ctrl-C, and signals to all of a job, from a worker: the main process ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)

@@ -180,6 +180,8 @@ class _Trainer:
         if self.accelerator.is_main_process:
             self.folder.claim(self.config, resume)
         if start is None:
+            if self.accelerator.is_main_process:
+                self.folder.forget_after(0)
             return 0
         before = {name: tensor.clone() for name, tensor in self._rest_of_the_model()}
         state = load_state(start, self.model, None)
@@ -235,7 +237,7 @@ class _Trainer:
     def _check(self, loss: Tensor, step: int) -> None:
         """A weight that is not finite stays so: it is enough to look now and then."""
         if not bool(loss.isfinite()):
-            last, _ = self.folder.resume_from("auto")
+            last, _ = self.folder.newest_state()
             raise TrainingError(
                 f"the loss of step {step} is {loss.item()}; lower avd.learning_rate and resume "
                 f"from {last or 'the start'}"

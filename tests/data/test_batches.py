@@ -191,7 +191,10 @@ linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks
 
 
 @linux
-def test_ctrl_c_is_for_the_main_process(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_all_of_a_job_are_for_the_main_process(
+    folder: Path, number: signal.Signals
+) -> None:
     data = dataset(folder)
     running = read_batches(data, PairSampler(3, 40, 2, seed=1), workers=2)
     next(running)
@@ -199,7 +202,7 @@ def test_ctrl_c_is_for_the_main_process(folder: Path) -> None:
     assert len(workers) >= 2
     for worker in workers:
         assert os.getpgid(worker) != os.getpgid(0)
-        os.kill(worker, signal.SIGINT)
+        os.kill(worker, number)
     assert len(list(running)) == 59
 
 

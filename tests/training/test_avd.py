@@ -1,5 +1,6 @@
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,3 +273,12 @@ def test_poses_are_stretched_along_each_axis_within_the_range() -> None:
     assert not torch.allclose(pose[..., 0], pose[..., 1])
     assert 0.75 <= pose.min() < 0.76
     assert 1.24 < pose.max() <= 1.25
+
+
+def test_lines_of_a_run_that_left_no_state_are_not_doubled(
+    base: Path, puppets: Path, tmp_path: Path
+) -> None:
+    run(config(), base, puppets, tmp_path / "run", steps=3)
+    shutil.rmtree(tmp_path / "run" / "states")
+    run(config(), base, puppets, tmp_path / "run", steps=4, resume="auto")
+    assert [line["step"] for line in log_of(tmp_path / "run")] == [1, 2, 3, 4]
