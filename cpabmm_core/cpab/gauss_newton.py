@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cpabmm_core.cpab.engines import engine_for
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.problem import Problem, Solution
 from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.cpab.transform import transform_with_jacobian
 
 NOISE = 2e-3
 ITERATIONS = 30
@@ -69,11 +69,8 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
 def evaluate(problem: Problem, eta: Tensor) -> State:
     """The state at whitened coordinates eta (B, dim)."""
     space = problem.space
-    directions = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
-    affine = (eta @ directions.flatten(1)).view(len(eta), *directions.shape[1:])
-    inside = problem.source.clamp(0, 1) if space.boundary == "zero" else problem.source
-    end, jacobian = engine_for(eta).jacobian(space, affine, inside, directions)
-    end = end + (problem.source - inside)
+    fields = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
+    end, jacobian = transform_with_jacobian(space, eta, problem.source, fields)
     cost = misfit(problem, end) + prior_weight(problem) * eta.square().sum(1)
     return State(eta, end, jacobian.flatten(1, 2), cost)
 

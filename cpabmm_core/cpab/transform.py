@@ -50,16 +50,18 @@ def transform_with_jacobian(
     space: VelocitySpace,
     theta: Tensor,  # (B, dim)
     points: Tensor,  # (B, P, 2)
-    directions: Tensor | None = None,  # (D, dim) in the space of theta
-) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
-    """End points and their derivatives by theta, or along directions, detached from the graph."""
+    fields: Tensor | None = None,  # (dim, cells, 2, 3)
+) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, dim)
+    """End points and their derivatives by theta, detached from the graph.
+
+    With `fields`, theta are coordinates in these fields instead of the space's basis.
+    """
     with torch.no_grad():
         inside = points.clamp(0, 1) if space.boundary == "zero" else points
-        basis = space.tensor("basis", theta.to(working_dtype(theta)))
-        if directions is not None:
-            basis = torch.tensordot(directions.to(basis.dtype), basis, dims=1)
-        affine = space.affine(theta.to(basis.dtype))
-        end, jacobian = engine_for(points).jacobian(space, affine, inside, basis)
+        if fields is None:
+            fields = space.tensor("basis", theta.to(working_dtype(theta)))
+        affine = (theta.to(fields.dtype) @ fields.flatten(1)).view(len(theta), *fields.shape[1:])
+        end, jacobian = engine_for(points).jacobian(space, affine, inside, fields)
     return end + (points - inside), jacobian
 
 
