@@ -89,7 +89,7 @@ def train_avd(
     base = load_checkpoint(find_checkpoint(checkpoint))
     clips = open_clips(data / "train", config.data.on_error, reporter.message)
     trainer = _Trainer(config, base, run, accelerator, reporter)
-    done = trainer.begin(start, resume, str(checkpoint))
+    done = trainer.begin(start, str(checkpoint))
     reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
     found = []
     renderer = Renderer(trainer.model)
@@ -175,10 +175,10 @@ class _Trainer:
             "device": str(accelerator.device),
         }
 
-    def begin(self, start: Path | None, resume: str | None, checkpoint: str) -> int:
+    def begin(self, start: Path | None, checkpoint: str) -> int:
         """Claim the folder and go back to a saved state; the step it was saved after."""
         if self.accelerator.is_main_process:
-            self.folder.claim(self.config, resume)
+            self.folder.claim(self.config)
         if start is None:
             if self.accelerator.is_main_process:
                 self.folder.forget_after(0)

@@ -94,7 +94,7 @@ def train(
         allow_download=allow_download,
         reporter=reporter,
     )
-    return Trainer(session, run, stop, reporter).run(start, resume, steps)
+    return Trainer(session, run, stop, reporter).run(start, steps)
 
 
 class Trainer:
@@ -110,10 +110,10 @@ class Trainer:
         self.overflows = 0
         self.total = 0
 
-    def run(self, start: Path | None, resume: str | None, steps: int | None) -> Path:
+    def run(self, start: Path | None, steps: int | None) -> Path:
         """Train to the end and write the model."""
         if self.accelerator.is_main_process:
-            self.folder.claim(self.config, resume)
+            self.folder.claim(self.config)
             self.folder.panels.mkdir(exist_ok=True)
         self.accelerator.wait_for_everyone()
         done = 0 if start is None else self._restore(start)

@@ -62,14 +62,12 @@ class RunFolder:
         """The model of the best validation so far."""
         return self.path / "best.safetensors"
 
-    def claim(self, config: Config, resume: str | None) -> None:
+    def claim(self, config: Config) -> None:
         """Make the folder this run's, with its configuration.
 
         Raises:
-            MediaError: it holds another run and `resume` was not given, or cannot be written.
+            MediaError: it cannot be written.
         """
-        if resume is None:
-            self._refuse_another()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.config.write_text(dump_config(config), encoding="utf-8")
