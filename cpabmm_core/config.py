@@ -67,6 +67,10 @@ class BackgroundConfig(_Section):
     """Predictor of the affine motion of the background."""
 
     backbone: str = "resnet18"
+    """As for keypoints; or ``hourglass``, the encoder of one, of the sizes below (MRAA)."""
+    block_expansion: Positive = 32
+    max_features: Positive = 1024
+    blocks: Positive = 5
 
 
 class CpabConfig(_Section):
@@ -83,6 +87,29 @@ class CpabConfig(_Section):
     """Upper bound of solver iterations; null takes the solver's own default."""
     implicit_gradient: bool = True
     """Let the warp teach the keypoints through the fit; false detaches them, as the paper does."""
+
+
+class AffineConfig(_Section):
+    """Keypoints with local affine frames, each with one candidate motion, as in FOMM and MRAA.
+
+    For ``motion: affine``, in place of the sections `keypoints` and `cpab`.
+    """
+
+    keypoints: Positive = 10
+    frames: Literal["jacobian", "pca"] = "jacobian"
+    """``jacobian``: regressed (FOMM); ``pca``: principal axes of the heatmap (MRAA)."""
+    block_expansion: Positive = 32
+    max_features: Positive = 1024
+    blocks: Positive = 5
+    scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
+    padding: Annotated[int, Field(ge=0, le=3)] = 0
+    """Of the layer that draws the heatmaps, whose kernel is 7 wide; 0 in most published models."""
+    bottleneck_blocks: Positive = 6
+    """Residual blocks of the generator."""
+    skips: bool = False
+    """Warped features of every level reach the generator's decoder (MRAA)."""
+    align_corners: bool = True
+    """How flows are sampled; false as in the code of FOMM and MRAA on a current PyTorch."""
 
 
 class DenseMotionConfig(_Section):
@@ -114,10 +141,12 @@ class AvdConfig(_Section):
 class ModelConfig(_Section):
     """The animation model."""
 
-    motion: Literal["cpab", "tps"] = "cpab"
+    motion: Literal["cpab", "tps", "affine"] = "cpab"
+    """``cpab``: the paper; ``tps``: TPSMM; ``affine``: FOMM and MRAA."""
     keypoints: KeypointsConfig = KeypointsConfig()
     background: BackgroundConfig | None = BackgroundConfig()
     cpab: CpabConfig = CpabConfig()
+    affine: AffineConfig = AffineConfig()
     dense_motion: DenseMotionConfig = DenseMotionConfig()
     inpainting: InpaintingConfig = InpaintingConfig()
     avd: AvdConfig | None = None
@@ -158,6 +187,8 @@ class LossesConfig(_Section):
     """File with torchvision's VGG-19 weights; null looks in torch's cache."""
     warp: Weight = 10.0
     equivariance: Weight = 10.0
+    frame_equivariance: Weight = 10.0
+    """Of the keypoints' local frames, for ``motion: affine``."""
     background: Weight = 10.0
     semantic: Weight = 0.0
     """Keypoints mean the same in both frames to Segment Anything (paper, Eq. 8); the paper: 1."""

@@ -15,6 +15,7 @@ from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
+from cpabmm_core.models.build import keypoint_groups
 from cpabmm_core.training.panels import panel
 
 app = typer.Typer(add_completion=False)
@@ -38,7 +39,7 @@ def main(
         kp_source, kp_driving = model.keypoints(torch.cat([source, driving])).chunk(2)
         motion = model.motion(source, kp_source, kp_driving, model.background(source, driving))
         outcome = Outcome({}, model.generate(source, motion), motion, kp_source, kp_driving)
-    write_image(output, panel(source, driving, outcome, config.model.keypoints.groups))
+    write_image(output, panel(source, driving, outcome, keypoint_groups(config.model)))
     typer.echo(output)
 
 

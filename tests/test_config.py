@@ -154,7 +154,7 @@ def test_overrides_win_over_the_file() -> None:
         (["model.cpab.cels=3"], "unknown key model.cpab.cels; did you mean cells?"),
         (["training.batch_size=0"], "training.batch_size: .*greater than 0, got 0"),
         (["training.batch_size"], "expected key=value"),
-        (["model.motion=fomm"], "model.motion: .*'cpab' or 'tps'.* got 'fomm'"),
+        (["model.motion=fomm"], "model.motion: .*'cpab', 'tps' or 'affine'.* got 'fomm'"),
         (["data.repeats.x=1"], "repeats is a value, not a section"),
         (["data.repeats=["], "is not a YAML value"),
     ],

@@ -20,6 +20,7 @@ def info(
     """Show what a checkpoint holds: its parts, its configuration and how it was trained."""
     from cpabmm_core.checkpoint.bundled import find_checkpoint
     from cpabmm_core.checkpoint.format import load_checkpoint
+    from cpabmm_core.models.build import keypoint_count
 
     path = find_checkpoint(checkpoint)
     model, config, record = load_checkpoint(path)
@@ -33,7 +34,7 @@ def info(
         "kind": model.motion_kind,
         "frame_size": model.frame_size,
         "modes": [mode for mode in get_args(Mode) if mode != "avd" or model.avd is not None],
-        "keypoints": config.model.keypoints.groups * config.model.keypoints.points_per_group,
+        "keypoints": keypoint_count(config.model),
         "parameters": {**parts, "total": sum(parts.values())},
         "config": config.model_dump(mode="json"),
         "record": record,

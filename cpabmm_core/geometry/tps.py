@@ -33,6 +33,18 @@ class ThinPlateSpline:
             bent = _kernel(points, self.control_points) @ self.weights
             return points @ self.affine[:, :2] + self.affine[:, 2:] + bent
 
+    def jacobian(
+        self,
+        points: Tensor,  # (B, P, 2)
+    ) -> Tensor:  # (B, P, 2, 2), rows for the components of the spline
+        """The spline's derivative at the points of each batch element."""
+        offsets = points[:, :, None] - self.control_points[:, None]  # (B, P, C, 2)
+        squared = offsets.square().sum(-1, keepdim=True)
+        slope = 2 * offsets * (1 + (squared + torch.finfo(squared.dtype).tiny).log())
+        with autocast_off(points.device):
+            bent = self.weights.transpose(1, 2)[:, None] @ slope
+        return self.affine[:, None, :2].transpose(2, 3) + bent
+
     def __getitem__(self, part: slice) -> "ThinPlateSpline":
         """The splines of a part of the batch."""
         return ThinPlateSpline(self.control_points[part], self.weights[part], self.affine[part])

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.models.avd import AvdNetwork
 
 TransferMode = Literal["standard", "relative", "avd"]
@@ -32,19 +34,21 @@ def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:
 
 def transfer_keypoints(
     mode: TransferMode,
-    source: Tensor,  # (1, N, 2) in [-1, 1]
-    driving: Tensor,  # (B, N, 2) in [-1, 1]
-    reference: Tensor,  # (1, N, 2) in [-1, 1]
+    source: Tensor,  # (1, N, 2 or 6) in [-1, 1]
+    driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
+    reference: Tensor,  # (1, N, 2 or 6) in [-1, 1]
     avd: AvdNetwork | None = None,
-) -> Tensor:  # (B, N, 2)
+) -> Tensor:  # (B, N, 2 or 6)
     """Poses for the source's object; may leave [-1, 1] in modes ``relative`` and ``avd``.
 
-    Convention: (x, y), -1 and 1 are the centres of the first and last pixel.
+    Convention: (x, y), -1 and 1 are the centres of the first and last pixel; with frames or without
+    (`geometry.local_affine`).
 
     Args:
         mode: ``standard`` takes the driving keypoints as they are; ``relative`` adds to those of
             the source the movement since the reference frame, scaled by the square root of the
-            ratio of the areas of their convex hulls (by 1 where a hull has next to no area);
+            ratio of the areas of their convex hulls (by 1 where a hull has next to no area), and
+            turns the frames of the source as those of the driving frames have turned;
             ``avd`` lets a network put the driving pose on the shape of the source's object.
         source: keypoints of the source image.
         driving: keypoints of the driving frames.
@@ -59,13 +63,25 @@ def transfer_keypoints(
     if mode == "standard":
         return driving
     if mode == "avd" and avd is not None:
-        moved: Tensor = avd(source.expand_as(driving), driving)
+        pose: Tensor = avd(source.expand_as(driving), driving)
+        return pose
+    movement = positions(driving) - positions(reference)
+    moved = positions(source) + movement * _scale(source, reference)
+    if not local_affine.have_frames(source):
         return moved
-    source_area, reference_area = hull_area(source[0]), hull_area(reference[0])
-    scale = 1.0
+    turned = local_affine.between(reference, driving) @ local_affine.frames(source)
+    return local_affine.with_frames(moved, turned)
+
+
+def _scale(
+    source: Tensor,  # (1, N, 2 or 6)
+    reference: Tensor,  # (1, N, 2 or 6)
+) -> float:
+    """How much larger the object of the source is than that of the reference frame."""
+    source_area, reference_area = (hull_area(positions(kp)[0]) for kp in (source, reference))
     if min(source_area, reference_area) > _SMALLEST_AREA:
-        scale = math.sqrt(source_area / reference_area)
-    return source + (driving - reference) * scale
+        return math.sqrt(source_area / reference_area)
+    return 1.0
 
 
 def hull_area(

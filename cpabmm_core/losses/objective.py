@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.config import LossesConfig
+from cpabmm_core.geometry.local_affine import have_frames, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
 from cpabmm_core.geometry.warp import warp
 from cpabmm_core.losses.background import background_loss
-from cpabmm_core.losses.equivariance import equivariance_loss
+from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
 from cpabmm_core.losses.warp import warp_loss
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.dense_motion import Motion
@@ -33,8 +34,8 @@ class Outcome:
     """Each weighted loss by name, and their sum as ``loss``."""
     generated: Tensor  # (B, 3, H, W) in [0, 1]
     motion: Motion
-    kp_source: Tensor  # (B, N, 2) in [-1, 1]
-    kp_driving: Tensor  # (B, N, 2) in [-1, 1]
+    kp_source: Tensor  # (B, N, 2 or 6) in [-1, 1]
+    kp_driving: Tensor  # (B, N, 2 or 6) in [-1, 1]
 
 
 class Losses(nn.Module):
@@ -105,20 +106,33 @@ class Objective(nn.Module):
             with torch.no_grad():
                 driving_features = model.inpainting.encode(driving)
             losses["warp"] = weights.warp * warp_loss(features, driving_features, motion)
-        if weights.equivariance:
-            distance = equivariance_loss(kp_driving, kp_deformed, deformation)
-            losses["equivariance"] = weights.equivariance * distance
+        losses |= self._equivariance(kp_driving, kp_deformed, deformation)
         if background is not None and weights.background:
             losses["background"] = weights.background * self._background(
                 background, source, driving
             )
         if parts.semantic is not None:
-            distance = parts.semantic(source, kp_source, driving, kp_driving)
+            distance = parts.semantic(source, positions(kp_source), driving, positions(kp_driving))
             losses["semantic"] = weights.semantic * distance
         if parts.structure is not None:
             losses["structure"] = weights.structure * parts.structure(generated, driving)
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return Outcome(losses, generated, motion, kp_source, kp_driving)
+
+    def _equivariance(
+        self, keypoints: Tensor, deformed: Tensor, deformation: ThinPlateSpline
+    ) -> dict[str, Tensor]:
+        weights, losses = self.losses.weights, {}
+        if weights.equivariance:
+            distance = equivariance_loss(keypoints, deformed, deformation)
+            losses["equivariance"] = weights.equivariance * distance
+        if weights.frame_equivariance and have_frames(keypoints):
+            undirected = self.model.candidate_motion.undirected
+            distance = frame_equivariance_loss(
+                keypoints, deformed, deformation, undirected=undirected
+            )
+            losses["frame_equivariance"] = weights.frame_equivariance * distance
+        return losses
 
     def _background(self, there: Tensor, source: Tensor, driving: Tensor) -> Tensor:
         back = self.model.background(driving, source)

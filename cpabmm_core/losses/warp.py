@@ -1,5 +1,7 @@
 """Warp loss: the flow should carry the source's features to the driving frame's (as in TPSMM)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -16,12 +18,7 @@ def warp_loss(
 
     Features and masks are constants here: the gradient goes to the flow only.
     """
-    fixed = Motion(
-        motion.deformation,
-        motion.contribution_maps,
-        [mask.detach() for mask in motion.occlusion_maps],
-        motion.deformed_sources,
-    )
+    fixed = replace(motion, occlusion_maps=[mask.detach() for mask in motion.occlusion_maps])
     warped = warp_features([level.detach() for level in source_features], fixed)
     wanted = mask_features([level.detach() for level in driving_features], fixed)
     distances = [(a - b).abs().mean() for a, b in zip(warped, wanted, strict=True)]

@@ -1,7 +1,5 @@
 """The animation model: receives its parts and joins them."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
@@ -10,25 +8,25 @@ from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
-from cpabmm_core.models.inpainting import InpaintingNetwork
-from cpabmm_core.models.keypoints import KeypointDetector
-from cpabmm_core.models.motion import CandidateMotion
+from cpabmm_core.models.generator import Generator
+from cpabmm_core.models.motion import CandidateMotion, MotionKind
 
 
 class AnimationModel(nn.Module):
     """Draws the object of a source image in the pose of a driving frame.
 
     Convention: frames are RGB in [0, 1]; keypoints and flows are (x, y) in [-1, 1] with
-    align_corners=True; flows are backward maps from the driving frame to the source.
+    align_corners=True; flows are backward maps from the driving frame to the source. With affine
+    motion keypoints have four numbers more, the local frames of `geometry.local_affine`.
     """
 
     def __init__(
         self,
-        keypoint_detector: KeypointDetector,
+        keypoint_detector: nn.Module,
         background_predictor: BackgroundPredictor | None,
         candidate_motion: CandidateMotion,
         dense_motion: DenseMotionNetwork,
-        inpainting: InpaintingNetwork,
+        inpainting: Generator,
         avd: AvdNetwork | None = None,
         *,
         frame_size: int,
@@ -43,14 +41,14 @@ class AnimationModel(nn.Module):
         self.frame_size = frame_size
 
     @property
-    def motion_kind(self) -> Literal["cpab", "tps"]:
+    def motion_kind(self) -> MotionKind:
         """Name of the family of the candidate motions."""
         return self.candidate_motion.kind
 
     def keypoints(
         self,
         images: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:  # (B, N, 2) in [-1, 1]
+    ) -> Tensor:  # (B, N, 2) in [-1, 1], or (B, N, 6) with affine motion
         """Detect the keypoints of each image."""
         keypoints: Tensor = self.keypoint_detector(images)
         return keypoints
@@ -69,7 +67,7 @@ class AnimationModel(nn.Module):
     def motion(
         self,
         source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
-        kp_source: Tensor,  # (B, N, 2), or (1, N, 2), in [-1, 1]
+        kp_source: Tensor,  # (B, N, 2), or (1, N, 2), in [-1, 1]; 6 in place of 2: see `keypoints`
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
         background: Tensor | None = None,  # (B, 3, 3), None for a background at rest
         *,

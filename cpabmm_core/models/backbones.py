@@ -1,12 +1,14 @@
 """Feature extractors of the keypoint detector and the background predictor."""
 
+from itertools import pairwise
 from typing import Any
 
 import timm
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.models.blocks import DownBlock, level_widths
 
 
 def pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
@@ -30,6 +32,31 @@ def pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
     model: Any = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
     features = getattr(model, "head_hidden_size", None) or model.num_features
     return model, int(features)
+
+
+class PooledEncoder(nn.Module):
+    """The encoder of an hourglass with batch norm, and the mean over its coarsest level."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.down_blocks = nn.ModuleList(DownBlock(a, b, norm="batch") for a, b in pairwise(widths))
+
+    def forward(
+        self,
+        images: Tensor,  # (B, C, H, W)
+    ) -> Tensor:  # (B, features)
+        """Pool the features of the images."""
+        for down in self.down_blocks:
+            images = down(images)
+        return images.mean(dim=(2, 3))
+
+
+def encoder_backbone(
+    in_channels: int, block_expansion: int, max_features: int, blocks: int
+) -> tuple[nn.Module, int]:
+    """MRAA's network from images to one feature vector each, and its length."""
+    widths = [in_channels, *level_widths(block_expansion, max_features, blocks)[1:]]
+    return PooledEncoder(widths), widths[-1]
 
 
 def pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:

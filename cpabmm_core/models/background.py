@@ -4,15 +4,20 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.geometry.precision import autocast_off
-from cpabmm_core.models.backbones import pooled_backbone
 
 
 class BackgroundPredictor(nn.Module):
     """Backbone on both frames, stacked, to the six numbers of an affine map."""
 
-    def __init__(self, backbone: str = "resnet18") -> None:
+    def __init__(self, backbone: nn.Module, features: int) -> None:
+        """Put the parts together.
+
+        Args:
+            backbone: from (B, 6, H, W) to one vector each.
+            features: its length.
+        """
         super().__init__()
-        self.backbone, features = pooled_backbone(backbone, in_channels=6)
+        self.backbone = backbone
         self.linear = nn.Linear(features, 6)
         nn.init.zeros_(self.linear.weight)
         with torch.no_grad():

@@ -1,19 +1,36 @@
 """Layers that the networks share."""
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Norm = Literal["instance", "batch"]
+
+
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """Normalisation with a learned scale and shift for each channel."""
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.InstanceNorm2d(channels, affine=True)
+
 
 class SameBlock(nn.Module):
-    """Convolution, instance norm, ReLU at unchanged size."""
+    """Convolution, normalisation, ReLU at unchanged size."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        norm: Norm = "instance",
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        self.norm = nn.InstanceNorm2d(out_channels, affine=True)
+        self.norm = normalisation(norm, out_channels)
 
     def forward(
         self,
@@ -48,11 +65,11 @@ class UpBlock(SameBlock):
 class ResidualBlock(nn.Module):
     """Two pre-activated 3 x 3 convolutions added to the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, norm: Norm = "instance") -> None:
         super().__init__()
-        self.norm1 = nn.InstanceNorm2d(channels, affine=True)
+        self.norm1 = normalisation(norm, channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm2 = nn.InstanceNorm2d(channels, affine=True)
+        self.norm2 = normalisation(norm, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(
@@ -65,22 +82,35 @@ class ResidualBlock(nn.Module):
         return x + out
 
 
+def level_widths(block_expansion: int, max_features: int, levels: int) -> list[int]:
+    """Channels of each level, doubled from one to the next up to a bound, and one level more."""
+    return [min(max_features, block_expansion * 2**level) for level in range(levels + 1)]
+
+
 class Hourglass(nn.Module):
     """Encoder and decoder with skip connections, which returns every decoder level."""
 
     def __init__(
-        self, in_channels: int, block_expansion: int, max_features: int, blocks: int
+        self,
+        in_channels: int,
+        block_expansion: int,
+        max_features: int,
+        blocks: int,
+        *,
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
-        widths = [min(max_features, block_expansion * 2**level) for level in range(blocks + 1)]
+        widths = level_widths(block_expansion, max_features, blocks)
         encoder_widths = [in_channels, *widths[1:]]
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(encoder_widths))
+        self.down_blocks = nn.ModuleList(
+            DownBlock(a, b, norm=norm) for a, b in pairwise(encoder_widths)
+        )
         self.up_blocks = nn.ModuleList()
         self.out_channels: list[int] = []
         """Channels of each decoder level, coarse to fine."""
         features = widths[-1]
         for level in reversed(range(blocks)):
-            self.up_blocks.append(UpBlock(features, widths[level]))
+            self.up_blocks.append(UpBlock(features, widths[level], norm=norm))
             features = widths[level] + encoder_widths[level]
             self.out_channels.append(features)
 

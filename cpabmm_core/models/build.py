@@ -2,16 +2,30 @@
 
 import math
 
-from cpabmm_core.config import AvdConfig, Config, CpabConfig, ModelConfig
+from torch import nn
+
+from cpabmm_core.config import (
+    AffineConfig,
+    AvdConfig,
+    BackgroundConfig,
+    Config,
+    CpabConfig,
+    DenseMotionConfig,
+    ModelConfig,
+)
 from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.avd import AvdNetwork
+from cpabmm_core.models.backbones import encoder_backbone, pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
+from cpabmm_core.models.generator import Generator
+from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector
 from cpabmm_core.models.inpainting import InpaintingNetwork
 from cpabmm_core.models.keypoints import KeypointDetector
-from cpabmm_core.models.motion import CandidateMotion, CpabMotion, TpsMotion
+from cpabmm_core.models.motion import AffineMotion, CandidateMotion, CpabMotion, TpsMotion
+from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
 
 
 def build_model(config: Config) -> AnimationModel:
@@ -24,27 +38,12 @@ def build_model(config: Config) -> AnimationModel:
     frame_size = config.data.frame_size
     _check_sizes(model, frame_size)
     candidate_motion = _candidate_motion(model)
-    keypoints = model.keypoints
     return AnimationModel(
-        KeypointDetector(
-            keypoints.backbone, keypoints.head, keypoints.groups, keypoints.points_per_group
-        ),
-        None if model.background is None else BackgroundPredictor(model.background.backbone),
+        _keypoint_detector(model),
+        None if model.background is None else _background_predictor(model.background),
         candidate_motion,
-        DenseMotionNetwork(
-            candidates=1 + candidate_motion.count,
-            keypoints=_keypoint_count(model),
-            block_expansion=model.dense_motion.block_expansion,
-            max_features=model.dense_motion.max_features,
-            blocks=model.dense_motion.blocks,
-            scale_factor=model.dense_motion.scale_factor,
-            occlusion_levels=model.inpainting.down_blocks + 1,
-        ),
-        InpaintingNetwork(
-            model.inpainting.block_expansion,
-            model.inpainting.max_features,
-            model.inpainting.down_blocks,
-        ),
+        _dense_motion(model, 1 + candidate_motion.count),
+        _generator(model),
         None if model.avd is None else build_avd(model, model.avd),
         frame_size=frame_size,
     )
@@ -52,14 +51,85 @@ def build_model(config: Config) -> AnimationModel:
 
 def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
     """Build the network of mode ``avd`` for a model, which may have none yet."""
-    return AvdNetwork(_keypoint_count(model), avd.id_bottle_size, avd.pose_bottle_size)
+    return AvdNetwork(
+        keypoint_count(model),
+        avd.id_bottle_size,
+        avd.pose_bottle_size,
+        numbers_per_keypoint=6 if model.motion == "affine" else 2,
+        undirected=model.motion == "affine" and model.affine.frames == "pca",
+    )
 
 
-def _keypoint_count(model: ModelConfig) -> int:
+def keypoint_count(model: ModelConfig) -> int:
+    """Number of keypoints that the model detects."""
+    if model.motion == "affine":
+        return model.affine.keypoints
     return model.keypoints.groups * model.keypoints.points_per_group
 
 
+def keypoint_groups(model: ModelConfig) -> int:
+    """Number of groups of keypoints that move together."""
+    return model.affine.keypoints if model.motion == "affine" else model.keypoints.groups
+
+
+def _keypoint_detector(model: ModelConfig) -> nn.Module:
+    if model.motion == "affine":
+        affine = model.affine
+        return HourglassKeypointDetector(
+            affine.keypoints,
+            frames=affine.frames,
+            block_expansion=affine.block_expansion,
+            max_features=affine.max_features,
+            blocks=affine.blocks,
+            scale_factor=affine.scale_factor,
+            padding=affine.padding,
+        )
+    keypoints = model.keypoints
+    return KeypointDetector(
+        keypoints.backbone, keypoints.head, keypoints.groups, keypoints.points_per_group
+    )
+
+
+def _background_predictor(background: BackgroundConfig) -> BackgroundPredictor:
+    if background.backbone == "hourglass":
+        sizes = background.block_expansion, background.max_features, background.blocks
+        return BackgroundPredictor(*encoder_backbone(6, *sizes))
+    return BackgroundPredictor(*pooled_backbone(background.backbone, in_channels=6))
+
+
+def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
+    dense, is_affine = model.dense_motion, model.motion == "affine"
+    return DenseMotionNetwork(
+        candidates,
+        keypoint_count(model),
+        block_expansion=dense.block_expansion,
+        max_features=dense.max_features,
+        blocks=dense.blocks,
+        scale_factor=dense.scale_factor,
+        occlusion_levels=1 if is_affine else model.inpainting.down_blocks + 1,
+        finest_occlusion="flow" if is_affine else "frame",
+        norm="batch" if is_affine else "instance",
+        shaped_heatmaps=is_affine and model.affine.frames == "pca",
+        align_corners=not is_affine or model.affine.align_corners,
+    )
+
+
+def _generator(model: ModelConfig) -> Generator:
+    paint = model.inpainting
+    if model.motion == "affine":
+        return OcclusionAwareGenerator(
+            paint.block_expansion,
+            paint.max_features,
+            paint.down_blocks,
+            bottleneck_blocks=model.affine.bottleneck_blocks,
+            skips=model.affine.skips,
+        )
+    return InpaintingNetwork(paint.block_expansion, paint.max_features, paint.down_blocks)
+
+
 def _candidate_motion(model: ModelConfig) -> CandidateMotion:
+    if model.motion == "affine":
+        return AffineMotion(model.affine.keypoints, undirected=model.affine.frames == "pca")
     if model.motion == "tps":
         return TpsMotion(model.keypoints.groups)
     cpab = model.cpab
@@ -87,29 +157,38 @@ def _space(cpab: CpabConfig, cells: int) -> VelocitySpace:
 
 
 def _check_sizes(model: ModelConfig, frame_size: int) -> None:
-    dense, down_blocks = model.dense_motion, model.inpainting.down_blocks
-    doublings = math.log2(1 / dense.scale_factor)
-    if not doublings.is_integer():
-        raise ConfigError(
-            f"model.dense_motion.scale_factor: {dense.scale_factor} is not 1, 0.5, 0.25, ...; "
-            "take one of these"
-        )
-    _check_divisible(
-        frame_size,
-        2 ** (int(doublings) + dense.blocks),
-        "model.dense_motion.blocks or enlarge model.dense_motion.scale_factor",
-    )
+    doublings = _check_hourglass("dense_motion", model.dense_motion, frame_size)
+    down_blocks = model.inpainting.down_blocks
     _check_divisible(frame_size, 2**down_blocks, "model.inpainting.down_blocks")
     if frame_size == 2**down_blocks:
         raise ConfigError(
             f"data.frame_size: {frame_size} leaves one pixel after {down_blocks} down blocks; "
             "lower model.inpainting.down_blocks"
         )
-    if down_blocks + 1 - doublings > dense.blocks:
+    if model.motion == "affine":
+        _check_hourglass("affine", model.affine, frame_size)
+    elif down_blocks + 1 - doublings > model.dense_motion.blocks:
         raise ConfigError(
             f"model.inpainting.down_blocks: {down_blocks} asks for more occlusion maps than the "
-            f"dense motion network has levels; raise model.dense_motion.blocks above {dense.blocks}"
+            "dense motion network has levels; raise model.dense_motion.blocks above "
+            f"{model.dense_motion.blocks}"
         )
+
+
+def _check_hourglass(section: str, sizes: DenseMotionConfig | AffineConfig, frame_size: int) -> int:
+    """The number of times that the frame is halved before the hourglass."""
+    doublings = math.log2(1 / sizes.scale_factor)
+    if not doublings.is_integer():
+        raise ConfigError(
+            f"model.{section}.scale_factor: {sizes.scale_factor} is not 1, 0.5, 0.25, ...; "
+            "take one of these"
+        )
+    _check_divisible(
+        frame_size,
+        2 ** (int(doublings) + sizes.blocks),
+        f"model.{section}.blocks or enlarge model.{section}.scale_factor",
+    )
+    return int(doublings)
 
 
 def _check_divisible(frame_size: int, divisor: int, cure: str) -> None:

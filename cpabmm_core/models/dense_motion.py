@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.warp import warp
-from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, UpBlock
+from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.coordinates import identity_grid
+from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 
 _HEATMAP_VARIANCE = 0.01
 
@@ -17,13 +22,38 @@ class Motion:
     """How a driving frame is drawn from the source.
 
     Flows are backward maps: at each driving position, where to sample the source; (x, y) in
-    [-1, 1], align_corners=True.
+    [-1, 1], align_corners=True unless `align_corners` says otherwise.
     """
 
     deformation: Tensor  # (B, h, w, 2)
     contribution_maps: Tensor  # (B, K, h, w), sums to 1 over K
     occlusion_maps: list[Tensor]  # coarse to fine, each (B, 1, h_i, w_i) in [0, 1], 1 = visible
     deformed_sources: Tensor  # (B, K, 3, h, w)
+    align_corners: bool = True
+    """False: the flow is meant as `geometry.warp.warp` takes it with align_corners=False."""
+
+    def warp(
+        self,
+        image: Tensor,  # (B, C, H, W), or (1, C, H, W), of any size
+    ) -> Tensor:  # (B, C, H, W)
+        """The source, or a feature map of it, moved by the flow."""
+        flow = resize_flow(
+            self.deformation, (image.shape[2], image.shape[3]), align_corners=self.align_corners
+        )
+        return warp(image, flow, align_corners=self.align_corners)
+
+    def visible(
+        self,
+        image: Tensor,  # (B, C, H, W) of any size
+    ) -> Tensor:  # (B, 1, H, W) in [0, 1]
+        """The occlusion map of an image's size; if there is none, the finest one resized."""
+        size = image.shape[2:]
+        for occlusion in self.occlusion_maps:
+            if occlusion.shape[2:] == size:
+                return occlusion
+        return F.interpolate(
+            self.occlusion_maps[-1], size, mode="bilinear", align_corners=self.align_corners
+        )
 
 
 class DenseMotionNetwork(nn.Module):
@@ -39,6 +69,10 @@ class DenseMotionNetwork(nn.Module):
         blocks: int = 5,
         scale_factor: float = 0.25,
         occlusion_levels: int = 4,
+        finest_occlusion: Literal["frame", "flow"] = "frame",
+        norm: Norm = "instance",
+        shaped_heatmaps: bool = False,
+        align_corners: bool = True,
     ) -> None:
         """Lay out the network.
 
@@ -49,20 +83,27 @@ class DenseMotionNetwork(nn.Module):
             max_features: upper bound of the features of a level.
             blocks: levels of the hourglass.
             scale_factor: 1, 1/2, 1/4, ...: the frame is shrunk so much before anything else.
-            occlusion_levels: number of occlusion maps, the finest as large as the frame.
+            occlusion_levels: number of occlusion maps.
+            finest_occlusion: the finest of them is as large as the frame, or as the flow.
+            norm: normalisation of the blocks.
+            shaped_heatmaps: the Gaussian of a keypoint has the covariance A A^T of its frame A;
+                else all are round and of one size.
+            align_corners: convention of the candidates and the flow, see `Motion`.
         """
         super().__init__()
         doublings = round(math.log2(1 / scale_factor))
         self._factor = 2**doublings
+        self._heatmaps = _shaped_gaussians if shaped_heatmaps else _round_gaussians
+        self._align_corners = align_corners
         self.downsample = AntiAliasDownsample(self._factor) if doublings else nn.Identity()
         self.hourglass = Hourglass(
-            keypoints + 1 + 3 * candidates, block_expansion, max_features, blocks
+            keypoints + 1 + 3 * candidates, block_expansion, max_features, blocks, norm=norm
         )
         channels = list(self.hourglass.out_channels)
         self.contribution_head = nn.Conv2d(channels[-1], candidates, 7, padding=3)
         self.refine_blocks = nn.ModuleList()
-        for _ in range(doublings):
-            self.refine_blocks.append(UpBlock(channels[-1], channels[-1] // 2))
+        for _ in range(doublings if finest_occlusion == "frame" else 0):
+            self.refine_blocks.append(UpBlock(channels[-1], channels[-1] // 2, norm=norm))
             channels.append(channels[-1] // 2)
         self.occlusion_heads = nn.ModuleList(
             nn.Conv2d(c, 1, 7, padding=3) for c in channels[-occlusion_levels:]
@@ -79,8 +120,8 @@ class DenseMotionNetwork(nn.Module):
     def forward(
         self,
         source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
-        kp_source: Tensor,  # (B, N, 2), or (1, N, 2), in [-1, 1]
-        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        kp_source: Tensor,  # (B, N, 2 or 6), or batch 1, in [-1, 1]
+        kp_driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
         candidates: Tensor,  # (B, K, h, w, 2) backward flows, background first
         drop: Tensor | None = None,  # (B, K) bool, True takes the candidate out; never all of them
     ) -> Motion:
@@ -88,9 +129,10 @@ class DenseMotionNetwork(nn.Module):
         batch, count, height, width, _ = candidates.shape
         small = self.downsample(source)
         # One tall flow warps the image by all candidates without a copy of it for each.
-        deformed = warp(small, candidates.flatten(1, 2))
+        deformed = warp(small, candidates.flatten(1, 2), align_corners=self._align_corners)
         deformed = deformed.view(batch, 3, count, height, width).transpose(1, 2)
-        heatmaps = _gaussians(kp_driving, (height, width)) - _gaussians(kp_source, (height, width))
+        heatmaps = self._heatmaps(kp_driving, (height, width))
+        heatmaps = heatmaps - self._heatmaps(kp_source, (height, width))
         levels = self.hourglass(
             torch.cat(
                 (
@@ -106,7 +148,9 @@ class DenseMotionNetwork(nn.Module):
             logits = logits.masked_fill(drop[:, :, None, None], -math.inf)
         contributions = logits.to(candidates.dtype).softmax(dim=1)
         deformation = (contributions[..., None] * candidates).sum(dim=1)
-        return Motion(deformation, contributions, self._occlusion_maps(levels), deformed)
+        return Motion(
+            deformation, contributions, self._occlusion_maps(levels), deformed, self._align_corners
+        )
 
     def _occlusion_maps(
         self,
@@ -121,11 +165,12 @@ class DenseMotionNetwork(nn.Module):
         ]
 
 
-def _gaussians(
-    points: Tensor,  # (B, N, 2) in [-1, 1]
+def _round_gaussians(
+    keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1]
     size: tuple[int, int],  # (height, width)
 ) -> Tensor:  # (B, N, height, width)
-    """A Gaussian of peak 1 around each point, as the product of one along x and one along y."""
+    """A Gaussian of peak 1 around each keypoint, as the product of one along x and one along y."""
+    points = local_affine.positions(keypoints)
     height, width = size
     x, y = (
         torch.linspace(-1, 1, length, device=points.device, dtype=points.dtype)
@@ -134,3 +179,17 @@ def _gaussians(
     along_x = torch.exp(-0.5 / _HEATMAP_VARIANCE * (x - points[..., :1]).square())
     along_y = torch.exp(-0.5 / _HEATMAP_VARIANCE * (y - points[..., 1:]).square())
     return along_y[..., :, None] * along_x[..., None, :]
+
+
+def _shaped_gaussians(
+    keypoints: Tensor,  # (B, N, 6) in [-1, 1]
+    size: tuple[int, int],  # (height, width)
+) -> Tensor:  # (B, N, height, width)
+    """A Gaussian of peak 1 around each keypoint, of covariance A A^T for its frame A."""
+    points, frames = local_affine.positions(keypoints), local_affine.frames(keypoints)
+    grid = identity_grid(*size, device=points.device, dtype=points.dtype).flatten(0, 1)
+    offsets = grid - points[:, :, None]  # (B, N, height * width, 2)
+    with autocast_off(points.device):
+        # Offsets seen from the frame: their length is the Mahalanobis distance.
+        seen = torch.matmul(offsets, local_affine.inverse(frames).transpose(-1, -2))
+    return torch.exp(-0.5 * seen.square().sum(-1)).view(*points.shape[:2], *size)

@@ -3,51 +3,28 @@
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.warp import resize_flow, warp
-from cpabmm_core.models.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
+from cpabmm_core.models.blocks import ResidualBlock, UpBlock
 from cpabmm_core.models.dense_motion import Motion
+from cpabmm_core.models.generator import Generator
 
 
-class InpaintingNetwork(nn.Module):
+class InpaintingNetwork(Generator):
     """Encoder whose levels are warped and masked, and a decoder that fills in the rest."""
 
     def __init__(
         self, block_expansion: int = 64, max_features: int = 512, down_blocks: int = 3
     ) -> None:
-        super().__init__()
-        widths = [min(max_features, block_expansion * 2**level) for level in range(down_blocks + 1)]
-        self.stem = SameBlock(3, widths[0], kernel_size=7)
-        self.down_blocks = nn.ModuleList(
-            DownBlock(widths[level], widths[level + 1]) for level in range(down_blocks)
-        )
+        super().__init__(block_expansion, max_features, down_blocks, norm="instance")
         self.residual_blocks = nn.ModuleList()
         self.up_blocks = nn.ModuleList()
-        features = widths[-1]
-        for level in reversed(range(down_blocks)):
+        features = self.widths[-1]
+        for width in reversed(self.widths[:-1]):
             self.residual_blocks.append(
                 nn.Sequential(ResidualBlock(features), ResidualBlock(features))
             )
-            self.up_blocks.append(UpBlock(features, widths[level]))
-            features = 2 * widths[level]
-        self.to_rgb = nn.Conv2d(widths[0], 3, 7, padding=3)
-
-    def forward(
-        self,
-        source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
-        motion: Motion,
-    ) -> Tensor:  # (B, 3, H, W) in [0, 1]
-        """Encode the source and render it in motion."""
-        return self.render(source, self.encode(source), motion)
-
-    def encode(
-        self,
-        image: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> list[Tensor]:  # fine to coarse, each (B, C_i, H / 2^i, W / 2^i)
-        """Feature maps of an image, which do not depend on the motion."""
-        features = [self.stem(image)]
-        for down in self.down_blocks:
-            features.append(down(features[-1]))
-        return features
+            self.up_blocks.append(UpBlock(features, width))
+            features = 2 * width
+        self.to_rgb = nn.Conv2d(self.widths[0], 3, 7, padding=3)
 
     def render(
         self,
@@ -66,8 +43,7 @@ class InpaintingNetwork(nn.Module):
                 out = torch.cat((out, finer.pop()), dim=1)
             out = up(residual(out))
         out = torch.sigmoid(self.to_rgb(out * (1 - visible) + finer.pop()))
-        warped = warp(source, resize_flow(motion.deformation, _size(source)))
-        return out * (1 - visible) + warped * visible
+        return out * (1 - visible) + motion.warp(source) * visible
 
 
 def warp_features(
@@ -75,8 +51,7 @@ def warp_features(
     motion: Motion,
 ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
     """Feature maps of a source, moved by the flow and masked by the occlusion maps."""
-    warped = [warp(level, resize_flow(motion.deformation, _size(level))) for level in features]
-    return mask_features(warped, motion)
+    return mask_features([motion.warp(level) for level in features], motion)
 
 
 def mask_features(
@@ -84,11 +59,4 @@ def mask_features(
     motion: Motion,
 ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
     """Feature maps of a driving frame where the source shows the same."""
-    masks = reversed(motion.occlusion_maps)
-    return [level * mask for level, mask in zip(features, masks, strict=True)]
-
-
-def _size(
-    image: Tensor,  # (B, C, H, W)
-) -> tuple[int, int]:
-    return image.shape[2], image.shape[3]
+    return [level * motion.visible(level) for level in features]

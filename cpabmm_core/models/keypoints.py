@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid
+from cpabmm_core.geometry.coordinates import from_unit_square
 from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.models.backbones import pooled_backbone, pyramid_backbone
+from cpabmm_core.models.soft_argmax import shares_and_grid
 
 _PYRAMID_CHANNELS = 64
 _TEMPERATURE = 0.1
@@ -54,10 +55,8 @@ class HeatmapHead(nn.Module):
             merged = merged + F.interpolate(level, merged.shape[2:], mode="bilinear")
         logits = self.heatmaps(F.relu(merged))
         with autocast_off(logits.device):
-            logits = logits.to(self.heatmaps.weight.dtype)
-            shares = (logits.flatten(2) / _TEMPERATURE).softmax(dim=2)
-            grid = identity_grid(*logits.shape[2:], device=logits.device, dtype=logits.dtype)
-            return torch.matmul(shares, grid.flatten(0, 1))
+            shares, grid = shares_and_grid(logits.to(self.heatmaps.weight.dtype), _TEMPERATURE)
+            return torch.matmul(shares, grid)
 
 
 class KeypointDetector(nn.Module):

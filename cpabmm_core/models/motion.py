@@ -6,38 +6,84 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.cpab import VelocitySpace, fit, transform
+from cpabmm_core.geometry import local_affine
 from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
 from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.geometry.tps import fit_tps
+
+MotionKind = Literal["cpab", "tps", "affine"]
 
 
 class CandidateMotion(Protocol):
     """Backward flows that bring the source's keypoints where the driving frame has them."""
 
     @property
-    def kind(self) -> Literal["cpab", "tps"]:
+    def kind(self) -> MotionKind:
         """Name of the family of transformations."""
 
     @property
     def count(self) -> int:
         """Number of flows, the background's not among them."""
 
+    @property
+    def undirected(self) -> bool:
+        """Whether the keypoints have frames whose axes have no direction."""
+
     def __call__(
         self,
-        kp_source: Tensor,  # (B, N, 2) in [-1, 1], group by group
-        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
+        kp_source: Tensor,  # (B, N, 2 or 6) in [-1, 1], group by group
+        kp_driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
         size: tuple[int, int],  # (h, w)
     ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
         """Compute the flows.
 
         Convention: (x, y), align_corners=True; each takes driving positions to the source.
+        Keypoints have frames (`geometry.local_affine`) where the candidates are affine.
         """
+
+
+class AffineMotion:
+    """One affine map a keypoint, from its frames: T(z) = p_S + A_S A_D^-1 (z - p_D).
+
+    Siarohin et al., First Order Motion Model (NeurIPS 2019), eq. 4 and 5.
+    """
+
+    kind: Literal["affine"] = "affine"
+
+    def __init__(self, keypoints: int, *, undirected: bool = False) -> None:
+        """Choose what the frames tell.
+
+        Args:
+            keypoints: number of keypoints.
+            undirected: the axes of the frames have no direction, see `local_affine.undirected`.
+        """
+        self.count = keypoints
+        self.undirected = undirected
+
+    def __call__(
+        self,
+        kp_source: Tensor,  # (B, N, 6) in [-1, 1]
+        kp_driving: Tensor,  # (B, N, 6) in [-1, 1]
+        size: tuple[int, int],  # (h, w)
+    ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
+        """Evaluate the maps; differentiable in the keypoints."""
+        kp_source, kp_driving = kp_source.float(), kp_driving.float()
+        start, end = (local_affine.positions(points) for points in (kp_driving, kp_source))
+        matrix = local_affine.between(kp_driving, kp_source)
+        if self.undirected:
+            matrix = local_affine.undirected(matrix)
+        grid = identity_grid(*size, device=matrix.device).flatten(0, 1)
+        with autocast_off(matrix.device):
+            turned = torch.matmul(grid - start[:, :, None], matrix.transpose(-1, -2))
+        moved = turned + end[:, :, None]
+        return moved.view(-1, self.count, *size, 2)
 
 
 class TpsMotion:
     """One thin-plate spline a group of keypoints, as in TPSMM."""
 
     kind: Literal["tps"] = "tps"
+    undirected = False
 
     def __init__(self, groups: int) -> None:
         self.count = groups
@@ -61,6 +107,7 @@ class CpabMotion:
     """One CPAB transformation a group of keypoints, and one of all keypoints (Eq. 6)."""
 
     kind: Literal["cpab"] = "cpab"
+    undirected = False
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, TrainingError, TrainingStopped
+from cpabmm_core.geometry.local_affine import stretch
 from cpabmm_core.inference.renderer import Renderer
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
@@ -125,7 +126,7 @@ def optimise(
             group["lr"] = settings.learning_rate * factor
         rng = np.random.default_rng((_STREAM, seed, step))
         identity, driving = tracks.pairs(settings.batch_size, rng)
-        pose = driving * _random_scale(settings, rng).to(driving.device)
+        pose = stretch(driving, _random_scale(settings, rng).to(driving.device))
         loss = F.l1_loss(network(identity, pose), driving)
         optimizer.zero_grad()
         loss.backward()

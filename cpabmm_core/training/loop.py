@@ -14,6 +14,7 @@ from cpabmm_core.errors import ConfigError, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.build import keypoint_groups
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.panels import panel
 from cpabmm_core.training.reporting import Silent, TrainingReporter
@@ -248,7 +249,7 @@ class Trainer:
         self.reporter.step(step, losses, data_share)
 
     def _draw(self, batch: Batch, outcome: Outcome, step: int) -> None:
-        groups = self.config.model.keypoints.groups
+        groups = keypoint_groups(self.config.model)
         path = self.folder.panels / f"step-{step:08d}.png"
         write_image(path, panel(batch.source, batch.driving, outcome, groups))
         self.reporter.panel(path)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.models.dense_motion import Motion
 from cpabmm_core.visualize import draw_keypoints, side_by_side
@@ -43,8 +43,8 @@ def panel(
     factor = math.ceil(_LEGIBLE / min(height, width))
     size = height * factor, width * factor
     motion = outcome.motion
-    warped = warp(source, resize_flow(motion.deformation, (height, width)))
-    visible = motion.occlusion_maps[-1].expand(-1, 3, -1, -1)
+    warped = motion.warp(source)
+    visible = motion.visible(source).expand(-1, 3, -1, -1)
     error = (outcome.generated - driving).abs() * _ERROR_GAIN
     columns = [
         list(_pictures(images[:_PAIRS], size))
@@ -55,7 +55,10 @@ def panel(
     for i, row in enumerate(zip(*columns, strict=True)):
         marked = [
             draw_keypoints(
-                picture, points[i].cpu().numpy(), groups=groups, radius=min(size) / _DOTS_IN_FRAME
+                picture,
+                positions(points[i]).cpu().numpy(),
+                groups=groups,
+                radius=min(size) / _DOTS_IN_FRAME,
             )
             for picture, points in ((row[0], outcome.kp_source), (row[1], outcome.kp_driving))
         ]

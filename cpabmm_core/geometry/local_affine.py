@@ -1,0 +1,125 @@
+"""Keypoints with a local affine frame, which tells how the surroundings are turned and stretched.
+
+Convention: six numbers a keypoint, its position (x, y) in [-1, 1] and the rows of a 2 x 2 matrix A,
+its frame. Both together take a reference that nobody ever sees to the image, z -> p + A z (Siarohin
+et al., First Order Motion Model, NeurIPS 2019, eq. 3). Keypoints without frames have two numbers.
+"""
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.geometry.precision import autocast_off
+
+_POSITION = 2
+
+
+def positions(
+    keypoints: Tensor,  # (..., 2), or (..., 6) with frames
+) -> Tensor:  # (..., 2)
+    """Where the keypoints are, with frames or without."""
+    return keypoints.narrow(-1, 0, _POSITION)
+
+
+def frames(
+    keypoints: Tensor,  # (..., 6)
+) -> Tensor:  # (..., 2, 2)
+    """The frames of keypoints that have them."""
+    return keypoints.narrow(-1, _POSITION, 4).view(*keypoints.shape[:-1], 2, 2)
+
+
+def with_frames(
+    points: Tensor,  # (..., 2)
+    matrices: Tensor,  # (..., 2, 2)
+) -> Tensor:  # (..., 6)
+    """Keypoints of these positions and frames.
+
+    Example:
+        >>> with_frames(torch.tensor([0.5, -0.5]), torch.eye(2)).tolist()
+        [0.5, -0.5, 1.0, 0.0, 0.0, 1.0]
+    """
+    return torch.cat((points, matrices.flatten(-2)), dim=-1)
+
+
+def have_frames(
+    keypoints: Tensor,  # (..., 2 or 6)
+) -> bool:
+    """Whether the keypoints have frames."""
+    return keypoints.shape[-1] > _POSITION
+
+
+def between(
+    start: Tensor,  # (..., 6)
+    end: Tensor,  # (..., 6)
+) -> Tensor:  # (..., 2, 2)
+    """The linear map from the neighbourhood of each keypoint of `start` to that of `end`.
+
+    It goes through the reference: ``frames(end) @ inverse(frames(start))`` (FOMM, eq. 5).
+    Differentiable in both; a frame that has no inverse gives what is not finite.
+    """
+    with autocast_off(start.device):
+        return torch.matmul(frames(end), inverse(frames(start)))
+
+
+def inverse(
+    matrices: Tensor,  # (..., 2, 2)
+) -> Tensor:  # (..., 2, 2)
+    """Inverses in closed form, so that no device is waited for; not finite where there is none."""
+    (a, b), (c, d) = matrices[..., 0, :].unbind(-1), matrices[..., 1, :].unbind(-1)
+    adjugate = torch.stack((d, -b, -c, a), dim=-1).view(matrices.shape)
+    return adjugate / (a * d - b * c)[..., None, None]
+
+
+def undirected(
+    matrices: Tensor,  # (..., 2, 2)
+) -> Tensor:  # (..., 2, 2)
+    """Of each map and its negative the one whose first element is positive.
+
+    For maps between frames whose axes have a length but no direction, as those of a covariance: so
+    nothing is turned about by half a turn.
+    """
+    return matrices * torch.where(matrices[..., :1, :1] < 0, -1.0, 1.0)
+
+
+def facing(
+    keypoints: Tensor,  # (B, N, 6)
+    others: Tensor,  # (B, N, 6)
+) -> Tensor:  # (B, N, 6)
+    """The keypoints, with frames turned about where that brings them nearer the others' frames."""
+    towards = between(others, keypoints)
+    turned = torch.where(towards[..., :1, :1] < 0, -1.0, 1.0) * frames(keypoints)
+    return with_frames(positions(keypoints), turned)
+
+
+def stretch(
+    keypoints: Tensor,  # (..., 2 or 6)
+    scale: Tensor,  # broadcasts over (..., 2), along x and y
+) -> Tensor:  # (..., 2 or 6)
+    """The keypoints of an image that is stretched about its centre, and their frames likewise."""
+    points = positions(keypoints) * scale
+    if not have_frames(keypoints):
+        return points
+    return with_frames(points, scale[..., None] * frames(keypoints))
+
+
+def principal_frames(
+    covariance: Tensor,  # (..., 2, 2), symmetric, positive semidefinite
+) -> Tensor:  # (..., 2, 2)
+    """A = U S^(1/2), with the eigenvectors U of each covariance U S U^T, the longer axis first.
+
+    The frame takes a round distribution of variance 1 to one of that covariance (Siarohin et al.,
+    Motion Representations for Articulated Animation, CVPR 2021). An axis has no direction: of each
+    the one is taken that LAPACK gives, on whose word the published avd networks rely, so the first
+    column points to negative x and the second to positive y. Differentiable; where both axes are
+    of one length, so that any will do, they are those of the frame and get no gradient.
+    """
+    xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
+    mean, half, tiny = (xx + yy) / 2, (xx - yy) / 2, torch.finfo(covariance.dtype).tiny
+    squared = half.square() + xy.square()
+    is_round = squared <= tiny
+    angle = torch.atan2(xy, torch.where(is_round, 1.0, half)) / 2
+    reach = squared.where(~is_round, tiny).sqrt()
+    lengths = torch.stack((mean + reach, mean - reach), dim=-1)
+    lengths = lengths.clamp(min=tiny).sqrt()
+    cosine, sine = angle.cos(), angle.sin()
+    axes = torch.stack((-cosine, -sine, -sine, cosine), dim=-1).view(covariance.shape)
+    return axes * lengths[..., None, :]

@@ -1,0 +1,58 @@
+"""What every generator has: an encoder of the source, which does not depend on the motion."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from cpabmm_core.models.blocks import DownBlock, Norm, SameBlock, level_widths
+from cpabmm_core.models.dense_motion import Motion
+
+
+class Generator(nn.Module, ABC):
+    """Renders a source image in motion.
+
+    Subclasses bring the decoder: ``residual_blocks``, ``up_blocks``, ``to_rgb`` and `render`.
+    """
+
+    residual_blocks: nn.ModuleList
+    up_blocks: nn.ModuleList
+    to_rgb: nn.Conv2d
+
+    def __init__(
+        self, block_expansion: int, max_features: int, down_blocks: int, *, norm: Norm
+    ) -> None:
+        super().__init__()
+        self.widths = level_widths(block_expansion, max_features, down_blocks)
+        """Channels of the encoder's levels, fine to coarse."""
+        self.stem = SameBlock(3, self.widths[0], kernel_size=7, norm=norm)
+        self.down_blocks = nn.ModuleList(
+            DownBlock(self.widths[level], self.widths[level + 1], norm=norm)
+            for level in range(down_blocks)
+        )
+
+    def forward(
+        self,
+        source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
+        motion: Motion,
+    ) -> Tensor:  # (B, 3, H, W) in [0, 1]
+        """Encode the source and render it in motion."""
+        return self.render(source, self.encode(source), motion)
+
+    def encode(
+        self,
+        image: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> list[Tensor]:  # fine to coarse, each (B, C_i, H / 2^i, W / 2^i)
+        """Feature maps of an image, which do not depend on the motion."""
+        features = [self.stem(image)]
+        for down in self.down_blocks:
+            features.append(down(features[-1]))
+        return features
+
+    @abstractmethod
+    def render(
+        self,
+        source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
+        features: list[Tensor],  # of the source, from `encode`
+        motion: Motion,
+    ) -> Tensor:  # (B, 3, H, W) in [0, 1]
+        """Draw the source in motion from its features."""
