@@ -218,7 +218,9 @@ def _advance(
 
     reach = tl.maximum(tl.maximum(tl.abs(x), tl.abs(y)), 1.0)
     slack = _SLACK * EPSILON * tl.maximum(nx, ny) * reach
-    step = tl.minimum(left, _LONGEST / _spectral_radius(trace, determinant))
+    # Assigned first: interpreted, constexpr / tensor is a constexpr, which `minimum` refuses.
+    longest = _LONGEST / _spectral_radius(trace, determinant)
+    step = tl.minimum(left, longest)
     step, f, g = _first_exit(
         going, trace, determinant, slack, depths, slopes, bends, step, ORDER, TOLERANCE, EPSILON
     )
