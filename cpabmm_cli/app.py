@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cpabmm_cli.commands import animate, fit_cpab, info, metrics, preprocess, reconstruct, train
+from cpabmm_cli.commands import (
+    animate,
+    checkpoints,
+    convert,
+    fit_cpab,
+    info,
+    metrics,
+    preprocess,
+    reconstruct,
+    train,
+)
 from cpabmm_cli.console import terminal
 from cpabmm_cli.failures import with_exit_code
 
@@ -25,7 +35,9 @@ app.command("reconstruct")(with_exit_code(reconstruct.reconstruct))
 app.command("metrics")(with_exit_code(metrics.metrics))
 app.command("fit-cpab")(with_exit_code(fit_cpab.fit_cpab))
 app.command("train")(with_exit_code(train.train))
+app.command("convert")(with_exit_code(convert.convert))
 app.command("info")(with_exit_code(info.info))
+app.command("checkpoints")(with_exit_code(checkpoints.checkpoints))
 
 preprocess_app = typer.Typer(help="Make a data set to train on.", no_args_is_help=True)
 preprocess_app.command("puppets")(with_exit_code(preprocess.puppets))

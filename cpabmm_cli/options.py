@@ -29,7 +29,7 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         metavar="NAME|PATH",
-        help="A bundled model by name, or a .safetensors checkpoint.",
+        help="A bundled model or public checkpoint by name, or a file, ours or published.",
     ),
 ]
 DeviceOption = Annotated[

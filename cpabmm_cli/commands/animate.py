@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cpabmm_cli.checkpoints import ready
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -65,7 +66,7 @@ def animate(
         from cpabmm_core import Animator, load_model  # torch only now: bad files fail at once
         from cpabmm_core.inference.video import animate_video
 
-        model = load_model(checkpoint, device)
+        model = load_model(ready(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
         terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
         started = monotonic()

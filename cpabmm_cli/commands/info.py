@@ -1,29 +1,38 @@
 """``cpabmm info``: what a checkpoint holds."""
 
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from cpabmm_cli.checkpoints import ready
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import JsonOption, Mode
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from cpabmm_core.config import ModelConfig
 
 
 def info(
     checkpoint: Annotated[
         str,
-        typer.Argument(metavar="NAME|PATH", help="A bundled model or a checkpoint file."),
+        typer.Argument(
+            metavar="NAME|PATH", help="A bundled model or public checkpoint by name, or a file."
+        ),
     ] = DEFAULT_CHECKPOINT,
     *,
     json: JsonOption = False,
 ) -> None:
-    """Show what a checkpoint holds: its parts, its configuration and how it was trained."""
+    """Show what a checkpoint holds: kind, parts and widths, configuration, where it comes from."""
     from cpabmm_core.checkpoint.bundled import find_checkpoint
-    from cpabmm_core.checkpoint.format import load_checkpoint
+    from cpabmm_core.checkpoint.convert import open_checkpoint
     from cpabmm_core.models.build import keypoint_count
 
-    path = find_checkpoint(checkpoint)
-    model, config, record = load_checkpoint(path)
+    path = find_checkpoint(ready(checkpoint))
+    loaded = open_checkpoint(path)
+    model, config = loaded.model, loaded.config
     parts = {
         name: sum(tensor.numel() for tensor in part.parameters())
         for name, part in model.named_children()
@@ -31,18 +40,35 @@ def info(
     document = {
         "checkpoint": str(path),
         "bytes": path.stat().st_size,
-        "kind": model.motion_kind,
+        "kind": loaded.kind,
+        "motion": model.motion_kind,
         "frame_size": model.frame_size,
         "modes": [mode for mode in get_args(Mode) if mode != "avd" or model.avd is not None],
         "keypoints": keypoint_count(config.model),
+        "widths": _widths(config.model),
         "parameters": {**parts, "total": sum(parts.values())},
         "config": config.model_dump(mode="json"),
-        "record": record,
+        "record": loaded.record,
     }
     if json:
         terminal.result(as_json(document))
     else:
         _show(document)
+
+
+def _widths(model: "ModelConfig") -> dict[str, dict[str, int]]:
+    """Of the networks that have the widths of their configuration."""
+    sections: dict[str, BaseModel] = {
+        "dense_motion": model.dense_motion,
+        "inpainting": model.inpainting,
+    }
+    if model.motion == "affine":
+        sections = {"keypoint_detector": model.affine, **sections}
+    sizes = ("block_expansion", "max_features", "blocks", "down_blocks", "bottleneck_blocks")
+    return {
+        part: {key: value for key, value in section.model_dump().items() if key in sizes}
+        for part, section in sections.items()
+    }
 
 
 def _show(values: dict[str, Any], indent: str = "") -> None:

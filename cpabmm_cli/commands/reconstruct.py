@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cpabmm_cli.checkpoints import ready
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -46,7 +47,7 @@ def reconstruct(
     from cpabmm_core import load_model  # torch only now: bad files fail at once
     from cpabmm_core.inference.video import reconstruct_video
 
-    model = load_model(checkpoint, device)
+    model = load_model(ready(checkpoint), device)
     terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
     scores: list[dict[str, Any]] = []
     with (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cpabmm_cli.checkpoints import located
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import DeviceOption, JsonOption
 from cpabmm_cli.processes import is_main, is_worker, run_processes
@@ -76,6 +77,7 @@ def train(
     from cpabmm_core.config import load_config
 
     settings = load_config(config, overrides or ())
+    first = None if init_from is None else located(init_from)
     if processes > 1 and not is_worker():
         raise typer.Exit(run_processes(sys.argv[1:], processes))
 
@@ -97,14 +99,14 @@ def train(
                 out,
                 steps=steps,
                 device=device,
-                init_from=init_from,
+                init_from=first,
                 allow_download=not offline,
                 reporter=reporter,
             )
         elif stage == "avd":
             checkpoint = train_avd(
                 settings,
-                init_from or "",
+                first or "",
                 data,
                 out,
                 resume=resume,
@@ -121,7 +123,7 @@ def train(
                 resume=resume,
                 steps=steps,
                 device=device,
-                init_from=init_from,
+                init_from=first,
                 allow_download=not offline,
                 stop=stop,
                 reporter=reporter,

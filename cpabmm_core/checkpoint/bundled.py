@@ -4,7 +4,7 @@ import difflib
 from importlib import resources
 from pathlib import Path
 
-from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.checkpoint.names import BUNDLED, DEFAULT_CHECKPOINT
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError
@@ -17,7 +17,8 @@ def load_model(
     """A trained model in eval mode.
 
     Args:
-        name_or_path: name of a bundled model, or path of a checkpoint.
+        name_or_path: name of a bundled model, or path of a checkpoint: ours, or one that
+            `convert` reads.
         device: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.
 
     Raises:
@@ -25,7 +26,7 @@ def load_model(
         ResourceError: there is no such device.
     """
     target = resolve_device(device)
-    model = load_checkpoint(find_checkpoint(name_or_path)).model
+    model = open_checkpoint(find_checkpoint(name_or_path)).model
     return model.to(target).eval()
 
 
@@ -46,7 +47,7 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     hint = f"; did you mean {close[0]}?" if close else ""
     raise CheckpointError(
         f"{path}: no such model{hint} (bundled: {', '.join(BUNDLED)}; "
-        "or give the path of a .safetensors checkpoint)"
+        "or give the path of a checkpoint, or a name of `cpabmm checkpoints`)"
     )
 
 

@@ -6,6 +6,7 @@ of the model and stored in the type that was asked for; the model's own type is 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.checkpoint.damage import check_readable, one_line
-from cpabmm_core.checkpoint.writing import write_atomically
+from cpabmm_core.checkpoint.differences import differences
+from cpabmm_core.checkpoint.writing import written_atomically
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.models.animation_model import AnimationModel
@@ -24,7 +26,6 @@ from cpabmm_core.models.build import build_model
 
 _FORMAT = "cpabmm"
 _VERSION = 1
-_NAMED_IN_ERRORS = 3
 # Small variances vanish in half precision, and then the normalisation divides by nothing.
 _KEPT_IN_FLOAT32 = ("running_mean", "running_var")
 
@@ -35,6 +36,11 @@ class Checkpoint(NamedTuple):
     model: AnimationModel
     config: Config
     record: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """``cpabmm`` for a model trained here; else the layout that it was converted from."""
+        return str(self.record.get("converted_from", {}).get("kind", "cpabmm"))
 
 
 class StoredTensor(NamedTuple):
@@ -79,6 +85,18 @@ def save_checkpoint(
             cannot be written.
         ResourceError: the disk is full.
     """
+    save_tensors(path, model.state_dict(), config, record=record, dtype=dtype)
+
+
+def save_tensors(
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    config: Config,
+    *,
+    record: dict[str, Any],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """As `save_checkpoint`, for the state dict of a model that is not there itself."""
     path = Path(path)
     try:
         record_text = json.dumps(record, allow_nan=False)
@@ -90,10 +108,10 @@ def save_checkpoint(
         "config": config.model_dump_json(),
         "record": record_text,
     }
-    tensors = {
-        name: _to_store(path, name, tensor, dtype) for name, tensor in model.state_dict().items()
-    }
-    write_atomically(path, _sort_metadata(safetensors.torch.save(tensors, metadata)))
+    stored = {name: _to_store(path, name, tensor, dtype) for name, tensor in tensors.items()}
+    with written_atomically(path) as temporary:
+        safetensors.torch.save_file(stored, temporary, metadata)
+        _sort_metadata(temporary)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -115,6 +133,19 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise _damaged(path, one_line(error)) from None
     model.load_state_dict(tensors)
     return Checkpoint(model.eval(), header.config, header.record)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a safetensors file says that it is a checkpoint of ours, of any version.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == _FORMAT
+    except (OSError, safetensors.SafetensorError) as error:
+        raise _damaged(path, one_line(error)) from None
 
 
 def read_header(path: str | Path) -> CheckpointHeader:
@@ -155,14 +186,16 @@ def _to_store(path: Path, name: str, tensor: Tensor, dtype: torch.dtype | None) 
     return stored
 
 
-def _sort_metadata(data: bytes) -> bytes:
-    """The same file with its metadata in order, which safetensors leaves to chance."""
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[start:]
+def _sort_metadata(path: Path) -> None:
+    """Put the metadata of a file in order, which safetensors leaves to chance."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+        if len(text) == size:  # as long as safetensors wrote it, or the rest would have to move
+            file.seek(8)
+            file.write(text)
 
 
 def _check_version(path: Path, metadata: dict[str, str]) -> None:
@@ -196,27 +229,14 @@ def _damaged(path: Path, trouble: str) -> CheckpointError:
 
 
 def _check_tensors(path: Path, stored: dict[str, StoredTensor], built: dict[str, Tensor]) -> None:
-    missing = sorted(built.keys() - stored.keys())
-    unknown = sorted(stored.keys() - built.keys())
-    differing = [
-        f"{name} is {list(stored[name].shape)}, not {list(built[name].shape)}"
-        for name in sorted(built.keys() & stored.keys())
-        if stored[name].shape != tuple(built[name].shape)
-    ]
-    problems = [
-        f"{len(names)} {trouble} ({', '.join(names[:_NAMED_IN_ERRORS])}"
-        f"{', ...' if len(names) > _NAMED_IN_ERRORS else ''})"
-        for trouble, names in (
-            ("missing", missing),
-            ("unknown", unknown),
-            ("of another shape", differing),
-        )
-        if names
-    ]
+    problems = differences(
+        {name: tensor.shape for name, tensor in stored.items()},
+        {name: tuple(tensor.shape) for name, tensor in built.items()},
+    )
     if problems:
         raise CheckpointError(
-            f"{path}: its tensors do not fit its configuration: {'; '.join(problems)}; "
-            f"{_likely_cause(unknown)}"
+            f"{path}: its tensors do not fit its configuration: {problems}; "
+            f"{_likely_cause(sorted(stored.keys() - built.keys()))}"
         )
 
 

@@ -3,6 +3,8 @@
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cpabmm_core.errors import CheckpointError, ResourceError
@@ -10,8 +12,9 @@ from cpabmm_core.errors import CheckpointError, ResourceError
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside the target, then rename it.
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """An empty temporary file beside the target to write to, renamed at the end.
 
     Raises:
         CheckpointError: it cannot be written.
@@ -19,9 +22,11 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        yield temporary
+        temporary.chmod(mode)  # some libraries write files that nobody else may read
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -30,3 +35,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then rename it; errors as in `written_atomically`."""
+    with written_atomically(path) as temporary, temporary.open("wb") as file:
+        file.write(data)

@@ -17,7 +17,8 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from cpabmm_core.checkpoint.bundled import find_checkpoint
-from cpabmm_core.checkpoint.format import Checkpoint, load_checkpoint, save_checkpoint
+from cpabmm_core.checkpoint.convert import open_checkpoint
+from cpabmm_core.checkpoint.format import Checkpoint, save_checkpoint
 from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.device import resolve_device
@@ -87,7 +88,7 @@ def train_avd(
         reporter.message(note)
     resolve_device(device)
     accelerator = Accelerator(cpu=device == "cpu")
-    base = load_checkpoint(find_checkpoint(checkpoint))
+    base = open_checkpoint(find_checkpoint(checkpoint))
     clips = open_clips(data / "train", config.data.on_error, reporter.message)
     trainer = _Trainer(config, base, run, accelerator, reporter)
     done = trainer.begin(start, str(checkpoint))

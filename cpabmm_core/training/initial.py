@@ -6,28 +6,32 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cpabmm_core.checkpoint.bundled import find_checkpoint
-from cpabmm_core.checkpoint.damage import weights_kind
-from cpabmm_core.checkpoint.format import load_checkpoint
-from cpabmm_core.checkpoint.published import read_published
+from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.training.widening import widen_dense_motion
 
 
 def take_weights(model: nn.Module, checkpoint: str | Path, announce: Callable[[str], None]) -> None:
     """Copy what has the same name and shape in the checkpoint, and tell what has not.
 
+    A dense motion network for fewer candidate motions is widened: see `training.widening`.
+
     Args:
         model: changed in place; what the checkpoint lacks keeps its random weights.
-        checkpoint: a bundled model's name, or the path of a checkpoint or of a published TPSMM
-            model.
+        checkpoint: a bundled model's name, or the path of a checkpoint, ours or one that
+            `checkpoint.convert` reads.
         announce: told what was taken, and all that was not, a line for each reason.
 
     Raises:
         CheckpointError: it cannot be read, or nothing of it fits.
     """
-    given, wanted = _read(find_checkpoint(checkpoint)), model.state_dict()
+    given = open_checkpoint(find_checkpoint(checkpoint)).model.state_dict()
+    wanted = model.state_dict()
+    widened = widen_dense_motion(given, wanted)
+    given |= widened
     shared = given.keys() & wanted.keys()
     fits = {name for name in shared if given[name].shape == wanted[name].shape}
     # Short vectors, the bias of three colours for one, fit by chance.
@@ -40,6 +44,9 @@ def take_weights(model: nn.Module, checkpoint: str | Path, announce: Callable[[s
         for name in fits:
             wanted[name].copy_(given[name])
     announce(f"{checkpoint}: took {len(fits)} of {len(wanted)} tensors")
+    if widened:
+        names = _by_module(widened, given.keys() - widened.keys())
+        announce(f"widened for more candidate motions: {', '.join(names)}")
     for what, names in (
         ("left at random (of another shape there)", [n for n in wanted if n in shared - fits]),
         ("left at random (not there)", [n for n in wanted if n not in given]),
@@ -47,12 +54,6 @@ def take_weights(model: nn.Module, checkpoint: str | Path, announce: Callable[[s
     ):
         if names:
             announce(f"{what}: {', '.join(_by_module(names, fits))}")
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if weights_kind(path) == "pytorch":
-        return read_published(path)
-    return load_checkpoint(path).model.state_dict()
 
 
 def _by_module(names: Iterable[str], taken: Iterable[str]) -> list[str]:

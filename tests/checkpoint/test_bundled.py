@@ -53,7 +53,7 @@ def test_a_bundled_model_that_is_not_installed(weights: Path) -> None:
     ("name", "message"),
     [
         ("pupets", r"pupets: no such model; did you mean puppets\? \(bundled: puppets; or give"),
-        ("faces", r"faces: no such model \(bundled: puppets; or give the path of a \.safet"),
+        ("faces", r"faces: no such model \(bundled: puppets; or give the path of a check"),
         ("faces.safetensors", r"faces\.safetensors: no such file; check the path"),
         ("runs/puppets", r"runs/puppets: no such file; check the path"),
         (Path("puppets"), r"puppets: no such file"),

@@ -1,15 +1,13 @@
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from _helpers.published_model import golden
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.geometry.local_affine import with_frames
 from cpabmm_core.inference.transfer import hull_area, transfer_keypoints
 from cpabmm_core.models.avd import AvdNetwork
-
-GOLDEN = Path(__file__).parents[1] / "data" / "transfer" / "tpsmm.npz"
 
 
 def points(*rows: tuple[float, float]) -> torch.Tensor:
@@ -27,11 +25,22 @@ def test_standard_takes_the_driving_keypoints() -> None:
 
 
 def test_relative_agrees_with_tpsmm() -> None:
-    golden = {name: torch.from_numpy(values) for name, values in np.load(GOLDEN).items()}
-    source, driving = golden["kp_source"], golden["kp_driving"]
-    ours = transfer_keypoints("relative", source, driving, golden["kp_driving_initial"])
-    assert (golden["kp_relative"] - source).abs().max() > 0.01
-    torch.testing.assert_close(ours, golden["kp_relative"], rtol=0, atol=1e-6)
+    expected = golden("tpsmm")
+    source, driving = expected["kp_source"], expected["kp_driving"]
+    ours = transfer_keypoints("relative", source, driving, expected["kp_driving_initial"])
+    assert (expected["kp_relative"] - source).abs().max() > 0.01
+    torch.testing.assert_close(ours, expected["kp_relative"], rtol=0, atol=1e-6)
+
+
+def test_relative_turns_frames_as_fomm_does() -> None:
+    expected = golden("fomm")
+    source, driving, start = (
+        with_frames(expected[f"kp_{name}"], expected[f"jacobian_{name}"])
+        for name in ("source", "driving", "driving_initial")
+    )
+    ours = transfer_keypoints("relative", source, driving, start)
+    theirs = with_frames(expected["kp_relative"], expected["jacobian_relative"])
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_relative_takes_the_motion_to_the_size_of_the_source() -> None:

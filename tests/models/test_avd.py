@@ -1,36 +1,25 @@
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from _helpers.drawn_weights import draw
+from _helpers import published_model
 from torch import Tensor
 
 from cpabmm_core.models.avd import AvdNetwork
 
-DATA = Path(__file__).parents[1] / "data" / "avd"
 TOLERANCE = 1e-5
 """Measured: 5e-8."""
 
 
-def shapes(model: str) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = json.loads((DATA / "shapes.json").read_text())[model]
-    return found
-
-
 @pytest.fixture(scope="module")
 def golden() -> Mapping[str, Tensor]:
-    with np.load(DATA / "tpsmm.npz") as arrays:
-        return {name: torch.from_numpy(arrays[name]) for name in arrays}
+    return published_model.golden("tpsmm")
 
 
 @pytest.fixture(scope="module")
 def network() -> AvdNetwork:
     network = AvdNetwork(50, id_bottle_size=16, pose_bottle_size=16)
-    drawn = {key: draw(f"avd_network.{key}", shape) for key, shape in shapes("narrow").items()}
-    network.load_state_dict(drawn)
+    network.load_state_dict(published_model.narrow_networks("tpsmm")["avd_network"])
     return network.eval()
 
 
@@ -44,7 +33,7 @@ def test_it_agrees_with_tpsmm(network: AvdNetwork, golden: Mapping[str, Tensor])
 
 def test_the_tensors_are_those_of_the_published_models() -> None:
     ours = {name: list(tensor.shape) for name, tensor in AvdNetwork(50).state_dict().items()}
-    assert ours == shapes("published")
+    assert ours == published_model.published_shapes("tpsmm")["avd_network"]
 
 
 @torch.inference_mode()

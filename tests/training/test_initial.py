@@ -2,20 +2,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from _helpers.published_model import narrow_config, narrow_networks, write_narrow_model
+from _helpers.published_model import (
+    golden,
+    narrow_config,
+    narrow_networks,
+    write_narrow_model,
+)
 from _helpers.tiny_model import tiny_config, tiny_model
 
+from cpabmm_core.checkpoint.convert import convert
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
 from cpabmm_core.training.initial import take_weights
 
-OF_THE_CANDIDATES = {
-    "dense_motion.hourglass.down_blocks.0.conv.weight",  # sees the source warped by each
-    "dense_motion.contribution_head",
-    "dense_motion.refine_blocks.0",
+WIDENED = {
+    "dense_motion.hourglass.down_blocks.0.conv.weight",  # sees the source warped by each candidate
+    "dense_motion.contribution_head (2)",
+    "dense_motion.refine_blocks.0 (4)",
     "dense_motion.refine_blocks.1.conv.weight",
     "dense_motion.occlusion_heads.1.weight",
     "dense_motion.occlusion_heads.2.weight",
@@ -72,28 +79,71 @@ def test_what_does_not_fit_stays_and_is_told(tmp_path: Path) -> None:
 def test_all_of_a_published_model_of_the_same_kind(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = build_model(narrow_config("tps"))
-    [line] = taken(model, path)
+    first, avd = taken(model, path)
     count = len(model.state_dict())
-    assert line == f"{path}: took {count} of {count} tensors"
+    assert first == f"{path}: took {count} of {count} tensors"
+    assert avd == "not used (unknown here): avd (69)"
     weight = narrow_networks()["inpainting_network"]["final.weight"]
     assert torch.equal(model.inpainting.to_rgb.weight, weight)
 
 
-def test_of_a_published_model_all_but_what_sees_the_candidates(tmp_path: Path) -> None:
+def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) -> None:
     """TPSMM has 11 candidate motions, the paper's model 12."""
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = build_model(narrow_config("cpab"))
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    _, line = taken(model, path)
-    names = {part.split(" (")[0] for part in line.split(": ")[1].split(", ")}
-    assert names == OF_THE_CANDIDATES
+    first, widened, _ = taken(model, path)
+    assert first == f"{path}: took 380 of 380 tensors"
+    assert set(widened.removeprefix("widened for more candidate motions: ").split(", ")) == WIDENED
+    assert_equal_for_the_shared_candidates(convert(path, frame_size=128).checkpoint().model, model)
 
-    published = build_model(narrow_config("tps"))
-    taken(published, path)
-    expected = published.state_dict()
-    for name, tensor in model.state_dict().items():
-        left = any(name == part or name.startswith(f"{part}.") for part in OF_THE_CANDIDATES)
-        assert torch.equal(tensor, before[name] if left else expected[name]), name
+
+@torch.inference_mode()
+def assert_equal_for_the_shared_candidates(narrow: AnimationModel, wide: AnimationModel) -> None:
+    """Maps, masks and pictures, whatever the twelfth candidate does."""
+    expected = golden("tpsmm")
+    source, poses = expected["source"], (expected["kp_source"], expected["kp_driving"])
+    moved = narrow.candidate_motion(*poses, (32, 32))
+    rest = identity_grid(32, 32).expand(1, 1, -1, -1, -1)
+    another = torch.randn(1, 1, 32, 32, 2, generator=torch.Generator().manual_seed(0))
+    shared = torch.cat((rest, moved), dim=1)
+    ours = narrow.eval().dense_motion(source, *poses, shared)
+    wider = wide.eval().dense_motion(source, *poses, torch.cat((shared, another), dim=1))
+    assert torch.equal(wider.contribution_maps[:, :11], ours.contribution_maps)
+    for one, other in zip(wider.occlusion_maps, ours.occlusion_maps, strict=True):
+        assert torch.equal(one, other)
+    assert wider.contribution_maps[:, 11].max() < torch.finfo(torch.float32).eps
+    torch.testing.assert_close(wider.deformation, ours.deformation, rtol=0, atol=1e-6)
+    pictures = wide.generate(source, wider), narrow.generate(source, ours)
+    torch.testing.assert_close(*pictures, rtol=0, atol=1e-4)
+
+
+def test_what_was_widened_is_not_deaf_for_ever(tmp_path: Path) -> None:
+    """A few steps make the new candidate count where it alone is right."""
+    model = build_model(narrow_config("cpab"))
+    taken(model, write_narrow_model(tmp_path / "narrow.pth.tar"))
+    dense, expected = model.dense_motion.train(), golden("tpsmm")
+    flows = identity_grid(32, 32) + 0.5
+    flows = flows.repeat(1, 12, 1, 1, 1)
+    flows[:, 11] -= 0.5
+    optimizer = torch.optim.Adam(dense.parameters(), lr=1e-4, betas=(0.5, 0.999))
+    shares = []
+    for _ in range(60):
+        motion = dense(expected["source"], expected["kp_source"], expected["kp_driving"], flows)
+        shares.append(motion.contribution_maps[:, 11].mean().item())
+        loss = 10 * (motion.deformation - identity_grid(32, 32)).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert shares[0] < 1e-7
+    assert shares[-1] > 0.01
+
+
+def test_a_narrower_network_in_more_than_the_candidates_is_not_widened(tmp_path: Path) -> None:
+    changes = {"model.motion": "tps", "model.dense_motion.block_expansion": 2}
+    path = saved(tmp_path / "narrow.safetensors", tiny_config(**changes))
+    lines = taken(tiny_model(), path)
+    assert not [line for line in lines if line.startswith("widened")]
+    assert [line for line in lines if "of another shape there" in line and "dense_motion" in line]
 
 
 def test_nothing_fits(tmp_path: Path) -> None:

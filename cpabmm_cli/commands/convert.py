@@ -1,0 +1,61 @@
+"""``cpabmm convert``: a checkpoint that others have published becomes one of ours."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.options import ForceOption, JsonOption
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", help="A checkpoint of TPSMM, the paper's code, FOMM, MRAA or cpabmm."
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The .safetensors to write.")
+    ],
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side of the frames it was trained with, which the file does not tell.",
+            show_default="that of the public file of this content or name, else 256",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Make a published checkpoint safe and quick to load, and usable with every command.
+
+    What it is, and how wide its networks are, is read from its tensors. Nothing in it is executed.
+    """
+    from cpabmm_core.media.output import check_output
+
+    if output.suffix != ".safetensors":
+        raise typer.BadParameter("expected a name that ends in .safetensors", param_hint="--output")
+    check_output(output, force=force, inputs=[source])
+
+    from cpabmm_core.checkpoint.convert import convert as read  # torch only now
+
+    conversion = read(source, frame_size=size)
+    conversion.save(output)
+    terminal.say(f"{source}: {conversion}")
+    if not json:
+        terminal.result(str(output))
+        return
+    document = {
+        "output": str(output),
+        "motion": conversion.config.model.motion,
+        "frame_size": conversion.config.data.frame_size,
+        "frame_size_known": conversion.size_is_known,
+        "parts": list(dict.fromkeys(name.split(".")[0] for name in conversion.tensors)),
+        "left_out": conversion.left_out,
+        **conversion.record,
+    }
+    terminal.result(as_json(document))

@@ -1,0 +1,12 @@
+"""How others lay their checkpoints out, and what each part is called here."""
+
+from cpabmm_core.checkpoint.layouts.fomm import FOMM
+from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
+from cpabmm_core.checkpoint.layouts.mraa import MRAA
+from cpabmm_core.checkpoint.layouts.own import OWN
+from cpabmm_core.checkpoint.layouts.tpsmm import PAPER, TPSMM
+
+__all__ = ["LAYOUTS", "Layout", "Tensors"]
+
+LAYOUTS = (TPSMM, PAPER, FOMM, MRAA, OWN)
+"""All layouts that can be read; the first that a file has is taken."""

@@ -1,0 +1,49 @@
+"""MRAA's checkpoints: names and settings alone, for their code and weights carry no licence.
+
+Siarohin et al., Motion Representations for Articulated Animation, CVPR 2021. The networks here are
+written from the paper and share all they can with FOMM's.
+"""
+
+from typing import Any
+
+from cpabmm_core.checkpoint.layouts import layout, occlusion_aware
+from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
+
+_DENSE = "generator.pixelwise_flow_predictor"
+_HEATMAPS = "region_predictor.regions.weight"
+_PREFIXES = (
+    ("region_predictor.predictor.encoder.", "keypoint_detector.hourglass."),
+    ("region_predictor.predictor.decoder.", "keypoint_detector.hourglass."),
+    ("region_predictor.regions.", "keypoint_detector.heatmaps."),
+    ("bg_predictor.encoder.", "background_predictor.backbone."),
+    ("bg_predictor.fc.", "background_predictor.linear."),
+    *occlusion_aware.prefixes(_DENSE),
+    ("avd_network.", "avd."),
+)
+
+
+def _model(tensors: Tensors) -> dict[str, Any]:
+    model = occlusion_aware.affine_model(
+        tensors,
+        detector="region_predictor",
+        heatmaps=_HEATMAPS,
+        dense=_DENSE,
+        frames="pca",
+        skips=True,
+    )
+    if "bg_predictor.fc.weight" in tensors:
+        widths = layout.encoder(tensors, "bg_predictor.encoder")
+        model["background"] = {"backbone": "hourglass", **widths}
+    return {**model, "avd": layout.avd(tensors)}
+
+
+MRAA = Layout(
+    kind="mraa",
+    title="MRAA",
+    networks=("region_predictor", "bg_predictor", "generator", "avd_network"),
+    telltale=(_HEATMAPS, f"{_DENSE}.mask.weight", "generator.first.conv.weight"),
+    fixed=("region_predictor.down.weight", f"{_DENSE}.down.weight"),
+    model=_model,
+    rename=lambda theirs: layout.renamed(theirs, _PREFIXES),
+    adapt=occlusion_aware.in_our_order,
+)

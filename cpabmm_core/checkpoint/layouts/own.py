@@ -1,0 +1,42 @@
+"""Our own tensors without a configuration, for instance a state dict that someone saved by hand.
+
+Checkpoints that carry their configuration need no guess; here it is read off the tensors, as far as
+these tell it: for the paper's backbone and head, and groups of five.
+"""
+
+from typing import Any
+
+from cpabmm_core.checkpoint.layouts import layout
+from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
+
+_POINTS_PER_GROUP = 5
+_KEYPOINTS = "keypoint_detector.head.linear.weight"
+_MAPS = "dense_motion.contribution_head.weight"
+
+
+def _model(tensors: Tensors) -> dict[str, Any]:
+    groups = tensors[_KEYPOINTS].shape[0] // (2 * _POINTS_PER_GROUP)
+    has_background = any(name.startswith("background_predictor.") for name in tensors)
+    refinements = layout.count(tensors, "dense_motion.refine_blocks.{}.conv.weight")
+    return {
+        "motion": "cpab" if tensors[_MAPS].shape[0] == groups + 2 else "tps",
+        "keypoints": {"groups": groups, "points_per_group": _POINTS_PER_GROUP},
+        "background": {} if has_background else None,
+        "dense_motion": {
+            **layout.hourglass(tensors, "dense_motion.hourglass", "dense_motion.hourglass"),
+            "scale_factor": 0.5**refinements,
+        },
+        "inpainting": layout.painter(tensors, "inpainting", stem="stem"),
+        "avd": layout.avd(tensors, "avd"),
+    }
+
+
+OWN = Layout(
+    kind="cpabmm",
+    title="cpabmm",
+    networks=("keypoint_detector", "background_predictor", "dense_motion", "inpainting", "avd"),
+    telltale=(_KEYPOINTS, _MAPS, "inpainting.stem.conv.weight"),
+    fixed=(),
+    model=_model,
+    rename=lambda name: name,
+)
