@@ -4,6 +4,7 @@ import hashlib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from cpabmm_core.checkpoint.catalogue import PublicFile
@@ -40,7 +41,7 @@ def download(file: PublicFile, folder: Path, progress: Progress) -> Path:
     with written_atomically(path) as temporary:
         try:
             digest = _fetch(file.url, temporary, progress)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
             reason = one_line(error)
             raise CheckpointError(
                 f"{file.name}: {file.url} cannot be had ({reason}); put {file.file} from "

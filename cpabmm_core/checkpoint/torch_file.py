@@ -68,11 +68,12 @@ def _load(path: Path) -> dict[Any, Any]:
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
     except pickle.UnpicklingError as error:
-        wants = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"a call of {wants[1]}" if wants else "more than tensors"
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        trouble = "holds more than tensors, or is damaged"
+        if wanted:
+            trouble = f"would call {wanted[1]}, which no file of weights needs"
         raise CheckpointError(
-            f"{path}: holds {what}, or is damaged; nothing of it was executed: "
-            "do not trust it, give the file as published"
+            f"{path}: {trouble}; nothing of it was executed: get the file from its publisher"
         ) from None
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(

@@ -13,7 +13,12 @@ def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
     model = tiny_model()
     assert document["checkpoint"] == str(checkpoint)
     assert document["bytes"] == checkpoint.stat().st_size
-    assert (document["kind"], document["frame_size"], document["keypoints"]) == ("cpab", 32, 6)
+    assert (document["kind"], document["motion"]) == ("cpabmm", "cpab")
+    assert (document["frame_size"], document["keypoints"]) == (32, 6)
+    assert document["widths"] == {
+        "dense_motion": {"block_expansion": 4, "max_features": 16, "blocks": 3},
+        "inpainting": {"block_expansion": 4, "max_features": 16, "down_blocks": 2},
+    }
     assert document["modes"] == ["standard", "relative"]
     total = sum(weights.numel() for weights in model.parameters())
     assert document["parameters"]["total"] == total
@@ -37,7 +42,8 @@ def test_it_says_whether_mode_avd_can_be_had(tmp_path: Path) -> None:
 
 def test_without_json_it_is_lines_of_names_and_values(checkpoint: Path) -> None:
     lines = output_of("info", checkpoint).splitlines()
-    assert "kind: cpab" in lines
+    assert "kind: cpabmm" in lines
+    assert "motion: cpab" in lines
     assert "parameters:" in lines
     assert "  steps: 7" in lines
     assert "    motion: cpab" in lines
