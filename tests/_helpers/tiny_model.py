@@ -7,6 +7,7 @@ import torch
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
+from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector
 from cpabmm_core.models.keypoints import RegressionHead
 
 _BACKBONE = "test_efficientnet"  # timm's smallest convolutional model with batch norm
@@ -37,17 +38,36 @@ def tiny_config(**changes: object) -> Config:
     return config_from_dict(values, "tiny_config")
 
 
+def tiny_affine_config(frames: str = "jacobian", **changes: object) -> Config:
+    """The same with affine motion, as in FOMM (``jacobian``) or MRAA (``pca``)."""
+    sizes = {"block_expansion": 4, "max_features": 16, "blocks": 2}
+    affine = {"keypoints": 4, "frames": frames, "skips": frames == "pca", "padding": 3, **sizes}
+    background = None if frames == "jacobian" else {"backbone": "hourglass", **sizes}
+    return tiny_config(
+        **{
+            "model.motion": "affine",
+            "model.affine": {**affine, "scale_factor": 0.5, "bottleneck_blocks": 2},
+            "model.background": background,
+            **changes,
+        }
+    )
+
+
 def tiny_model(config: Config | None = None, *, seed: int = 0) -> AnimationModel:
     """A model with random weights, the same for the same seed; in eval mode.
 
     The keypoints of a fresh model lie in one spot and hardly move. Here they are spread over the
-    frame and depend on it, so that another driving frame gives another picture.
+    frame and depend on it, and the picture on what reaches the last layer, so that another driving
+    frame gives another picture.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_model(config or tiny_config()).eval()
-        head = model.keypoint_detector.head
-        if isinstance(head, RegressionHead):
+        detector = model.keypoint_detector
+        if isinstance(detector, HourglassKeypointDetector):
+            torch.nn.init.normal_(detector.heatmaps.weight, std=0.05)
+            torch.nn.init.normal_(model.inpainting.to_rgb.weight, std=2.0)
+        elif isinstance(head := detector.head, RegressionHead):
             torch.nn.init.normal_(head.linear.weight, std=20.0)
             torch.nn.init.uniform_(head.linear.bias, -1.5, 1.5)
         return model

@@ -9,10 +9,10 @@ import pytest
 import safetensors.torch
 import torch
 from _helpers.moving_square import moving_square
-from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 
 from cpabmm_core.checkpoint.format import load_checkpoint, read_header, save_checkpoint
-from cpabmm_core.config import AvdConfig
+from cpabmm_core.config import AvdConfig, Config
 from cpabmm_core.errors import CheckpointError
 from cpabmm_core.inference.animator import Animator
 
@@ -69,7 +69,15 @@ def test_a_model_comes_back(checkpoint: Path) -> None:
     ids=["tps", "no background", "heatmap", "avd"],
 )
 def test_every_kind_of_model_comes_back(tmp_path: Path, changes: dict[str, object]) -> None:
-    path, config = tmp_path / "a.safetensors", tiny_config(**changes)
+    assert_comes_back(tmp_path / "a.safetensors", tiny_config(**changes))
+
+
+@pytest.mark.parametrize("frames", ["jacobian", "pca"])
+def test_affine_models_come_back(tmp_path: Path, frames: str) -> None:
+    assert_comes_back(tmp_path / "a.safetensors", tiny_affine_config(frames))
+
+
+def assert_comes_back(path: Path, config: Config) -> None:
     model = tiny_model(config)
     save_checkpoint(path, model, config, record={})
     loaded = load_checkpoint(path)

@@ -87,3 +87,20 @@ def test_random_spline_has_the_spread_asked_for(sigma_affine: float, sigma_tps: 
 def test_random_spline_without_spread_is_the_identity() -> None:
     flow = random_tps(2, sigma_affine=0.0, sigma_tps=0.0).flow(3, 5)
     assert torch.equal(flow, identity_grid(3, 5).expand(2, -1, -1, -1))
+
+
+def test_jacobian_is_the_derivative() -> None:
+    spline = random_tps(2, sigma_tps=0.05, generator=torch.Generator().manual_seed(0))
+    points = torch.rand(2, 7, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    expected = torch.autograd.functional.jacobian(lambda p: spline(p).sum((0, 1)), points)
+    torch.testing.assert_close(spline.jacobian(points), expected.permute(1, 2, 0, 3))
+
+
+def test_jacobian_at_a_control_point_is_finite() -> None:
+    spline = random_tps(1, generator=torch.Generator().manual_seed(0))
+    at_control = spline.control_points.clone().requires_grad_()
+    found = spline.jacobian(at_control)
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert at_control.grad is not None
+    assert at_control.grad.isfinite().all()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from _helpers.moving_square import moving_square
-from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
@@ -70,6 +70,16 @@ def test_every_driving_frame_becomes_the_source_in_its_pose(
     assert all(frame.dtype == np.uint8 for frame in ours)
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
     assert largest_difference(expected[:-1], expected[1:]) > 20
+
+
+@pytest.mark.parametrize("mode", ["standard", "relative", "avd"])
+@pytest.mark.parametrize("frames", ["jacobian", "pca"])
+def test_affine_models_are_animated_too(frames: str, mode: TransferMode) -> None:
+    model = tiny_model(tiny_affine_config(frames, **{"model.avd": {}}))
+    ours = list(Animator(model, mode, batch_size=2).animate(SOURCE, DRIVING))
+    expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
+    assert largest_difference(ours, expected) <= BATCH_TOLERANCE
+    assert largest_difference(expected[:-1], expected[1:]) > 2
 
 
 def test_another_reference_frame(model: AnimationModel) -> None:

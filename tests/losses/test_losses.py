@@ -3,15 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 from _helpers.frozen_nets import vgg19_layers
-from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
 from cpabmm_core.config import LossesConfig
 from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.geometry.local_affine import with_frames
 from cpabmm_core.geometry.tps import random_tps
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.build import build_losses
-from cpabmm_core.losses.equivariance import equivariance_loss
+from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
 from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.pixel import PixelLoss
@@ -45,6 +46,39 @@ def test_equivariance_loss_knows_the_way_back() -> None:
     keypoints = deformation(deformed)
     assert equivariance_loss(keypoints, deformed, deformation).item() < 1e-6
     assert equivariance_loss(keypoints + 0.1, deformed, deformation).item() == pytest.approx(0.1)
+
+
+def test_frame_equivariance_loss_knows_how_the_deformation_turns() -> None:
+    deformation = random_tps(2, sigma_tps=0.05, generator=torch.Generator().manual_seed(3))
+    points = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(4)) - 0.5
+    matrices = torch.randn(2, 6, 2, 2, generator=torch.Generator().manual_seed(5))
+    deformed = with_frames(points, matrices)
+    slope = deformation.jacobian(points)
+    keypoints = with_frames(deformation(points), slope @ matrices)
+    loss = frame_equivariance_loss(keypoints, deformed, deformation)
+    assert loss.item() < 1e-4
+    about = with_frames(deformation(points), -slope @ matrices)
+    loss = frame_equivariance_loss(about, deformed, deformation)
+    assert loss.item() == pytest.approx(1.0, abs=1e-4)  # two of four elements are off by 2
+    loss = frame_equivariance_loss(about, deformed, deformation, undirected=True)
+    assert loss.item() < 1e-4
+
+
+@pytest.mark.parametrize("frames", ["jacobian", "pca"])
+def test_affine_models_learn_their_frames_too(frames: str) -> None:
+    model = tiny_model(tiny_affine_config(frames)).train()
+    weights = LossesConfig(reconstruction_kind="pixel")
+    draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(1)), None)
+    objective = Objective(model, Losses(weights, "pixel", PixelLoss()))
+    losses = objective(images(1), images(2), draws=draws, with_background=True).losses
+    background = {"background"} if frames == "pca" else set()
+    names = {"reconstruction", "warp", "equivariance", "frame_equivariance"} | background
+    assert losses.keys() == names | {"loss"}
+    losses["frame_equivariance"].backward(retain_graph=True)
+    detector = list(model.keypoint_detector.parameters())
+    assert sum(float(p.grad.abs().sum()) for p in detector if p.grad is not None) > 0
+    losses["loss"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_background_loss_of_inverse_motions_is_zero() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from _helpers.moving_square import moving_square
-from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
@@ -76,6 +76,18 @@ def log_of(out: Path) -> list[dict[str, float]]:
 
 def weights_of(checkpoint: Path) -> dict[str, Tensor]:
     return load_checkpoint(checkpoint).model.state_dict()
+
+
+@pytest.mark.parametrize("frames", ["jacobian", "pca"])
+def test_affine_models_get_one_too(frames: str, puppets: Path, tmp_path: Path) -> None:
+    """It sees the frames beside the positions, and moves them."""
+    base, settings = tmp_path / "base.safetensors", tiny_affine_config(frames)
+    save_checkpoint(base, tiny_model(settings), settings, record={})
+    checkpoint = run(config(), base, puppets, tmp_path / "run", steps=2)
+    avd = load_checkpoint(checkpoint).model.avd
+    assert avd is not None
+    assert avd.id_encoder[0].in_features == 4 * 6
+    assert avd.undirected is (frames == "pca")
 
 
 def test_the_model_gets_an_avd_network_and_stays_as_it_is(

@@ -1,0 +1,122 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from cpabmm_core.geometry.local_affine import (
+    between,
+    facing,
+    frames,
+    have_frames,
+    inverse,
+    positions,
+    principal_frames,
+    stretch,
+    undirected,
+    with_frames,
+)
+
+
+def keypoints(seed: int, batch: int = 2) -> Tensor:  # (batch, 5, 6)
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.rand(batch, 5, 2, generator=generator, dtype=torch.float64) * 2 - 1
+    matrices = torch.randn(batch, 5, 2, 2, generator=generator, dtype=torch.float64)
+    return with_frames(points, matrices)
+
+
+def covariances(seed: int, count: int = 200) -> Tensor:  # (count, 2, 2)
+    generator = torch.Generator().manual_seed(seed)
+    matrices = torch.randn(count, 2, 2, generator=generator, dtype=torch.float64)
+    return matrices @ matrices.transpose(-1, -2)
+
+
+def test_positions_and_frames_come_apart_and_together() -> None:
+    points = keypoints(0)
+    assert torch.equal(with_frames(positions(points), frames(points)), points)
+    assert have_frames(points)
+    assert not have_frames(positions(points))
+    one = torch.tensor([0.1, 0.2, 1.0, 2.0, 3.0, 4.0])
+    assert frames(one).tolist() == [[1, 2], [3, 4]]  # row by row, as in FOMM's and MRAA's files
+
+
+def test_inverse_is_that_of_lapack() -> None:
+    matrices = frames(keypoints(1))
+    torch.testing.assert_close(inverse(matrices), torch.linalg.inv(matrices))
+    assert not inverse(torch.ones(2, 2)).isfinite().any()
+
+
+def test_maps_between_frames_go_through_the_reference() -> None:
+    start, end = keypoints(2), keypoints(3)
+    torch.testing.assert_close(between(start, end) @ frames(start), frames(end))
+    identity = torch.eye(2, dtype=torch.float64).expand(2, 5, 2, 2)
+    torch.testing.assert_close(between(start, start), identity)
+
+
+def test_principal_frames_are_those_of_lapack() -> None:
+    """But for the half turn that LAPACK leaves to chance."""
+    found = principal_frames(covariances(4))
+    axes, lengths, _ = torch.linalg.svd(covariances(4))
+    lapack = axes * lengths.sqrt()[:, None]
+    identity = torch.eye(2, dtype=torch.float64).expand(200, 2, 2)
+    torch.testing.assert_close(found @ found.transpose(-1, -2), covariances(4))
+    torch.testing.assert_close(undirected(found @ torch.linalg.inv(lapack)), identity)
+    assert (found[:, 0, 0] <= 0).all()
+    assert (found[:, 1, 1] >= 0).all()
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 89, -60])
+def test_principal_frames_of_a_turned_ellipse(degrees: float) -> None:
+    turn = math.radians(degrees)
+    axis = torch.tensor([math.cos(turn), math.sin(turn)], dtype=torch.float64)
+    across = torch.tensor([-axis[1], axis[0]], dtype=torch.float64)
+    covariance = 9 * torch.outer(axis, axis) + 4 * torch.outer(across, across)
+    expected = torch.stack((-3 * axis, 2 * across), dim=1)
+    torch.testing.assert_close(principal_frames(covariance), expected)
+
+
+def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:
+    shapes = torch.tensor([[[2.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0] * 2] * 2])
+    found = principal_frames(shapes.requires_grad_())
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert shapes.grad is not None
+    assert shapes.grad.isfinite().all()
+    torch.testing.assert_close(found[0], torch.tensor([[-1.0, 0.0], [0.0, 1.0]]) * math.sqrt(2))
+
+
+def test_of_a_map_and_its_negative_one_is_taken() -> None:
+    matrices = between(keypoints(5), keypoints(6))
+    assert torch.equal(undirected(matrices), undirected(-matrices))
+    assert (undirected(matrices)[..., 0, 0] >= 0).all()
+
+
+def test_frames_face_those_of_others() -> None:
+    one, other = keypoints(7), keypoints(8)
+    faced = facing(one, other)
+    assert torch.equal(positions(faced), positions(one))
+    assert torch.equal(frames(faced).abs(), frames(one).abs())
+    turned = with_frames(positions(one), -frames(one))
+    assert torch.equal(facing(turned, other), faced)
+    torch.testing.assert_close(between(other, faced), undirected(between(other, one)))
+
+
+def test_a_stretched_image_stretches_its_frames() -> None:
+    """A point of a keypoint's neighbourhood goes where the stretched image has it."""
+    points, scale = keypoints(9), torch.tensor([1.2, 0.8], dtype=torch.float64)
+    inner = torch.tensor([0.3, -0.4], dtype=torch.float64)
+    before = positions(points) + frames(points) @ inner
+    moved = stretch(points, scale)
+    torch.testing.assert_close(positions(moved) + frames(moved) @ inner, before * scale)
+    assert torch.equal(stretch(positions(points), scale), positions(moved))
+
+
+def test_gradients() -> None:
+    start, end = keypoints(10, 1).requires_grad_(), keypoints(11, 1).requires_grad_()
+    assert torch.autograd.gradcheck(between, (start, end))
+    shapes = covariances(12, 4).requires_grad_()
+
+    def symmetric(shapes: Tensor) -> Tensor:
+        return principal_frames((shapes + shapes.transpose(-1, -2)) / 2)
+
+    assert torch.autograd.gradcheck(symmetric, (shapes,))
