@@ -11,6 +11,10 @@ from torch import Tensor
 from cpabmm_core.geometry.precision import autocast_off
 
 _POSITION = 2
+_SHORTEST = 1e-3
+"""Of the axes of a frame; a pixel of the published models' heatmaps is 0.035 wide."""
+_NEARLY_ROUND = 1e-3
+"""Difference of the axes' squares, as a part of their sum."""
 
 
 def positions(
@@ -109,17 +113,19 @@ def principal_frames(
     The frame takes a round distribution of variance 1 to one of that covariance (Siarohin et al.,
     Motion Representations for Articulated Animation, CVPR 2021). An axis has no direction: of each
     the one is taken that LAPACK gives, on whose word the published avd networks rely, so the first
-    column points to negative x and the second to positive y. Differentiable; where both axes are
-    of one length, so that any will do, they are those of the frame and get no gradient.
+    column points to negative x and the second to positive y. No axis is shorter than a thousandth,
+    so that the frame of a heatmap with one bright pixel has an inverse too. Differentiable; where
+    the axes are of nearly one length, their direction gets no gradient, which would be boundless.
     """
     xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     mean, half, tiny = (xx + yy) / 2, (xx - yy) / 2, torch.finfo(covariance.dtype).tiny
     squared = half.square() + xy.square()
     is_round = squared <= tiny
-    angle = torch.atan2(xy, torch.where(is_round, 1.0, half)) / 2
     reach = squared.where(~is_round, tiny).sqrt()
+    angle = torch.atan2(xy, torch.where(is_round, 1.0, half)) / 2
+    angle = torch.where(reach < _NEARLY_ROUND * mean, angle.detach(), angle)
     lengths = torch.stack((mean + reach, mean - reach), dim=-1)
-    lengths = lengths.clamp(min=tiny).sqrt()
+    lengths = lengths.clamp(min=_SHORTEST**2).sqrt()
     cosine, sine = angle.cos(), angle.sin()
     axes = torch.stack((-cosine, -sine, -sine, cosine), dim=-1).view(covariance.shape)
     return axes * lengths[..., None, :]

@@ -65,7 +65,7 @@ def tiny_model(config: Config | None = None, *, seed: int = 0) -> AnimationModel
         model = build_model(config or tiny_config()).eval()
         detector = model.keypoint_detector
         if isinstance(detector, HourglassKeypointDetector):
-            torch.nn.init.normal_(detector.heatmaps.weight, std=0.05)
+            torch.nn.init.normal_(detector.heatmaps.weight, std=0.5)
             torch.nn.init.normal_(model.inpainting.to_rgb.weight, std=2.0)
         elif isinstance(head := detector.head, RegressionHead):
             torch.nn.init.normal_(head.linear.weight, std=20.0)

@@ -28,7 +28,7 @@ def keypoints(seed: int, batch: int = 2) -> Tensor:  # (batch, 5, 6)
 def covariances(seed: int, count: int = 200) -> Tensor:  # (count, 2, 2)
     generator = torch.Generator().manual_seed(seed)
     matrices = torch.randn(count, 2, 2, generator=generator, dtype=torch.float64)
-    return matrices @ matrices.transpose(-1, -2)
+    return matrices @ matrices.transpose(-1, -2) + 0.01 * torch.eye(2, dtype=torch.float64)
 
 
 def test_positions_and_frames_come_apart_and_together() -> None:
@@ -83,6 +83,21 @@ def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:
     assert shapes.grad is not None
     assert shapes.grad.isfinite().all()
     torch.testing.assert_close(found[0], torch.tensor([[-1.0, 0.0], [0.0, 1.0]]) * math.sqrt(2))
+
+
+def test_the_smallest_heatmap_has_an_invertible_frame() -> None:
+    """Of one bright pixel; a little less than none comes of rounding."""
+    found = principal_frames(torch.tensor([[-1e-9, 1e-12], [1e-12, 0.0]]))
+    assert inverse(found).isfinite().all()
+    torch.testing.assert_close(found @ found.T, 1e-6 * torch.eye(2), rtol=1e-4, atol=0)
+
+
+def test_nearly_round_distributions_have_bounded_gradients() -> None:
+    for excess in (1e-4, 1e-8, 1e-12, 1e-20):
+        shape = torch.tensor([[0.1 + excess, excess], [excess, 0.1]], requires_grad=True)
+        principal_frames(shape).sum().backward()
+        assert shape.grad is not None
+        assert shape.grad.abs().max() < 2000  # of 1e-20 it would be 1e19
 
 
 def test_of_a_map_and_its_negative_one_is_taken() -> None:

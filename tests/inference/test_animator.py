@@ -79,7 +79,8 @@ def test_affine_models_are_animated_too(frames: str, mode: TransferMode) -> None
     ours = list(Animator(model, mode, batch_size=2).animate(SOURCE, DRIVING))
     expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
-    assert largest_difference(expected[:-1], expected[1:]) > 2
+    if mode != "avd":  # an untrained network hardly tells poses apart
+        assert largest_difference(expected[:-1], expected[1:]) > 2
 
 
 def test_another_reference_frame(model: AnimationModel) -> None:
