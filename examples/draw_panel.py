@@ -10,7 +10,7 @@ import torch
 import typer
 
 from cpabmm_core.checkpoint.bundled import find_checkpoint
-from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.losses.objective import Outcome
@@ -29,7 +29,7 @@ def main(
     pairs: Annotated[int, typer.Option(min=1, max=4, help="Videos to show.")] = 4,
 ) -> None:
     """Write the panel of the first videos, first frame to last, and print its path."""
-    model, config, _ = load_checkpoint(find_checkpoint(checkpoint))
+    model, config, _ = open_checkpoint(find_checkpoint(checkpoint))
     found = open_validation(data / "test", config.data, frames=1, report=typer.echo)
     if found is None:
         raise typer.BadParameter(f"{data}: no test videos")
