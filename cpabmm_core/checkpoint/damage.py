@@ -16,8 +16,8 @@ def check_readable(path: Path) -> None:
     """
     if weights_kind(path) == "pytorch":
         raise CheckpointError(
-            f"{path}: is a PyTorch or zip file, not a checkpoint of cpabmm; "
-            "give a .safetensors file"
+            f"{path}: is a PyTorch or zip file, not a checkpoint of cpabmm; make it one with "
+            "`cpabmm convert`"
         )
 
 
@@ -57,4 +57,4 @@ def _trouble(head: bytes) -> str:
         return "is a Git LFS pointer, not the file itself; run `git lfs pull`"
     if head.lstrip().startswith(b"<"):
         return "is a web page, not a checkpoint; download the file itself"
-    return "is not a safetensors file; give a checkpoint that `cpabmm train` wrote"
+    return "is not a safetensors or PyTorch file; give a checkpoint, trained here or published"

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.geometry.local_affine import frames, inverse, positions
+from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.geometry.tps import ThinPlateSpline
 
 
@@ -31,7 +32,8 @@ def frame_equivariance_loss(
     there. With `undirected` frames A and -A mean the same, and the nearer one counts.
     """
     slope = deformation.jacobian(positions(deformed_keypoints))
-    product = inverse(frames(keypoints)) @ slope @ frames(deformed_keypoints)
+    with autocast_off(keypoints.device):
+        product = inverse(frames(keypoints)) @ slope @ frames(deformed_keypoints)
     if undirected:
         product = local_affine.undirected(product)
     identity = torch.eye(2, device=product.device, dtype=product.dtype)

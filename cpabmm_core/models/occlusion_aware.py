@@ -62,4 +62,5 @@ class OcclusionAwareGenerator(Generator):
     ) -> Tensor:  # (B, C, h, w)
         if not self.skips:
             return drawn
-        return torch.lerp(drawn, motion.warp(level), motion.visible(level))
+        visible = motion.visible(level)
+        return drawn * (1 - visible) + motion.warp(level) * visible

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from _helpers.published_model import write_narrow_model
 from _helpers.tiny_model import tiny_config, tiny_model
 
 from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
@@ -67,3 +68,16 @@ def test_nothing_of_that_name(name: str | Path, message: str) -> None:
 def test_the_device_is_checked_before_the_file_is_read() -> None:
     with pytest.raises(ResourceError, match="cuda:99"):
         load_model("no such model", device="cuda:99")
+
+
+def test_a_published_model_from_python(tmp_path: Path) -> None:
+    """As the contract's lines have it, which are the same for every kind of motion."""
+    for family in ("tpsmm", "fomm", "mraa"):
+        model = load_model(write_narrow_model(tmp_path / "model.pth.tar", family), "cpu")
+        source, driving = torch.rand(2, 1, 3, 128, 128).unbind()
+        with torch.inference_mode():
+            kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
+            background = model.background(source, driving)
+            assert (background is None) == (family == "fomm")
+            motion = model.motion(source, kp_source, kp_driving, background)
+            assert model.generate(source, motion).shape == source.shape

@@ -322,7 +322,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3509
         (b"", "is empty"),
         (b"PK\x03\x04 and no more", "truncated or damaged"),
         (b"\x80\x02}q\x00", "truncated or damaged"),
-        (b"words", "is not a safetensors file"),
+        (b"words", "is not a safetensors or PyTorch file"),
     ],
     ids=["web page", "lfs pointer", "empty", "half a zip", "half a pickle", "text"],
 )

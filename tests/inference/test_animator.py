@@ -219,3 +219,11 @@ def test_a_device_that_is_not_there(model: AnimationModel) -> None:
 def test_every_kind_of_model_animates(changes: dict[str, object]) -> None:
     model = tiny_model(tiny_config(**changes))
     assert len(list(Animator(model).animate(SOURCE, DRIVING[:2]))) == 2
+
+
+@pytest.mark.parametrize("frames", ["jacobian", "pca"])
+def test_affine_models_in_half_precision_draw_nearly_the_same(frames: str) -> None:
+    model = tiny_model(tiny_affine_config(frames))
+    full = list(Animator(model).animate(SOURCE, DRIVING))
+    half = list(Animator(model, precision="bf16").animate(SOURCE, DRIVING))
+    assert largest_difference(full, half) < 8  # Measured: 2.

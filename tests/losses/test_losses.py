@@ -64,6 +64,14 @@ def test_frame_equivariance_loss_knows_how_the_deformation_turns() -> None:
     assert loss.item() < 1e-4
 
 
+def test_frame_equivariance_loss_is_kept_out_of_mixed_precision() -> None:
+    deformation = random_tps(2, generator=torch.Generator().manual_seed(3))
+    one, other = torch.rand(2, 2, 6, 6, generator=torch.Generator().manual_seed(4)).unbind()
+    expected = frame_equivariance_loss(one, other, deformation)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(frame_equivariance_loss(one, other, deformation), expected)
+
+
 @pytest.mark.parametrize("frames", ["jacobian", "pca"])
 def test_affine_models_learn_their_frames_too(frames: str) -> None:
     model = tiny_model(tiny_affine_config(frames)).train()
