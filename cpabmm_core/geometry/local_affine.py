@@ -2,7 +2,8 @@
 
 Convention: six numbers a keypoint, its position (x, y) in [-1, 1] and the rows of a 2 x 2 matrix A,
 its frame. Both together take a reference that nobody ever sees to the image, z -> p + A z (Siarohin
-et al., First Order Motion Model, NeurIPS 2019, eq. 3). Keypoints without frames have two numbers.
+et al., First Order Motion Model, NeurIPS 2019, section 3.1). Keypoints without frames have two
+numbers.
 """
 
 import torch
@@ -57,7 +58,7 @@ def between(
 ) -> Tensor:  # (..., 2, 2)
     """The linear map from the neighbourhood of each keypoint of `start` to that of `end`.
 
-    It goes through the reference: ``frames(end) @ inverse(frames(start))`` (FOMM, eq. 5).
+    It goes through the reference: ``frames(end) @ inverse(frames(start))`` (FOMM, section 3.1).
     Differentiable in both; a frame that has no inverse gives what is not finite.
     """
     with autocast_off(start.device):

@@ -45,7 +45,7 @@ class CandidateMotion(Protocol):
 class AffineMotion:
     """One affine map a keypoint, from its frames: T(z) = p_S + A_S A_D^-1 (z - p_D).
 
-    Siarohin et al., First Order Motion Model (NeurIPS 2019), eq. 4 and 5.
+    Siarohin et al., First Order Motion Model (NeurIPS 2019), section 3.1.
     """
 
     kind: Literal["affine"] = "affine"

@@ -398,6 +398,17 @@ def test_networks_built_differently_are_told_by_their_own_names(tmp_path: Path) 
     assert "it is of a fork" in message
 
 
+@pytest.mark.parametrize("family", ["fomm", "mraa"])
+def test_a_fork_that_looks_at_more_than_its_candidates(family: Family, tmp_path: Path) -> None:
+    networks = narrow_networks(family)
+    dense = "dense_motion_network" if family == "fomm" else "pixelwise_flow_predictor"
+    name = f"{dense}.hourglass.encoder.down_blocks.0.conv.weight"
+    for channels in (45, 440):
+        networks["generator"][name] = torch.ones(32, channels, 3, 3)
+        message = error_of(save(tmp_path / "fork.pth.tar", networks))
+        assert f"generator.{name} is [32, {channels}, 3, 3], not [32, 44, 3, 3]" in message
+
+
 def test_weights_that_are_not_finite(tmp_path: Path) -> None:
     networks = narrow_networks("fomm")
     networks["generator"]["final.bias"] = torch.full((3,), float("nan"))

@@ -82,6 +82,8 @@ def _reordered(
     channels: int,
 ) -> Tensor:  # the same shape
     features = weight.shape[1] - channels
+    if channels % _CHANNELS or features < 0:
+        return weight  # of a fork: its shape will be told
     theirs = torch.arange(channels).view(-1, _CHANNELS)
     order = torch.cat((theirs[:, 0], theirs[:, 1:].flatten()))
     return torch.cat((weight[:, :features], weight[:, features:][:, order]), dim=1)
