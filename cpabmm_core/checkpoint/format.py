@@ -6,6 +6,8 @@ of the model and stored in the type that was asked for; the model's own type is 
 """
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +112,7 @@ def save_tensors(
     }
     stored = {name: _to_store(path, name, tensor, dtype) for name, tensor in tensors.items()}
     with written_atomically(path) as temporary:
-        safetensors.torch.save_file(stored, temporary, metadata)
+        _write(stored, temporary, metadata)
         _sort_metadata(temporary)
 
 
@@ -184,6 +186,17 @@ def _to_store(path: Path, name: str, tensor: Tensor, dtype: torch.dtype | None) 
     if not torch.equal(stored.isfinite(), tensor.isfinite()):
         raise CheckpointError(f"{path}: {name} is too large for {dtype}; store it as float32")
     return stored
+
+
+def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write the file; raise what the system refuses, which safetensors tells as text alone."""
+    try:
+        safetensors.torch.save_file(tensors, path, metadata)
+    except safetensors.SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
 
 def _sort_metadata(path: Path) -> None:

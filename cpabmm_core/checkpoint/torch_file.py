@@ -76,7 +76,8 @@ def _load(path: Path) -> dict[Any, Any]:
             f"{path}: {trouble}; nothing of it was executed: get the file from its publisher"
         ) from None
     except Exception as error:  # torch raises many kinds for a damaged file
+        reason = one_line(error).split(". ")[0][:200]
         raise CheckpointError(
-            f"{path}: truncated or damaged ({one_line(error)[:200]}); download it again"
+            f"{path}: truncated or damaged ({reason}); download it again"
         ) from None
     return values if isinstance(values, dict) else {}

@@ -9,11 +9,12 @@ import pytest
 import safetensors.torch
 import torch
 from _helpers.moving_square import moving_square
+from _helpers.system import limited_file_size
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 
 from cpabmm_core.checkpoint.format import load_checkpoint, read_header, save_checkpoint
 from cpabmm_core.config import AvdConfig, Config
-from cpabmm_core.errors import CheckpointError
+from cpabmm_core.errors import CheckpointError, ResourceError
 from cpabmm_core.inference.animator import Animator
 
 RECORD = {"steps": 12, "seed": 3, "losses": {"pixel": 0.5}, "note": "an ü"}
@@ -320,3 +321,13 @@ def test_a_header_length_that_looks_like_another_kind(checkpoint: Path, length: 
     checkpoint.write_bytes(size.to_bytes(8, "little") + padded + data[start:])
     assert checkpoint.read_bytes().startswith(length)
     assert load_checkpoint(checkpoint).record == RECORD
+
+
+def test_a_full_disk_costs_no_file(tmp_path: Path, checkpoint: Path) -> None:
+    """A limit on the size of files stands for it."""
+    before = checkpoint.read_bytes()
+    message = r"tiny\.safetensors: no space left to write it"
+    with limited_file_size(len(before) // 2), pytest.raises(ResourceError, match=message):
+        save_checkpoint(checkpoint, tiny_model(), tiny_config(), record=RECORD)
+    assert checkpoint.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [checkpoint]
