@@ -1,7 +1,7 @@
 """Public files of weights that are known, with what tells one from another.
 
-Sizes and hashes are those that the publishing repositories and their mirrors state; a hash that two
-places state alike is trusted, and what is downloaded is checked against it.
+Sizes and hashes are those that the publishing repositories (MRAA) and mirrors (TPSMM, FOMM) state.
+Links lead to mirrors, for the publishers link to pages only; what is downloaded has to have the hash.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,8 @@ _TPSMM = "https://github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model"
 _FOMM = "https://github.com/AliaksandrSiarohin/first-order-model"
 _MRAA = "https://github.com/snap-research/articulated-animation"
 _FOMM_RELEASE = "https://github.com/graphemecluster/first-order-model-demo/releases/download"
-_TSINGHUA = "https://cloud.tsinghua.edu.cn/f"
+_VESSL = "https://huggingface.co/vessl/thin-plate-spline-motion-model/resolve/main"
+_MIRROR = "https://huggingface.co/MCMLXXXVII/thinplatesv1/resolve/main/orig"
 _CODE_MIT = "code MIT, weights not mentioned"
 _CODE_MIT_SINCE = "code MIT (CC BY-NC 4.0 when they were published), weights not mentioned"
 _NONE = "none granted, for code or weights"
@@ -46,22 +47,22 @@ PUBLIC_FILES = (
     PublicFile(
         "tpsmm-vox", "tpsmm", "vox.pth.tar", _TPSMM, 256, _CODE_MIT, 351,
         "52ad8c848e2a1d91b621de96fea83faf57ce3b8c1c06424e317f4df1d3998204",
-        f"{_TSINGHUA}/da8d61d012014b12a9e4/?dl=1",
+        f"{_VESSL}/vox.pth.tar",
     ),
     PublicFile(
         "tpsmm-taichi", "tpsmm", "taichi.pth.tar", _TPSMM, 256, _CODE_MIT, 351,
         "0aa12db735ed9959b3e70d8c3ad171ee7282d235d2e4bcae2b25b7a8c7e63dca",
-        f"{_TSINGHUA}/9ec01fa4aaef423c8c02/?dl=1",
+        f"{_MIRROR}/taichi.pth.tar",
     ),
     PublicFile(
         "tpsmm-ted", "tpsmm", "ted.pth.tar", _TPSMM, 384, _CODE_MIT, 351,
         "b067b374bf9bd11dcc1a00261c323264ccefaded449690aa4c3f6f16ac0ea0ed",
-        f"{_TSINGHUA}/483ef53650b14ac7ae70/?dl=1",
+        f"{_MIRROR}/ted.pth.tar",
     ),
     PublicFile(
         "tpsmm-mgif", "tpsmm", "mgif.pth.tar", _TPSMM, 256, _CODE_MIT, 306,
         "bf2cc30137885005a23b4171965f0888d8b5c898bcbbb284c8d7fa1b5b8e9b47",
-        f"{_TSINGHUA}/cd411b334a2e49cdb1e2/?dl=1",
+        f"{_MIRROR}/mgif.pth.tar",
     ),
     PublicFile(
         "fomm-vox", "fomm", "vox-cpk.pth.tar", _FOMM, 256, _CODE_MIT_SINCE, 729,
