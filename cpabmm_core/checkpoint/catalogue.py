@@ -1,7 +1,7 @@
 """Public files of weights that are known, with what tells one from another.
 
 Sizes and hashes are those that the publishing repositories (MRAA) and mirrors (TPSMM, FOMM) state.
-Links lead to mirrors, for the publishers link to pages only; what is downloaded has to have the hash.
+Links lead to mirrors, for the publishers link to pages only; a download has to have the hash.
 """
 
 from dataclasses import dataclass, field
