@@ -21,7 +21,7 @@ from cpabmm_core.models.backbones import encoder_backbone, pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.generator import Generator
-from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector
+from cpabmm_core.models.hourglass_keypoints import KERNEL_SIZE, HourglassKeypointDetector
 from cpabmm_core.models.inpainting import InpaintingNetwork
 from cpabmm_core.models.keypoints import KeypointDetector
 from cpabmm_core.models.motion import AffineMotion, CandidateMotion, CpabMotion, TpsMotion
@@ -165,13 +165,25 @@ def _check_sizes(model: ModelConfig, frame_size: int) -> None:
             f"data.frame_size: {frame_size} leaves one pixel after {down_blocks} down blocks; "
             "lower model.inpainting.down_blocks"
         )
+    if model.background is not None and model.background.backbone == "hourglass":
+        _check_divisible(frame_size, 2**model.background.blocks, "model.background.blocks")
     if model.motion == "affine":
-        _check_hourglass("affine", model.affine, frame_size)
+        _check_heatmaps(model.affine, frame_size)
     elif down_blocks + 1 - doublings > model.dense_motion.blocks:
         raise ConfigError(
             f"model.inpainting.down_blocks: {down_blocks} asks for more occlusion maps than the "
             "dense motion network has levels; raise model.dense_motion.blocks above "
             f"{model.dense_motion.blocks}"
+        )
+
+
+def _check_heatmaps(affine: AffineConfig, frame_size: int) -> None:
+    doublings = _check_hourglass("affine", affine, frame_size)
+    features = frame_size // 2**doublings
+    if features + 2 * affine.padding < KERNEL_SIZE + 1:
+        raise ConfigError(
+            f"model.affine.padding: {affine.padding} leaves heatmaps of features of {features} x "
+            f"{features} pixels no room; take 3, or enlarge model.affine.scale_factor"
         )
 
 

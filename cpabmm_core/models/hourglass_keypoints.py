@@ -12,7 +12,8 @@ from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass
 from cpabmm_core.models.soft_argmax import shares_and_grid
 
 _TEMPERATURE = 0.1
-_HEAD_SIZE = 7
+KERNEL_SIZE = 7
+"""Of the layer that draws the heatmaps, in pixels."""
 
 
 class RegressedFrames(nn.Module):
@@ -20,7 +21,7 @@ class RegressedFrames(nn.Module):
 
     def __init__(self, in_channels: int, keypoints: int, padding: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 4 * keypoints, _HEAD_SIZE, padding=padding)
+        self.conv = nn.Conv2d(in_channels, 4 * keypoints, KERNEL_SIZE, padding=padding)
         nn.init.zeros_(self.conv.weight)
         assert self.conv.bias is not None
         with torch.no_grad():
@@ -82,7 +83,7 @@ class HourglassKeypointDetector(nn.Module):
         self.downsample = AntiAliasDownsample(factor) if factor > 1 else nn.Identity()
         self.hourglass = Hourglass(3, block_expansion, max_features, blocks, norm="batch")
         features = self.hourglass.out_channels[-1]
-        self.heatmaps = nn.Conv2d(features, keypoints, _HEAD_SIZE, padding=padding)
+        self.heatmaps = nn.Conv2d(features, keypoints, KERNEL_SIZE, padding=padding)
         self.frames = (
             RegressedFrames(features, keypoints, padding)
             if frames == "jacobian"

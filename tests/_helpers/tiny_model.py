@@ -38,7 +38,7 @@ def tiny_config(**changes: object) -> Config:
     return config_from_dict(values, "tiny_config")
 
 
-def tiny_affine_config(frames: str = "jacobian", **changes: object) -> Config:
+def tiny_affine_config(frames: str = "jacobian", /, **changes: object) -> Config:
     """The same with affine motion, as in FOMM (``jacobian``) or MRAA (``pca``)."""
     sizes = {"block_expansion": 4, "max_features": 16, "blocks": 2}
     affine = {"keypoints": 4, "frames": frames, "skips": frames == "pca", "padding": 3, **sizes}

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from _helpers.tiny_model import tiny_config, tiny_model
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 
 from cpabmm_core.config import config_from_dict
 from cpabmm_core.errors import ConfigError
@@ -65,6 +65,34 @@ def test_sizes_and_names_that_do_not_fit_are_refused(
         build_model(tiny_config(**changes))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"padding": 0, "scale_factor": 0.125}, "model.affine.padding: 0 leaves heatmaps of feat"),
+        ({"scale_factor": 0.3}, "model.affine.scale_factor: 0.3 is not 1, 0.5, 0.25"),
+        ({"blocks": 6}, "data.frame_size: 32 is not divisible by 128"),
+    ],
+)
+def test_affine_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+    affine = {**tiny_affine_config().model.affine.model_dump(), **changes}
+    with pytest.raises(ConfigError) as caught:
+        build_model(tiny_affine_config(**{"model.affine": affine}))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_background_encoder_deeper_than_the_frame_is_refused() -> None:
+    background = {"backbone": "hourglass", "blocks": 6}
+    with pytest.raises(ConfigError, match=r"not divisible by 64.* or lower model\.background\.blo"):
+        build_model(tiny_affine_config(**{"model.background": background}))
+
+
+def test_heatmaps_of_the_least_size_work() -> None:
+    affine = tiny_affine_config().model.affine.model_dump()
+    changes = {**affine, "padding": 0, "scale_factor": 0.25, "blocks": 2}
+    model = build_model(tiny_affine_config(**{"model.affine": changes})).eval()
+    assert model.keypoints(torch.rand(1, 3, 32, 32)).isfinite().all()
 
 
 def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
