@@ -37,10 +37,9 @@ def checkpoints(
         terminal.result(as_json({"folder": str(folder), "checkpoints": files}))
         return
     for file in PUBLIC_FILES:
-        terminal.result(_line(file))
+        terminal.result(_entry(file))
     terminal.say(f"Put a file, under its own name, into {folder}.")
     terminal.say("Then --checkpoint takes its name; so it does the path of any file you have.")
-    terminal.say("`cpabmm checkpoints --json` tells each file's page, hash and link.")
 
 
 def _download(name: str, *, json: bool) -> None:
@@ -59,11 +58,16 @@ def _here(file: PublicFile) -> bool:
     return (checkpoints_folder() / file.file).is_file()
 
 
-def _line(file: PublicFile) -> str:
-    place = "here" if _here(file) else "download" if file.url else "page"
+def _entry(file: PublicFile) -> str:
+    place = (
+        "here" if _here(file) else "can be downloaded" if file.url else "to be had from its page"
+    )
     return (
-        f"{file.name:17}{file.file:24}{file.megabytes:4} MB  {file.frame_size}  {place:9}"
-        f"{file.page}  ({file.licence})"
+        f"{file.name}: {file.file}, {file.megabytes} MB, frames {file.frame_size} x "
+        f"{file.frame_size}, {place}\n"
+        f"  {file.page}\n"
+        f"  licence: {file.licence}\n"
+        f"  sha256: {file.sha256 or 'not known'}"
     )
 
 

@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_line_for_each_file_and_where_to_put_it(cache: Path) -> None:
+def test_each_file_and_where_to_put_it(cache: Path) -> None:
     result = run("checkpoints")
     assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [file.name for file in PUBLIC_FILES]
-    for line, file in zip(lines, PUBLIC_FILES, strict=True):
-        assert all(word in line for word in (file.file, file.page, file.licence))
-        assert re.search(rf"\b{file.megabytes} MB", line)
+    entries = result.stdout.rstrip("\n").split("\n")
+    assert [line.split(":")[0] for line in entries[::4]] == [file.name for file in PUBLIC_FILES]
+    for i, file in enumerate(PUBLIC_FILES):
+        first, page, licence, digest = entries[4 * i : 4 * i + 4]
+        assert f"{file.file}, {file.megabytes} MB, frames {file.frame_size} x" in first
+        assert page.strip() == file.page
+        assert file.licence in licence
+        assert digest == f"  sha256: {file.sha256 or 'not known'}"
     assert f"into {cache / 'checkpoints'}" in result.stderr.replace("\n", " ")
 
 
