@@ -4,7 +4,8 @@ TPSMM has one candidate for each group of keypoints and the background's; the pa
 global one besides. New channels are the last ones everywhere, so what there was stays in its place.
 At step 0 the wider network gives the shared candidates the weights that the narrower one gave them:
 nothing looks at what is new yet, and the new candidates' maps are copies of the background's, by a
-constant so far below it that float32 rounds their share away. Both learn from there.
+constant so far below it that float32 rounds their share away. Both learn from there; the share is
+lifted by weight decay at first, for its gradient is as small as itself.
 """
 
 import math
