@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cpabmm_core.checkpoint.convert import CONVERTER, convert, is_ours
 from cpabmm_core.checkpoint.damage import one_line
+from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.errors import CheckpointError, ResourceError
 
 
@@ -25,10 +26,8 @@ def converted(path: Path, cache: Path, announce: Callable[[str], None]) -> Path:
     """
     if is_ours(path):
         return path
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"{path.name} {CONVERTER}".encode())
-    kept = cache / f"{digest.hexdigest()[:32]}.safetensors"
+    key = hashlib.sha256(f"{file_sha256(path)} {path.name} {CONVERTER}".encode())
+    kept = cache / f"{key.hexdigest()[:32]}.safetensors"
     if kept.is_file():
         return kept
     conversion = convert(path)

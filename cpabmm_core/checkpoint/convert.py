@@ -4,7 +4,6 @@ A layout is recognised by its tensors, and so are the widths of the networks. No
 executed.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from cpabmm_core.checkpoint.catalogue import PublicFile, public_file_like
 from cpabmm_core.checkpoint.damage import one_line, weights_kind
 from cpabmm_core.checkpoint.differences import differences
+from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.checkpoint.format import (
     Checkpoint,
     is_checkpoint,
@@ -171,9 +171,7 @@ def _shared(layout: Layout, tensors: Tensors) -> int:
 
 
 def _origin(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _config(

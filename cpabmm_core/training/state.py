@@ -1,6 +1,5 @@
 """Saved states of a run: a folder per state, there whole or not at all, and checked when read."""
 
-import hashlib
 import io
 import json
 import os
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.checkpoint.writing import write_atomically
 from cpabmm_core.config import Config, dump_config
@@ -200,7 +200,7 @@ def save_state(
             save_checkpoint(partial / _EMA_FILE, ema, config, record=record)
         write_atomically(partial / _TRAINER_FILE, _pickled(state))
         files = sorted(partial.iterdir())
-        manifest = {file.name: [file.stat().st_size, _sha256(file)] for file in files}
+        manifest = {file.name: [file.stat().st_size, file_sha256(file)] for file in files}
         write_atomically(partial / _MANIFEST, json.dumps(manifest).encode())
         _to_disk([partial, *(log for log in (run.log, run.validation) if log.exists())])
         shutil.rmtree(final, ignore_errors=True)
@@ -246,7 +246,7 @@ def damage(path: Path) -> str | None:
                 return f"{name} is missing"
             if file.stat().st_size != size:
                 return f"{name} has {file.stat().st_size} of {size} bytes"
-            if _sha256(file) != digest:
+            if file_sha256(file) != digest:
                 return f"{name} is not what was written"
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return f"{_MANIFEST}: {error}"
@@ -269,11 +269,6 @@ def _step_of(state: Path) -> int:
 
 def _is_whole(line: str) -> bool:
     return line.endswith("\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _to_disk(paths: Iterable[Path]) -> None:
