@@ -1,8 +1,9 @@
 """MRAA once more: plain formulas on tensors by their published names, region by region.
 
-There are no golden numbers of MRAA, so its formulas (Siarohin et al., CVPR 2021) are written down
-here a second time, in another way: no class of cpabmm, covariances by double sums, frames by
-LAPACK's SVD, flows by loops over regions, and channels in the order of the published files.
+There are no golden numbers of MRAA (Siarohin et al., CVPR 2021), so the formulas of its description
+are written down here a second time, in another way: no class of cpabmm, covariances by double sums,
+frames by LAPACK's SVD, flows by loops over regions, and channels in the order of the published
+files.
 """
 
 from typing import NamedTuple

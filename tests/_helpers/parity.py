@@ -1,14 +1,18 @@
-"""Every tensor that TPSMM's and FOMM's own code computed, beside what ours computes."""
+"""Every tensor that TPSMM's and FOMM's own code computed, beside what ours computes.
+
+MRAA's tensors stand beside those of a second writing of its formulas.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from _helpers.published_model import golden, write_narrow_model
+from _helpers import mraa_plain
+from _helpers.published_model import golden, narrow_networks, write_narrow_model
 from torch import Tensor
 
 from cpabmm_core.checkpoint.convert import convert
-from cpabmm_core.geometry.local_affine import frames, positions
+from cpabmm_core.geometry.local_affine import frames, positions, undirected, with_frames
 from cpabmm_core.inference.transfer import transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.motion import TpsMotion
@@ -87,3 +91,44 @@ def _drawn(
     for part, tensor in ours.items():
         if f"{mode}_{part}" in expected:
             yield f"{mode}_{part}", tensor, expected[f"{mode}_{part}"]
+
+
+@torch.inference_mode()
+def mraa(folder: Path) -> Iterator[Compared]:
+    """All that `_helpers.mraa_plain` computes, with the published tensors, of the same images."""
+    networks = narrow_networks("mraa")
+    file = write_narrow_model(folder / "narrow-mraa.pth", "mraa")
+    model = convert(file, frame_size=128).checkpoint().model
+    images = golden("fomm")
+    source, driving = images["source"], images["driving"]
+    kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
+    plain = {name: mraa_plain.regions(networks, images[name]) for name in ("source", "driving")}
+    for name, keypoints in (("source", kp_source), ("driving", kp_driving)):
+        ours, found = frames(keypoints[0]), plain[name]
+        yield f"mean_{name}", positions(keypoints[0]), found.means
+        yield f"covariance_{name}", ours @ ours.transpose(-1, -2), found.covariances
+        # Of LAPACK's frame and its half turn, whichever; the axes' order and mirror are the same.
+        same = undirected(ours @ torch.linalg.inv(found.frames))
+        yield f"frame_{name}", same, torch.eye(2).expand(10, 2, 2)
+    matrix = model.background(source, driving)
+    assert matrix is not None
+    plain_matrix = mraa_plain.background(networks, source, driving)
+    yield "background", matrix[0], plain_matrix
+    theirs = mraa_plain.flow(networks, source, plain["source"], plain["driving"], plain_matrix)
+    motion = model.motion(source, kp_source, kp_driving, matrix)
+    yield "masks", motion.contribution_maps, theirs.masks
+    yield "flow", motion.deformation, theirs.flow
+    yield "visible", motion.occlusion_maps[0], theirs.visible
+    picture = mraa_plain.picture(networks, source, theirs)
+    yield "prediction", model.generate(source, motion), picture
+    turn = torch.where(torch.arange(10) % 2 == 0, -1.0, 1.0)[:, None, None]
+    turned = with_frames(positions(kp_source), turn * frames(kp_source))
+    for name, identity in (("avd", kp_source), ("avd_of_turned_frames", turned)):
+        ours = transfer_keypoints("avd", identity, kp_driving, kp_driving, model.avd)[0]
+        yield name, ours, mraa_plain.avd(networks, _regions(identity), _regions(kp_driving))
+
+
+def _regions(keypoints: Tensor) -> mraa_plain.Regions:
+    matrices = frames(keypoints)[0]
+    covariances = matrices @ matrices.transpose(-1, -2)
+    return mraa_plain.Regions(positions(keypoints)[0], covariances, matrices)

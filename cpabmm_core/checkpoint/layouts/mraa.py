@@ -1,7 +1,8 @@
-"""MRAA's checkpoints: names and settings alone, for their code and weights carry no licence.
+"""MRAA's checkpoints, whose code and weights carry no licence; no code of theirs is used here.
 
 Siarohin et al., Motion Representations for Articulated Animation, CVPR 2021. The networks here are
-written from the paper and share all they can with FOMM's.
+FOMM's, changed after a description in words and formulas. Names, settings and the details that the
+files rely on are facts of MRAA's repository (docs/checkpoints.md).
 """
 
 from typing import Any
