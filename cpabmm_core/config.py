@@ -176,15 +176,22 @@ class DinoConfig(_Section):
     """``frobenius``: norm of the difference, as the paper says; ``mean_square``: as its code."""
 
 
+class PerceptualConfig(_Section):
+    """The frozen network of the perceptual reconstruction loss."""
+
+    network: str = "vgg19"
+    """``vgg19`` (torchvision), as the paper and its peers; or the name of a timm model."""
+    weights: Path | None = None
+    """File with its weights; null looks in the library's cache, else downloads them."""
+
+
 class LossesConfig(_Section):
     """Weights of the training losses; 0 switches a loss off."""
 
     reconstruction: Weight = 10.0
-    reconstruction_kind: Literal["auto", "perceptual", "pixel"] = "auto"
-    """``perceptual`` compares VGG-19 features; ``pixel`` needs no weights; ``auto`` takes the first
-    that can be had."""
-    vgg_weights: Path | None = None
-    """File with torchvision's VGG-19 weights; null looks in torch's cache."""
+    reconstruction_kind: Literal["perceptual", "pixel"] = "perceptual"
+    """``perceptual`` compares features of a frozen network; ``pixel`` needs no weights."""
+    perceptual: PerceptualConfig = PerceptualConfig()
     warp: Weight = 10.0
     equivariance: Weight = 10.0
     frame_equivariance: Weight = 10.0
@@ -221,7 +228,9 @@ class TrainingConfig(_Section):
     milestones: tuple[float, ...] = (70, 90)
     """Epochs after which the learning rate is multiplied by `milestone_factor`."""
     milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    gradient_clip: Annotated[float, Field(gt=0)] = 10.0
+    clip_largest_entry: Annotated[float, Field(gt=0)] | None = 10.0
+    """Largest absolute entry that the gradients of the keypoint detector, the dense motion network
+    and the background predictor keep, each scaled on its own; null clips nothing."""
     candidate_dropout: CandidateDropoutConfig = CandidateDropoutConfig()
     background_from_epoch: Weight = 0
     seed: Annotated[int, Field(ge=0)] = 0

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from cpabmm_core.checkpoint.damage import check_readable, one_line
 from cpabmm_core.checkpoint.differences import differences
+from cpabmm_core.checkpoint.older import updated
 from cpabmm_core.checkpoint.writing import written_atomically
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError
@@ -172,7 +173,7 @@ def read_header(path: str | Path) -> CheckpointHeader:
     record = _json_object(path, metadata, "record")
     values = _json_object(path, metadata, "config")
     try:
-        config = config_from_dict(values, f"{path}: its configuration")
+        config = config_from_dict(updated(values), f"{path}: its configuration")
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
     return CheckpointHeader(config, record, tensors)

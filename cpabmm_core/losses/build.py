@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import nn
 
-from cpabmm_core.config import DinoConfig, LossesConfig, SamConfig
+from cpabmm_core.config import DinoConfig, LossesConfig, PerceptualConfig, SamConfig
 from cpabmm_core.losses.objective import Losses
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.pixel import PixelLoss
-from cpabmm_core.models.frozen.vgg import VGG19_FILE, find_vgg19, load_vgg19
+from cpabmm_core.models.frozen.perceptual import load_perceptual, perceptual_file
 from cpabmm_core.models.frozen.weights import WeightFile, find_weights
 
 _Find = Callable[..., Path]  # find_weights with how to find settled
@@ -26,38 +26,38 @@ def build_losses(
     Args:
         config: weights of the losses and where the networks' weights are.
         allow_download: whether what is not at hand may be downloaded.
-        announce: told of downloads, and where pixels take the place of features.
+        announce: told of downloads.
 
     Raises:
         ConfigError: weights that are not at hand and cannot be had.
         CheckpointError: weights that cannot be read.
     """
     find = partial(find_weights, allow_download=allow_download, announce=announce)
-    vgg = _find_vgg(config, find, announce)
+    perceptual = _find_perceptual(config, find)
     sam = _find_sam(config.sam, find) if config.semantic else None
     dino = _find_dino(config.dino, find) if config.structure else None
     return Losses(
         config,
-        "pixel" if vgg is None else "perceptual",
-        PixelLoss() if vgg is None else PerceptualLoss(load_vgg19(vgg)),
+        PixelLoss() if perceptual is None else _perceptual(config.perceptual, perceptual),
         None if sam is None else _semantic(config.sam, sam),
         None if dino is None else _structure(config.dino, dino),
     )
 
 
-def _find_vgg(config: LossesConfig, find: _Find, announce: Callable[[str], None]) -> Path | None:
+def _find_perceptual(config: LossesConfig, find: _Find) -> Path | None:
     if config.reconstruction_kind == "pixel":
         return None
-    if config.reconstruction_kind == "perceptual":
-        without = "losses.reconstruction_kind=pixel"
-        return find(VGG19_FILE, config.vgg_weights, without=without)
-    path = find_vgg19(config.vgg_weights)
-    if path is None:
-        announce("no VGG-19 weights found: reconstruction compares pixels, not features")
-    return path
+    without = "losses.reconstruction_kind=pixel"
+    return find(
+        perceptual_file(config.perceptual.network), config.perceptual.weights, without=without
+    )
 
 
-# Segment Anything and timm are slow to import: only where their losses count.
+def _perceptual(config: PerceptualConfig, weights: Path) -> nn.Module:
+    return PerceptualLoss(load_perceptual(config.network, weights))
+
+
+# Segment Anything is slow to import: only where its loss counts.
 
 
 def _find_sam(config: SamConfig, find: _Find) -> Path:

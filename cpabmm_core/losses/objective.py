@@ -43,7 +43,6 @@ class Losses(nn.Module):
 
     Args:
         weights: of the losses; a loss of weight 0 is not computed.
-        reconstruction_kind: name of the next, for the record.
         reconstruction: distance of the generated from the driving frame.
         semantic: of the keypoints of source and driving frame (paper, Eq. 8), where it counts.
         structure: distance of the generated from the driving frame, where it counts.
@@ -52,14 +51,12 @@ class Losses(nn.Module):
     def __init__(
         self,
         weights: LossesConfig,
-        reconstruction_kind: str,
         reconstruction: nn.Module,
         semantic: nn.Module | None = None,
         structure: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights
-        self.reconstruction_kind = reconstruction_kind
         self.reconstruction = reconstruction
         self.semantic = semantic
         self.structure = structure
@@ -91,7 +88,9 @@ class Objective(nn.Module):
         """
         model, parts, deformation = self.model, self.losses, draws.deformation
         weights = parts.weights
-        deformed = warp(driving, deformation.flow(*driving.shape[2:]))
+        # A black border would give the deformation away.
+        flow = deformation.flow(*driving.shape[2:])
+        deformed = warp(driving, flow, padding="reflection")
         keypoints = model.keypoints(torch.cat([source, driving, deformed])).float()
         kp_source, kp_driving, kp_deformed = keypoints.chunk(3)
         background = model.background(source, driving) if with_background else None

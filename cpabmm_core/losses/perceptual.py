@@ -1,4 +1,4 @@
-"""Perceptual loss: features of a frozen VGG-19 at four scales (Johnson et al., 2016).
+"""Perceptual loss: features of a frozen network at four scales (Johnson et al., 2016).
 
 The pyramid is that of the field: each scale is blurred and thinned out from the full frame, as in
 https://github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (modules/model.py, ImagePyramide).
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.models.blocks import AntiAliasDownsample
-from cpabmm_core.models.frozen.vgg import Vgg19Features
+from cpabmm_core.models.frozen.perceptual import PyramidFeatures
 
 _FACTORS = (2, 4, 8)
 
 
 class PerceptualLoss(nn.Module):
-    """Sum over 5 layers and scales 1, 1/2, 1/4, 1/8 of the L1 distance of VGG-19 features.
+    """Sum over feature maps and scales 1, 1/2, 1/4, 1/8 of their mean L1 distance.
 
     Scales at which a side is too short for the network do not count.
     """
 
-    def __init__(self, features: Vgg19Features) -> None:
+    def __init__(self, features: PyramidFeatures) -> None:
         super().__init__()
         self.features = features
         self.scales = nn.ModuleList(

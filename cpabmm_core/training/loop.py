@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from accelerate.utils import broadcast, gather_object
@@ -15,6 +16,7 @@ from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
+from cpabmm_core.training.clipping import clip_gradients
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.panels import panel
 from cpabmm_core.training.reporting import Silent, TrainingReporter
@@ -109,6 +111,8 @@ class Trainer:
         self.accelerator, self.model = session.accelerator, session.model
         self.best: float | None = None
         self.overflows = 0
+        self.clipped: list[bool] = []
+        """Of each step since the last line of the log, whether a gradient was clipped."""
         self.total = 0
 
     def run(self, start: Path | None, steps: int | None) -> Path:
@@ -175,8 +179,10 @@ class Trainer:
                 loss = outcome.losses["loss"]
                 finite = self._is_finite("loss", loss, batch.names, step) and finite
                 self.accelerator.backward(loss / settings.accumulation)
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
-        finite = finite and self._is_finite("gradient", norm, names, step)
+        self.accelerator.unscale_gradients()
+        found = clip_gradients(self.model, settings.clip_largest_entry)
+        self.clipped.append(found.clipped)
+        finite = finite and self._is_finite("gradient", found.largest, names, step)
         self.overflows = 0 if finite else self.overflows + 1
         optimizer.step()  # which in fp16 leaves out a step that overflowed
         if not finite:
@@ -242,10 +248,11 @@ class Trainer:
         means = self.accelerator.reduce(values, "mean").tolist()
         losses = dict(zip(outcome.losses, means, strict=True))
         rate = self.session.optimizer.param_groups[0]["lr"]
+        clipped, self.clipped = fmean(self.clipped), []
         if self.accelerator.is_main_process:
-            line = {"step": step, **losses, "learning_rate": rate}
+            line = {"step": step, **losses, "learning_rate": rate, "clipped": clipped}
             self.folder.append(self.folder.log, line)
-        self.accelerator.log({**losses, "data_share": data_share}, step=step)
+        self.accelerator.log({**losses, "clipped": clipped, "data_share": data_share}, step=step)
         self.reporter.step(step, losses, data_share)
 
     def _draw(self, batch: Batch, outcome: Outcome, step: int) -> None:
@@ -295,6 +302,7 @@ class Trainer:
                 scaler=None if scaler is None else scaler.state_dict(),
                 random=random,
                 best=self.best,
+                clipped=self.clipped,
             )
             save_state(
                 self.folder,
@@ -319,5 +327,5 @@ class Trainer:
             torch.set_rng_state(state.random[index]["cpu"])
             if "cuda" in state.random[index] and self.accelerator.device.type == "cuda":
                 torch.cuda.set_rng_state(state.random[index]["cuda"], self.accelerator.device)
-        self.best = state.best
+        self.best, self.clipped = state.best, state.clipped
         return state.step

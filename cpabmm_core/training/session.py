@@ -136,7 +136,7 @@ def open_session(
         optimizer=prepared,
         average=AveragedModel(model, training.ema) if training.ema else None,
         record={
-            "reconstruction": losses.reconstruction_kind,
+            "reconstruction": config.losses.reconstruction_kind,
             "seed": training.seed,
             "device": str(accelerator.device),
             "processes": accelerator.num_processes,

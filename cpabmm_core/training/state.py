@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,8 @@ class TrainerState:
     """A process each: states of torch's generators, ``cpu`` and ``cuda``."""
     best: float | None
     """Lowest validation L1 so far."""
+    clipped: list[bool] = field(default_factory=list)
+    """Of each step since the last line of the log, whether a gradient was clipped."""
 
 
 def save_state(

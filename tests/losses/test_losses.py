@@ -1,12 +1,13 @@
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from _helpers.frozen_nets import vgg19_layers
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
-from cpabmm_core.config import LossesConfig
+from cpabmm_core.config import LossesConfig, PerceptualConfig
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.geometry.local_affine import with_frames
 from cpabmm_core.geometry.tps import random_tps
@@ -77,7 +78,7 @@ def test_affine_models_learn_their_frames_too(frames: str) -> None:
     model = tiny_model(tiny_affine_config(frames)).train()
     weights = LossesConfig(reconstruction_kind="pixel")
     draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(1)), None)
-    objective = Objective(model, Losses(weights, "pixel", PixelLoss()))
+    objective = Objective(model, Losses(weights, PixelLoss()))
     losses = objective(images(1), images(2), draws=draws, with_background=True).losses
     background = {"background"} if frames == "pca" else set()
     names = {"reconstruction", "warp", "equivariance", "frame_equivariance"} | background
@@ -100,15 +101,14 @@ def outcome_of(
     config_changes: dict[str, object], weights: LossesConfig
 ) -> tuple[Objective, Outcome]:
     model = tiny_model(tiny_config(**config_changes)).train()
-    objective = Objective(model, Losses(weights, "pixel", PixelLoss()))
+    objective = Objective(model, Losses(weights, PixelLoss()))
     draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
     outcome = objective(images(1), images(2), draws=draws, with_background=True)
     return objective, outcome
 
 
-def losses_of(config: LossesConfig, told: list[str] | None = None) -> Losses:
-    announce = (told if told is not None else []).append
-    return build_losses(config, allow_download=False, announce=announce)
+def losses_of(config: LossesConfig) -> Losses:
+    return build_losses(config, allow_download=False, announce=lambda _: None)
 
 
 def test_warp_loss_teaches_the_flow_only() -> None:
@@ -143,6 +143,20 @@ def test_objective_adds_up_and_reaches_every_part(motion: str) -> None:
         assert sum(float(g.abs().sum()) for g in gradients) > 0, name
 
 
+def test_deformed_frame_shows_no_border() -> None:
+    """A bright frame stays bright wherever the deformation looks: outside it is mirrored."""
+    model = tiny_model(tiny_config()).train()
+    seen: list[Tensor] = []
+    model.keypoint_detector.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    shift = random_tps(2, sigma_affine=0.3, generator=torch.Generator().manual_seed(0))
+    bright = 0.5 + images(2) / 2
+    objective = Objective(model, Losses(LossesConfig(), PixelLoss()))
+    objective(images(1), bright, draws=Draws(shift, None), with_background=True)
+    deformed = seen[0].chunk(3)[2]
+    assert (shift.flow(32, 32).abs() > 1).any()
+    assert deformed.min() >= 0.5
+
+
 def test_weights_scale_and_switch_off() -> None:
     _, full = outcome_of({}, LossesConfig())
     _, half = outcome_of({}, LossesConfig(reconstruction=5, warp=0, background=0))
@@ -159,25 +173,38 @@ def test_detached_fit_keeps_the_warp_from_the_keypoints() -> None:
         assert flows.requires_grad is expected
 
 
-def test_reconstruction_falls_back_to_pixels(
+def test_missing_weights_of_the_perceptual_loss_are_an_error_with_both_cures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    told: list[str] = []
-    assert losses_of(LossesConfig(), told).reconstruction_kind == "pixel"
-    assert told == ["no VGG-19 weights found: reconstruction compares pixels, not features"]
-    with pytest.raises(ConfigError, match=r"vgg_weights or set losses\.reconstruction_kind"):
-        losses_of(LossesConfig(reconstruction_kind="perceptual"))
+    cures = (
+        r"VGG-19.*give its path as losses\.perceptual\.weights or set "
+        r"losses\.reconstruction_kind=pixel$"
+    )
+    with pytest.raises(ConfigError, match=cures):
+        losses_of(LossesConfig())
+    lite0 = PerceptualConfig(network="tf_efficientnet_lite0")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(ConfigError, match=r"lite0 weights, 19 MB, apache-2\.0.*kind=pixel$"):
+        losses_of(LossesConfig(perceptual=lite0))
+    with pytest.raises(ConfigError, match=r"perceptual\.network: vgg99 is not a pretrained model"):
+        losses_of(LossesConfig(perceptual=PerceptualConfig(network="vgg99")))
+    assert isinstance(
+        losses_of(LossesConfig(reconstruction_kind="pixel")).reconstruction, PixelLoss
+    )
+
+
+def test_damaged_weights_of_the_perceptual_loss_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
-        losses_of(LossesConfig(vgg_weights=tmp_path / "none.pth"))
+        losses_of(LossesConfig(perceptual=PerceptualConfig(weights=tmp_path / "none.pth")))
     (tmp_path / "bad.pth").write_bytes(b"<html>")
     with pytest.raises(CheckpointError, match=r"bad\.pth: is a web page"):
-        losses_of(LossesConfig(vgg_weights=tmp_path / "bad.pth"))
+        losses_of(LossesConfig(perceptual=PerceptualConfig(weights=tmp_path / "bad.pth")))
 
 
 def test_reconstruction_is_perceptual_where_the_weights_are(tmp_path: Path) -> None:
     tensors = {f"features.{name}": value for name, value in vgg19_layers().state_dict().items()}
     torch.save(tensors, tmp_path / "vgg.pth")
-    losses = losses_of(LossesConfig(vgg_weights=tmp_path / "vgg.pth"))
-    assert losses.reconstruction_kind == "perceptual"
+    perceptual = PerceptualConfig(weights=tmp_path / "vgg.pth")
+    losses = losses_of(LossesConfig(perceptual=perceptual))
     assert isinstance(losses.reconstruction, PerceptualLoss)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -28,11 +29,12 @@ from cpabmm_core.config import Config, DataConfig, dump_config
 from cpabmm_core.data.batches import TimedBatches, read_batches
 from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.data.validation_pairs import open_validation
-from cpabmm_core.errors import ConfigError, TrainingError
+from cpabmm_core.errors import ConfigError, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Objective, Outcome
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
+from cpabmm_core.training.clipping import Clipping
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent
@@ -269,7 +271,7 @@ def test_average_follows_a_step_as_its_decays_say() -> None:
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
-    "training.gradient_clip": 1e9,
+    "training.clip_largest_entry": None,
     "training.candidate_dropout": {"start": 0.5, "maximum": 0.5},
 }
 
@@ -289,13 +291,47 @@ def test_accumulated_gradients_are_those_of_one_batch(data: Path, tmp_path: Path
         assert torch.allclose(found["parts"][name], gradient, rtol=1e-5, atol=1e-5 * largest), name
 
 
-def test_gradients_are_clipped_to_the_norm(data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(dump_config(config(**{"training.gradient_clip": 0.01})))
-    with torch.random.fork_rng(devices=[]):
-        gradients, _ = first_gradients(path, data, tmp_path)
-    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
-    assert norm == pytest.approx(0.01, rel=1e-4)
+@pytest.mark.parametrize("limit", [0.01, 1e9, None])
+def test_each_network_is_clipped_by_its_largest_entry(
+    data: Path, tmp_path: Path, limit: float | None
+) -> None:
+    found = {}
+    for name, value in (("before", None), ("after", limit)):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(dump_config(config(**{"training.clip_largest_entry": value})))
+        with torch.random.fork_rng(devices=[]):
+            found[name], _ = first_gradients(path, data, tmp_path)
+    largest: dict[str, float] = {}
+    for name, gradient in found["before"].items():
+        network = name.split(".")[0]
+        largest[network] = max(largest.get(network, 0.0), float(gradient.abs().max()))
+    assert min(largest.values()) > 0.01
+    assert len(set(largest.values())) == 4
+    for name, gradient in found["after"].items():
+        network = name.split(".")[0]
+        free = limit is None or network == "inpainting"
+        factor = 1.0 if free else min(1.0, limit / largest[network])
+        torch.testing.assert_close(gradient, factor * found["before"][name], rtol=1e-4, atol=1e-9)
+
+
+def test_log_tells_the_share_of_clipped_steps(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of steps 2 to 4 one is clipped, of 5 to 8 three; the run stops and goes on after step 6."""
+    clipped = iter([False, False, True, False, True, False, True, True])
+
+    def clip(*_: object) -> Clipping:
+        return Clipping(torch.ones(()), next(clipped))
+
+    monkeypatch.setattr("cpabmm_core.training.loop.clip_gradients", clip)
+    settings = config(**{"training.log_every": 4})
+    stop = iter([None] * 5 + [signal.SIGTERM])
+    out = tmp_path / "run"
+    with pytest.raises(TrainingStopped):
+        train(settings, data, out, steps=8, device="cpu", stop=lambda: next(stop))
+    train(settings, data, out, steps=8, device="cpu", resume="auto")
+    shares = [line["clipped"] for line in lines(tmp_path / "run" / "log.jsonl")]
+    assert shares == [0, pytest.approx(1 / 3), 3 / 4]
 
 
 def test_draws_do_not_hang_on_who_makes_them() -> None:

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from cpabmm_core.errors import ConfigError
-from cpabmm_core.models.frozen.imagenet import ImageNetNormalise
+from cpabmm_core.models.frozen.normalise import Normalise
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
 
 _MEGABYTES = {
@@ -51,7 +51,7 @@ class DinoKeys(nn.Module):
     def __init__(self, transformer: VisionTransformer) -> None:
         super().__init__()
         self.transformer = transformer
-        self.normalise = ImageNetNormalise()
+        self.normalise = Normalise()
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "DinoKeys":

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from cpabmm_core.models.frozen.imagenet import ImageNetNormalise
+from cpabmm_core.models.frozen.normalise import Normalise
 from cpabmm_core.models.frozen.weights import (
     WeightFile,
     fill,
-    find_local_weights,
     read_weights,
 )
 
@@ -23,7 +22,7 @@ VGG19_FILE = WeightFile(
     name="vgg19-dcbb9e9d.pth",
     source=VGG19_Weights.IMAGENET1K_V1.url,
     megabytes=575,
-    key="losses.vgg_weights",
+    key="losses.perceptual.weights",
     sha256="dcbb9e9d",
 )
 
@@ -41,7 +40,7 @@ class Vgg19Features(nn.Module):
         super().__init__()
         starts = (0, *_LAYERS[:-1])
         self.stages = nn.ModuleList(layers[a:b] for a, b in zip(starts, _LAYERS, strict=True))
-        self.normalise = ImageNetNormalise()
+        self.normalise = Normalise()
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Vgg19Features":
@@ -59,15 +58,6 @@ class Vgg19Features(nn.Module):
             x = stage(x)
             maps.append(x)
         return maps
-
-
-def find_vgg19(path: Path | None) -> Path | None:
-    """File with the weights: the given one, else the one in torch's cache, else None.
-
-    Raises:
-        CheckpointError: that file is missing or cannot be one of weights.
-    """
-    return find_local_weights(VGG19_FILE, path)
 
 
 def load_vgg19(path: Path) -> Vgg19Features:

@@ -7,7 +7,7 @@ from _helpers.frozen_nets import vgg19_layers
 from torch import Tensor, nn
 
 from cpabmm_core.errors import CheckpointError
-from cpabmm_core.models.frozen.vgg import VGG19_FILE, Vgg19Features, find_vgg19, load_vgg19
+from cpabmm_core.models.frozen.vgg import Vgg19Features, load_vgg19
 
 RELUS = (1, 6, 11, 20, 29)
 """Places of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 in torchvision's VGG-19."""
@@ -72,14 +72,3 @@ def test_a_file_of_another_network_is_named(layers: nn.Sequential, tmp_path: Pat
         r"\(no 28\.bias, 0\.weight is \[64, 1, 3, 3\], not \[64, 3, 3, 3\]\)",
     ):
         load_vgg19(path)
-
-
-def test_the_cache_of_torch_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert find_vgg19(None) is None
-    cached = tmp_path / "checkpoints" / VGG19_FILE.source.rsplit("/", 1)[-1]
-    cached.parent.mkdir()
-    torch.save({}, cached)
-    assert find_vgg19(None) == cached
-    with pytest.raises(CheckpointError, match=r"none\.pth: no such file"):
-        find_vgg19(tmp_path / "none.pth")
