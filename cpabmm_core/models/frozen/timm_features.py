@@ -25,9 +25,11 @@ class TimmFeatures(nn.Module):
 
     def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.network: Any = network
+        self.network = network
         self.normalise = Normalise(mean, std)
-        self.smallest_side: int = max(level["reduction"] for level in self.network.feature_info)
+        published: Any = network
+        levels: list[dict[str, Any]] = published.feature_info
+        self.smallest_side: int = max(level["reduction"] for level in levels)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "TimmFeatures":
@@ -39,7 +41,8 @@ class TimmFeatures(nn.Module):
         image: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
         """The feature maps."""
-        maps: list[Tensor] = self.network.forward_intermediates(
+        network: Any = self.network
+        maps: list[Tensor] = network.forward_intermediates(
             self.normalise(image), stop_early=True, intermediates_only=True
         )
         return maps

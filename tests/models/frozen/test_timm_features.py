@@ -1,10 +1,10 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models.efficientnet import EfficientNet
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError, ConfigError
@@ -18,11 +18,11 @@ NAME = "tf_efficientnet_lite0"
 
 
 @pytest.fixture(scope="module")
-def network() -> Any:
+def network() -> EfficientNet:
     """The class with random weights and running statistics."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = timm.create_model(NAME, pretrained=False)
+        network: EfficientNet = timm.create_model(NAME, pretrained=False)  # type: ignore[assignment]
         for name, buffer in network.named_buffers():
             if name.endswith("running_var"):
                 buffer.uniform_(0.5, 1.5)
@@ -30,7 +30,7 @@ def network() -> Any:
 
 
 @pytest.fixture(scope="module")
-def file(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(network: EfficientNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
     save_file(network.state_dict(), path)
     return path
@@ -40,7 +40,7 @@ def image(seed: int, side: int = 64) -> Tensor:
     return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
-def test_maps_are_those_of_the_stages(network: Any, file: Path) -> None:
+def test_maps_are_those_of_the_stages(network: EfficientNet, file: Path) -> None:
     """Against the network's own layers, one after the other; lite0 was trained on [-1, 1]."""
     features = load_timm_features(NAME, file)
     x, expected = network.bn1(network.conv_stem(image(1) * 2 - 1)), []
@@ -61,7 +61,7 @@ def test_maps_are_those_of_the_stages(network: Any, file: Path) -> None:
     assert features.smallest_side == 32
 
 
-def test_frozen(network: Any) -> None:
+def test_frozen(network: EfficientNet) -> None:
     features = TimmFeatures(network, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).train()
     assert not any(module.training for module in features.modules())
     frame = image(2).requires_grad_()
@@ -72,7 +72,7 @@ def test_frozen(network: Any) -> None:
 
 
 def test_tensors_under_other_names_are_taken_in_their_order(
-    network: Any, file: Path, tmp_path: Path
+    network: EfficientNet, file: Path, tmp_path: Path
 ) -> None:
     renamed = {f"_{n}": value for n, value in enumerate(network.state_dict().values())}
     torch.save(renamed, tmp_path / "other.pth")
