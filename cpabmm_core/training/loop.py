@@ -201,6 +201,7 @@ class Trainer:
             1 + self.model.candidate_motion.count,
             candidate_dropout(settings.candidate_dropout, epoch),
             self.accelerator.device,
+            motion=self.model.motion_kind,
         )
         with self.accelerator.autocast():
             outcome: Outcome = self.session.objective(
