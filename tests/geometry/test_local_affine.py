@@ -81,7 +81,7 @@ def test_half_turns_are_those_of_the_algorithm_that_lapack_publishes() -> None:
     ("degrees", "sign"), [(0, -1), (30, -1), (60, 1), (89, 1), (-30, -1), (-60, -1), (-89, -1)]
 )
 def test_principal_frames_of_a_turned_ellipse(degrees: float, sign: int) -> None:
-    """Signs as MKL (torch) and OpenBLAS (NumPy) have them; they do not mirror what is not turned."""
+    """Signs as in MKL (torch) and OpenBLAS (NumPy), which at exactly 0 degrees do not mirror."""
     turn = math.radians(degrees)
     axis = torch.tensor([math.cos(turn), math.sin(turn)], dtype=torch.float64)
     across = torch.tensor([-axis[1], axis[0]], dtype=torch.float64)
