@@ -152,7 +152,8 @@ class ModelConfig(_Section):
     dense_motion: DenseMotionConfig = DenseMotionConfig()
     inpainting: InpaintingConfig = InpaintingConfig()
     avd: AvdConfig | None = None
-    """What mode ``avd`` needs; trained last, with the rest of the model as it is."""
+    """What mode ``avd`` needs. The main stage of training leaves it out; the avd stage builds it in
+    these sizes, or those of its defaults where it is null."""
     relative_hull_scaling: bool = True
     """Mode ``relative`` scales movements by the size of the objects, which the convex hulls of
     their keypoints tell; false as in FOMM's configurations."""

@@ -108,7 +108,9 @@ def test_shipped_configurations_are_the_published_models(name: str) -> None:
         detector |= {k: t[:4] for k, t in detector.items() if k.startswith("jacobian.")}
     layout, tensors = layout_of(family), flat(networks)
     theirs = layout.adapt({layout.rename(n): t for n, t in layout.weights(tensors).items()})
-    shapes = {n: list(t.shape) for n, t in theirs.items() if not n.startswith("avd.")}
+    shapes = {n: list(t.shape) for n, t in theirs.items()}
+    if family != "mraa":  # whose avd network has other sizes than the default
+        shapes = {n: shape for n, shape in shapes.items() if not n.startswith("avd.")}
     if name.startswith("mgif"):
         shapes = {n: shape for n, shape in shapes.items() if not n.startswith("background_")}
     assert shapes == {n: list(t.shape) for n, t in ours.items()}

@@ -98,8 +98,8 @@ METRICS: tuple[Metric, ...] = ("euclidean", "manhattan")
 def drawn(batch: int, metric: Metric, sigma_tps: float = 0.05) -> ThinPlateSpline:
     generator = torch.Generator().manual_seed(0)
     found = random_tps(batch, sigma_tps=sigma_tps, metric=metric, generator=generator)
-    parts = (found.control_points, found.weights, found.affine)
-    return ThinPlateSpline(*(part.double() for part in parts), metric=metric)
+    points, weights, affine = found.control_points, found.weights, found.affine
+    return ThinPlateSpline(points.double(), weights.double(), affine.double(), found.metric)
 
 
 @pytest.mark.parametrize("metric", METRICS)
