@@ -133,8 +133,8 @@ def principal_frames(
     angle = torch.where(reach < _NEARLY_ROUND * mean, angle.detach(), angle)
     lengths = torch.stack((mean + reach, mean - reach), dim=-1)
     lengths = lengths.clamp(min=_SHORTEST**2).sqrt()
-    turned = (xx * (yy - xx) > 2 * xy.square()) & (xy > 0)  # to positive y means to positive x
-    sign = torch.where(turned, 1.0, -1.0)
+    is_upright = xx * (yy - xx) > 2 * xy.square()
+    sign = torch.where(is_upright & (angle > 0), 1.0, -1.0)
     cosine, sine = sign * angle.cos(), sign * angle.sin()
     axes = torch.stack((cosine, sine, sine, -cosine), dim=-1).view(covariance.shape)
     return axes * lengths[..., None, :]

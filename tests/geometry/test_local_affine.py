@@ -90,6 +90,12 @@ def test_principal_frames_of_a_turned_ellipse(degrees: float, sign: int) -> None
     torch.testing.assert_close(principal_frames(covariance), expected)
 
 
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_principal_frames_of_an_upright_ellipse(zero: float) -> None:
+    found = principal_frames(torch.tensor([[4.0, zero], [zero, 9.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 2.0], [3.0, 0.0]]), rtol=0, atol=1e-6)
+
+
 def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:
     shapes = torch.tensor([[[2.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0] * 2] * 2])
     found = principal_frames(shapes.requires_grad_())
