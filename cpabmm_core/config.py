@@ -98,6 +98,8 @@ class AffineConfig(_Section):
     keypoints: Positive = 10
     frames: Literal["jacobian", "pca"] = "jacobian"
     """``jacobian``: regressed (FOMM); ``pca``: principal axes of the heatmap (MRAA)."""
+    single_jacobian_map: bool = False
+    """Frames of all keypoints are read off one map, not one each (FOMM on MGif)."""
     block_expansion: Positive = 32
     max_features: Positive = 1024
     blocks: Positive = 5
@@ -150,7 +152,11 @@ class ModelConfig(_Section):
     dense_motion: DenseMotionConfig = DenseMotionConfig()
     inpainting: InpaintingConfig = InpaintingConfig()
     avd: AvdConfig | None = None
-    """What mode ``avd`` needs; trained last, with the rest of the model as it is."""
+    """What mode ``avd`` needs. The main stage of training leaves it out; the avd stage builds it in
+    these sizes, or those of its defaults where it is null."""
+    relative_hull_scaling: bool = True
+    """Mode ``relative`` scales movements by the size of the objects, which the convex hulls of
+    their keypoints tell; false as in FOMM's configurations."""
 
 
 class SamConfig(_Section):

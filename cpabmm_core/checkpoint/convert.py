@@ -27,7 +27,7 @@ from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.models.build import build_model
 
-CONVERTER = 1
+CONVERTER = 2
 """Number of the conversion; another one where the same file gives another checkpoint."""
 _USUAL_SIZE = 256
 _NAMED_IN_ERRORS = 3

@@ -112,11 +112,17 @@ def principal_frames(
     """A = U S^(1/2), with the eigenvectors U of each covariance U S U^T, the longer axis first.
 
     The frame takes a round distribution of variance 1 to one of that covariance (Siarohin et al.,
-    Motion Representations for Articulated Animation, CVPR 2021). An axis has no direction: of each
-    the one is taken that LAPACK gives, on whose word the published avd networks rely, so the first
-    column points to negative x and the second to positive y. No axis is shorter than a thousandth,
-    so that the frame of a heatmap with one bright pixel has an inverse too. Differentiable; where
-    the axes are of nearly one length, their direction gets no gradient, which would be boundless.
+    Motion Representations for Articulated Animation, CVPR 2021).
+
+    An axis has no direction, so a rule chooses one: the frame mirrors (its determinant is
+    negative), and the first axis points to negative x or, where xx (yy - xx) > 2 xy^2 (the
+    distribution stands upright), to positive y. LAPACK's SVD of a 2 x 2 matrix, a reflection
+    followed by a rotation, arrives at the same signs, and MRAA's avd networks have seen those. In
+    closed form they do not depend on the build of LAPACK.
+
+    No axis is shorter than a thousandth, so that the frame of a heatmap with one bright pixel has
+    an inverse too. Differentiable; where the axes are of nearly one length, their direction gets no
+    gradient, which would be boundless.
     """
     xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     mean, half, tiny = (xx + yy) / 2, (xx - yy) / 2, torch.finfo(covariance.dtype).tiny
@@ -127,6 +133,8 @@ def principal_frames(
     angle = torch.where(reach < _NEARLY_ROUND * mean, angle.detach(), angle)
     lengths = torch.stack((mean + reach, mean - reach), dim=-1)
     lengths = lengths.clamp(min=_SHORTEST**2).sqrt()
-    cosine, sine = angle.cos(), angle.sin()
-    axes = torch.stack((-cosine, -sine, -sine, cosine), dim=-1).view(covariance.shape)
+    is_upright = xx * (yy - xx) > 2 * xy.square()
+    sign = torch.where(is_upright & (angle > 0), 1.0, -1.0)
+    cosine, sine = sign * angle.cos(), sign * angle.sin()
+    axes = torch.stack((cosine, sine, sine, -cosine), dim=-1).view(covariance.shape)
     return axes * lengths[..., None, :]

@@ -1,11 +1,15 @@
 """Thin-plate splines: fitted on point pairs, or drawn at random.
 
-    T(p) = A [x, y, 1]^T + sum_i w_i U(|p - c_i|),    U(r) = r^2 log r^2
+    T(p) = A [x, y, 1]^T + sum_i w_i U(p - c_i),    U = r^2 log r^2,    r the Euclidean distance
+
+The random splines of FOMM and MRAA bend by another function, U = d^2 log d, of the Manhattan
+distance d = |x| + |y| (FOMM's code, modules/model.py, Transform).
 
 Convention: points are (x, y) in normalised coordinates, but nothing here depends on the range.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +19,9 @@ from cpabmm_core.geometry.precision import autocast_off
 
 _REGULARISATION = 0.01
 
+Metric = Literal["euclidean", "manhattan"]
+"""The distance from the control points, and with it the bending function; see above."""
+
 
 @dataclass(frozen=True)
 class ThinPlateSpline:
@@ -23,6 +30,7 @@ class ThinPlateSpline:
     control_points: Tensor  # (B, C, 2)
     weights: Tensor  # (B, C, 2)
     affine: Tensor  # (B, 3, 2), rows for x, y and 1
+    metric: Metric = "euclidean"
 
     def __call__(
         self,
@@ -30,7 +38,7 @@ class ThinPlateSpline:
     ) -> Tensor:  # (B, P, 2)
         """Map the points of each batch element by its spline; differentiable in everything."""
         with autocast_off(points.device):
-            bent = _kernel(points, self.control_points) @ self.weights
+            bent = _bend(_offsets(points, self.control_points), self.metric) @ self.weights
             return points @ self.affine[:, :2] + self.affine[:, 2:] + bent
 
     def jacobian(
@@ -38,16 +46,16 @@ class ThinPlateSpline:
         points: Tensor,  # (B, P, 2)
     ) -> Tensor:  # (B, P, 2, 2), rows for the components of the spline
         """The spline's derivative at the points of each batch element."""
-        offsets = points[:, :, None] - self.control_points[:, None]  # (B, P, C, 2)
-        squared = offsets.square().sum(-1, keepdim=True)
-        slope = 2 * offsets * (1 + (squared + torch.finfo(squared.dtype).tiny).log())
+        slope = _slope(_offsets(points, self.control_points), self.metric)
         with autocast_off(points.device):
             bent = self.weights.transpose(1, 2)[:, None] @ slope
         return self.affine[:, None, :2].transpose(2, 3) + bent
 
     def __getitem__(self, part: slice) -> "ThinPlateSpline":
         """The splines of a part of the batch."""
-        return ThinPlateSpline(self.control_points[part], self.weights[part], self.affine[part])
+        return ThinPlateSpline(
+            self.control_points[part], self.weights[part], self.affine[part], self.metric
+        )
 
     def flow(
         self,
@@ -77,7 +85,7 @@ def fit_tps(
     corner = source.new_zeros(source.shape[0], 3, 3)
     system = torch.cat(
         (
-            torch.cat((_kernel(source, source), affine_columns), dim=2),
+            torch.cat((_bend(_offsets(source, source), "euclidean"), affine_columns), dim=2),
             torch.cat((affine_columns.transpose(1, 2), corner), dim=2),
         ),
         dim=1,
@@ -98,28 +106,59 @@ def random_tps(
     sigma_affine: float = 0.05,
     sigma_tps: float = 0.005,
     points_per_side: int = 5,
+    metric: Metric = "euclidean",
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
 ) -> ThinPlateSpline:
     """Random splines close to the identity, for the equivariance loss.
 
-    The numbers are drawn where the generator lives (the CPU without one) and then moved, so a seed
-    means the same on every device.
+    Each control point has one random weight, for x and y alike, as in the code of FOMM, MRAA and
+    TPSMM: so all bend along the diagonal. The numbers are drawn where the generator lives (the CPU
+    without one) and then moved, so a seed means the same on every device.
     """
     where = generator.device if generator is not None else torch.device("cpu")
     control = identity_grid(points_per_side, points_per_side, device=where).view(1, -1, 2)
     noise = torch.randn(batch, 3, 2, generator=generator, device=where)
     affine = torch.eye(3, 2, device=where) + sigma_affine * noise
-    weights = sigma_tps * torch.randn(batch, control.shape[1], 2, generator=generator, device=where)
+    weights = sigma_tps * torch.randn(batch, control.shape[1], 1, generator=generator, device=where)
     return ThinPlateSpline(
-        control.expand(batch, -1, -1).to(device), weights.to(device), affine.to(device)
+        control.expand(batch, -1, -1).to(device),
+        weights.expand(-1, -1, 2).to(device),
+        affine.to(device),
+        metric,
     )
 
 
-def _kernel(
+def _offsets(
     points: Tensor,  # (B, P, 2)
     control_points: Tensor,  # (B, C, 2)
+) -> Tensor:  # (B, P, C, 2)
+    return points[:, :, None] - control_points[:, None]
+
+
+def _bend(
+    offsets: Tensor,  # (B, P, C, 2)
+    metric: Metric,
 ) -> Tensor:  # (B, P, C)
-    squared = (points[:, :, None] - control_points[:, None]).square().sum(-1)
-    # The smallest number keeps the logarithm and its gradient finite where points coincide.
-    return squared * (squared + torch.finfo(squared.dtype).tiny).log()
+    if metric == "manhattan":
+        distance = offsets.abs().sum(-1)
+        return distance.square() * _log(distance)
+    squared = offsets.square().sum(-1)
+    return squared * _log(squared)
+
+
+def _slope(
+    offsets: Tensor,  # (B, P, C, 2)
+    metric: Metric,
+) -> Tensor:  # (B, P, C, 2)
+    """The derivative of `_bend`."""
+    if metric == "manhattan":
+        distance = offsets.abs().sum(-1, keepdim=True)
+        return offsets.sign() * distance * (1 + 2 * _log(distance))
+    squared = offsets.square().sum(-1, keepdim=True)
+    return 2 * offsets * (1 + _log(squared))
+
+
+def _log(values: Tensor) -> Tensor:
+    """The logarithm; with the smallest number added, finite where points coincide."""
+    return (values + torch.finfo(values.dtype).tiny).log()

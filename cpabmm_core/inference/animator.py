@@ -38,7 +38,7 @@ class Animator:
 
         Args:
             model: the model, for instance from `load_model`.
-            mode: as for `transfer_keypoints`.
+            mode: as for `transfer_keypoints`; whether ``relative`` scales movements is the model's.
             device: auto, cpu, cuda, cuda:N or mps; None leaves the model where it is.
             batch_size: frames drawn at a time; None takes 8 on CUDA and 4 elsewhere.
             precision: of the networks; a batch that is not finite in half precision is drawn again
@@ -109,5 +109,12 @@ class Animator:
         driving: Tensor,  # (B, N, 2) in [-1, 1]
         reference: Tensor,  # (1, N, 2) in [-1, 1]
     ) -> Tensor:  # (B, N, 2)
-        avd = self._renderer.model.avd
-        return transfer_keypoints(self._mode, source, driving, reference, avd)
+        model = self._renderer.model
+        return transfer_keypoints(
+            self._mode,
+            source,
+            driving,
+            reference,
+            model.avd,
+            hull_scaling=model.relative_hull_scaling,
+        )

@@ -38,6 +38,8 @@ def transfer_keypoints(
     driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
     reference: Tensor,  # (1, N, 2 or 6) in [-1, 1]
     avd: AvdNetwork | None = None,
+    *,
+    hull_scaling: bool = True,
 ) -> Tensor:  # (B, N, 2 or 6)
     """Poses for the source's object; may leave [-1, 1] in modes ``relative`` and ``avd``.
 
@@ -46,8 +48,7 @@ def transfer_keypoints(
 
     Args:
         mode: ``standard`` takes the driving keypoints as they are; ``relative`` adds to those of
-            the source the movement since the reference frame, scaled by the square root of the
-            ratio of the areas of their convex hulls (by 1 where a hull has next to no area), and
+            the source the movement since the reference frame, scaled as `hull_scaling` says, and
             turns the frames of the source as those of the driving frames have turned;
             ``avd`` lets a network put the driving pose on the shape of the source's object.
         source: keypoints of the source image.
@@ -55,6 +56,9 @@ def transfer_keypoints(
         reference: keypoints of the driving frame whose pose is that of the source; for mode
             ``relative`` alone.
         avd: the network of mode ``avd``, in eval mode.
+        hull_scaling: in mode ``relative``, scale movements by the square root of the ratio of the
+            areas of the convex hulls of source and reference (by 1 where one has next to no area),
+            as TPSMM and MRAA do; false takes them as they are, as FOMM does.
 
     Raises:
         ConfigError: an unknown mode, or mode ``avd`` without a network.
@@ -66,7 +70,8 @@ def transfer_keypoints(
         pose: Tensor = avd(source.expand_as(driving), driving)
         return pose
     movement = positions(driving) - positions(reference)
-    moved = positions(source) + movement * _scale(source, reference)
+    scale = _scale(source, reference) if hull_scaling else 1.0
+    moved = positions(source) + movement * scale
     if not local_affine.have_frames(source):
         return moved
     turned = local_affine.between(reference, driving) @ local_affine.frames(source)

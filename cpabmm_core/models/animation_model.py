@@ -30,7 +30,20 @@ class AnimationModel(nn.Module):
         avd: AvdNetwork | None = None,
         *,
         frame_size: int,
+        relative_hull_scaling: bool = True,
     ) -> None:
+        """Join the parts.
+
+        Args:
+            keypoint_detector: images to keypoints.
+            background_predictor: None for a background at rest.
+            candidate_motion: keypoints to flows.
+            dense_motion: mixes the flows.
+            inpainting: draws the result.
+            avd: the network of mode ``avd``, if there is one.
+            frame_size: side of the frames the model is made for.
+            relative_hull_scaling: mode ``relative`` scales movements by the size of the objects.
+        """
         super().__init__()
         self.keypoint_detector = keypoint_detector
         self.background_predictor = background_predictor
@@ -39,6 +52,7 @@ class AnimationModel(nn.Module):
         self.inpainting = inpainting
         self.avd = avd
         self.frame_size = frame_size
+        self.relative_hull_scaling = relative_hull_scaling
 
     @property
     def motion_kind(self) -> MotionKind:

@@ -46,6 +46,7 @@ def build_model(config: Config) -> AnimationModel:
         _generator(model),
         None if model.avd is None else build_avd(model, model.avd),
         frame_size=frame_size,
+        relative_hull_scaling=model.relative_hull_scaling,
     )
 
 
@@ -83,6 +84,7 @@ def _keypoint_detector(model: ModelConfig) -> nn.Module:
             blocks=affine.blocks,
             scale_factor=affine.scale_factor,
             padding=affine.padding,
+            single_jacobian_map=affine.single_jacobian_map,
         )
     keypoints = model.keypoints
     return KeypointDetector(

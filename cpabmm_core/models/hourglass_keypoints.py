@@ -17,15 +17,18 @@ KERNEL_SIZE = 7
 
 
 class RegressedFrames(nn.Module):
-    """A frame at every position, averaged over the heatmap (FOMM, NeurIPS 2019, section 3.1)."""
+    """A frame at every position, averaged over the heatmap (FOMM, NeurIPS 2019, section 3.1).
 
-    def __init__(self, in_channels: int, keypoints: int, padding: int) -> None:
+    There are as many maps of frames as keypoints, or one for all of them.
+    """
+
+    def __init__(self, in_channels: int, maps: int, padding: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 4 * keypoints, KERNEL_SIZE, padding=padding)
+        self.conv = nn.Conv2d(in_channels, 4 * maps, KERNEL_SIZE, padding=padding)
         nn.init.zeros_(self.conv.weight)
         assert self.conv.bias is not None
         with torch.no_grad():
-            self.conv.bias.copy_(torch.eye(2).flatten().repeat(keypoints))
+            self.conv.bias.copy_(torch.eye(2).flatten().repeat(maps))
 
     def forward(
         self,
@@ -36,7 +39,7 @@ class RegressedFrames(nn.Module):
         """Frames of the keypoints; the identity before training."""
         batch, keypoints, positions = shares.shape
         maps: Tensor = self.conv(features)
-        mean = (maps.view(batch, keypoints, 4, positions) * shares[:, :, None]).sum(-1)
+        mean = (maps.view(batch, -1, 4, positions) * shares[:, :, None]).sum(-1)
         return mean.view(batch, keypoints, 2, 2)
 
 
@@ -66,6 +69,7 @@ class HourglassKeypointDetector(nn.Module):
         blocks: int = 5,
         scale_factor: float = 0.25,
         padding: int = 0,
+        single_jacobian_map: bool = False,
     ) -> None:
         """Lay out the network.
 
@@ -77,6 +81,7 @@ class HourglassKeypointDetector(nn.Module):
             blocks: levels of the hourglass.
             scale_factor: 1, 1/2, 1/4, ...: the image is shrunk so much before anything else.
             padding: 3 keeps heatmaps as large as the hourglass's output, 0 takes 6 pixels off.
+            single_jacobian_map: one map of frames for all keypoints.
         """
         super().__init__()
         factor = 2 ** round(math.log2(1 / scale_factor))
@@ -85,7 +90,7 @@ class HourglassKeypointDetector(nn.Module):
         features = self.hourglass.out_channels[-1]
         self.heatmaps = nn.Conv2d(features, keypoints, KERNEL_SIZE, padding=padding)
         self.frames = (
-            RegressedFrames(features, keypoints, padding)
+            RegressedFrames(features, 1 if single_jacobian_map else keypoints, padding)
             if frames == "jacobian"
             else PrincipalFrames()
         )

@@ -23,7 +23,7 @@ from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, TrainingError, TrainingStopped
-from cpabmm_core.geometry.local_affine import stretch
+from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
 from cpabmm_core.inference.renderer import Renderer
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
@@ -116,8 +116,8 @@ def optimise(
     """Make the steps of these numbers, which with `seed` decide all that is random.
 
     Returns:
-        For each step ``loss`` and ``unchanged``, the loss if the network returned the pose that it
-        got; both are the mean absolute difference of coordinates in [-1, 1].
+        For each step ``loss``, its parts (see `_loss`), and ``unchanged``, the loss if the network
+        returned the pose that it got.
     """
     network.train()
     for step in steps:
@@ -128,11 +128,27 @@ def optimise(
         rng = np.random.default_rng((_STREAM, seed, step))
         identity, driving = tracks.pairs(settings.batch_size, rng)
         pose = stretch(driving, _random_scale(settings, rng).to(driving.device))
-        loss = F.l1_loss(network(identity, pose), driving)
+        losses = _loss(network(identity, pose), driving)
         optimizer.zero_grad()
-        loss.backward()
+        losses["loss"].backward()
         optimizer.step()
-        yield {"loss": loss.detach(), "unchanged": F.l1_loss(pose, driving)}
+        found = {name: value.detach() for name, value in losses.items()}
+        yield {**found, "unchanged": _loss(pose, driving)["loss"]}
+
+
+def _loss(
+    found: Tensor,  # (B, N, 2 or 6): see geometry.local_affine
+    wanted: Tensor,  # (B, N, 2 or 6)
+) -> dict[str, Tensor]:
+    """The mean absolute difference of positions, in [-1, 1], and that of frames, one to one (MRAA).
+
+    The parts come under the names ``positions`` and ``frames``, where there are frames.
+    """
+    shift = F.l1_loss(positions(found), positions(wanted))
+    if not have_frames(wanted):
+        return {"loss": shift}
+    affine = F.l1_loss(frames(found), frames(wanted))
+    return {"positions": shift, "frames": affine, "loss": shift + affine}
 
 
 def steps_per_epoch(tracks: KeypointTracks, settings: AvdTrainingConfig) -> float:

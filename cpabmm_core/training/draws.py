@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from cpabmm_core.geometry.tps import random_tps
+from cpabmm_core.geometry.tps import Metric, random_tps
 from cpabmm_core.losses.objective import Draws
+from cpabmm_core.models.motion import MotionKind
 
 _STREAM = 0x5EED  # keeps the random numbers of the steps apart from those of the data
 
@@ -16,6 +17,8 @@ def draw(
     candidates: int,
     dropout: float,
     device: torch.device,
+    *,
+    motion: MotionKind = "cpab",
 ) -> Draws:
     """Draw for a whole batch and give a process its share.
 
@@ -26,10 +29,14 @@ def draw(
         candidates: K, candidate motions, the background first; it is never left out.
         dropout: probability of leaving out each of the others.
         device: where the results go; the numbers are drawn on the CPU, the same for every device.
+        motion: kind of the candidate motions; the deformation of a model with affine ones is that
+            of FOMM and MRAA, else that of TPSMM and the paper.
     """
     seed = np.random.SeedSequence((_STREAM, *key)).generate_state(1, np.uint64)[0] >> 1
     generator = torch.Generator().manual_seed(int(seed))
-    deformation = random_tps(batch, generator=generator, device=device)[share]
+    metric: Metric = "manhattan" if motion == "affine" else "euclidean"
+    splines = random_tps(batch, metric=metric, generator=generator, device=device)
+    deformation = splines[share]
     if dropout <= 0:
         return Draws(deformation, None)
     drop = torch.rand(batch, candidates, generator=generator) < dropout

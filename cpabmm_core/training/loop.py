@@ -11,7 +11,7 @@ from accelerate.utils import broadcast, gather_object
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.data.batches import Batch, TimedBatches, lost_workers_as_errors
-from cpabmm_core.errors import ConfigError, TrainingError, TrainingStopped
+from cpabmm_core.errors import TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
@@ -86,8 +86,6 @@ def train(
     start, notes = run.resume_from(resume)
     for note in notes:
         reporter.message(note)
-    if config.model.avd is not None:
-        raise ConfigError("model.avd: trained after the rest, by --stage avd; leave it out here")
     session = open_session(
         config,
         data,
@@ -118,7 +116,7 @@ class Trainer:
     def run(self, start: Path | None, steps: int | None) -> Path:
         """Train to the end and write the model."""
         if self.accelerator.is_main_process:
-            self.folder.claim(self.config)
+            self.folder.claim(self.session.given)
             self.folder.panels.mkdir(exist_ok=True)
         self.accelerator.wait_for_everyone()
         done = 0 if start is None else self._restore(start)
@@ -207,6 +205,7 @@ class Trainer:
             1 + self.model.candidate_motion.count,
             candidate_dropout(settings.candidate_dropout, epoch),
             self.accelerator.device,
+            motion=self.model.motion_kind,
         )
         with self.accelerator.autocast():
             outcome: Outcome = self.session.objective(

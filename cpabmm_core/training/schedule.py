@@ -4,11 +4,15 @@ from cpabmm_core.config import CandidateDropoutConfig
 
 
 def candidate_dropout(config: CandidateDropoutConfig, epoch: float) -> float:
-    """Probability of dropping a candidate: grows linearly, ends with `until_epoch`."""
+    """Probability of dropping a candidate: grows linearly to its maximum, ends with `until_epoch`.
+
+    min(epoch / ramp * maximum + start, maximum), as in TPSMM; so with a start above 0 the maximum
+    is reached before the ramp's end. TPSMM counts whole epochs, here they have fractions.
+    """
     if epoch >= config.until_epoch:
         return 0.0
-    grown = min(1.0, epoch / config.ramp_epochs) if config.ramp_epochs else 1.0
-    return config.start + (config.maximum - config.start) * grown
+    grown = epoch / config.ramp_epochs if config.ramp_epochs else 1.0
+    return min(config.start + config.maximum * grown, config.maximum)
 
 
 def learning_rate_factor(milestones: tuple[float, ...], factor: float, epoch: float) -> float:

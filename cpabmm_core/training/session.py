@@ -30,6 +30,9 @@ class Session:
     """The parts of a run, ready on their device."""
 
     config: Config
+    """What the model is built from: an avd network comes with a stage of its own, later."""
+    given: Config
+    """The same with the sizes of the avd network to come, if they were given."""
     accelerator: Accelerator
     dataset: FramesDataset
     validation: ValidationPairs | None
@@ -105,6 +108,7 @@ def open_session(
         frames=config.training.validation_frames,
         report=reporter.message,
     )
+    given, config = config, _without_avd(config)
     model = build_model(config)
     if init_from is not None:
         take_weights(model, init_from, reporter.message)
@@ -119,6 +123,7 @@ def open_session(
     objective, prepared = accelerator.prepare(Objective(model, losses), optimizer)
     return Session(
         config=config,
+        given=given,
         accelerator=accelerator,
         dataset=dataset,
         validation=validation,
@@ -143,6 +148,11 @@ def open_session(
             **({} if init_from is None else {"init_from": str(init_from)}),
         },
     )
+
+
+def _without_avd(config: Config) -> Config:
+    model = config.model.model_copy(update={"avd": None})
+    return config.model_copy(update={"model": model})
 
 
 def _accelerator(config: Config, out: Path, device: str) -> Accelerator:

@@ -54,25 +54,46 @@ def test_maps_between_frames_go_through_the_reference() -> None:
 
 
 def test_principal_frames_are_those_of_lapack() -> None:
-    """But for the half turn that LAPACK leaves to chance."""
+    """But for the half turn, which another build of LAPACK might choose in another way."""
     found = principal_frames(covariances(4))
     axes, lengths, _ = torch.linalg.svd(covariances(4))
     lapack = axes * lengths.sqrt()[:, None]
     identity = torch.eye(2, dtype=torch.float64).expand(200, 2, 2)
     torch.testing.assert_close(found @ found.transpose(-1, -2), covariances(4))
     torch.testing.assert_close(undirected(found @ torch.linalg.inv(lapack)), identity)
-    assert (found[:, 0, 0] <= 0).all()
-    assert (found[:, 1, 1] >= 0).all()
 
 
-@pytest.mark.parametrize("degrees", [0, 30, 89, -60])
-def test_principal_frames_of_a_turned_ellipse(degrees: float) -> None:
+def test_half_turns_are_those_of_the_algorithm_that_lapack_publishes() -> None:
+    """A reflection takes the first column to the first axis and leaves a triangle, whose singular
+    vectors a rotation gives: by an acute angle, or by a right one more where the second entry of
+    the diagonal is the larger (dgebrd, dlasv2)."""
+    for covariance, found in zip(covariances(4), principal_frames(covariances(4)), strict=True):
+        a, b = covariance[:, 0].tolist()
+        reflection = torch.tensor([[-a, -b], [-b, a]], dtype=torch.float64) / math.hypot(a, b)
+        triangle = reflection @ covariance
+        assert abs(triangle[1, 0]) < 1e-12
+        column = int(triangle[1, 1].abs() > triangle[0, 0].abs())
+        assert reflection[:, column] @ found[:, 0] > 0
+        assert torch.linalg.det(found) < 0
+
+
+@pytest.mark.parametrize(
+    ("degrees", "sign"), [(0, -1), (30, -1), (60, 1), (89, 1), (-30, -1), (-60, -1), (-89, -1)]
+)
+def test_principal_frames_of_a_turned_ellipse(degrees: float, sign: int) -> None:
+    """Signs as in MKL (torch) and OpenBLAS (NumPy), which at exactly 0 degrees do not mirror."""
     turn = math.radians(degrees)
     axis = torch.tensor([math.cos(turn), math.sin(turn)], dtype=torch.float64)
     across = torch.tensor([-axis[1], axis[0]], dtype=torch.float64)
     covariance = 9 * torch.outer(axis, axis) + 4 * torch.outer(across, across)
-    expected = torch.stack((-3 * axis, 2 * across), dim=1)
+    expected = torch.stack((sign * 3 * axis, -sign * 2 * across), dim=1)
     torch.testing.assert_close(principal_frames(covariance), expected)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_principal_frames_of_an_upright_ellipse(zero: float) -> None:
+    found = principal_frames(torch.tensor([[4.0, zero], [zero, 9.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 2.0], [3.0, 0.0]]), rtol=0, atol=1e-6)
 
 
 def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:

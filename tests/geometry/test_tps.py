@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.tps import fit_tps, random_tps
+from cpabmm_core.geometry.tps import Metric, ThinPlateSpline, fit_tps, random_tps
 
 
 def points(batch: int = 3, count: int = 5) -> Tensor:
@@ -82,6 +84,7 @@ def test_random_spline_has_the_spread_asked_for(sigma_affine: float, sigma_tps: 
     assert affine_noise.std().item() == pytest.approx(sigma_affine, rel=0.05)
     assert spline.weights.std().item() == pytest.approx(sigma_tps, rel=0.05)
     assert spline.weights.shape == (2000, 25, 2)
+    assert torch.equal(spline.weights[..., 0], spline.weights[..., 1])  # one number for both
 
 
 def test_random_spline_without_spread_is_the_identity() -> None:
@@ -89,15 +92,52 @@ def test_random_spline_without_spread_is_the_identity() -> None:
     assert torch.equal(flow, identity_grid(3, 5).expand(2, -1, -1, -1))
 
 
-def test_jacobian_is_the_derivative() -> None:
-    spline = random_tps(2, sigma_tps=0.05, generator=torch.Generator().manual_seed(0))
-    points = torch.rand(2, 7, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    expected = torch.autograd.functional.jacobian(lambda p: spline(p).sum((0, 1)), points)
-    torch.testing.assert_close(spline.jacobian(points), expected.permute(1, 2, 0, 3))
+METRICS: tuple[Metric, ...] = ("euclidean", "manhattan")
 
 
-def test_jacobian_at_a_control_point_is_finite() -> None:
-    spline = random_tps(1, generator=torch.Generator().manual_seed(0))
+def drawn(batch: int, metric: Metric, sigma_tps: float = 0.05) -> ThinPlateSpline:
+    generator = torch.Generator().manual_seed(0)
+    found = random_tps(batch, sigma_tps=sigma_tps, metric=metric, generator=generator)
+    points, weights, affine = found.control_points, found.weights, found.affine
+    return ThinPlateSpline(points.double(), weights.double(), affine.double(), found.metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_random_spline_is_that_of_the_peers(metric: Metric) -> None:
+    """Point by point: r^2 log r^2 of the Euclidean distance in TPSMM, d^2 log d of |x| + |y| in
+    FOMM and MRAA; the same bend along x and y."""
+    spline = drawn(1, metric)
+    for point in points(1)[0]:
+        bend = 0.0
+        for control, weight in zip(spline.control_points[0], spline.weights[0], strict=True):
+            x, y = (point - control).tolist()
+            r = math.hypot(x, y) if metric == "euclidean" else abs(x) + abs(y)
+            power = 2 if metric == "euclidean" else 1
+            bend += weight[0].item() * r**2 * math.log(r**power)
+        x, y = point.tolist()
+        (a, d), (b, e), (c, f) = spline.affine[0].tolist()
+        expected = [a * x + b * y + c + bend, d * x + e * y + f + bend]
+        assert spline(point.view(1, 1, 2)).flatten().tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_part_of_the_batch_is_of_the_same_metric(metric: Metric) -> None:
+    spline = drawn(3, metric)
+    assert torch.equal(spline[1:].flow(4, 4), spline.flow(4, 4)[1:])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_jacobian_is_the_derivative(metric: Metric) -> None:
+    spline = drawn(2, metric)
+    where = points(2, 7)
+    expected = torch.autograd.functional.jacobian(lambda p: spline(p).sum((0, 1)), where)
+    torch.testing.assert_close(spline.jacobian(where), expected.permute(1, 2, 0, 3))
+    assert torch.autograd.gradcheck(spline.jacobian, (where.requires_grad_(),))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_jacobian_at_a_control_point_is_finite(metric: Metric) -> None:
+    spline = drawn(1, metric)
     at_control = spline.control_points.clone().requires_grad_()
     found = spline.jacobian(at_control)
     found.sum().backward()

@@ -1,5 +1,8 @@
+import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,11 +11,13 @@ from _helpers.moving_square import moving_square
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
+from cpabmm_core import load_model
+from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.frames import Frame, to_frames, to_model_input
 from cpabmm_core.inference.renderer import Precision
-from cpabmm_core.inference.transfer import TransferMode, transfer_keypoints
+from cpabmm_core.inference.transfer import TransferMode, hull_area, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 
 SOURCE = moving_square(1, height=44, width=36, left=15)[0]
@@ -81,6 +86,29 @@ def test_affine_models_are_animated_too(frames: str, mode: TransferMode) -> None
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
     if mode != "avd":  # an untrained network hardly tells poses apart
         assert largest_difference(expected[:-1], expected[1:]) > 2
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_the_checkpoint_says_whether_relative_movements_are_scaled(
+    scaled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but the model is given to the animator."""
+    path = tmp_path / "model.safetensors"
+    settings = tiny_config(**{"model.relative_hull_scaling": scaled})
+    save_checkpoint(path, tiny_model(), settings, record={})
+    model = load_model(path, device="cpu")
+    source, start, driving = (
+        model.keypoints(to_model_input(image, 32, torch.device("cpu"))).detach()
+        for image in (SOURCE, DRIVING[0], DRIVING[3])
+    )
+    areas = [hull_area(keypoints[0]) for keypoints in (source, start)]
+    scale = math.sqrt(areas[0] / areas[1]) if scaled else 1.0
+    motion = Mock(wraps=model.motion)
+    monkeypatch.setattr(model, "motion", motion)
+    list(Animator(model, batch_size=8).animate(SOURCE, DRIVING))
+    pose = motion.call_args.args[2][3]
+    torch.testing.assert_close(pose, (source + scale * (driving - start))[0], rtol=0, atol=1e-5)
+    assert areas[0] / areas[1] != pytest.approx(1, rel=0.02)
 
 
 def test_another_reference_frame(model: AnimationModel) -> None:

@@ -52,6 +52,15 @@ def test_relative_takes_the_motion_to_the_size_of_the_source() -> None:
     torch.testing.assert_close(ours, expected)
 
 
+def test_relative_without_scaling_adds_the_movement_as_it_is() -> None:
+    """As FOMM's configurations have it, with adapt_movement_scale off."""
+    source, reference, driving = 0.4 * cloud(0), cloud(1), cloud(2, batch=3)
+    ours = transfer_keypoints("relative", source, driving, reference, hull_scaling=False)
+    torch.testing.assert_close(ours, source + driving - reference)
+    scaled = transfer_keypoints("relative", source, driving, reference)
+    assert (ours - scaled).abs().max() > 0.1
+
+
 def test_relative_starts_at_the_source() -> None:
     source, reference = cloud(0), cloud(1)
     ours = transfer_keypoints("relative", source, reference, reference)

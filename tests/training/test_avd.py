@@ -84,6 +84,8 @@ def test_affine_models_get_one_too(frames: str, puppets: Path, tmp_path: Path) -
     base, settings = tmp_path / "base.safetensors", tiny_affine_config(frames)
     save_checkpoint(base, tiny_model(settings), settings, record={})
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=2)
+    for line in log_of(tmp_path / "run"):
+        assert line["loss"] == pytest.approx(line["positions"] + line["frames"])
     avd = load_checkpoint(checkpoint).model.avd
     assert avd is not None
     assert avd.id_encoder[0].in_features == 4 * 6
@@ -285,6 +287,25 @@ def test_poses_are_stretched_along_each_axis_within_the_range() -> None:
     assert not torch.allclose(pose[..., 0], pose[..., 1])
     assert 0.75 <= pose.min() < 0.76
     assert 1.24 < pose.max() <= 1.25
+
+
+@pytest.mark.parametrize("numbers", [2, 6])
+def test_positions_and_frames_count_alike(numbers: int) -> None:
+    """MRAA: lambda_shift = lambda_affine = 1, though a frame has twice as many numbers."""
+    off = torch.tensor([0.3, 0.3, 0.01, 0.02, 0.03, 0.06])[:numbers]
+
+    class Off(AvdNetwork):
+        def forward(self, identity: Tensor, pose: Tensor) -> Tensor:
+            return pose + off + 0 * next(self.parameters()).sum()
+
+    network = Off(10, 2, 2)
+    still = torch.optim.SGD(network.parameters(), lr=0.0)
+    tracks = KeypointTracks([torch.rand(1, 3, 10, numbers)])
+    settings = AvdTrainingConfig(batch_size=4, random_scale=0.0)
+    (found,) = optimise(network, still, tracks, settings, 0, [0])
+    parts = {"positions": 0.3, "frames": 0.03} if numbers == 6 else {}
+    expected = {**parts, "loss": sum(parts.values()) or 0.3, "unchanged": 0.0}
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(expected)
 
 
 def test_lines_of_a_run_that_left_no_state_are_not_doubled(

@@ -32,6 +32,7 @@ from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.errors import ConfigError, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Objective, Outcome
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.motion import MotionKind
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.clipping import Clipping
@@ -364,6 +365,16 @@ def test_other_steps_and_seeds_draw_other_numbers() -> None:
     assert torch.equal(weights(0, 1), weights(0, 1))
     assert not torch.equal(weights(0, 1), weights(0, 2))
     assert not torch.equal(weights(0, 1), weights(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("motion", "metric"), [("cpab", "euclidean"), ("tps", "euclidean"), ("affine", "manhattan")]
+)
+def test_the_deformation_is_that_of_the_peers_with_the_same_motion(
+    motion: MotionKind, metric: str
+) -> None:
+    made = draw((0, 0), 2, slice(0, 2), 3, 0.0, torch.device("cpu"), motion=motion)
+    assert made.deformation.metric == metric
 
 
 @torch.no_grad()

@@ -6,8 +6,11 @@ import pytest
 import torch
 from _helpers.tiny_model import tiny_config
 
+from cpabmm_core.checkpoint.format import load_checkpoint
+from cpabmm_core.config import AvdConfig, load_config
 from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.session import Session, open_session
 
@@ -35,6 +38,19 @@ def session_of(data: Path, out: Path, **changes: object) -> Session:
 def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
     session_of(puppets, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) -> None:
+    """A row may tell its sizes; the main stage leaves it out and keeps them for the next."""
+    sizes = {"id_bottle_size": 4, "pose_bottle_size": 8}
+    settings = {"losses.reconstruction_kind": "pixel", "training.trackers": [], "model.avd": sizes}
+    session = session_of(puppets, tmp_path, **settings)
+    assert session.model.avd is None
+    path = train(tiny_config(**settings), puppets, tmp_path / "run", steps=1, device="cpu")
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.model.avd, checkpoint.config.model.avd) == (None, None)
+    kept = load_config(tmp_path / "run" / "config.yaml").model.avd
+    assert kept == AvdConfig(**sizes)
 
 
 def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -> None:

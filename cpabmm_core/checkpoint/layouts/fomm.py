@@ -14,6 +14,8 @@ from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
 _DENSE = "generator.dense_motion_network"
 _HEATMAPS = "kp_detector.kp.weight"
 _JACOBIANS = "keypoint_detector.frames.conv"
+_ONE_MAP = 4
+"""Channels of one map of Jacobians."""
 _PREFIXES = (
     ("kp_detector.predictor.encoder.", "keypoint_detector.hourglass."),
     ("kp_detector.predictor.decoder.", "keypoint_detector.hourglass."),
@@ -24,22 +26,26 @@ _PREFIXES = (
 
 
 def _model(tensors: Tensors) -> dict[str, Any]:
-    return occlusion_aware.affine_model(
-        tensors, detector="kp_detector", heatmaps=_HEATMAPS, dense=_DENSE, frames="jacobian"
+    jacobians = tensors.get("kp_detector.jacobian.weight")
+    model = occlusion_aware.affine_model(
+        tensors,
+        detector="kp_detector",
+        heatmaps=_HEATMAPS,
+        dense=_DENSE,
+        frames="jacobian",
+        single_jacobian_map=jacobians is None or jacobians.shape[0] == _ONE_MAP,
     )
+    return {**model, "relative_hull_scaling": False}
 
 
 def _adapt(ours: Tensors) -> Tensors:
-    """Our order of channels, and a Jacobian for each keypoint also where they have one or none."""
+    """Our order of channels, and a map of identities where they have no Jacobians."""
     heatmaps = ours["keypoint_detector.heatmaps.weight"]
-    keypoints = heatmaps.shape[0]
-    weight, bias = ours.get(f"{_JACOBIANS}.weight"), ours.get(f"{_JACOBIANS}.bias")
-    if weight is None or bias is None:
-        weight, bias = heatmaps.new_zeros(4, *heatmaps.shape[1:]), torch.eye(2).flatten()
-    if weight.shape[0] == 4:
-        weight, bias = weight.repeat(keypoints, 1, 1, 1), bias.repeat(keypoints)
-    jacobians = {f"{_JACOBIANS}.weight": weight, f"{_JACOBIANS}.bias": bias}
-    return occlusion_aware.in_our_order({**ours, **jacobians})
+    identities = {
+        f"{_JACOBIANS}.weight": heatmaps.new_zeros(_ONE_MAP, *heatmaps.shape[1:]),
+        f"{_JACOBIANS}.bias": torch.eye(2).flatten(),
+    }
+    return occlusion_aware.in_our_order({**identities, **ours})
 
 
 FOMM = Layout(
