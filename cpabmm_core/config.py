@@ -29,11 +29,15 @@ class AugmentConfig(_Section):
     """Random changes applied alike to both frames of a training pair."""
 
     horizontal_flip: bool = True
+    """Mirror half of the pairs that are not flipped in time."""
     time_flip: bool = True
+    """Let the later frame be the source of half of the pairs; false: the earlier one always is."""
     brightness: Weight = 0.1
+    """Multiply by a random factor in [1 - value, 1 + value]; so with the next two."""
     contrast: Weight = 0.1
     saturation: Weight = 0.1
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Turn the hue by a random part of the colour wheel in [-value, value]."""
     resize: tuple[float, float] | None = None
     """Range of a random scale, followed by a random crop back to the frame size."""
 
@@ -43,8 +47,12 @@ class DataConfig(_Section):
 
     frame_size: Positive = 256
     """Side of the square training frames, in pixels; also the size at which motion is estimated."""
+    identity_sampling: bool = True
+    """Clips whose names agree up to the first ``#`` are one identity; false: each is its own."""
     repeats: Positive = 1
-    """How often each video is drawn in one epoch."""
+    """Pairs of each identity in one epoch, each from one of its clips at random."""
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the identities held out for validation where there are no ``train`` and ``test``."""
     cache_mb: Annotated[int, Field(ge=0)] = 1024
     """Memory for decoded frames in each process that reads data, in MiB; 0 keeps none."""
     on_error: Literal["skip", "refuse"] = "skip"
@@ -269,7 +277,7 @@ class AvdTrainingConfig(_Section):
 
     epochs: Positive = 100
     repeats: Positive = 150
-    """How often each video is drawn in one epoch."""
+    """Pairs of each identity in one epoch, on average."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     milestones: tuple[float, ...] = (70, 90)

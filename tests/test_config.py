@@ -72,6 +72,18 @@ def test_the_sets_have_the_papers_settings(
     assert load_config(f"{name}-adam").model.cpab.iterations == iterations
 
 
+@pytest.mark.parametrize("name", shipped_configs())
+def test_the_rows_draw_by_identity_where_the_published_ones_do(name: str) -> None:
+    by_identity = name.startswith(("taichi-256", "ted-384", "vox-256"))
+    assert load_config(name).data.identity_sampling is by_identity
+
+
+@pytest.mark.parametrize("share", [-0.1, 1])
+def test_not_all_can_be_held_out(share: float) -> None:
+    with pytest.raises(ConfigError, match=r"data\.test_share"):
+        load_config("vox-256", [f"data.test_share={share}"])
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

@@ -33,7 +33,7 @@ def metrics(
     scores = []
     with terminal.counter("measuring") as progress:
         for pair in pairs:
-            scores.append(asdict(score_video(*pair)))
+            scores.append(asdict(score_video(*pair, report=terminal.say)))
             progress(len(scores), len(pairs))
     means = {name: fmean(score[name] for score in scores) for name in _NAMES}
     if json:

@@ -22,7 +22,10 @@ def train(
         typer.Option(metavar="NAME|PATH", help="A shipped configuration by name, or a YAML file."),
     ],
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="The data set: a folder with train/ and test/.")
+        Path,
+        typer.Option(
+            metavar="DIR", help="The data set: a folder with train/ and test/, or one of clips."
+        ),
     ],
     out: Annotated[
         Path,
@@ -143,7 +146,8 @@ def _show(plan: "Plan", *, json: bool) -> None:
         return
     hours = plan.steps * plan.seconds_per_step / 3600
     terminal.result(
-        f"{plan.videos} videos, {plan.test_pairs} test pairs, on {plan.device}"
+        f"{plan.clips} clips of {plan.identities} identities, {plan.test_pairs} test pairs, "
+        f"on {plan.device}"
         f"{f' x {plan.processes}' if plan.processes > 1 else ''}\n"
         f"{plan.parameters / 1e6:.1f} million parameters, {plan.memory_bytes / 1e9:.2f} GB\n"
         f"{plan.steps} steps ({plan.steps_per_epoch} an epoch) of {plan.seconds_per_step:.2f} s: "

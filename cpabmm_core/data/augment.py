@@ -1,7 +1,10 @@
 """Random changes of a training pair, the same ones for both frames."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -9,15 +12,32 @@ from torchvision.transforms.v2 import functional as F
 from cpabmm_core.config import AugmentConfig
 
 
+class Flips(NamedTuple):
+    """Which of a number of pairs are flipped, and how."""
+
+    in_time: NDArray[np.bool_]
+    """The later frame is the source."""
+    mirrored: NDArray[np.bool_]
+    """Left is right; never a pair that is flipped in time."""
+
+
+def draw_flips(config: AugmentConfig, count: int, rng: np.random.Generator) -> Flips:
+    """Flip as FOMM and its successors do: half of the pairs in time, half of the rest in space."""
+    in_time = (rng.random(count) < 0.5) & config.time_flip
+    mirrored = (rng.random(count) < 0.5) & config.horizontal_flip & ~in_time
+    return Flips(in_time, mirrored)
+
+
 def augment_pair(
-    pair: Tensor,  # (2, 3, H, W) in [0, 1]: source, driving
+    pair: Tensor,  # (2, 3, H, W) in [0, 1]: source, driving; sorted in time
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> Tensor:  # (2, 3, H, W) in [0, 1]
-    """Flip in time and space, rescale and crop, and jitter the colours, as the config allows."""
-    if config.time_flip and rng.random() < 0.5:
+    """Flip in time or space, rescale and crop, and jitter the colours, as the config allows."""
+    flips = draw_flips(config, 1, rng)
+    if flips.in_time:
         pair = pair.flip(0)
-    if config.horizontal_flip and rng.random() < 0.5:
+    if flips.mirrored:
         pair = pair.flip(3)
     if config.resize is not None:
         pair = _rescale(pair, rng.uniform(*config.resize), rng)

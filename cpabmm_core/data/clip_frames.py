@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from cpabmm_core.config import DataConfig
@@ -14,9 +13,10 @@ from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip
 from cpabmm_core.data.frame_cache import Frame, FrameCache
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.files import one_line
+from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]
-"""Picks two of the frame numbers given, of which there are two or more."""
+"""Picks two of the frame numbers given, which ascend and are two or more."""
 
 
 class FramePair(NamedTuple):
@@ -96,7 +96,7 @@ class ClipFrames:
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
         for index, image in zip(missing, decoded, strict=True):
-            frame = Frame(_resize(image, self._size), image.shape)
+            frame = Frame(square_frame(image, self._size), image.shape)
             frames[index] = frame
             self._cache.put(number, index, frame)
         found = [frame for frame in frames.values() if frame is not None]
@@ -130,12 +130,6 @@ def to_tensor(
 ) -> Tensor:  # (N, 3, S, S) in [0, 1]
     """Frames as the networks want them."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-
-
-def _resize(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    if image.shape[:2] == (size, size):
-        return image.copy()  # it may be a window into a larger buffer of the decoder's
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """The clips of a training or test folder, and what to do about those that cannot be used."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -24,7 +24,21 @@ class NamedClip(NamedTuple):
     clip: Clip
 
 
-def open_clips(folder: Path, on_error: OnError, report: Report) -> list[NamedClip]:
+def list_paths(folder: Path) -> list[Path]:
+    """The paths of a folder's clips, in natural order.
+
+    Raises:
+        DataError: the folder is missing, holds no clip, or cannot be listed.
+    """
+    try:
+        return list_clips(folder)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
+
+
+def open_clips(
+    folder: Path, on_error: OnError, report: Report, *, paths: Sequence[Path] | None = None
+) -> list[NamedClip]:
     """Open every clip of a folder that two frames can be taken from, in natural order.
 
     Videos are indexed without decoding more than their last run of frames (`media.frame_index`), a
@@ -35,16 +49,13 @@ def open_clips(folder: Path, on_error: OnError, report: Report) -> list[NamedCli
         on_error: ``skip`` reports each clip that cannot be used and leaves it out; ``refuse``
             raises, after it has reported them where there is more than one.
         report: is told of the clips that cannot be used.
+        paths: the clips of the folder to open, one or more; None takes all.
 
     Raises:
         DataError: the folder is missing or holds no clip; none of its clips can be used; or one
             cannot and `on_error` is ``refuse``.
     """
-    try:
-        paths = list_clips(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
-    found = _open_all(paths)
+    found = _open_all(list_paths(folder) if paths is None else paths)
     clips = [each for each in found if isinstance(each, NamedClip)]
     problems = [each for each in found if isinstance(each, str)]
     if len(problems) > 1 or on_error == "skip":
@@ -67,7 +78,7 @@ def _refusal(folder: Path, problems: list[str]) -> str:
     )
 
 
-def _open_all(paths: list[Path]) -> list[NamedClip | str]:
+def _open_all(paths: Sequence[Path]) -> list[NamedClip | str]:
     pool = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1))
     try:
         return list(pool.map(_open, paths))

@@ -12,19 +12,25 @@ from cpabmm_core.data.augment import augment_pair
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
 from cpabmm_core.data.clip_set import Report, open_clips
+from cpabmm_core.data.identities import clips_by_identity, clips_to_draw_from
 
 _STREAM = 0xF2A3E5  # keeps the draws of pairs apart from other uses of the seed
 
 
 class Draw(NamedTuple):
-    """One training example to be: which video, and the key of its random numbers."""
+    """One training example to be: whose it is, and the key of its random numbers."""
 
-    video: int
+    identity: int
     key: tuple[int, int, int]
 
 
 class FramesDataset(PairDataset):
-    """Random pairs of frames of the videos of one folder, resized and augmented.
+    """Random pairs of frames of the clips of one folder, resized and augmented.
+
+    A draw names an identity; its random numbers choose one of that identity's clips, two different
+    frames of it, sorted in time, and the augmentation. Without ``data.identity_sampling`` every
+    clip stands for itself. (FOMM and its successors draw the two frames with replacement. Of a clip
+    of F frames that makes one pair in F a frame and itself, which teaches no motion.)
 
     A pair costs the decoding of its two frames: of a video, from the keyframe before each of them;
     of a folder, two images; of a strip, all of it. Decoded frames stay in memory up to
@@ -35,22 +41,36 @@ class FramesDataset(PairDataset):
         config: size, augmentation, memory, and what to do about clips that cannot be read.
         report: is told of such clips, and of a set of one; damage inside a clip comes with the
             sample, as a note.
+        paths: the clips of the folder to take; None takes all.
 
     Raises:
         DataError: no clip, or one that cannot be used and ``data.on_error`` is ``refuse``; the
             message names it.
     """
 
-    def __init__(self, folder: Path, config: DataConfig, report: Report = lambda _: None) -> None:
-        clips = open_clips(folder, config.on_error, report)
+    def __init__(
+        self,
+        folder: Path,
+        config: DataConfig,
+        report: Report = lambda _: None,
+        *,
+        paths: Sequence[Path] | None = None,
+    ) -> None:
+        clips = open_clips(folder, config.on_error, report, paths=paths)
         if len(clips) == 1:
             report(f"{folder}: one clip only ({clips[0].path.name}); other looks stay unknown")
         self._frames = ClipFrames(clips, config)
         self._augment = config.augment
+        found = [clip.path for clip in clips]
+        self._to_draw_from = clips_to_draw_from(found, by_identity=config.identity_sampling)
+        self.clips = len(found)
+        """Number of clips that can be used."""
+        self.identities = len(clips_by_identity(found))
+        """Number of identities of these clips, whether or not they are drawn by identity."""
 
     def __len__(self) -> int:
-        """Number of videos."""
-        return len(self._frames.clips)
+        """What an epoch counts: identities, or clips without ``data.identity_sampling``."""
+        return len(self._to_draw_from)
 
     def __getitem__(self, draw: Draw) -> PairSample:
         """The pair that a draw stands for.
@@ -59,11 +79,12 @@ class FramesDataset(PairDataset):
             DataError: a frame is damaged and ``data.on_error`` is ``refuse``.
         """
         rng = np.random.default_rng(draw.key)
+        clips = self._to_draw_from[draw.identity]
 
         def choose(frames: Sequence[int]) -> list[int]:
-            return [frames[i] for i in rng.choice(len(frames), size=2, replace=False)]
+            return [frames[i] for i in sorted(rng.choice(len(frames), size=2, replace=False))]
 
-        images, name, notes = self._frames.pair(draw.video, choose)
+        images, name, notes = self._frames.pair(clips[rng.integers(len(clips))], choose)
         source, driving = augment_pair(to_tensor(images), self._augment, rng)
         return PairSample(source, driving, name, notes)
 
@@ -75,11 +96,11 @@ class PairSampler(Sampler[list[Draw]]):
     order whatever the three are, and a draw's random numbers hang on its place in the epoch, not on
     who makes it: 2 processes of batch 2 see what one of batch 4 does.
 
-    In an epoch every video comes `repeats` times, in random order; the last draws, too few for a
+    In an epoch every identity comes `repeats` times, in random order; the last draws, too few for a
     step, are left out. A set too small for one step comes as often as that needs.
 
     Args:
-        videos: number of videos.
+        identities: number of identities, or of clips where each stands for itself.
         repeats: how often each comes in an epoch.
         batch_size: draws in a batch of one process.
         seed: of the random numbers.
@@ -90,7 +111,7 @@ class PairSampler(Sampler[list[Draw]]):
 
     def __init__(
         self,
-        videos: int,
+        identities: int,
         repeats: int,
         batch_size: int,
         seed: int,
@@ -99,11 +120,11 @@ class PairSampler(Sampler[list[Draw]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self._videos, self._seed = videos, seed
+        self._identities, self._seed = identities, seed
         self._batch_size, self._accumulation = batch_size, accumulation
         self._rank, self._world = rank, world
         self._draws_per_step = batch_size * accumulation * world
-        self._draws_per_epoch = max(videos * repeats, self._draws_per_step)
+        self._draws_per_epoch = max(identities * repeats, self._draws_per_step)
         self.steps = range(self.steps_per_epoch)
         """Which steps to give the batches of, counted from the first of the first epoch."""
 
@@ -128,4 +149,4 @@ class PairSampler(Sampler[list[Draw]]):
             for part in range(self._accumulation):
                 batch = (place * self._accumulation + part) * self._world + self._rank
                 chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-                yield [Draw(int(i) % self._videos, (self._seed, epoch, int(i))) for i in chosen]
+                yield [Draw(int(i) % self._identities, (self._seed, epoch, int(i))) for i in chosen]

@@ -6,9 +6,8 @@ from pathlib import Path
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import NamedClip, Report, open_clips
+from cpabmm_core.data.clip_set import NamedClip, Report, list_paths, open_clips
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.clips import list_clips
 
 
 class ValidationPairs(PairDataset):
@@ -55,7 +54,12 @@ class ValidationPairs(PairDataset):
 
 
 def open_validation(
-    folder: Path, config: DataConfig, *, frames: int, report: Report
+    folder: Path,
+    config: DataConfig,
+    *,
+    frames: int,
+    report: Report,
+    paths: Sequence[Path] | None = None,
 ) -> ValidationPairs | None:
     """The validation pairs of a test folder; None, with a message, where it gives no clip.
 
@@ -64,17 +68,24 @@ def open_validation(
         config: frame size, memory for decoded frames, and what to do about clips that fail.
         frames: driving frames of each clip, 1 or more.
         report: is told why there is no validation, and of clips that cannot be used.
+        paths: the clips of the folder to take; None takes all.
 
     Raises:
         DataError: a clip cannot be used and ``data.on_error`` is ``refuse``.
     """
     try:
-        list_clips(folder)
-    except (DataError, OSError) as error:
+        paths = list_paths(folder) if paths is None else paths
+    except DataError as error:
         report(f"no validation: {error}")
         return None
+    if not paths:
+        report(
+            f"no validation: {folder}: no clip is held out; data.test_share above 0 holds some out "
+            "where there are two identities or more"
+        )
+        return None
     try:
-        clips = open_clips(folder, config.on_error, report)
+        clips = open_clips(folder, config.on_error, report, paths=paths)
     except DataError as error:
         if config.on_error == "refuse":
             raise

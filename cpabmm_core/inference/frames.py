@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.framing import square_frame
 
 Frame = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 
 
 def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # (1, 3, size, size)
-    """The largest centred square of a frame, resized with antialiasing, in [0, 1].
-
-    Cutting keeps proportions, which the keypoints rely on; squeezing the frame would not.
+    """The square of a frame that the model sees (`media.framing`), in [0, 1].
 
     Raises:
         DataError: `frame` is not (H, W, 3) uint8 with at least one pixel.
@@ -27,12 +26,8 @@ def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # 
         raise DataError(
             f"frame: expected (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}; convert it"
         )
-    height, width, _ = frame.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.array(frame[top : top + side, left : left + side])
-    image = torch.from_numpy(square).to(device).permute(2, 0, 1)[None].float() / 255
-    return resize(image, size)
+    image = torch.from_numpy(square_frame(frame, size)).to(device)
+    return image.permute(2, 0, 1)[None].float() / 255
 
 
 def to_frames(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
@@ -64,21 +65,30 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
 
 
 def score_video(
-    real: Path, generated: Path, *, progress: Callable[[int], None] | None = None
+    real: Path,
+    generated: Path,
+    *,
+    progress: Callable[[int], None] | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> VideoScores:
     """L1, PSNR and SSIM of a generated video or image, in constant memory.
+
+    Frames of one size are compared as they are. A square frame of another size than the real one is
+    compared with what a model saw of the real one: its centred square, resized (`media.framing`).
 
     Args:
         real: video, GIF, strip, folder of frames or image.
         generated: the same, frame by frame; two images are compared whole, also if they are strips.
         progress: called after each frame with the number of frames done.
+        report: is told in one line if the real frames were cut or resized.
 
     Raises:
-        DataError: the number or the size of the frames differs.
+        DataError: the number of the frames differs, or their size and the generated ones are not
+            square.
         MediaError: a file is missing or broken.
     """
     scores: list[tuple[float, float, float]] = []
-    for one, other in _pairs(real, generated):
+    for one, other in _pairs(real, generated, report):
         stacks = one[None], other[None]
         try:
             values = l1(*stacks), peak_signal_noise_ratio(*stacks), structural_similarity(*stacks)
@@ -91,7 +101,10 @@ def score_video(
     return VideoScores(real.stem, len(scores), *means)
 
 
-def _pairs(real: Path, generated: Path) -> Iterator[tuple[Frame, Frame]]:
+def _pairs(
+    real: Path, generated: Path, report: Callable[[str], None]
+) -> Iterator[tuple[Frame, Frame]]:
+    told: set[str] = set()
     pairs = zip_longest(*_frames(real, generated))
     for count, (one, other) in enumerate(pairs):
         if one is None or other is None:
@@ -100,12 +113,19 @@ def _pairs(real: Path, generated: Path) -> Iterator[tuple[Frame, Frame]]:
             raise DataError(
                 f"{longer}: has {total} frames, {shorter} has {count}; compare videos of one length"
             )
-        if one.shape != other.shape:
+        if one.shape == other.shape:
+            yield one, other
+            continue
+        height, width = other.shape[:2]
+        size = f"{one.shape[1]} x {one.shape[0]}"
+        if height != width:
             raise DataError(
-                f"{generated}: is {other.shape[1]} x {other.shape[0]}, {real} is "
-                f"{one.shape[1]} x {one.shape[0]}; bring them to one size"
+                f"{generated}: is {width} x {height}, {real} is {size}; bring them to one size"
             )
-        yield one, other
+        if size not in told:
+            report(f"{real}: is {size}; its centred square is compared, at {width} x {height}")
+            told.add(size)
+        yield square_frame(one, width), other
 
 
 def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:

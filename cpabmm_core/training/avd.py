@@ -21,6 +21,8 @@ from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.checkpoint.format import Checkpoint, save_checkpoint
 from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
+from cpabmm_core.data.identities import clips_to_draw_from
+from cpabmm_core.data.sides import sides_of
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, TrainingError, TrainingStopped
 from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
@@ -64,7 +66,7 @@ def train_avd(
         config: its sections ``avd`` and ``data``, ``model.avd`` and ``training.seed`` count; what
             else there is to know comes from the checkpoint.
         checkpoint: a trained model, by name or path; an avd network that it has is replaced.
-        data: folder with ``train``, one clip per file or folder in it.
+        data: folder with ``train``, one clip per file or folder in it, or with clips themselves.
         out: the run's folder, made if missing.
         resume: ``auto`` (the newest whole state in `out`, if any), the path of a state, or None.
         steps: steps in all, instead of ``avd.epochs``.
@@ -89,20 +91,24 @@ def train_avd(
     resolve_device(device)
     accelerator = Accelerator(cpu=device == "cpu")
     base = open_checkpoint(find_checkpoint(checkpoint))
-    clips = open_clips(data / "train", config.data.on_error, reporter.message)
+    side = sides_of(data, config.data.test_share, config.training.seed, reporter.message).train
+    clips = open_clips(side.folder, config.data.on_error, reporter.message, paths=side.paths)
     trainer = _Trainer(config, base, run, accelerator, reporter)
     done = trainer.begin(start, str(checkpoint))
     reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
-    found = []
+    paths, found = [], []
     renderer = Renderer(trainer.model)
-    for track in detect_tracks(renderer, clips, config.data, reporter.message):
+    for clip, track in detect_tracks(renderer, clips, config.data, reporter.message):
+        paths.append(clip.path)
         found.append(track)
         signal = stop()
         if signal:
             raise TrainingStopped(
                 "stopped while it detected keypoints; give the same command again", signal
             )
-    return trainer.run(KeypointTracks(found), done, steps, stop)
+    draw_from = clips_to_draw_from(paths, by_identity=config.data.identity_sampling)
+    tracks = KeypointTracks(found, config.data.augment, draw_from)
+    return trainer.run(tracks, done, steps, stop)
 
 
 def optimise(
@@ -152,7 +158,7 @@ def _loss(
 
 
 def steps_per_epoch(tracks: KeypointTracks, settings: AvdTrainingConfig) -> float:
-    """Steps in which every clip is drawn ``avd.repeats`` times, on average."""
+    """Steps in which every identity is drawn ``avd.repeats`` times, on average."""
     return len(tracks) * settings.repeats / settings.batch_size
 
 
@@ -223,7 +229,7 @@ class _Trainer:
         """Train to the end and write the model."""
         settings = self.settings
         total = steps or max(1, round(settings.epochs * steps_per_epoch(tracks, settings)))
-        self.record |= {"clips": len(tracks), "frames": tracks.frames}
+        self.record |= {"clips": tracks.clips, "frames": tracks.frames}
         self.reporter.start(total, done)
         losses = optimise(
             self.network, self.optimizer, tracks, settings, self.seed, range(done, total)

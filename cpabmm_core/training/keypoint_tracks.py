@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpabmm_core.config import DataConfig
+from cpabmm_core.config import AugmentConfig, DataConfig
+from cpabmm_core.data.augment import draw_flips
 from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip, Report
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.inference.frames import batches
@@ -21,13 +22,23 @@ class KeypointTracks:
     """Keypoints of the frames of clips, all in one tensor, of which pairs are drawn.
 
     Args:
-        tracks: of each clip; it may come in several versions (as it is, mirrored) of F frames.
+        tracks: of each clip; as it is and, where training flips frames, mirrored.
+        augment: how often pairs are flipped, in time and in space.
+        draw_from: what an epoch counts, each as the numbers of its clips (`data.identities`); None:
+            every clip by itself.
     """
 
     def __init__(
         self,
-        tracks: Sequence[Tensor],  # clips of (versions, F, N, 2) in [-1, 1]; F differs
+        tracks: Sequence[Tensor],  # clips of (1 or 2, F, N, 2) in [-1, 1]; F differs
+        augment: AugmentConfig,
+        draw_from: Sequence[Sequence[int]] | None = None,
     ) -> None:
+        groups = draw_from or [[clip] for clip in range(len(tracks))]
+        self._members = np.concatenate([np.asarray(group) for group in groups])
+        self._sizes = np.array([len(group) for group in groups])
+        self._offsets = np.cumsum(self._sizes) - self._sizes
+        self._augment = augment
         self._points = torch.cat([track.flatten(0, 1) for track in tracks])
         self._versions = len(tracks[0])
         self._lengths = np.array([track.shape[1] for track in tracks])
@@ -35,6 +46,11 @@ class KeypointTracks:
         self._starts = np.cumsum(rows) - rows
 
     def __len__(self) -> int:
+        """What an epoch counts: identities, or clips where each stands for itself."""
+        return len(self._sizes)
+
+    @property
+    def clips(self) -> int:
         """Number of clips."""
         return len(self._lengths)
 
@@ -46,21 +62,26 @@ class KeypointTracks:
     def pairs(
         self, count: int, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:  # two of (count, N, 2)
-        """Keypoints of two different frames of one clip in the same version, `count` times."""
-        clips = rng.integers(len(self), size=count)
-        versions = rng.integers(self._versions, size=count)
+        """Keypoints of two different frames of one clip, flipped like frames, `count` times."""
+        identities = rng.integers(len(self), size=count)
+        chosen = rng.integers(self._sizes[identities])
+        clips = self._members[self._offsets[identities] + chosen]
         lengths = self._lengths[clips]
         first = rng.integers(lengths)
         second = (first + rng.integers(1, lengths)) % lengths
-        starts = self._starts[clips] + versions * lengths
-        rows = torch.from_numpy(np.stack((starts + first, starts + second)))
+        earlier, later = np.minimum(first, second), np.maximum(first, second)
+        flips = draw_flips(self._augment, count, rng)
+        starts = self._starts[clips] + flips.mirrored * (self._versions - 1) * lengths
+        source = starts + np.where(flips.in_time, later, earlier)
+        driving = starts + np.where(flips.in_time, earlier, later)
+        rows = torch.from_numpy(np.stack((source, driving)))
         one, other = self._points[rows.to(self._points.device)]
         return one, other
 
 
 def detect_tracks(
     renderer: Renderer, clips: Sequence[NamedClip], config: DataConfig, report: Report
-) -> Iterator[Tensor]:  # of each clip (1 or 2, F, N, 2) in [-1, 1]
+) -> Iterator[tuple[NamedClip, Tensor]]:  # with each clip (1 or 2, F, N, 2) in [-1, 1]
     """Detect the keypoints of every frame of clips, reading each from the first to the last.
 
     Frames are cut and resized as for animation. Where training flips frames, each clip is also
@@ -86,7 +107,7 @@ def detect_tracks(
             report(f"cannot be used: {error}")
             lost += 1
         else:
-            yield track
+            yield clip, track
     if lost == len(clips):
         raise DataError(f"{clips[0].path}: damaged, as are all other clips; replace them")
 

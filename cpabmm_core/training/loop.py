@@ -52,7 +52,7 @@ def train(
     stop: Stop = lambda: None,
     reporter: TrainingReporter | None = None,
 ) -> Path:
-    """Train a model on ``data/train`` and write log, panels, states and the model into ``out``.
+    """Train a model on a data set and write log, panels, states and the model into ``out``.
 
     The first weights come from torch's global generator: seed it for a run that can be repeated.
     Everything else that is random is a function of ``training.seed`` and the step, so a resumed run
@@ -61,7 +61,8 @@ def train(
 
     Args:
         config: what to train and how.
-        data: folder with ``train`` and ``test``, one clip per file or folder in each.
+        data: folder with ``train`` and ``test``, one clip per file or folder in each; or with clips
+            themselves, of which ``data.test_share`` are held out.
         out: the run's folder, made if missing.
         resume: ``auto`` (the newest whole state in `out`, if any), the path of a state, or None.
         steps: steps in all, instead of ``training.epochs``.

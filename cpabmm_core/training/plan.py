@@ -24,7 +24,9 @@ class Plan:
 
     device: str
     processes: int
-    videos: int
+    identities: int
+    """By name (`data.identities`), whether or not the run draws by them."""
+    clips: int
     test_pairs: int
     steps: int
     steps_per_epoch: float
@@ -75,7 +77,8 @@ def plan(
     return Plan(
         device=str(session.accelerator.device),
         processes=session.accelerator.num_processes,
-        videos=len(session.dataset),
+        identities=session.dataset.identities,
+        clips=session.dataset.clips,
         test_pairs=0 if session.validation is None else len(session.validation),
         steps=steps or round(config.training.epochs * session.steps_per_epoch),
         steps_per_epoch=session.steps_per_epoch,

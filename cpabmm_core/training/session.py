@@ -12,6 +12,7 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from cpabmm_core.config import Config
 from cpabmm_core.data.batches import Batch, PairDataset, read_batches
 from cpabmm_core.data.frames_dataset import FramesDataset, PairSampler
+from cpabmm_core.data.sides import sides_of
 from cpabmm_core.data.validation_pairs import ValidationPairs, open_validation
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
@@ -48,7 +49,7 @@ class Session:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which every video is drawn as often as ``data.repeats`` says."""
+        """Steps in which every identity is drawn as often as ``data.repeats`` says."""
         return self.sampler.steps_per_epoch
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
@@ -101,12 +102,16 @@ def open_session(
         losses = build_losses(
             config.losses, allow_download=allow_download, announce=reporter.message
         )
-    dataset = FramesDataset(data / "train", config.data, reporter.message)
+    sides = sides_of(data, config.data.test_share, config.training.seed, reporter.message)
+    dataset = FramesDataset(
+        sides.train.folder, config.data, reporter.message, paths=sides.train.paths
+    )
     validation = open_validation(
-        data / "test",
+        sides.test.folder,
         config.data,
         frames=config.training.validation_frames,
         report=reporter.message,
+        paths=sides.test.paths,
     )
     given, config = config, _without_avd(config)
     model = build_model(config)

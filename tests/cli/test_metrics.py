@@ -1,8 +1,9 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from _helpers.command_line import assert_fails, document_of, output_of
+from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.media_files import write_test_video
 
 from cpabmm_core.media.image import write_image
@@ -46,10 +47,21 @@ def test_two_videos_are_compared_frame_by_frame(tmp_path: Path) -> None:
     assert document["videos"][0]["frames"] == 3
 
 
+def test_a_model_sees_the_centred_square_and_that_is_what_counts(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    """64 x 48 against 32 x 32: the score of `reconstruct`, but for the coding of what it wrote."""
+    video = write_test_video(tmp_path / "a.mp4", frames=3)
+    drawn = document_of("reconstruct", video, "-o", tmp_path / "out", "--checkpoint", checkpoint)
+    result = run("metrics", video, tmp_path / "out" / "a.mp4", "--json")
+    assert json.loads(result.stdout)["l1"] == pytest.approx(drawn["l1"], abs=0.02)
+    assert "a.mp4: is 64 x 48; its centred square is compared, at 32 x 32\n" in result.stderr
+
+
 def test_mismatches_are_one_line_with_code_3(folders: tuple[Path, Path], tmp_path: Path) -> None:
     one = write_test_video(tmp_path / "a.mp4", frames=3)
     other = write_test_video(tmp_path / "b.mp4", frames=4)
-    small = write_test_video(tmp_path / "c.mp4", frames=3, size=(32, 32))
+    small = write_test_video(tmp_path / "c.mp4", frames=3, size=(32, 24))
     assert_fails(3, "metrics", one, other, words="one length")
     assert_fails(3, "metrics", one, small, words="one size")
     assert_fails(3, "metrics", one, tmp_path / "nowhere.mp4", words="no such file")

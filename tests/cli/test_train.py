@@ -1,8 +1,10 @@
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from _helpers.command_line import (
@@ -16,11 +18,13 @@ from _helpers.media_files import write_test_video
 from _helpers.published_model import write_narrow_model
 from _helpers.tiny_model import tiny_config, tiny_model
 from huggingface_hub import constants
+from typer.testing import Result
 
 from cpabmm_cli.commands import train as command
 from cpabmm_cli.console import terminal
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
+from cpabmm_core.media.image import write_image
 from cpabmm_core.training import avd, loop
 
 SMALL = (
@@ -255,11 +259,12 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
 
     def dry_runs() -> None:
         printed = output_of("train", "--config", config, *options, *changes)
-        assert "2 videos, 6 test pairs, on cpu\n" in printed
+        assert "2 clips of 2 identities, 6 test pairs, on cpu\n" in printed
         assert "15 steps (5 an epoch)" in printed
 
         plan = document_of("train", "--config", config, *options, *changes, "--steps", 7)
-        assert (plan["videos"], plan["test_pairs"], plan["device"]) == (2, 6, "cpu")
+        assert (plan["identities"], plan["clips"]) == (2, 2)
+        assert (plan["test_pairs"], plan["device"]) == (6, "cpu")
         assert (plan["steps"], plan["steps_per_epoch"], plan["processes"]) == (7, 5, 1)
         trained = sum(p.numel() for p in tiny_model().parameters())
         assert plan["parameters"] == trained
@@ -268,6 +273,88 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
         assert plan["memory_bytes"] > 4 * trained
 
     assert_leaves_no_file(tmp_path, dry_runs)
+
+
+def write_strips(folder: Path, names: Iterable[str]) -> Path:
+    """Clips of two frames of noise."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in names:
+        strip = rng.integers(0, 256, (8, 16, 3), dtype=np.uint8)
+        write_image(folder / f"{name}.png", strip)
+    return folder
+
+
+@pytest.mark.parametrize(("by_identity", "steps"), [("true", 6), ("false", 12)])
+def test_a_dry_run_counts_identities(
+    by_identity: str, steps: int, tmp_path: Path, config: Path
+) -> None:
+    """4 clips of 2 identities, 6 pairs of each in batches of 2."""
+    write_strips(tmp_path / "data" / "train", ["a#0", "a#1", "a#2", "b#0"])
+    changes = ("--set", "data.repeats=6", "--set", f"data.identity_sampling={by_identity}")
+    options = ("--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--dry-run")
+    plan = document_of("train", "--config", config, *options, *changes)
+    assert (plan["identities"], plan["clips"], plan["test_pairs"]) == (2, 4, 0)
+    assert (plan["steps_per_epoch"], plan["steps"]) == (steps, 100 * steps)
+
+
+def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path) -> None:
+    """TaiChiHD has 252; 150 pairs of each in batches of 8: 4,725 steps in each of 100 epochs."""
+    names = (f"id{k}#{clip}" for k in range(252) for clip in range(1 + k % 2))
+    write_strips(tmp_path / "data" / "train", names)
+    narrow = (
+        "data.frame_size=32",
+        "model.keypoints={backbone: test_efficientnet, groups: 2, points_per_group: 3}",
+        "model.background={backbone: test_efficientnet}",
+        "model.dense_motion={block_expansion: 4, max_features: 16, blocks: 3}",
+        "model.inpainting={block_expansion: 4, max_features: 16, down_blocks: 2}",
+        "losses.reconstruction_kind=pixel",
+        "training.batch_size=8",
+        "training.accumulation=1",
+    )
+    changes = [word for change in narrow for word in ("--set", change)]
+    options = ("--data", tmp_path / "data", "--out", tmp_path / "run", "--device", "cpu")
+    printed = output_of("train", "--config", "taichi-256-tps", *options, *changes, "--dry-run")
+    assert "378 clips of 252 identities, 0 test pairs, on cpu\n" in printed
+    assert "472500 steps (4725 an epoch)" in printed
+
+
+def test_clips_without_train_and_test_are_split(
+    tmp_path: Path, config: Path, checkpoint: Path
+) -> None:
+    """In a dry run, a run and its avd stage, and each says it once, in one line."""
+    data = write_strips(tmp_path / "data", ["a#0", "a#1", "b#0", "b#1", "c#0", "c#1"])
+    told = f"{data}: has no train/ and test/; 1 of 3 identities (2 of 6 clips) are held out"
+    arguments = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
+
+    def said(*more: object) -> Result:
+        result = run(*arguments, *SMALL, *more)
+        assert result.exit_code == 0, result.output
+        assert sum(line.startswith(told) for line in result.stderr.splitlines()) == 1
+        return result
+
+    plan = json.loads(said("--dry-run", "--json").stdout)
+    assert (plan["identities"], plan["clips"], plan["test_pairs"]) == (2, 4, 2)
+    said("--steps", 1)
+    (scores,) = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
+    assert json.loads(scores)["l1"] > 0
+    stage = ("--stage", "avd", "--init-from", checkpoint, "--set", "avd.batch_size=4")
+    said(*stage, "--out", tmp_path / "avd", "--steps", 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "share"), [(["a#0", "a#1"], 0.5), (["a", "b"], 0)], ids=["one identity", "no share"]
+)
+def test_nothing_to_hold_out_is_said(
+    names: list[str], share: float, tmp_path: Path, config: Path
+) -> None:
+    data = write_strips(tmp_path / "data", names)
+    options = ("--data", data, "--out", tmp_path / "run", "--dry-run", "--json")
+    result = run("train", "--config", config, *options, *SMALL, "--set", f"data.test_share={share}")
+    assert result.exit_code == 0, result.output
+    plan = json.loads(result.stdout)
+    assert (plan["clips"], plan["test_pairs"]) == (2, 0)
+    assert result.stderr.count(f"no validation: {data}: no clip is held out") == 1
 
 
 def test_the_avd_stage_needs_a_model(

@@ -52,7 +52,7 @@ def read(
 
 def damaged(folder: Path) -> list[int]:
     """Put the video d.mp4 there, and return the numbers of its frames that do not decode."""
-    path = write_test_video(folder / "d.mp4", frames=60, options={"g": "10"})
+    path = write_test_video(folder / "d.mp4", size=(96, 96), frames=60, options={"g": "10"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)

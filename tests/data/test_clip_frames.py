@@ -38,8 +38,8 @@ def spoil(path: Path) -> None:
 @pytest.fixture
 def spoilt(tmp_path: Path) -> Path:
     """a.mp4 with a damaged group of frames inside, and b.mp4, which is whole."""
-    write_test_video(tmp_path / "a.mp4", frames=FRAMES, options={"g": "10"})
-    write_test_video(tmp_path / "b.mp4", frames=20)
+    write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=FRAMES, options={"g": "10"})
+    write_test_video(tmp_path / "b.mp4", size=(96, 96), frames=20)
     spoil(tmp_path / "a.mp4")
     return tmp_path
 
@@ -97,7 +97,7 @@ def test_damage_inside_is_refused(spoilt: Path) -> None:
 
 def test_next_clip_where_nothing_is_left(tmp_path: Path) -> None:
     for name in "abc":
-        write_test_video(tmp_path / f"{name}.mp4")
+        write_test_video(tmp_path / f"{name}.mp4", size=(96, 96))
     frames = reader(tmp_path)
     (tmp_path / "b.mp4").unlink()
     (tmp_path / "c.mp4").write_text("no video any more")
@@ -116,7 +116,7 @@ def test_next_clip_where_nothing_is_left(tmp_path: Path) -> None:
 def test_broken_pictures_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for k in range(9):
-        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k))
+        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k, 64, 64))
     (tmp_path / "a" / "2.png").write_bytes(b"broken")
     (tmp_path / "a" / "6.png").write_bytes(b"broken")
     write_image(tmp_path / "a" / "7.png", numbered_frame(7, 32, 32))
@@ -131,8 +131,8 @@ def test_broken_pictures_of_a_folder(tmp_path: Path) -> None:
 def test_frames_that_differ_in_size_make_no_pair(tmp_path: Path, cache_mb: int) -> None:
     """Be one of them in memory or not; resized to one square, they would not show one motion."""
     (tmp_path / "a").mkdir()
-    for k, width in enumerate((64, 64, 32, 32)):
-        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k, width, 32))
+    for k, side in enumerate((64, 64, 32, 32)):
+        write_image(tmp_path / "a" / f"{k}.png", numbered_frame(k, side, side))
     frames = reader(tmp_path, cache_mb=cache_mb)
     pair_at(frames, 0, 0, 1)
     pair = frames.pair(0, lambda f: [f[0], f[-1]])

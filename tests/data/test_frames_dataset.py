@@ -1,5 +1,6 @@
 import pickle
-from itertools import chain
+from collections import Counter
+from itertools import chain, combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cpabmm_core.config import AugmentConfig, DataConfig
+from cpabmm_core.config import AugmentConfig, DataConfig, load_config
 from cpabmm_core.data.augment import augment_pair
+from cpabmm_core.data.batches import PairSample
 from cpabmm_core.data.frame_cache import FrameCache
 from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
 from cpabmm_core.errors import DataError
@@ -24,17 +26,24 @@ def write_strip(path: Path, frames: int, size: int = 16) -> None:
     Image.fromarray(np.tile(greys[None, :, None], (size, 1, 3))).save(path)
 
 
-def test_pairs_are_two_frames_of_one_video(tmp_path: Path) -> None:
+@pytest.mark.parametrize("time_flip", [True, False])
+def test_pairs_are_two_frames_of_one_video(tmp_path: Path, time_flip: bool) -> None:
+    """All pairs of different frames; in both orders, or the earlier one first."""
     write_strip(tmp_path / "a.png", 5)
-    data = FramesDataset(tmp_path, DataConfig(frame_size=8, augment=PLAIN))
+    augment = PLAIN.model_copy(update={"time_flip": time_flip})
+    data = FramesDataset(tmp_path, DataConfig(frame_size=8, augment=augment))
     seen = set()
     for k in range(200):
         pair = data[Draw(0, (0, 0, k))]
         assert pair.source.shape == pair.driving.shape == (3, 8, 8)
-        values = tuple(round(float(frame.mean()) * 25.5) for frame in pair[:2])
-        assert values[0] != values[1]
-        seen.add(values)
-    assert len(seen) == 20  # every ordered pair of five frames
+        seen.add(frames_of(pair))
+    pairs = permutations if time_flip else combinations
+    assert seen == set(pairs(range(5), 2))
+
+
+def frames_of(pair: PairSample) -> tuple[int, int]:
+    """Which frames of a strip a pair has."""
+    return round(float(pair.source.mean()) * 25.5), round(float(pair.driving.mean()) * 25.5)
 
 
 def test_draw_decides_everything(tmp_path: Path) -> None:
@@ -57,27 +66,131 @@ def test_both_frames_are_changed_alike() -> None:
         assert source.max() <= 1
 
 
-def test_flips_happen_half_of_the_time() -> None:
+@pytest.mark.parametrize(
+    ("time_flip", "horizontal_flip", "swapped", "mirrored"),
+    [(True, True, 0.5, 0.25), (True, False, 0.5, 0), (False, True, 0, 0.5), (False, False, 0, 0)],
+)
+def test_pairs_are_flipped_in_time_or_else_in_space(
+    time_flip: bool, horizontal_flip: bool, swapped: float, mirrored: float
+) -> None:
+    """Half of them in time, half of the rest in space, none in both."""
     ramp = torch.linspace(0, 1, 8).view(1, 1, 1, 8).expand(2, 3, 8, 8).clone()
     ramp[1, :, 0] = 1.0  # marks the driving frame
-    config = PLAIN.model_copy(update={"horizontal_flip": True, "time_flip": True})
-    results = [augment_pair(ramp, config, np.random.default_rng(seed)) for seed in range(200)]
-    mirrored = sum(bool(r[0, 0, 4, 0] > r[0, 0, 4, -1]) for r in results)
-    swapped = sum(bool(r[0, 0, 0].min() == 1) for r in results)
-    assert 70 < mirrored < 130
-    assert 70 < swapped < 130
+    config = PLAIN.model_copy(update={"horizontal_flip": horizontal_flip, "time_flip": time_flip})
+    results = [augment_pair(ramp, config, np.random.default_rng(seed)) for seed in range(400)]
+    in_time = [bool(r[0, 0, 0].min() == 1) for r in results]
+    in_space = [bool(r[0, 0, 4, 0] > r[0, 0, 4, -1]) for r in results]
+    # 4 standard deviations.
+    assert np.mean(in_time) == pytest.approx(swapped, abs=0.1 if swapped else 0)
+    assert np.mean(in_space) == pytest.approx(mirrored, abs=0.1 if mirrored else 0)
+    assert not np.logical_and(in_time, in_space).any()
 
 
-@pytest.mark.parametrize(("videos", "repeats", "batch"), [(5, 3, 4), (2, 4, 8), (3, 2, 3)])
-def test_every_video_comes_equally_often(videos: int, repeats: int, batch: int) -> None:
-    sampler = PairSampler(videos, repeats, batch, seed=1)
+@pytest.mark.parametrize(("identities", "repeats", "batch"), [(5, 3, 4), (2, 4, 8), (3, 2, 3)])
+def test_every_identity_comes_equally_often(identities: int, repeats: int, batch: int) -> None:
+    sampler = PairSampler(identities, repeats, batch, seed=1)
     batches = list(sampler)
-    assert len(batches) == len(sampler) == sampler.steps_per_epoch == videos * repeats // batch
+    assert len(batches) == len(sampler) == sampler.steps_per_epoch == identities * repeats // batch
     draws = [draw for each in batches for draw in each]
     assert len({draw.key for draw in draws}) == len(draws) == len(batches) * batch
-    if videos * repeats % batch == 0:
-        counts = [sum(draw.video == v for draw in draws) for v in range(videos)]
-        assert counts == [repeats] * videos
+    if identities * repeats % batch == 0:
+        counts = [sum(draw.identity == k for draw in draws) for k in range(identities)]
+        assert counts == [repeats] * identities
+
+
+@pytest.mark.parametrize(
+    ("row", "identities", "batch", "steps"),
+    [
+        ("vox-256", 424, 8, 397_500),
+        ("taichi-256", 252, 8, 945_000),
+        ("taichi-256-tps", 252, 8, 472_500),
+        ("taichi-256-tps", 252, 28, 135_000),  # TPSMM's own batch
+    ],
+)
+def test_steps_of_the_rows_on_the_published_sets(
+    row: str, identities: int, batch: int, steps: int
+) -> None:
+    config = load_config(row, [f"training.batch_size={batch}", "training.accumulation=1"])
+    assert config.data.identity_sampling
+    sampler = PairSampler(identities, config.data.repeats, batch, seed=0)
+    assert config.training.epochs * sampler.steps_per_epoch == steps
+
+
+def write_identities(folder: Path) -> Path:
+    """4 clips of 2 identities; frame k of clip c is of the grey 10 * (5 * c + k)."""
+    folder.mkdir(exist_ok=True)
+    for clip, name in enumerate(("a#0", "a#1", "a#2", "b#0")):
+        greys = np.repeat((5 * clip + np.arange(5)) * 10, 16).astype(np.uint8)
+        image = Image.fromarray(np.tile(greys[None, :, None], (16, 1, 3)))
+        image.save(folder / f"{name}.png")
+    return folder
+
+
+def pairs_of(data: FramesDataset, sampler: PairSampler) -> list[tuple[str, int, int]]:
+    """Clip and frames of each pair that a sampler asks for."""
+    pairs = [data[draw] for batch in sampler for draw in batch]
+    return [(pair.name, *frames_of(pair)) for pair in pairs]
+
+
+def test_an_epoch_takes_repeats_pairs_of_each_identity(tmp_path: Path) -> None:
+    """300 each, those of a third from each of its three clips, and never across clips."""
+    data = FramesDataset(write_identities(tmp_path), DataConfig(frame_size=8, augment=PLAIN))
+    assert (len(data), data.identities, data.clips) == (2, 2, 4)
+    sampler = PairSampler(len(data), 300, 4, seed=0)
+    assert sampler.steps_per_epoch == 2 * 300 // 4
+    drawn = pairs_of(data, sampler)
+    counts = Counter(name for name, *_ in drawn)
+    assert counts.pop("b#0.png") == 300
+    assert counts.keys() == {"a#0.png", "a#1.png", "a#2.png"}
+    assert sum(counts.values()) == 300
+    assert max(counts.values()) - min(counts.values()) < 70  # 100 each, standard deviation 8
+    for name, *frames in drawn:
+        first = 5 * ["a#0.png", "a#1.png", "a#2.png", "b#0.png"].index(name)
+        assert first <= min(frames) < max(frames) < first + 5
+
+
+def test_without_identity_sampling_an_epoch_takes_pairs_of_each_clip(tmp_path: Path) -> None:
+    config = DataConfig(frame_size=8, identity_sampling=False)
+    data = FramesDataset(write_identities(tmp_path), config)
+    assert (len(data), data.identities, data.clips) == (4, 2, 4)
+    drawn = pairs_of(data, PairSampler(len(data), 6, 4, seed=0))
+    assert set(Counter(name for name, *_ in drawn).values()) == {6}
+
+
+def test_identities_are_of_the_clips_that_can_be_read(tmp_path: Path) -> None:
+    folder = write_identities(tmp_path)
+    for name in ("a#1.png", "b#0.png"):
+        (folder / name).write_bytes(b"broken")
+    data = FramesDataset(folder, DataConfig(frame_size=8, augment=PLAIN))
+    assert (len(data), data.identities, data.clips) == (1, 1, 2)
+    drawn = pairs_of(data, PairSampler(len(data), 40, 4, seed=0))
+    assert {name for name, *_ in drawn} == {"a#0.png", "a#2.png"}
+
+
+@pytest.mark.parametrize(("world", "accumulation"), [(2, 1), (1, 2), (2, 2)])
+def test_who_takes_a_pair_does_not_change_it(world: int, accumulation: int, tmp_path: Path) -> None:
+    """Two epochs, of which a run that was killed after step 3 sees the rest."""
+    data = FramesDataset(write_identities(tmp_path), DataConfig(frame_size=8, augment=PLAIN))
+    alone = PairSampler(2, 8, 4, seed=7)
+    alone.steps = range(8)
+    whole = pairs_of(data, alone)
+    parts = []
+    for rank in range(world):
+        size = 4 // (world * accumulation)
+        part = PairSampler(2, 8, size, seed=7, accumulation=accumulation, rank=rank, world=world)
+        part.steps = range(3, 8)
+        parts.append(part)
+    draws = chain.from_iterable(chain.from_iterable(zip(*parts, strict=True)))
+    found = [data[draw] for draw in draws]
+    assert [(pair.name, *frames_of(pair)) for pair in found] == whole[3 * 4 :]
+
+
+def test_the_clips_of_a_folder_can_be_named(tmp_path: Path) -> None:
+    folder = write_identities(tmp_path)
+    paths = [folder / "a#1.png", folder / "b#0.png"]
+    data = FramesDataset(folder, DataConfig(frame_size=8, augment=PLAIN), paths=paths)
+    drawn = pairs_of(data, PairSampler(len(data), 10, 4, seed=0))
+    assert {name for name, *_ in drawn} == {"a#1.png", "b#0.png"}
 
 
 def test_small_set_fills_a_step() -> None:
@@ -85,7 +198,7 @@ def test_small_set_fills_a_step() -> None:
     assert sampler.steps_per_epoch == 1
     (batch,) = sampler
     (other,) = PairSampler(3, 1, 4, seed=1, rank=1, world=2)
-    counts = [sum(draw.video == v for draw in batch + other) for v in range(3)]
+    counts = [sum(draw.identity == k for draw in batch + other) for k in range(3)]
     assert sorted(counts) == [2, 3, 3]
 
 

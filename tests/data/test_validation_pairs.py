@@ -29,8 +29,8 @@ def contents(pairs: ValidationPairs) -> list[tuple[str, int, int]]:
 
 
 def test_first_frame_against_evenly_spaced_ones(tmp_path: Path) -> None:
-    write_test_video(tmp_path / "a.mp4", frames=13)
-    write_test_video(tmp_path / "b.mp4", frames=3)
+    write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=13)
+    write_test_video(tmp_path / "b.mp4", size=(96, 96), frames=3)
     expected = [("a.mp4", 0, k) for k in (3, 6, 9, 12)] + [("b.mp4", 0, k) for k in (1, 2)]
     for _ in range(2):
         assert contents(open_set(tmp_path, 4)) == expected
@@ -46,7 +46,7 @@ def test_pictures_are_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("batch_size", "world"), [(2, 1), (2, 2), (4, 3), (1, 9)])
 def test_processes_share_the_pairs(tmp_path: Path, batch_size: int, world: int) -> None:
-    write_test_video(tmp_path / "a.mp4", frames=13)
+    write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=13)
     pairs = open_set(tmp_path, 7)
     shares = [pairs.batches(batch_size, rank=rank, world=world) for rank in range(world)]
     assert sorted(i for share in shares for batch in share for i in batch) == list(range(7))
@@ -55,8 +55,8 @@ def test_processes_share_the_pairs(tmp_path: Path, batch_size: int, world: int) 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_name_their_clips(tmp_path: Path, workers: int) -> None:
-    write_test_video(tmp_path / "a.mp4", frames=5)
-    write_test_video(tmp_path / "b.mp4", frames=5)
+    write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=5)
+    write_test_video(tmp_path / "b.mp4", size=(96, 96), frames=5)
     pairs = open_set(tmp_path, 2)
     batches = list(read_batches(pairs, pairs.batches(3), workers=workers))
     assert [batch.names for batch in batches] == [["a.mp4", "a.mp4", "b.mp4"], ["b.mp4"]]
@@ -88,7 +88,7 @@ def test_unreadable_test_clips(tmp_path: Path) -> None:
 
 
 def test_damage_leaves_the_number_of_pairs(tmp_path: Path) -> None:
-    write_test_video(tmp_path / "a.mp4", frames=60, options={"g": "10"})
+    write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=60, options={"g": "10"})
     data = bytearray((tmp_path / "a.mp4").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _helpers.media_files import write_test_video
+from PIL import Image
 from skimage import metrics as reference
 
 from cpabmm_core.errors import DataError, MediaError
@@ -87,6 +88,31 @@ def test_different_sizes_are_refused(tmp_path: Path) -> None:
     other = write_test_video(tmp_path / "b.mp4", size=(32, 48))
     with pytest.raises(DataError, match=r"b\.mp4: is 32 x 48, .*a\.mp4 is 64 x 48"):
         score_video(one, other)
+
+
+def test_a_square_video_of_another_size_is_compared_with_what_the_model_saw(tmp_path: Path) -> None:
+    frames = [picture(16, 24) for _ in range(2)]
+    theirs = [picture(12, 12) for _ in range(2)]
+    told: list[str] = []
+    real = write_folder(tmp_path / "real", frames)
+    scores = score_video(real, write_folder(tmp_path / "made", theirs), report=told.append)
+    squares = [
+        np.asarray(Image.fromarray(f[:, 4:20]).resize((12, 12), Image.Resampling.BICUBIC))
+        for f in frames
+    ]
+    expected = np.mean([np.abs(a / 255 - b / 255) for a, b in zip(squares, theirs, strict=True)])
+    assert scores.l1 == pytest.approx(expected)
+    assert told == [f"{real}: is 24 x 16; its centred square is compared, at 12 x 12"]
+
+
+def test_frames_of_one_size_are_compared_as_they_are(tmp_path: Path) -> None:
+    one, other = picture(16, 24), picture(16, 24)
+    write_image(tmp_path / "a.png", one)
+    write_image(tmp_path / "b.png", other)
+    told: list[str] = []
+    scores = score_video(tmp_path / "a.png", tmp_path / "b.png", report=told.append)
+    assert scores.l1 == pytest.approx(np.abs(one / 255 - other / 255).mean())
+    assert told == []
 
 
 def test_frames_too_small_for_ssim_are_refused_by_name(tmp_path: Path) -> None:

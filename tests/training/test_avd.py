@@ -12,7 +12,7 @@ from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
-from cpabmm_core.config import AvdTrainingConfig, Config
+from cpabmm_core.config import AugmentConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import (
     CheckpointError,
@@ -138,6 +138,40 @@ def test_epochs_decide_the_number_of_steps(base: Path, puppets: Path, tmp_path: 
     assert [line["learning_rate"] for line in log] == pytest.approx([1e-3] * 3 + [1e-4] * 3)
 
 
+@pytest.mark.parametrize(("by_identity", "steps"), [(True, 4), (False, 8)])
+def test_identities_decide_the_number_of_steps(
+    by_identity: bool, steps: int, base: Path, puppets: Path, tmp_path: Path
+) -> None:
+    """4 clips of 2 identities, 8 pairs of each in every one of 2 epochs, in batches of 8."""
+    changes = {"avd.epochs": 2, "avd.repeats": 8, "data.identity_sampling": by_identity}
+    data = four_clips_of_two(puppets, tmp_path / "data" / "train").parent
+    checkpoint = run(config(**changes), base, data, tmp_path / "run", steps=None)
+    assert log_of(tmp_path / "run")[-1]["step"] == steps
+    assert load_checkpoint(checkpoint).record["clips"] == 4
+
+
+def test_clips_that_are_held_out_are_not_trained_on(
+    base: Path, puppets: Path, tmp_path: Path
+) -> None:
+    """A folder of clips, without train/ and test/."""
+    data = four_clips_of_two(puppets, tmp_path / "data")
+    counts = []
+    for share in (0, 0.5):
+        out = tmp_path / f"run-{share}"
+        checkpoint = run(config(**{"data.test_share": share}), base, data, out, steps=1)
+        counts.append(load_checkpoint(checkpoint).record["clips"])
+    assert counts[0] == 4
+    assert counts[1] in (1, 3)  # a whole identity is left
+
+
+def four_clips_of_two(puppets: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    strip = next((puppets / "train").glob("*.png"))
+    for name in ("a#0", "a#1", "a#2", "b#0"):
+        shutil.copy(strip, folder / f"{name}.png")
+    return folder
+
+
 def test_an_avd_network_is_replaced(base: Path, puppets: Path, tmp_path: Path) -> None:
     first = run(config(), base, puppets, tmp_path / "first", steps=2)
     wider = config(**{"model.avd": {"id_bottle_size": 7, "pose_bottle_size": 5}})
@@ -234,7 +268,7 @@ def test_it_learns_to_put_a_pose_on_another_shape() -> None:
     """The pose of one object on the shape of another, neither of them seen in training."""
     rng = np.random.default_rng(0)
     moving = shapes(200, rng) * poses(200, 20, rng)
-    tracks = KeypointTracks([track[None] for track in moving])
+    tracks = KeypointTracks([track[None] for track in moving], AugmentConfig())
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         network = AvdNetwork(10, 16, 16)
@@ -254,7 +288,8 @@ def test_it_learns_to_put_a_pose_on_another_shape() -> None:
 
 def test_what_is_random_is_a_function_of_seed_and_step() -> None:
     rng = np.random.default_rng(0)
-    tracks = KeypointTracks([track[None] for track in shapes(5, rng) * poses(5, 4, rng)])
+    moving = shapes(5, rng) * poses(5, 4, rng)
+    tracks = KeypointTracks([track[None] for track in moving], AugmentConfig())
     settings = AvdTrainingConfig(batch_size=4)
 
     def losses(seed: int, steps: range) -> list[float]:
@@ -269,7 +304,7 @@ def test_what_is_random_is_a_function_of_seed_and_step() -> None:
 
 def test_poses_are_stretched_along_each_axis_within_the_range() -> None:
     """A network that repeats its pose: the loss is then ``unchanged``, and bounded by the range."""
-    tracks = KeypointTracks([torch.ones(1, 2, 10, 2)])
+    tracks = KeypointTracks([torch.ones(1, 2, 10, 2)], AugmentConfig())
     seen: list[Tensor] = []
 
     class Repeat(AvdNetwork):

@@ -9,7 +9,7 @@ from _helpers.tiny_model import tiny_config, tiny_model
 from PIL import Image
 from torch import Tensor
 
-from cpabmm_core.config import DataConfig
+from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.errors import DataError
 from cpabmm_core.inference.frames import to_model_input
@@ -34,8 +34,8 @@ def numbered(lengths: list[int], versions: int) -> list[Tensor]:
 @pytest.mark.parametrize("versions", [1, 2])
 def test_pairs_are_two_frames_of_one_clip_in_one_version(versions: int) -> None:
     lengths = [2, 5, 3]
-    tracks = KeypointTracks(numbered(lengths, versions))
-    assert (len(tracks), tracks.frames) == (3, 10)
+    tracks = KeypointTracks(numbered(lengths, versions), AugmentConfig())
+    assert (len(tracks), tracks.clips, tracks.frames) == (3, 3, 10)
     one, other = tracks.pairs(2000, np.random.default_rng(0))
     assert one.shape == other.shape == (2000, 1, 2)
     assert torch.equal(one[..., 0], other[..., 0])
@@ -58,9 +58,38 @@ def test_pairs_are_two_frames_of_one_clip_in_one_version(versions: int) -> None:
 
 
 def test_every_clip_is_drawn_as_often_whatever_its_length() -> None:
-    tracks = KeypointTracks(numbered([2, 200], 1))
+    tracks = KeypointTracks(numbered([2, 200], 1), AugmentConfig())
     one, _ = tracks.pairs(4000, np.random.default_rng(0))
     assert one[..., 0].mean().item() == pytest.approx(0.5, abs=0.04)  # 5 standard deviations
+
+
+def test_every_identity_is_drawn_as_often_and_each_of_its_clips() -> None:
+    """Clips 0, 2 and 3 are of one identity, clip 1 is of another."""
+    groups = [[0, 2, 3], [1]]
+    tracks = KeypointTracks(numbered([2, 9, 30, 4], 1), AugmentConfig(), groups)
+    assert (len(tracks), tracks.clips) == (2, 4)
+    one, other = tracks.pairs(6000, np.random.default_rng(0))
+    assert torch.equal(one[..., 0], other[..., 0])
+    shares = np.bincount(one[:, 0, 0].int(), minlength=4) / 6000
+    np.testing.assert_allclose(shares, [1 / 6, 1 / 2, 1 / 6, 1 / 6], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("time_flip", "horizontal_flip", "swapped", "mirrored"),
+    [(True, True, 0.5, 0.25), (True, False, 0.5, 0), (False, True, 0, 0.5), (False, False, 0, 0)],
+)
+def test_pairs_are_flipped_as_frames_are(
+    time_flip: bool, horizontal_flip: bool, swapped: float, mirrored: float
+) -> None:
+    augment = AugmentConfig(time_flip=time_flip, horizontal_flip=horizontal_flip)
+    tracks = KeypointTracks(numbered([7], 2 if horizontal_flip else 1), augment)
+    one, other = tracks.pairs(4000, np.random.default_rng(0))
+    in_time = one[:, 0, 1] > other[:, 0, 1]
+    in_space = one[:, 0, 0] > 0.05
+    # 4 standard deviations.
+    assert in_time.float().mean() == pytest.approx(swapped, abs=0.032 if swapped else 0)
+    assert in_space.float().mean() == pytest.approx(mirrored, abs=0.032 if mirrored else 0)
+    assert not (in_time & in_space).any()
 
 
 @pytest.fixture
@@ -75,8 +104,8 @@ def folder(tmp_path: Path) -> Path:
 def detect(folder: Path, config: DataConfig) -> tuple[list[Tensor], list[str]]:
     messages: list[str] = []
     clips = open_clips(folder, config.on_error, messages.append)
-    tracks = list(detect_tracks(Renderer(tiny_model()), clips, config, messages.append))
-    return tracks, messages
+    found = list(detect_tracks(Renderer(tiny_model()), clips, config, messages.append))
+    return [track for _, track in found], messages
 
 
 def test_tracks_are_what_the_detector_finds_in_each_frame_and_in_its_mirror(folder: Path) -> None:
@@ -112,6 +141,9 @@ def spoil(video: Path) -> None:
 def test_a_damaged_clip_is_named_and_left_out_or_refused(folder: Path) -> None:
     spoil(folder / "b.mp4")
     assert len(open_clips(folder, "refuse", print)) == 2
+    clips = open_clips(folder, "skip", print)
+    ((kept, _),) = detect_tracks(Renderer(tiny_model()), clips, MIRRORED, lambda _: None)
+    assert kept.path.name == "a.png"
     tracks, messages = detect(folder, MIRRORED)
     assert [track.shape[1] for track in tracks] == [3]
     assert "b.mp4" in "".join(messages)

@@ -74,7 +74,10 @@ class Runs:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "puppets"
-    write_puppets(folder, videos=3, test_videos=1, frames=6, size=32, seed=0, format="strip")
+    write_puppets(folder, videos=4, test_videos=1, frames=6, size=32, seed=0, format="strip")
+    clips = sorted((folder / "train").glob("*.png"))
+    for clip, name in zip(clips, ("a#0", "a#1", "b#0", "c"), strict=True):  # three identities
+        clip.rename(clip.with_name(f"{name}.png"))
     return folder
 
 
