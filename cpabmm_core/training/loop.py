@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
+from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.panels import panel
 from cpabmm_core.training.reporting import Silent, TrainingReporter
@@ -156,6 +158,7 @@ class Trainer:
     def step(self, batches: Iterator[Batch], step: int) -> tuple[Batch, Outcome]:
         """One step of the optimizer, on `accumulation` batches; the last one and its outcome."""
         settings, optimizer = self.settings, self.session.optimizer
+        adversary = self.session.adversary
         epoch = step / self.session.steps_per_epoch
         factor = learning_rate_factor(settings.milestones, settings.milestone_factor, epoch)
         for group in optimizer.param_groups:
@@ -175,16 +178,31 @@ class Trainer:
                 loss = outcome.losses["loss"]
                 finite = self._is_finite("loss", loss, batch.names, step) and finite
                 self.accelerator.backward(loss / settings.accumulation)
+            if adversary is not None:
+                adversary.remember(batch.driving, outcome)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
         finite = finite and self._is_finite("gradient", norm, names, step)
-        self.overflows = 0 if finite else self.overflows + 1
         optimizer.step()  # which in fp16 leaves out a step that overflowed
         if not finite:
             for buffer, before in zip(self.model.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         elif self.session.average is not None:
             self.session.average.update(self.model, step + 1)
+        if adversary is not None:
+            outcome, finite = self._teach(adversary, outcome, names, step, finite)
+        self.overflows = 0 if finite else self.overflows + 1
         return batch, outcome
+
+    def _teach(
+        self, adversary: Adversary, outcome: Outcome, names: list[str], step: int, finite: bool
+    ) -> tuple[Outcome, bool]:
+        """The discriminator's own step; its loss beside the others, and whether all is `finite`."""
+        rate = self.session.optimizer.param_groups[0]["lr"]
+        loss, norm = adversary.differentiate(rate)
+        finite = self._is_finite("discriminator's loss", loss, names, step) and finite
+        finite = self._is_finite("discriminator's gradient", norm, names, step) and finite
+        adversary.step()
+        return replace(outcome, losses={**outcome.losses, "discriminator": loss}), finite
 
     def _statistics(self) -> list[torch.Tensor]:
         """Running statistics, to go back to if fp16 overflows into them."""
@@ -289,12 +307,14 @@ class Trainer:
         random = gather_object([mine])
         if self.accelerator.is_main_process:
             scaler, average = self.accelerator.scaler, self.session.average
+            adversary = self.session.adversary
             state = TrainerState(
                 step=step,
                 optimizer=self.session.optimizer.state_dict(),
                 scaler=None if scaler is None else scaler.state_dict(),
                 random=random,
                 best=self.best,
+                adversary=None if adversary is None else adversary.state_dict(),
             )
             save_state(
                 self.folder,
@@ -312,6 +332,8 @@ class Trainer:
         average = self.session.average
         state = load_state(start, self.model, None if average is None else average.model)
         self.session.optimizer.load_state_dict(state.optimizer)
+        if self.session.adversary is not None and state.adversary is not None:
+            self.session.adversary.load_state_dict(state.adversary, start)
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         index = self.accelerator.process_index

@@ -169,6 +169,8 @@ class TrainerState:
     """A process each: states of torch's generators, ``cpu`` and ``cuda``."""
     best: float | None
     """Lowest validation L1 so far."""
+    adversary: dict[str, Any] | None = None
+    """Discriminator and its optimizer; None for a run without, whose file does not name it."""
 
 
 def save_state(
@@ -255,7 +257,8 @@ def damage(path: Path) -> str | None:
 
 def _pickled(state: TrainerState) -> bytes:
     content = io.BytesIO()
-    torch.save(vars(state), content)
+    kept = {k: v for k, v in vars(state).items() if k != "adversary" or v is not None}
+    torch.save(kept, content)
     return content.getvalue()
 
 
