@@ -1,11 +1,12 @@
 """The discriminator of a run: learns beside the model, whose drawn frames it is to recognise."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
 from cpabmm_core.config import Config
@@ -38,7 +39,8 @@ class Adversary:
             betas=training.betas,
             weight_decay=training.weight_decay,
         )
-        self.prepared, self.optimizer = accelerator.prepare(self.discriminator, optimizer)
+        with _all_parameters_used(accelerator):
+            self.prepared, self.optimizer = accelerator.prepare(self.discriminator, optimizer)
         # Not what was prepared: in several processes that would wait for gradients of its own.
         self.judge = DiscriminatorAsJudge(self.discriminator)
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -101,3 +103,17 @@ class Adversary:
                 f"{origin}: cannot go on from it ({reason}); was losses.discriminator changed?"
             ) from None
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+@contextmanager
+def _all_parameters_used(accelerator: Accelerator) -> Iterator[None]:
+    """What is prepared meanwhile leaves nothing out in any step, as the model may do.
+
+    Where nothing is left out, looking for it costs time and a warning.
+    """
+    of_the_model = accelerator.ddp_handler
+    accelerator.ddp_handler = DistributedDataParallelKwargs()
+    try:
+        yield
+    finally:
+        accelerator.ddp_handler = of_the_model

@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from cpabmm_core.checkpoint.format import load_checkpoint
-from cpabmm_core.config import Config, dump_config
+from cpabmm_core.config import Config, dump_config, load_config
 from cpabmm_core.data.batches import TimedBatches
 from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import CheckpointError, TrainingError
@@ -94,6 +94,16 @@ def test_log_has_all_terms_and_the_sum_of_the_models(data: Path, tmp_path: Path)
         assert all(math.isfinite(value) and value > 0 for value in losses.values())
         del losses["discriminator"]
         assert line["loss"] == pytest.approx(sum(losses.values()), rel=1e-5)
+
+
+def test_small_rows_can_have_it_at_its_published_size(data: Path, tmp_path: Path) -> None:
+    """Frames of 64 pixels are large enough for four blocks."""
+    changes = ["losses.adversarial=1", "losses.reconstruction_kind=pixel"]
+    changes += ["training.batch_size=2", "training.trackers=[]"]
+    [line] = run(load_config("puppets-64-fomm", changes), data, tmp_path / "run", steps=1)
+    assert line.keys() >= OWN_TERMS | {"discriminator"}
+    state = torch.load(tmp_path / "run" / "states" / "step-00000001" / "trainer.pt")
+    assert state["adversary"]["discriminator"]["blocks.3.conv.bias"].shape == (512,)
 
 
 def test_nothing_of_it_is_in_the_result(data: Path, tmp_path: Path) -> None:
@@ -282,6 +292,14 @@ def test_loss_scaling_does_not_change_what_is_learnt(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Although the scale changes between the model's step and the discriminator's."""
+    differentiate, norms = Adversary.differentiate, []
+
+    def noted(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
+        loss, norm = differentiate(adversary, rate)
+        norms.append(norm.item())
+        return loss, norm
+
+    monkeypatch.setattr(Adversary, "differentiate", noted)
     plain, scaled = (trainer_of(config(), data, tmp_path) for _ in range(2))
     plain[0].step(TimedBatches(plain[0].session.batches(0, 1)), 0)
     trainer = in_half_precision(*scaled, monkeypatch)
@@ -293,6 +311,7 @@ def test_loss_scaling_does_not_change_what_is_learnt(
     for name, moment in first_moments(scaled[1]).items():
         # Measured: 0.014, from rounding to 16 bits. A scale in the wrong place doubles or halves.
         assert torch.allclose(moment, expected[name], atol=0.05 * largest), name
+    assert norms[1] == pytest.approx(norms[0], rel=0.05)
 
 
 def test_bf16_is_nearly_float32(data: Path, tmp_path: Path) -> None:
