@@ -199,6 +199,18 @@ class PerceptualConfig(_Section):
     """File with its weights; null looks in the library's cache, else downloads them."""
 
 
+class DiscriminatorConfig(_Section):
+    """The network that the adversarial loss is about, as FOMM has it for mgif."""
+
+    block_expansion: Positive = 32
+    max_features: Positive = 512
+    blocks: Positive = 4
+    spectral_norm: bool = True
+    """FOMM's two settings for vox and taichi with this loss have none."""
+    keypoints: bool = False
+    """Whether it is shown the driving keypoints; in those two it is."""
+
+
 class LossesConfig(_Section):
     """Weights of the training losses; 0 switches a loss off."""
 
@@ -217,6 +229,12 @@ class LossesConfig(_Section):
     structure: Weight = 0.0
     """Self-similarity of the generated and the driving frame's DINO keys; the paper: 0.1."""
     dino: DinoConfig = DinoConfig()
+    adversarial: Weight = 0.0
+    """Drawn frames pass for real to a discriminator, which learns beside the model; FOMM's mgif: 1.
+    0 builds none."""
+    feature_matching: Weight = 10.0
+    """Drawn and real frames look alike to the discriminator; counts where `adversarial` does."""
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
 
 
 class CandidateDropoutConfig(_Section):

@@ -9,6 +9,7 @@ from cpabmm_core.config import LossesConfig
 from cpabmm_core.geometry.local_affine import have_frames, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
 from cpabmm_core.geometry.warp import warp
+from cpabmm_core.losses.adversarial import DiscriminatorAsJudge
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
 from cpabmm_core.losses.warp import warp_loss
@@ -31,7 +32,8 @@ class Outcome:
     """What one forward pass gave."""
 
     losses: dict[str, Tensor]
-    """Each weighted loss by name, and their sum as ``loss``."""
+    """Each weighted loss by name, and their sum as ``loss``. Training adds the ``discriminator``'s
+    own, which is no part of the sum: another network makes it smaller."""
     generated: Tensor  # (B, 3, H, W) in [0, 1]
     motion: Motion
     kp_source: Tensor  # (B, N, 2 or 6) in [-1, 1]
@@ -46,6 +48,7 @@ class Losses(nn.Module):
         reconstruction: distance of the generated from the driving frame.
         semantic: of the keypoints of source and driving frame (paper, Eq. 8), where it counts.
         structure: distance of the generated from the driving frame, where it counts.
+        judge: tells generated from driving frames, where that counts; learns elsewhere.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Losses(nn.Module):
         reconstruction: nn.Module,
         semantic: nn.Module | None = None,
         structure: nn.Module | None = None,
+        judge: DiscriminatorAsJudge | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights
         self.reconstruction = reconstruction
         self.semantic = semantic
         self.structure = structure
+        self.judge = judge
 
 
 class Objective(nn.Module):
@@ -115,6 +120,11 @@ class Objective(nn.Module):
             losses["semantic"] = weights.semantic * distance
         if parts.structure is not None:
             losses["structure"] = weights.structure * parts.structure(generated, driving)
+        if parts.judge is not None:
+            adversarial, matching = parts.judge(generated, driving, kp_driving)
+            losses["adversarial"] = weights.adversarial * adversarial
+            if weights.feature_matching:
+                losses["feature_matching"] = weights.feature_matching * matching
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return Outcome(losses, generated, motion, kp_source, kp_driving)
 

@@ -20,6 +20,7 @@ from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.backbones import encoder_backbone, pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
+from cpabmm_core.models.discriminator import Discriminator, smallest_side
 from cpabmm_core.models.generator import Generator
 from cpabmm_core.models.hourglass_keypoints import KERNEL_SIZE, HourglassKeypointDetector
 from cpabmm_core.models.inpainting import InpaintingNetwork
@@ -58,6 +59,27 @@ def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
         avd.pose_bottle_size,
         numbers_per_keypoint=6 if model.motion == "affine" else 2,
         undirected=model.motion == "affine" and model.affine.frames == "pca",
+    )
+
+
+def build_discriminator(config: Config) -> Discriminator:
+    """Build the network that the adversarial loss is about; it is no part of the model.
+
+    Raises:
+        ConfigError: frames too small for it.
+    """
+    sizes, frame_size = config.losses.discriminator, config.data.frame_size
+    if frame_size < smallest_side(sizes.blocks):
+        raise ConfigError(
+            f"losses.discriminator.blocks: {sizes.blocks} need frames of "
+            f"{smallest_side(sizes.blocks)} pixels, data.frame_size is {frame_size}; lower it"
+        )
+    return Discriminator(
+        keypoint_count(config.model) if sizes.keypoints else 0,
+        sizes.block_expansion,
+        sizes.max_features,
+        sizes.blocks,
+        spectral_norm=sizes.spectral_norm,
     )
 
 

@@ -93,7 +93,7 @@ class DenseMotionNetwork(nn.Module):
         super().__init__()
         doublings = round(math.log2(1 / scale_factor))
         self._factor = 2**doublings
-        self._heatmaps = _shaped_gaussians if shaped_heatmaps else _round_gaussians
+        self._heatmaps = _shaped_gaussians if shaped_heatmaps else round_gaussians
         self._align_corners = align_corners
         self.downsample = AntiAliasDownsample(self._factor) if doublings else nn.Identity()
         self.hourglass = Hourglass(
@@ -165,7 +165,7 @@ class DenseMotionNetwork(nn.Module):
         ]
 
 
-def _round_gaussians(
+def round_gaussians(
     keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1]
     size: tuple[int, int],  # (height, width)
 ) -> Tensor:  # (B, N, height, width)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -16,6 +17,7 @@ from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
+from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.clipping import clip_gradients
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.panels import panel
@@ -159,6 +161,7 @@ class Trainer:
     def step(self, batches: Iterator[Batch], step: int) -> tuple[Batch, Outcome]:
         """One step of the optimizer, on `accumulation` batches; the last one and its outcome."""
         settings, optimizer = self.settings, self.session.optimizer
+        adversary = self.session.adversary
         epoch = step / self.session.steps_per_epoch
         factor = learning_rate_factor(settings.milestones, settings.milestone_factor, epoch)
         for group in optimizer.param_groups:
@@ -178,18 +181,33 @@ class Trainer:
                 loss = outcome.losses["loss"]
                 finite = self._is_finite("loss", loss, batch.names, step) and finite
                 self.accelerator.backward(loss / settings.accumulation)
-        self.accelerator.unscale_gradients()
+            if adversary is not None:
+                adversary.remember(batch.driving, outcome)
+        self.accelerator.unscale_gradients(self.session.optimizer)
         found = clip_gradients(self.model, settings.clip_largest_entry)
         self.clipped.append(found.clipped)
         finite = finite and self._is_finite("gradient", found.largest, names, step)
-        self.overflows = 0 if finite else self.overflows + 1
         optimizer.step()  # which in fp16 leaves out a step that overflowed
         if not finite:
             for buffer, before in zip(self.model.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         elif self.session.average is not None:
             self.session.average.update(self.model, step + 1)
+        if adversary is not None:
+            outcome, finite = self._teach(adversary, outcome, names, step, finite)
+        self.overflows = 0 if finite else self.overflows + 1
         return batch, outcome
+
+    def _teach(
+        self, adversary: Adversary, outcome: Outcome, names: list[str], step: int, finite: bool
+    ) -> tuple[Outcome, bool]:
+        """The discriminator's own step; its loss beside the others, and whether all is `finite`."""
+        rate = self.session.optimizer.param_groups[0]["lr"]
+        loss, norm = adversary.differentiate(rate)
+        finite = self._is_finite("discriminator's loss", loss, names, step) and finite
+        finite = self._is_finite("discriminator's gradient", norm, names, step) and finite
+        adversary.step()
+        return replace(outcome, losses={**outcome.losses, "discriminator": loss}), finite
 
     def _statistics(self) -> list[torch.Tensor]:
         """Running statistics, to go back to if fp16 overflows into them."""
@@ -296,6 +314,7 @@ class Trainer:
         random = gather_object([mine])
         if self.accelerator.is_main_process:
             scaler, average = self.accelerator.scaler, self.session.average
+            adversary = self.session.adversary
             state = TrainerState(
                 step=step,
                 optimizer=self.session.optimizer.state_dict(),
@@ -303,6 +322,7 @@ class Trainer:
                 random=random,
                 best=self.best,
                 clipped=self.clipped,
+                adversary=None if adversary is None else adversary.state_dict(),
             )
             save_state(
                 self.folder,
@@ -320,6 +340,8 @@ class Trainer:
         average = self.session.average
         state = load_state(start, self.model, None if average is None else average.model)
         self.session.optimizer.load_state_dict(state.optimizer)
+        if self.session.adversary is not None and state.adversary is not None:
+            self.session.adversary.load_state_dict(state.adversary, start)
         if self.accelerator.scaler is not None and state.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
         index = self.accelerator.process_index

@@ -20,6 +20,7 @@ from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.objective import Objective
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
+from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.initial import take_weights
 from cpabmm_core.training.reporting import TrainingReporter
@@ -44,6 +45,7 @@ class Session:
     """Model and losses, as Accelerate prepared them."""
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
+    adversary: Adversary | None
     record: dict[str, Any]
     """What checkpoints tell of the run."""
 
@@ -118,6 +120,8 @@ def open_session(
     if init_from is not None:
         take_weights(model, init_from, reporter.message)
     _lay_out(model, config, accelerator)
+    adversary = Adversary(config, accelerator) if config.losses.adversarial else None
+    losses.judge = None if adversary is None else adversary.judge
     training = config.training
     optimizer = torch.optim.Adam(
         model.parameters(),
@@ -145,6 +149,7 @@ def open_session(
         objective=objective,
         optimizer=prepared,
         average=AveragedModel(model, training.ema) if training.ema else None,
+        adversary=adversary,
         record={
             "reconstruction": config.losses.reconstruction_kind,
             "seed": training.seed,

@@ -171,6 +171,8 @@ class TrainerState:
     """Lowest validation L1 so far."""
     clipped: list[bool] = field(default_factory=list)
     """Of each step since the last line of the log, whether a gradient was clipped."""
+    adversary: dict[str, Any] | None = None
+    """Discriminator and its optimizer; None for a run without, whose file does not name it."""
 
 
 def save_state(
@@ -257,7 +259,8 @@ def damage(path: Path) -> str | None:
 
 def _pickled(state: TrainerState) -> bytes:
     content = io.BytesIO()
-    torch.save(vars(state), content)
+    kept = {k: v for k, v in vars(state).items() if k != "adversary" or v is not None}
+    torch.save(kept, content)
     return content.getvalue()
 
 

@@ -9,7 +9,7 @@ from cpabmm_core.config import load_config
 from cpabmm_core.data.batches import TimedBatches
 from cpabmm_core.training.loop import Trainer
 from cpabmm_core.training.reporting import Silent
-from cpabmm_core.training.session import open_session
+from cpabmm_core.training.session import Session, open_session
 from cpabmm_core.training.state import RunFolder
 
 
@@ -21,6 +21,35 @@ def write_gradients(config: Path, data: Path, out: Path) -> None:
 
 def first_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tensor], int]:
     """The gradients of each parameter by name, and the number of this process."""
+    session = _after_first_step(config, data, out)
+    gradients = {
+        name: parameter.grad.clone()
+        for name, parameter in session.model.named_parameters()
+        if parameter.grad is not None
+    }
+    return gradients, session.accelerator.process_index
+
+
+def write_discriminator_gradients(config: Path, data: Path, out: Path) -> None:
+    """As `write_gradients`, for the discriminator."""
+    gradients, rank = discriminator_gradients(config, data, out)
+    torch.save(gradients, out / f"gradients-{rank}.pt")
+
+
+def discriminator_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tensor], int]:
+    """As `first_gradients`; they are forgotten after its step, but Adam remembers its first."""
+    session = _after_first_step(config, data, out)
+    adversary = session.adversary
+    assert adversary is not None
+    share = 1 - adversary.optimizer.param_groups[0]["betas"][0]
+    gradients = {
+        name: adversary.optimizer.state[parameter]["exp_avg"] / share
+        for name, parameter in adversary.discriminator.named_parameters()
+    }
+    return gradients, session.accelerator.process_index
+
+
+def _after_first_step(config: Path, data: Path, out: Path) -> Session:
     torch.manual_seed(0)
     session = open_session(
         load_config(config),
@@ -34,11 +63,5 @@ def first_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tens
     trainer = Trainer(session, RunFolder(out), lambda: None, Silent())
     session.objective.train()
     trainer.step(TimedBatches(session.batches(0, 1)), 0)
-    gradients = {
-        name: parameter.grad.clone()
-        for name, parameter in session.model.named_parameters()
-        if parameter.grad is not None
-    }
-    rank: int = session.accelerator.process_index
     session.accelerator.end_training()
-    return gradients, rank
+    return session

@@ -214,12 +214,29 @@ def test_the_rows_of_others_take_a_step(
     if settings.background is not None:
         changes.append(f"model.background={{backbone: {settings.background.backbone}, {sizes}}}")
     changes.append("model.affine.scale_factor=0.5")
+    changes.append("losses.discriminator={block_expansion: 4, max_features: 16, blocks: 2}")
     train(load_config(name, [*SMALL, *changes]), puppets, tmp_path / "run", steps=1, device="cpu")
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
     losses = line.keys() - {"step", "loss", "learning_rate", "clipped"}
-    assert losses == {"reconstruction", "equivariance", "frame_equivariance"}
+    against = {"adversarial", "feature_matching", "discriminator"}
+    expected = against if name == "mgif-256-fomm" else set()
+    assert losses == {"reconstruction", "equivariance", "frame_equivariance"} | expected
     assert line["learning_rate"] == 2e-4
     assert drawing.call_args.kwargs == {"motion": "affine"}
+
+
+def test_fomm_on_mgif_is_adversarial_as_published() -> None:
+    """Its configurations: generator_gan 1 on mgif, 0 on taichi and vox; MRAA has no such loss."""
+    weights = {name: load_config(name).losses.adversarial for name in OTHERS}
+    assert weights == dict.fromkeys(OTHERS, 0) | {"mgif-256-fomm": 1}
+    assert load_config("mgif-256-fomm").losses.feature_matching == 10
+    assert load_config("mgif-256-fomm").losses.discriminator.model_dump() == {
+        "block_expansion": 32,
+        "max_features": 512,
+        "blocks": 4,
+        "spectral_norm": True,
+        "keypoints": False,
+    }
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -27,6 +27,8 @@ from cpabmm_core.training.validation import validate
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
+    "losses.adversarial": 1.0,
+    "losses.discriminator": {"block_expansion": 4, "max_features": 12, "blocks": 2},
     "data.repeats": 4,
     "model.motion": "tps",
     "training.batch_size": 2,

@@ -44,6 +44,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "averaged": {
         "training.ema": 0.9,
         "training.accumulation": 2,
+        "losses.adversarial": 1.0,
+        "losses.discriminator": {"block_expansion": 4, "max_features": 12, "blocks": 2},
         # Its dropout takes numbers from torch's generator, whose state must survive.
         "model.keypoints.backbone": "repghostnet_050",
     },
@@ -134,7 +136,7 @@ def test_run_killed_twice_is_like_the_whole_one(runs: Runs, whole: Path, tmp_pat
 
 
 def test_run_with_all_that_can_be_lost_is_like_the_whole_one(data: Path, tmp_path: Path) -> None:
-    """Averaged weights, accumulated gradients, and a network that draws random numbers."""
+    """Averaged weights, accumulated gradients, a discriminator, and a network that draws."""
     runs, out = Runs(tmp_path, data, "averaged"), tmp_path / "run"
     whole = runs.begin(tmp_path / "whole")
     begin_and_kill_at("fsync", 2, runs, out)  # between the files of the first state
