@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cpabmm_cli.console import terminal
 from cpabmm_core.checkpoint.catalogue import public_file
 from cpabmm_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from cpabmm_core.models.animation_model import AnimationModel
 
 
 def cache_folder() -> Path:
@@ -53,3 +57,14 @@ def ready(checkpoint: str) -> str | Path:
     from cpabmm_core.checkpoint.cache import converted
 
     return converted(Path(path), cache_folder() / "converted", terminal.say)
+
+
+def announce_model(checkpoint: str, model: "AnimationModel", precision: str) -> None:
+    """Say which model runs, on which device and in which precision."""
+    from cpabmm_core.precision import choose_precision, precision_warning
+
+    device = next(model.parameters()).device
+    terminal.say(f"{checkpoint} on {device} in {choose_precision(precision, device)}")
+    warning = precision_warning(precision, device)
+    if warning is not None:
+        terminal.say(f"--precision {warning}")

@@ -46,6 +46,6 @@ OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")
 ]
 PrecisionOption = Annotated[
-    Literal["fp32", "bf16", "fp16"],
-    typer.Option(help="Of the networks; the 16-bit ones are for GPUs."),
+    Literal["auto", "fp32", "bf16", "fp16"],
+    typer.Option(help="Of the networks; auto takes 16 bits where the device computes them."),
 ]

@@ -268,9 +268,10 @@ class TrainingConfig(_Section):
     seed: Annotated[int, Field(ge=0)] = 0
     workers: Annotated[int, Field(ge=0)] = 0
     mixed_precision: Annotated[
-        Literal["no", "fp16", "bf16"],
+        Literal["auto", "no", "fp16", "bf16"],
         BeforeValidator(lambda value: "no" if value is False else value),  # YAML reads no as false
-    ] = "no"
+    ] = "auto"
+    """``auto``: 16 bits where the device computes them, else ``no``."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights, which becomes the result; 0 keeps none."""
     channels_last: bool = False

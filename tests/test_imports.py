@@ -17,6 +17,7 @@ LAYERS = (
     "errors",
     "config",
     "device",
+    "precision",
     "geometry",
     "cpab",
     "media",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cpabmm_cli.checkpoints import ready
+from cpabmm_cli.checkpoints import announce_model, ready
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -49,7 +49,7 @@ def animate(
         ),
     ] = "relative",
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = "auto",
     batch_size: BatchSizeOption = None,
     json: JsonOption = False,
     force: ForceOption = False,
@@ -68,7 +68,7 @@ def animate(
 
         model = load_model(ready(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
-        terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
+        announce_model(checkpoint, model, precision)
         started = monotonic()
         with atomic_path(path, force=force) as temporary, terminal.counter("drawing") as progress:
             count = animate_video(animator, picture, video, temporary, progress=progress)
@@ -82,5 +82,6 @@ def animate(
         "seconds": round(monotonic() - started, 3),
         "checkpoint": checkpoint,
         "mode": mode,
+        "precision": animator.precision,
     }
     terminal.result(as_json(document))

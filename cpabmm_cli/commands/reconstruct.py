@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cpabmm_cli.checkpoints import ready
+from cpabmm_cli.checkpoints import announce_model, ready
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -32,7 +32,7 @@ def reconstruct(
     output: OutputFolder,
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = "auto",
     batch_size: BatchSizeOption = None,
     json: JsonOption = False,
     force: ForceOption = False,
@@ -48,7 +48,7 @@ def reconstruct(
     from cpabmm_core.inference.video import reconstruct_video
 
     model = load_model(ready(checkpoint), device)
-    terminal.say(f"{checkpoint} on {next(model.parameters()).device}")
+    announce_model(checkpoint, model, precision)
     scores: list[dict[str, Any]] = []
     with (
         atomic_folder(output, force=force) as folder,

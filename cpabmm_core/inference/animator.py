@@ -7,9 +7,10 @@ from torch import Tensor
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.inference.frames import Frame, batches, resize, to_frames
-from cpabmm_core.inference.renderer import Precision, RenderedSource, Renderer
+from cpabmm_core.inference.renderer import RenderedSource, Renderer
 from cpabmm_core.inference.transfer import TransferMode, check_mode, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import PrecisionChoice
 
 
 class Animator:
@@ -31,7 +32,7 @@ class Animator:
         *,
         device: str | None = None,
         batch_size: int | None = None,
-        precision: Precision = "fp32",
+        precision: PrecisionChoice = "fp32",
         size: int | None = None,
     ) -> None:
         """Prepare the model; it is put into eval mode and on the device.
@@ -41,8 +42,8 @@ class Animator:
             mode: as for `transfer_keypoints`; whether ``relative`` scales movements is the model's.
             device: auto, cpu, cuda, cuda:N or mps; None leaves the model where it is.
             batch_size: frames drawn at a time; None takes 8 on CUDA and 4 elsewhere.
-            precision: of the networks; a batch that is not finite in half precision is drawn again
-                in fp32.
+            precision: of the networks; ``auto`` takes what suits the device. A batch that is not
+                finite in half precision is drawn again in fp32.
             size: side of the output; None takes the model's frame size.
 
         Raises:
@@ -54,6 +55,8 @@ class Animator:
         if size is not None and size < 1:
             raise ConfigError(f"size: expected 1 or more pixels, got {size}")
         self._renderer = Renderer(model, device, batch_size, precision)
+        self.precision = self._renderer.precision
+        """What the networks compute in."""
         self._mode = mode
         self.size = size or model.frame_size
 

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.inference.frames import Frame, batches, to_frames
-from cpabmm_core.inference.renderer import Precision, RenderedSource, Renderer
+from cpabmm_core.inference.renderer import RenderedSource, Renderer
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import PrecisionChoice
 
 
 class Reconstruction(Iterator[tuple[Frame, Frame]]):
@@ -76,7 +77,7 @@ def reconstruct(
     *,
     device: str | None = None,
     batch_size: int | None = None,
-    precision: Precision = "fp32",
+    precision: PrecisionChoice = "fp32",
 ) -> Reconstruction:
     """Draw every frame of a video from the first, with the motion of its background.
 
@@ -88,8 +89,8 @@ def reconstruct(
             each the largest centred square is used, resized to the model's frame size.
         device: auto, cpu, cuda, cuda:N or mps; None leaves the model where it is.
         batch_size: frames drawn at a time; None takes 8 on CUDA and 4 elsewhere.
-        precision: of the networks; a batch that is not finite in half precision is drawn again
-            in fp32.
+        precision: of the networks; ``auto`` takes what suits the device. A batch that is not
+            finite in half precision is drawn again in fp32.
 
     Returns:
         An iterator of (real, generated), both (S, S, 3) uint8 RGB; once it is exhausted, its ``l1``

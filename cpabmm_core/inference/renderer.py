@@ -1,7 +1,5 @@
 """A source image, encoded once, drawn in any number of poses."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -9,10 +7,8 @@ from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.inference.frames import Frame, to_model_input
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 
-Precision = Literal["fp32", "bf16", "fp16"]
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BATCH_SIZE = {"cuda": 8}
 _BATCH_SIZE_ELSEWHERE = 4
 
@@ -25,7 +21,7 @@ class Renderer:
         model: AnimationModel,
         device: str | None = None,
         batch_size: int | None = None,
-        precision: Precision = "fp32",
+        precision: PrecisionChoice = "fp32",
     ) -> None:
         """Put the model into eval mode and on its device.
 
@@ -33,15 +29,13 @@ class Renderer:
             model: the model; it is moved, not copied.
             device: as for `resolve_device`; None leaves the model where it is.
             batch_size: frames drawn at a time; None takes 8 on CUDA and 4 elsewhere.
-            precision: of the dense motion and inpainting networks. Keypoints, fits and flows are
-                always computed in float32.
+            precision: of the dense motion and inpainting networks; ``auto`` as for
+                `choose_precision`. Keypoints, fits and flows are always computed in float32.
 
         Raises:
             ConfigError: an unknown precision, or a batch size below 1.
             ResourceError: there is no such device.
         """
-        if precision not in _DTYPES:
-            raise ConfigError(f"precision {precision}: unknown; take one of {', '.join(_DTYPES)}")
         if batch_size is not None and batch_size < 1:
             raise ConfigError(f"batch_size: expected 1 or more, got {batch_size}")
         if device is not None:
@@ -49,7 +43,8 @@ class Renderer:
         self.model = model.eval()
         self.device = next(model.parameters()).device
         self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
-        self.dtype = _DTYPES[precision]
+        self.precision = choose_precision(precision, self.device)
+        self.dtype = DTYPES[self.precision]
 
     def read(self, frames: list[Frame]) -> Tensor:  # (B, 3, S, S) in [0, 1]
         """The frames as the model takes them."""

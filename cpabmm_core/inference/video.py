@@ -8,10 +8,10 @@ from pathlib import Path
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.frames import Frame
 from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
-from cpabmm_core.inference.renderer import Precision
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import PrecisionChoice
 
 Progress = Callable[[int], None]
 """Called after each frame with the number of frames written."""
@@ -52,7 +52,7 @@ def reconstruct_video(
     output: Path,
     *,
     batch_size: int | None = None,
-    precision: Precision = "fp32",
+    precision: PrecisionChoice = "fp32",
     progress: Progress | None = None,
 ) -> Reconstruction:
     """Reconstruct a clip from its first frame and write what was drawn, in constant memory.

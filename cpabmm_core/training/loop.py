@@ -211,7 +211,7 @@ class Trainer:
 
     def _statistics(self) -> list[torch.Tensor]:
         """Running statistics, to go back to if fp16 overflows into them."""
-        overflows = self.settings.mixed_precision == "fp16"
+        overflows = self.accelerator.mixed_precision == "fp16"
         return [buffer.clone() for buffer in self.model.buffers()] if overflows else []
 
     def _forward(self, batch: Batch, step: int, part: int, epoch: float) -> Outcome:
@@ -240,7 +240,7 @@ class Trainer:
         broken = [] if bool(value.isfinite()) else [(value.item(), names)]
         if not self._agreed(len(broken)):
             return True
-        if self.settings.mixed_precision == "fp16" and self.overflows < _MOST_OVERFLOWS:
+        if self.accelerator.mixed_precision == "fp16" and self.overflows < _MOST_OVERFLOWS:
             return False
         found = gather_object(broken)
         clips = ", ".join(dict.fromkeys(name for _, names in found for name in names))

@@ -1,9 +1,9 @@
 """What a training run is made of: accelerator, data, model, losses and optimizer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -20,6 +20,7 @@ from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.objective import Objective
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
+from cpabmm_core.precision import choose_precision, precision_warning
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.initial import take_weights
@@ -99,7 +100,7 @@ def open_session(
         CheckpointError: weights that cannot be read.
         DataError: the data set is missing, empty or damaged.
     """
-    accelerator = _accelerator(config, out, device)
+    accelerator = _accelerator(config, out, device, reporter.message)
     with accelerator.main_process_first():
         losses = build_losses(
             config.losses, allow_download=allow_download, announce=reporter.message
@@ -154,6 +155,7 @@ def open_session(
             "reconstruction": config.losses.reconstruction_kind,
             "seed": training.seed,
             "device": str(accelerator.device),
+            "precision": accelerator.mixed_precision,
             "processes": accelerator.num_processes,
             **({} if init_from is None else {"init_from": str(init_from)}),
         },
@@ -165,20 +167,22 @@ def _without_avd(config: Config) -> Config:
     return config.model_copy(update={"model": model})
 
 
-def _accelerator(config: Config, out: Path, device: str) -> Accelerator:
+def _accelerator(
+    config: Config, out: Path, device: str, announce: Callable[[str], None]
+) -> Accelerator:
     if ":" in device:  # Accelerate gives each process its own
         raise ConfigError(
             f"{device}: training takes auto, cpu, cuda or mps; choose among GPUs by "
             "CUDA_VISIBLE_DEVICES"
         )
-    resolve_device(device)
     training = config.training
+    precision = _mixed_precision(training.mixed_precision, resolve_device(device), announce)
     # A part that a step leaves out must not keep the processes waiting for its gradient.
     unused = training.background_from_epoch > 0
     try:
         return Accelerator(
             cpu=device == "cpu",
-            mixed_precision=training.mixed_precision,
+            mixed_precision=precision,
             log_with=chosen_trackers(config) or None,
             project_dir=out,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
@@ -186,9 +190,22 @@ def _accelerator(config: Config, out: Path, device: str) -> Accelerator:
     except ValueError as error:  # a precision that the device has not, for instance
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"training.mixed_precision={training.mixed_precision} on {device}: Accelerate refuses "
+            f"training.mixed_precision={precision} on {device}: Accelerate refuses "
             f"({reason}); change one of them"
         ) from None
+
+
+def _mixed_precision(
+    wanted: str, device: torch.device, announce: Callable[[str], None]
+) -> Literal["no", "fp16", "bf16"]:
+    """The precision in Accelerate's words, told where it was chosen here or is a bad choice."""
+    chosen = choose_precision("fp32" if wanted == "no" else wanted, device)
+    if wanted == "auto":
+        announce(f"precision: {chosen}, which suits this {device.type}")
+    warning = precision_warning(wanted, device)
+    if warning is not None:
+        announce(f"training.mixed_precision={warning}")
+    return "no" if chosen == "fp32" else chosen
 
 
 def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) -> None:

@@ -16,9 +16,9 @@ from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.frames import Frame, to_frames, to_model_input
-from cpabmm_core.inference.renderer import Precision
 from cpabmm_core.inference.transfer import TransferMode, hull_area, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import Precision
 
 SOURCE = moving_square(1, height=44, width=36, left=15)[0]
 DRIVING = moving_square(5)

@@ -96,6 +96,22 @@ def test_augmentation(row: Row) -> None:
     assert augment.time_flip
 
 
+def clipping(published: dict[str, Any]) -> float | None:
+    """The limit, of the networks and by the norm that `training.clipping` is about."""
+    clip = published["clip"]
+    if clip is None:
+        return None
+    assert clip["norm"] == "inf"
+    assert clip["networks"] == ["keypoints", "dense_motion", "background"]
+    limit: float = clip["limit"]
+    return limit
+
+
+@rows
+def test_clipping(row: Row) -> None:
+    assert row.config.training.clip_largest_entry == clipping(SETTINGS[row.peer])
+
+
 @rows
 def test_losses(row: Row) -> None:
     weights, wanted = row.config.losses, dict(LOSSES[row.peer])
@@ -107,6 +123,10 @@ def test_losses(row: Row) -> None:
     assert {name: getattr(weights, name) for name in (*names, *wanted)} == dict.fromkeys(
         names, 0
     ) | wanted
+    assert weights.reconstruction_kind == "perceptual"
+    assert weights.perceptual.network == "vgg19"
+    assert weights.adversarial == row.published.get("gan", 0)
+    assert weights.feature_matching == 10
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "avd" in row.published], ids="-".join)
@@ -145,6 +165,8 @@ def test_the_papers_rows(data_set: str, suffix: str) -> None:
     assert config.data.repeats == published["repeats"][data_set]
     assert config.training.epochs == 100
     assert list(config.training.milestones) == [70, 90]
+    assert config.training.clip_largest_entry == clipping(published)
+    assert config.losses.reconstruction_kind == "perceptual"
     # The rest is TPSMM's, on whose code the paper's is built.
     tpsmm = Row("tpsmm", data_set).config
     assert config.data.augment == tpsmm.data.augment
