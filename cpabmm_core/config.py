@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from cpabmm_core.errors import ConfigError
 
@@ -73,6 +80,13 @@ class BackgroundConfig(_Section):
     blocks: Positive = 5
 
 
+_FIT_OF_OLDER = {
+    ("gauss-newton", True): "solve",
+    ("gauss-newton", False): "detached",
+    ("adam", False): "paper",
+}
+
+
 class CpabConfig(_Section):
     """The CPAB candidate motions and their fit."""
 
@@ -82,11 +96,30 @@ class CpabConfig(_Section):
     """Squares per side for the transformation of all keypoints; null leaves it out."""
     boundary: Literal["free", "zero"] = "free"
     volume_preserving: bool = False
-    solver: Literal["gauss-newton", "adam"] = "gauss-newton"
+    fit: Literal["solve", "detached", "paper"] = "solve"
+    """``solve``: Gauss-Newton, and the warp teaches the keypoints through its solution;
+    ``detached``: the same, but it teaches them nothing; ``paper``: as the paper's code does, by
+    Adam, detached as well."""
     iterations: Positive | None = None
-    """Upper bound of solver iterations; null takes the solver's own default."""
-    implicit_gradient: bool = True
-    """Let the warp teach the keypoints through the fit; false detaches them, as the paper does."""
+    """Upper bound of the iterations of ``solve`` and ``detached``; null takes the solver's own."""
+    paper_iterations: Positive = 100
+    """Iterations of ``paper`` for each group; the transformation of all keypoints gets 1.5 times
+    as many."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, values: Any) -> Any:  # noqa: ANN401
+        """Files written before there was `fit` say ``solver`` and ``implicit_gradient``."""
+        if not isinstance(values, dict) or "fit" in values:
+            return values
+        rest = dict(values)
+        old = (rest.pop("solver", "gauss-newton"), rest.pop("implicit_gradient", True))
+        if len(rest) == len(values) or old not in _FIT_OF_OLDER:
+            return values
+        rest["fit"] = _FIT_OF_OLDER[old]
+        if rest["fit"] == "paper":
+            rest["paper_iterations"] = rest.pop("iterations", None) or 200
+        return rest
 
 
 class AffineConfig(_Section):

@@ -69,7 +69,53 @@ def test_the_sets_have_the_papers_settings(
     assert config.training.background_from_epoch == (background_from or 0)
     assert (config.avd.epochs, config.avd.repeats, config.avd.milestones) == avd
     assert (config.losses.semantic, config.losses.structure) == (1, 0.1)
-    assert load_config(f"{name}-adam").model.cpab.iterations == iterations
+    assert config.model.cpab.paper_iterations == iterations
+
+
+@pytest.mark.parametrize("row", ["-cpab", "-cpab-global", "-semantic", "-structure", ""])
+@pytest.mark.parametrize("data_set", ["taichi-256", "ted-384", "vox-256", "mgif-256"])
+def test_a_row_fitted_as_the_paper_does_differs_in_one_key(data_set: str, row: str) -> None:
+    ours, papers = (load_config(f"{data_set}{row}{end}").model_dump() for end in ("", "-paper"))
+    assert ours["model"]["cpab"].pop("fit") == "solve"
+    assert papers["model"]["cpab"].pop("fit") == "paper"
+    assert papers == ours
+
+
+@pytest.mark.parametrize(
+    ("older", "today"),
+    [
+        (
+            {"solver": "gauss-newton", "iterations": 4, "implicit_gradient": True},
+            {"fit": "solve", "iterations": 4},
+        ),
+        ({"implicit_gradient": False}, {"fit": "detached"}),
+        (
+            {"solver": "adam", "iterations": 150, "implicit_gradient": False},
+            {"fit": "paper", "paper_iterations": 150},
+        ),
+        (
+            {"solver": "adam", "iterations": None, "implicit_gradient": False},
+            {"fit": "paper", "paper_iterations": 200},
+        ),
+    ],
+)
+def test_the_fit_of_older_files_is_read(older: dict[str, object], today: dict[str, object]) -> None:
+    configs = [config_from_dict({"model": {"cpab": cpab}}, "it") for cpab in (older, today)]
+    assert configs[0] == configs[1]
+
+
+@pytest.mark.parametrize(
+    ("cpab", "key"),
+    [
+        ({"fit": "solve", "solver": "adam"}, "solver"),
+        ({"solver": "newton"}, "solver"),
+        ({"solver": "adam"}, "solver"),  # which never had the gradient that was the default
+        ({"implicit_gradient": "maybe"}, "implicit_gradient"),
+    ],
+)
+def test_what_older_files_could_not_say_is_refused(cpab: dict[str, object], key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"it: unknown key model\.cpab\.{key}"):
+        config_from_dict({"model": {"cpab": cpab}}, "it")
 
 
 def write(path: Path, text: str) -> Path:
