@@ -4,8 +4,8 @@ Adam scales every coordinate on its own, so where it stops depends on the basis 
 paper's code takes libcpab's: an orthonormal basis of the null space of the constraints, by SVD.
 All its singular values are 0, so which of the many bases comes out is a matter of rounding: it
 changes with the processor's kernels and the number of threads, and the local flows with it by 30%
-of the motion. In the basis of `VelocitySpace`, whose fields begin with single vertices, Adam ends
-elsewhere than in any of libcpab's: closer to the pairs, and with motion that extends worse.
+of the motion (docs/cpab.md). The basis of `VelocitySpace`, whose fields begin with single vertices,
+is like none of libcpab's: in it Adam ends closer to the pairs, with motion that extends worse.
 
 For the paper's two spaces we keep what libcpab 0.1.3 (MIT) gets on a processor with AVX-512
 (SciPy 1.17 with OpenBLAS, two threads or more). Any other space gets a rotation drawn by a fixed
