@@ -90,11 +90,15 @@ class CpabConfig(_Section):
     """Squares per side for the transformation of all keypoints; null leaves it out."""
     boundary: Literal["free", "zero"] = "free"
     volume_preserving: bool = False
-    solver: Literal["gauss-newton", "adam"] = "gauss-newton"
+    fit: Literal["solve", "detached", "paper"] = "solve"
+    """``solve``: Gauss-Newton, and the warp teaches the keypoints through its solution;
+    ``detached``: the same, but it teaches them nothing; ``paper``: as the paper's code does, by
+    Adam, detached as well."""
     iterations: Positive | None = None
-    """Upper bound of solver iterations; null takes the solver's own default."""
-    implicit_gradient: bool = True
-    """Let the warp teach the keypoints through the fit; false detaches them, as the paper does."""
+    """Upper bound of the iterations of ``solve`` and ``detached``; null takes the solver's own."""
+    paper_iterations: Positive = 100
+    """Iterations of ``paper`` for each group; the transformation of all keypoints gets 1.5 times
+    as many."""
 
 
 class AffineConfig(_Section):

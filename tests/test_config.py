@@ -69,7 +69,16 @@ def test_the_sets_have_the_papers_settings(
     assert config.training.background_from_epoch == (background_from or 0)
     assert (config.avd.epochs, config.avd.repeats, config.avd.milestones) == avd
     assert (config.losses.semantic, config.losses.structure) == (1, 0.1)
-    assert load_config(f"{name}-adam").model.cpab.iterations == iterations
+    assert config.model.cpab.paper_iterations == iterations
+
+
+@pytest.mark.parametrize("row", ["-cpab", "-cpab-global", "-semantic", "-structure", ""])
+@pytest.mark.parametrize("data_set", ["taichi-256", "ted-384", "vox-256", "mgif-256"])
+def test_a_row_fitted_as_the_paper_does_differs_in_one_key(data_set: str, row: str) -> None:
+    ours, papers = (load_config(f"{data_set}{row}{end}").model_dump() for end in ("", "-paper"))
+    assert ours["model"]["cpab"].pop("fit") == "solve"
+    assert papers["model"]["cpab"].pop("fit") == "paper"
+    assert papers == ours
 
 
 @pytest.mark.parametrize("name", shipped_configs())

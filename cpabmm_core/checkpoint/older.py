@@ -5,6 +5,14 @@ from typing import Any
 
 Values = dict[str, Any]
 
+_FITS = {
+    ("gauss-newton", True): "solve",
+    ("gauss-newton", False): "detached",
+    ("adam", False): "paper",
+}
+_ADAM_ITERATIONS = 200
+"""What a paper's fit without a number took."""
+
 
 def updated(values: Values) -> Values:
     """A stored configuration with the keys of this version; one of this version stays as it is.
@@ -12,6 +20,7 @@ def updated(values: Values) -> Values:
     Keys that only training reads keep what they meant where there is a word for it today.
     """
     values = copy.deepcopy(values)
+    _cpab(_section(_section(values, "model"), "cpab"))
     _losses(_section(values, "losses"))
     _training(_section(values, "training"))
     return values
@@ -20,6 +29,20 @@ def updated(values: Values) -> Values:
 def _section(values: Values, name: str) -> Values:
     found = values.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _cpab(cpab: Values) -> None:
+    """There was no `fit`, but ``solver`` and ``implicit_gradient``."""
+    if not cpab.keys() & {"solver", "implicit_gradient"} or "fit" in cpab:
+        return
+    old = (cpab.get("solver", "gauss-newton"), cpab.get("implicit_gradient", True))
+    if old not in _FITS:
+        return  # an unknown key, which is told where the configuration is read
+    cpab["fit"] = _FITS[old]
+    cpab.pop("solver", None)
+    cpab.pop("implicit_gradient", None)
+    if cpab["fit"] == "paper":
+        cpab["paper_iterations"] = cpab.pop("iterations", None) or _ADAM_ITERATIONS
 
 
 def _losses(losses: Values) -> None:

@@ -41,6 +41,7 @@ def fit(
     noise: float | None = None,
     iterations: int | None = None,
     differentiable: bool = False,
+    together: int | None = None,
 ) -> FitResult:
     """Find theta with transform(source) close to target.
 
@@ -48,8 +49,9 @@ def fit(
         space: admissible fields.
         source: float32 or float64.
         target: where the source points should go; same shape, dtype and device.
-        solver: ``gauss-newton``: Levenberg-Marquardt with a smoothness prior; ``adam``: the paper's
-            gradient descent from theta = 0, with its early stop for a prior.
+        solver: ``gauss-newton``: Levenberg-Marquardt with a smoothness prior, each set on its own;
+            ``adam``: the paper's gradient descent on the norm of all residuals, from theta = 0,
+            with its early stop for a prior.
         weights: how much each pair counts, at least 0; 1 each by default. A pair of weight 0 is
             left out, whatever it holds: sets of different sizes are padded so.
         huber: length of a residual, in sides of the square, from which on a pair counts linearly
@@ -61,6 +63,9 @@ def fit(
         iterations: upper bound; None takes the solver's default.
         differentiable: give theta the gradient with respect to source and target that follows from
             the implicit function theorem at the Gauss-Newton solution; otherwise it is detached.
+        together: how many sets in a row share one norm, for instance the groups of a frame: these
+            influence each other a little, and no others. None: all sets of the call, as in the
+            paper's code; 1: each on its own. Only ``adam``.
 
     Raises:
         ValueError: shapes, dtypes or values that do not fit.
@@ -77,11 +82,12 @@ def fit(
         raise ConfigError(f"solver: expected gauss-newton or adam, got {solver!r}")
     if solver == "adam" and differentiable:
         raise ConfigError(
-            "solver adam has no gradient: switch implicit_gradient off or use gauss-newton"
+            "solver adam has no gradient: leave out differentiable or use gauss-newton"
         )
     if solver == "adam" and not (huber is None and noise is None):
         raise ConfigError("solver adam takes neither huber nor noise: use gauss-newton")
-    problem, counted = _problem(space, source, target, weights, huber, start, noise)
+    _check_together(together, solver, len(source))
+    problem, counted = _problem(space, source, target, weights, huber, start, noise, together)
     with torch.no_grad():
         solve = gauss_newton.solve if solver == "gauss-newton" else adam.solve
         solution = solve(problem, iterations)
@@ -107,6 +113,7 @@ def _problem(
     huber: float | None,
     start: Tensor | None,
     noise: float | None,
+    together: int | None,
 ) -> tuple[Problem, Tensor]:
     """The problem in float64, and which pairs count (B, P)."""
     shape = source.shape[:2]
@@ -133,7 +140,17 @@ def _problem(
         else start.detach().to(device).double(),
         huber,
         noise,
+        together,
     ), counted
+
+
+def _check_together(together: int | None, solver: Solver, sets: int) -> None:
+    if together is None:
+        return
+    if solver != "adam":
+        raise ConfigError(f"solver {solver} fits each set on its own: leave out together")
+    if together < 1 or sets % together:
+        raise ValueError(f"together: expected a divisor of the {sets} sets, got {together}")
 
 
 def _check(source: Tensor, target: Tensor) -> None:

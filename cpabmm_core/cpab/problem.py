@@ -24,6 +24,8 @@ class Problem:
     """Length of a residual from which on it counts linearly; None: all count by their squares."""
     noise: float | None
     """Weight of the smoothness prior; None: the solver's own."""
+    together: int | None
+    """How many sets in a row share adam's norm; None: all."""
 
 
 @dataclass(frozen=True)

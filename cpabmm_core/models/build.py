@@ -157,18 +157,15 @@ def _candidate_motion(model: ModelConfig) -> CandidateMotion:
     if model.motion == "tps":
         return TpsMotion(model.keypoints.groups)
     cpab = model.cpab
-    if cpab.solver == "adam" and cpab.implicit_gradient:
-        raise ConfigError(
-            "model.cpab.implicit_gradient: the adam solver has no gradient; "
-            "set it to false or take solver gauss-newton"
-        )
+    is_paper, steps = cpab.fit == "paper", cpab.paper_iterations
     return CpabMotion(
         model.keypoints.groups,
         _space(cpab, cpab.cells),
         None if cpab.global_cells is None else _space(cpab, cpab.global_cells),
-        solver=cpab.solver,
-        iterations=cpab.iterations,
-        implicit_gradient=cpab.implicit_gradient,
+        solver="adam" if is_paper else "gauss-newton",
+        iterations=steps if is_paper else cpab.iterations,
+        global_iterations=int(1.5 * steps) if is_paper else cpab.iterations,
+        implicit_gradient=cpab.fit == "solve",
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cpabmm_core.cpab import VelocitySpace, fit, transform
 from cpabmm_core.geometry import local_affine
@@ -103,8 +103,14 @@ class TpsMotion:
         return fit_tps(driving, source).flow(*size).view(batch, self.count, *size, 2)
 
 
-class CpabMotion:
-    """One CPAB transformation a group of keypoints, and one of all keypoints (Eq. 6)."""
+class CpabMotion(nn.Module):
+    """One CPAB transformation a group of keypoints, and one of all keypoints (Eq. 6).
+
+    It has no parameters. It is a module to know training from use, which counts for ``adam``, whose
+    loss is the norm of the residuals of a whole batch. The paper's code trains on batches and draws
+    and reconstructs frame by frame; here the frames of a batch share a norm in training only, so
+    that a picture does not depend on the frames that happen to be drawn with it.
+    """
 
     kind: Literal["cpab"] = "cpab"
     undirected = False
@@ -117,6 +123,7 @@ class CpabMotion:
         *,
         solver: Literal["gauss-newton", "adam"] = "gauss-newton",
         iterations: int | None = None,
+        global_iterations: int | None = None,
         implicit_gradient: bool = True,
     ) -> None:
         """Choose the spaces and the fit.
@@ -127,19 +134,22 @@ class CpabMotion:
             global_space: those of the transformation of all keypoints, which comes last; None
                 leaves it out.
             solver: as in `cpab.fit`.
-            iterations: upper bound of its iterations; None takes its default.
+            iterations: upper bound of its iterations for the groups; None takes its default.
+            global_iterations: the same for the transformation of all keypoints.
             implicit_gradient: let gradients reach the keypoints through the solution of the fit;
                 only Gauss-Newton can.
         """
+        super().__init__()
         self.groups = groups
         self.local_space = local_space
         self.global_space = global_space
         self.solver = solver
         self.iterations = iterations
+        self.global_iterations = global_iterations
         self.implicit_gradient = implicit_gradient
         self.count = groups + (global_space is not None)
 
-    def __call__(
+    def forward(
         self,
         kp_source: Tensor,  # (B, N, 2) in [-1, 1], group by group
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
@@ -152,27 +162,38 @@ class CpabMotion:
         source, driving = (to_unit_square(points.float()) for points in (kp_source, kp_driving))
         grid = to_unit_square(identity_grid(*size, device=source.device)).view(1, -1, 2)
         with autocast_off(source.device):
-            flows = [self._flows(self.local_space, self.groups, source, driving, grid)]
+            local = self._fit(self.local_space, self.groups, self.iterations, source, driving)
+            flows = [self._flows(self.local_space, local, grid)]
             if self.global_space is not None:
-                flows.append(self._flows(self.global_space, 1, source, driving, grid))
+                overall = self._fit(self.global_space, 1, self.global_iterations, source, driving)
+                flows.append(self._flows(self.global_space, overall, grid))
         return from_unit_square(torch.cat(flows, dim=1)).view(-1, self.count, *size, 2)
 
-    def _flows(
+    def _fit(
         self,
         space: VelocitySpace,
         groups: int,
+        iterations: int | None,
         source: Tensor,  # (B, N, 2) in the unit square
         driving: Tensor,  # (B, N, 2)
-        grid: Tensor,  # (1, h * w, 2)
-    ) -> Tensor:  # (B, groups, h * w, 2)
+    ) -> Tensor:  # (B, groups, dim)
         batch, points, _ = source.shape
         theta = fit(
             space,
             driving.reshape(batch * groups, points // groups, 2),
             source.reshape(batch * groups, points // groups, 2),
             solver=self.solver,
-            iterations=self.iterations,
+            iterations=iterations,
             differentiable=self.implicit_gradient,
+            together=groups if self.solver == "adam" and not self.training else None,
         ).theta
-        moved = transform(space, theta, grid.expand(batch * groups, -1, -1))
-        return moved.view(batch, groups, -1, 2)
+        return theta.view(batch, groups, -1)
+
+    @staticmethod
+    def _flows(
+        space: VelocitySpace,
+        theta: Tensor,  # (B, groups, dim)
+        grid: Tensor,  # (1, h * w, 2)
+    ) -> Tensor:  # (B, groups, h * w, 2)
+        moved = transform(space, theta.flatten(0, 1), grid.expand(theta[..., 0].numel(), -1, -1))
+        return moved.view(*theta.shape[:2], -1, 2)

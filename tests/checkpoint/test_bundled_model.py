@@ -3,6 +3,8 @@ import os
 import numpy as np
 
 from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
+from cpabmm_core.checkpoint.format import read_header
+from cpabmm_core.config import load_config
 from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.inference.reconstructor import reconstruct
 
@@ -11,6 +13,13 @@ UNSEEN_SEED = 4711
 
 def test_it_is_small_enough_to_ship() -> None:
     assert os.path.getsize(find_checkpoint("puppets")) < 30e6
+
+
+def test_its_fit_is_read_as_it_was_trained() -> None:
+    """It was written when the configuration said solver and implicit_gradient."""
+    cpab = read_header(find_checkpoint("puppets")).config.model.cpab
+    assert cpab == load_config("puppets-96").model.cpab
+    assert (cpab.fit, cpab.iterations) == ("solve", 4)
 
 
 def test_it_moves_puppets_that_it_never_saw() -> None:

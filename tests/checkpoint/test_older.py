@@ -1,5 +1,8 @@
+import pytest
+
 from cpabmm_core.checkpoint.older import updated
 from cpabmm_core.config import Config, config_from_dict
+from cpabmm_core.errors import ConfigError
 
 
 def test_keys_of_older_versions_become_todays() -> None:
@@ -18,3 +21,40 @@ def test_keys_of_older_versions_become_todays() -> None:
 def test_todays_configuration_stays_as_it_is() -> None:
     today = Config().model_dump(mode="json")
     assert updated(today) == today
+
+
+@pytest.mark.parametrize(
+    ("older", "today"),
+    [
+        (
+            {"solver": "gauss-newton", "iterations": 4, "implicit_gradient": True},
+            {"fit": "solve", "iterations": 4},
+        ),
+        ({"implicit_gradient": False}, {"fit": "detached"}),
+        (
+            {"solver": "adam", "iterations": 150, "implicit_gradient": False},
+            {"fit": "paper", "paper_iterations": 150},
+        ),
+        (
+            {"solver": "adam", "iterations": None, "implicit_gradient": False},
+            {"fit": "paper", "paper_iterations": 200},
+        ),
+    ],
+)
+def test_the_fit_of_older_files_is_read(older: dict[str, object], today: dict[str, object]) -> None:
+    stored = updated({"model": {"cpab": older}})
+    assert config_from_dict(stored, "it") == config_from_dict({"model": {"cpab": today}}, "it")
+
+
+@pytest.mark.parametrize(
+    ("cpab", "key"),
+    [
+        ({"fit": "solve", "solver": "adam"}, "solver"),
+        ({"solver": "newton"}, "solver"),
+        ({"solver": "adam"}, "solver"),  # which never had the gradient that was the default
+        ({"implicit_gradient": "maybe"}, "implicit_gradient"),
+    ],
+)
+def test_what_older_files_could_not_say_is_refused(cpab: dict[str, object], key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"it: unknown key model\.cpab\.{key}"):
+        config_from_dict(updated({"model": {"cpab": cpab}}), "it")

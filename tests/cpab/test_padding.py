@@ -39,10 +39,13 @@ def test_each_set_gets_the_theta_that_it_gets_alone(
     source, target = (padded([one[i] for one in sets], filler) for i in range(2))
     weights = padded([one[2] if weighted else torch.ones_like(one[2]) for one in sets], 0.0)
     used = weights if weighted else weights.bool()
-    together = fit(SPACE, source, target, solver, weights=used)  # type: ignore[arg-type]
+    # In its last steps adam makes much of rounding.
+    options = {"together": 1, "iterations": 60} if solver == "adam" else {}
+    together = fit(SPACE, source, target, solver, weights=used, **options)  # type: ignore[arg-type]
     for b, (one, other, weight) in enumerate(sets):
         given = weight[None] if weighted else None
-        alone = fit(SPACE, one[None], other[None], solver, weights=given)  # type: ignore[arg-type]
+        pair = (one[None], other[None])
+        alone = fit(SPACE, *pair, solver, weights=given, **options)  # type: ignore[arg-type]
         torch.testing.assert_close(together.theta[b], alone.theta[0], atol=1e-6, rtol=0)
         residual = together.residual[b]
         torch.testing.assert_close(residual[: len(one)], alone.residual[0], atol=1e-6, rtol=0)

@@ -235,14 +235,10 @@ def test_a_device_that_is_not_there(model: AnimationModel) -> None:
     "changes",
     [
         {"model.motion": "tps"},
-        {
-            "model.cpab.solver": "adam",
-            "model.cpab.implicit_gradient": False,
-            "model.cpab.iterations": 5,
-        },
+        {"model.cpab.fit": "paper", "model.cpab.paper_iterations": 5},
         {"model.background": None},
     ],
-    ids=["tps", "adam", "no background"],
+    ids=["tps", "the paper's fit", "no background"],
 )
 def test_every_kind_of_model_animates(changes: dict[str, object]) -> None:
     model = tiny_model(tiny_config(**changes))

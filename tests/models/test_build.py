@@ -3,7 +3,9 @@ import torch
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 
 from cpabmm_core.config import config_from_dict
+from cpabmm_core.cpab import fit, transform
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.build import build_model
 from cpabmm_core.models.motion import CpabMotion
 
@@ -53,7 +55,6 @@ def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
             "model.inpainting.down_blocks: 5 asks for more occlusion maps",
         ),
         ({"model.dense_motion.scale_factor": 0.3}, "model.dense_motion.scale_factor: 0.3 is not"),
-        ({"model.cpab.solver": "adam"}, "model.cpab.implicit_gradient: the adam solver"),
         ({"model.keypoints.backbone": "nope"}, "backbone nope: not a model of timm"),
         ({"model.background.backbone": "nope"}, "backbone nope: not a model of timm"),
     ],
@@ -106,8 +107,17 @@ def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
     assert shapes["decoder.9.weight"] == (2 * 6, 256)
 
 
-def test_the_papers_solver_can_be_had() -> None:
-    changes = {"model.cpab.solver": "adam", "model.cpab.implicit_gradient": False}
-    model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 2}))
-    poses = torch.rand(1, 6, 2) - 0.5
-    assert model.candidate_motion(poses, poses, (8, 8)).shape == (1, 3, 8, 8, 2)
+def test_the_papers_fit_can_be_had() -> None:
+    changes = {"model.cpab.fit": "paper", "model.cpab.paper_iterations": 5}
+    model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 1}))
+    motion = model.candidate_motion
+    assert isinstance(motion, CpabMotion)
+    source, driving = torch.rand(2, 1, 6, 2, generator=torch.Generator().manual_seed(0)).unbind()
+    flows = motion(2 * source - 1, 2 * driving - 1, (8, 8))
+    grid = (identity_grid(8, 8).view(1, 64, 2) + 1) / 2
+    for candidates, sets, iterations in ((slice(0, 2), 2, 5), (slice(2, 3), 1, 7)):
+        start, end = (points.view(sets, -1, 2) for points in (driving, source))
+        theta = fit(motion.local_space, start, end, "adam", iterations=iterations).theta
+        moved = transform(motion.local_space, theta, grid.expand(sets, -1, -1))
+        expected = (2 * moved - 1).view(1, sets, 8, 8, 2)
+        torch.testing.assert_close(flows[:, candidates], expected, atol=1e-5, rtol=0)

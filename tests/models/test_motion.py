@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpabmm_core.cpab import Tessellation, VelocitySpace
+from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.motion import CandidateMotion, CpabMotion, TpsMotion
 
@@ -84,6 +84,45 @@ def test_detached_fit_leaves_the_keypoints_without_gradient() -> None:
     source, driving = keypoints()
     flows = cpab(implicit_gradient=False)(source.requires_grad_(), driving, (SIDE, SIDE))
     assert not flows.requires_grad
+
+
+def papers(*, training: bool) -> CpabMotion:
+    local, overall = (VelocitySpace(Tessellation(n, n)) for n in (3, 4))
+    motion = CpabMotion(
+        GROUPS,
+        local,
+        overall,
+        solver="adam",
+        iterations=8,
+        global_iterations=8,
+        implicit_gradient=False,
+    )
+    return motion.train(training)
+
+
+def test_the_papers_fit_in_use_does_not_depend_on_the_frames_around() -> None:
+    source, driving = keypoints()
+    motion = papers(training=False)
+    together = motion(source, driving, (SIDE, SIDE))
+    for b in range(2):
+        alone = motion(source[b : b + 1], driving[b : b + 1], (SIDE, SIDE))
+        torch.testing.assert_close(together[b : b + 1], alone, atol=1e-5, rtol=0)
+
+
+def test_the_papers_fit_in_training_has_one_norm_for_the_batch() -> None:
+    """As its code has; a plain fit of the sets of both frames says what the flows must be."""
+    source, driving = keypoints()
+    flows = papers(training=True)(source.requires_grad_(), driving, (SIDE, SIDE))
+    assert not flows.requires_grad
+    space = VelocitySpace(Tessellation(3, 3))
+    start, end = ((p.detach().view(-1, PER_GROUP, 2) + 1) / 2 for p in (driving, source))
+    theta = fit(space, start, end, "adam", iterations=8).theta
+    grid = (identity_grid(SIDE, SIDE).view(1, -1, 2) + 1) / 2
+    moved = 2 * transform(space, theta, grid.expand(2 * GROUPS, -1, -1)) - 1
+    expected = moved.view(2, GROUPS, SIDE, SIDE, 2)
+    torch.testing.assert_close(flows[:, :GROUPS], expected, atol=1e-5, rtol=0)
+    in_use = papers(training=False)(source, driving, (SIDE, SIDE))
+    assert (flows - in_use).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("motion", [TpsMotion(GROUPS), cpab()])

@@ -45,7 +45,7 @@ class Row(NamedTuple):
     motion: str = "cpab"
     global_cells: int | None = 6
     judged_by: frozenset[str] = frozenset({"semantic", "structure"})
-    solver: str = "gauss-newton"
+    fit: str = "solve"
     warp_teaches: bool = True
     candidates: int = 4  # of two groups: background, two local ones, a global one
 
@@ -58,8 +58,11 @@ ROWS = {
     "-semantic": Row(judged_by=frozenset({"semantic"})),
     "-structure": Row(judged_by=frozenset({"structure"})),
     "": Row(),
-    "-detached": Row(warp_teaches=False),
-    "-adam": Row(solver="adam", warp_teaches=False),
+    "-detached": Row(fit="detached", warp_teaches=False),
+}
+ROWS |= {
+    f"{name}-paper": ROWS[name]._replace(fit="paper", warp_teaches=False)
+    for name in ("-cpab", "-cpab-global", "-semantic", "-structure", "")
 }
 SETS = ("taichi-256", "ted-384", "vox-256", "mgif-256")
 OTHERS = [
@@ -115,7 +118,7 @@ def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def small(name: str, *more: str) -> Config:
     background = [] if name.startswith("mgif") else [BACKGROUND]
-    fewer = ["model.cpab.iterations=3"] if name.endswith("-adam") else []
+    fewer = ["model.cpab.paper_iterations=3"] if name.endswith("-paper") else []
     return load_config(name, [*SMALL, *background, *fewer, *more])
 
 
@@ -143,7 +146,7 @@ def test_rows_differ_in_what_they_are_named_for_only(data_set: str, row: str) ->
     assert config.model.motion == expected.motion
     if expected.motion == "cpab":
         assert (cpab.cells, cpab.global_cells) == (4, expected.global_cells)
-        assert (cpab.solver, cpab.implicit_gradient) == (expected.solver, expected.warp_teaches)
+        assert cpab.fit == expected.fit
     assert config.losses.semantic == (1.0 if "semantic" in expected.judged_by else 0)
     assert config.losses.structure == (0.1 if "structure" in expected.judged_by else 0)
     full = load_config(data_set)

@@ -63,6 +63,7 @@ def _model(tensors: Tensors) -> dict[str, Any]:
     has_background = any(name.startswith("bg_predictor.") for name in tensors)
     return {
         "motion": "cpab" if _has_global_candidate(tensors) else "tps",
+        "cpab": {"fit": "paper"} if _has_global_candidate(tensors) else {},
         "keypoints": {"groups": groups, "points_per_group": _POINTS_PER_GROUP},
         "background": {} if has_background else None,
         "dense_motion": {
