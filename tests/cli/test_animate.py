@@ -73,7 +73,8 @@ def test_mode_avd_needs_a_model_with_the_network(
 
 
 def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:
-    document = document_of(*animate(folder, checkpoint, "--device", "cpu"))
+    options = ("--device", "cpu", "--precision", "fp32")
+    document = document_of(*animate(folder, checkpoint, *options))
     assert document.pop("seconds") > 0
     assert document == {
         "output": str(folder / "o.mp4"),
@@ -81,6 +82,7 @@ def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:
         "size": [32, 32],
         "checkpoint": str(checkpoint),
         "mode": "relative",
+        "precision": "fp32",
     }
 
 

@@ -139,7 +139,7 @@ def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config:
 
 
 def test_a_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
-    arguments = ("--data", tmp_path / "none", "--out", tmp_path / "run")
+    arguments = ("--data", tmp_path / "none", "--out", tmp_path / "run", *SMALL)
     assert_fails(3, "--quiet", "train", "--config", config, *arguments, words="none")
 
 
@@ -176,7 +176,7 @@ def test_the_required_options_are_required(config: Path) -> None:
                 "vgg19-dcbb9e9d.pth",
                 "575 MB",
                 "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-                "losses.vgg_weights",
+                "losses.perceptual.weights",
                 "losses.reconstruction_kind=pixel",
             ),
         ),
@@ -311,6 +311,7 @@ def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path
         "losses.reconstruction_kind=pixel",
         "training.batch_size=8",
         "training.accumulation=1",
+        "training.mixed_precision=no",
     )
     changes = [word for change in narrow for word in ("--set", change)]
     options = ("--data", tmp_path / "data", "--out", tmp_path / "run", "--device", "cpu")

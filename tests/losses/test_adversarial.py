@@ -112,7 +112,7 @@ def test_discriminator_learns_and_teaches_nobody() -> None:
 
 def objective_of(settings: Config, network: Discriminator) -> Objective:
     judge = DiscriminatorAsJudge(network)
-    losses = Losses(settings.losses, "pixel", PixelLoss(), judge=judge)
+    losses = Losses(settings.losses, PixelLoss(), judge=judge)
     return Objective(tiny_model(settings).train(), losses)
 
 

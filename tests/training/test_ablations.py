@@ -35,6 +35,7 @@ SMALL = [
     "model.inpainting={block_expansion: 4, max_features: 16, down_blocks: 2}",
     "training.batch_size=2",
     "training.accumulation=1",
+    "training.mixed_precision=no",
 ]
 BACKGROUND = "model.background.backbone=test_efficientnet"
 

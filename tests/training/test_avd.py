@@ -335,7 +335,7 @@ def test_positions_and_frames_count_alike(numbers: int) -> None:
 
     network = Off(10, 2, 2)
     still = torch.optim.SGD(network.parameters(), lr=0.0)
-    tracks = KeypointTracks([torch.rand(1, 3, 10, numbers)])
+    tracks = KeypointTracks([torch.rand(1, 3, 10, numbers)], AugmentConfig())
     settings = AvdTrainingConfig(batch_size=4, random_scale=0.0)
     (found,) = optimise(network, still, tracks, settings, 0, [0])
     parts = {"positions": 0.3, "frames": 0.03} if numbers == 6 else {}
