@@ -43,8 +43,8 @@ def frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
         if "CLIPS" in os.environ:
             paths = list_clips(Path(os.environ["CLIPS"]))
             clip = open_clip(paths[index % len(paths)])
-            first = index // len(paths) * 40
-            pairs.append(clip.read([first, first + 20]))
+            start = index // len(paths) * 40
+            pairs.append(clip.read([start, start + 20]))
         else:
             video = render_puppet(0, index, split="train", frames=21, size=SIDE)
             pairs.append([video.frames[0], video.frames[20]])
