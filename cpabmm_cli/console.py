@@ -18,6 +18,8 @@ from rich.progress import (
 from rich.text import Text
 
 JSON_SCHEMA = 1
+_SPEED_OVER_SECONDS = 600.0
+"""How far back the time left is judged from: an item may take longer than rich's half minute."""
 
 
 class Counter(Protocol):
@@ -92,6 +94,7 @@ class Terminal:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._stderr,
+            speed_estimate_period=_SPEED_OVER_SECONDS,
             transient=True,
             disable=self.quiet or not self.is_interactive,
         )

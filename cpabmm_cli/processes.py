@@ -23,6 +23,15 @@ _STARTER, _FAILURES = "CPABMM_STARTER", "CPABMM_FAILURES"
 """Variables for the processes: who started them, and the folder for their last words."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may run on, which can be fewer than the machine has."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def is_worker() -> bool:
     """Whether this process was started as one of several."""
     return "RANK" in os.environ
@@ -101,7 +110,7 @@ def _noting_signals(asked: list[int]) -> Iterator[None]:
 
 
 def _start(command: Sequence[str], rank: int, count: int, variables: dict[str, str]) -> Process:
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
+    threads = {"OMP_NUM_THREADS": str(max(1, usable_cores() // count))}
     return subprocess.Popen(
         command,
         env={

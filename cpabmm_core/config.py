@@ -191,7 +191,8 @@ class DinoConfig(_Section):
     weights: Path | None = None
     """File with its weights; null looks in the hub's cache, else downloads them."""
     form: Literal["frobenius", "mean_square"] = "frobenius"
-    """``frobenius``: norm of the difference, as the paper says; ``mean_square``: as its code."""
+    """``frobenius``: norm of the difference, as the paper says; ``mean_square``: as its code, which
+    at the paper's weight counts for next to nothing (docs/weights.md has figures)."""
 
 
 class PerceptualConfig(_Section):

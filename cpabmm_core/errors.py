@@ -29,6 +29,10 @@ class DataError(CpabmmError):
     """A data set or a file of numbers is missing, empty or malformed (exit code 3)."""
 
 
+class ShapeError(DataError, ValueError):
+    """An array is not of the shape that is expected (exit code 3); a `ValueError` too."""
+
+
 class ResourceError(CpabmmError):
     """Memory, disk or a device ran out or is missing (exit code 5)."""
 

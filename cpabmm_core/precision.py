@@ -36,10 +36,11 @@ def choose_precision(choice: str, device: torch.device) -> Precision:
     Raises:
         ConfigError: there is no such precision.
     """
-    if choice != "auto" and choice not in DTYPES:
+    for name in DTYPES:
+        if choice == name:
+            return name
+    if choice != "auto":
         raise ConfigError(f"precision {choice}: unknown; take one of auto, {', '.join(DTYPES)}")
-    if choice in DTYPES:
-        return choice
     if device.type == "cuda":
         return _best_on_cuda(device)
     return "bf16" if device.type == "cpu" and cpu_computes_bf16() else "fp32"

@@ -4,15 +4,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import JsonOption
-
-_NAMES = ("l1", "psnr", "ssim")
 
 
 def metrics(
@@ -26,25 +23,29 @@ def metrics(
     *,
     json: JsonOption = False,
 ) -> None:
-    """Measure L1, PSNR and SSIM of each generated video, and their means over the videos."""
-    from cpabmm_core.metrics.video_scores import match_videos, score_video
+    """Measure L1, PSNR and SSIM of each generated video, and their means."""
+    from cpabmm_core.metrics.video_scores import match_videos, score_video, summarise
 
     pairs = match_videos(real, generated)
     scores = []
     with terminal.counter("measuring") as progress:
         for pair in pairs:
-            scores.append(asdict(score_video(*pair, report=terminal.say)))
+            scores.append(score_video(*pair, report=terminal.say))
             progress(len(scores), len(pairs))
-    means = {name: fmean(score[name] for score in scores) for name in _NAMES}
+    means, videos = asdict(summarise(scores)), [asdict(score) for score in scores]
     if json:
-        videos = [_finite(score) for score in scores]
-        terminal.result(as_json({**_finite(means), "videos": videos}))
+        listed = [_finite(video) for video in videos]
+        terminal.result(as_json({**_finite(means), "videos": listed}))
         return
-    for score in [*scores, {"name": f"mean of {len(scores)}", **means}]:
-        terminal.result(
-            f"{score['name']}  l1 {score['l1']:.5f}  psnr {score['psnr']:.3f}  "
-            f"ssim {score['ssim']:.5f}"
-        )
+    for video in videos:
+        terminal.result(f"{video['name']}  {_line(video)}")
+    terminal.result(f"mean of {len(videos)} videos  {_line({**means, 'l1': means['l1_videos']})}")
+    frames = sum(score.frames for score in scores)
+    terminal.result(f"mean of {frames} frames  l1 {means['l1']:.5f}")
+
+
+def _line(score: Mapping[str, Any]) -> str:
+    return f"l1 {score['l1']:.5f}  psnr {score['psnr']:.3f}  ssim {score['ssim']:.5f}"
 
 
 def _finite(score: Mapping[str, object]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import typer
 
 from cpabmm_cli.console import terminal
 from cpabmm_cli.options import ForceOption, OutputFolder
+from cpabmm_cli.processes import usable_cores
 
 
 def puppets(
@@ -20,7 +21,10 @@ def puppets(
         Literal["mp4", "strip"],
         typer.Option("--format", help="strip: the frames side by side in one PNG, lossless."),
     ] = "mp4",
-    workers: Annotated[int, typer.Option(min=1, help="Processes to render with.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes to render with.", show_default="all cores"),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Render a data set of puppets: characters on two and four legs, with their true joints."""
@@ -35,7 +39,7 @@ def puppets(
             size=size,
             seed=seed,
             format=file_format,
-            workers=workers,
+            workers=workers or usable_cores(),
             force=force,
             progress=progress,
         )

@@ -1,7 +1,7 @@
 """``cpabmm reconstruct``: videos drawn again from their first frames, a test of a model."""
 
+from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated, Any
 
 import typer
@@ -45,30 +45,34 @@ def reconstruct(
     clips = {name: open_frames(path) for name, path in clips_by_name(videos).items()}
 
     from cpabmm_core import load_model  # torch only now: bad files fail at once
+    from cpabmm_core.inference.reconstructor import summarise
     from cpabmm_core.inference.video import reconstruct_video
 
     model = load_model(ready(checkpoint), device)
     announce_model(checkpoint, model, precision)
-    scores: list[dict[str, Any]] = []
+    drawn, scores = [], []
     with (
         atomic_folder(output, force=force) as folder,
         terminal.counter("reconstructing") as progress,
     ):
         for name, clip in clips.items():
             path = folder / f"{name}.mp4"
-            drawn = reconstruct_video(model, clip, path, batch_size=batch_size, precision=precision)
+            drawn.append(
+                reconstruct_video(model, clip, path, batch_size=batch_size, precision=precision)
+            )
             scores.append(
                 {
                     "name": name,
-                    "frames": drawn.frames,
-                    "l1": drawn.l1,
-                    "standing_still": drawn.standing_still,
+                    "frames": drawn[-1].frames,
+                    "l1": drawn[-1].l1,
+                    "standing_still": drawn[-1].standing_still,
                 }
             )
             terminal.say(f"{name}  {_line(scores[-1])}")
             progress(len(scores), len(clips))
-    means = {key: fmean(score[key] for score in scores) for key in ("l1", "standing_still")}
-    terminal.say(f"mean of {len(scores)}  {_line(means)}")
+    means = asdict(summarise(drawn))
+    terminal.say(f"mean of {sum(each.frames for each in drawn)} frames  {_line(means)}")
+    terminal.say(f"mean of {len(drawn)} videos  l1 {means['l1_videos']:.5f}")
     if json:
         terminal.result(as_json({**means, "videos": scores, "output": str(output)}))
     else:

@@ -1,6 +1,8 @@
 """Reconstruction: a video drawn again from its first frame, the field's test of a model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -8,6 +10,7 @@ from torch import Tensor
 from cpabmm_core.errors import DataError
 from cpabmm_core.inference.frames import Frame, batches, to_frames
 from cpabmm_core.inference.renderer import RenderedSource, Renderer
+from cpabmm_core.metrics.l1 import mean_over_frames
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import PrecisionChoice
 
@@ -69,6 +72,32 @@ class Reconstruction(Iterator[tuple[Frame, Frame]]):
         if not self.frames:
             raise DataError("reconstruction: no frame was drawn; give a video with a frame or more")
         return total / self.frames
+
+
+@dataclass(frozen=True)
+class SetReconstruction:
+    """Scores of a set of reconstructed videos, in [0, 1]."""
+
+    l1: float
+    """Mean over all frames of all videos, as the field prints it."""
+    l1_videos: float
+    """Mean over the videos of their means."""
+    standing_still: float
+    """Of a model that repeats each first frame: mean over all frames, to compare with `l1`."""
+
+
+def summarise(videos: Sequence[Reconstruction]) -> SetReconstruction:
+    """The scores of a set from its reconstructions, of which there is one at least, all exhausted.
+
+    Raises:
+        DataError: one of them drew no frame.
+    """
+    frames = [video.frames for video in videos]
+    return SetReconstruction(
+        l1=mean_over_frames([video.l1 for video in videos], frames),
+        l1_videos=fmean(video.l1 for video in videos),
+        standing_still=mean_over_frames([video.standing_still for video in videos], frames),
+    )
 
 
 def reconstruct(

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from cpabmm_core.errors import DataError
+from cpabmm_core.errors import DataError, ShapeError
+from cpabmm_core.metrics.numbers import as_numbers
+
+_MISSING = -1
+"""What the field's files of body keypoints have for both coordinates of a missing one."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,8 @@ class KeypointDistance:
 
 
 def average_keypoint_distance(
-    real: NDArray[np.floating],  # (F, J, 2) pixels, NaN = missing
-    generated: NDArray[np.floating],  # (F, J, 2) pixels, NaN = missing
+    real: ArrayLike,  # (F, J, 2) pixels; NaN, or -1 in both coordinates: missing
+    generated: ArrayLike,  # (F, J, 2) pixels, likewise
 ) -> KeypointDistance:
     """Compare detected keypoints, as the field's evaluation scripts do.
 
@@ -28,15 +32,23 @@ def average_keypoint_distance(
     then over the frames that have one. MKR is the share of the real frame's keypoints that are
     missing in the generated one, averaged over the frames that have one.
 
+    Takes arrays, tensors on any device and nested lists; no gradient comes back.
+
     Raises:
-        DataError: the shapes differ or are not (F, J, 2), or the real frames have no keypoint.
+        ShapeError: the shapes differ or are not (F, J, 2).
+        DataError: the real frames have no keypoint.
+
+    Example:
+        >>> average_keypoint_distance([[[8, 8], [2, 5]]], [[[9, 11], [-1, -1]]])
+        KeypointDistance(akd=2.0, mkr=0.5)
     """
-    if real.shape != generated.shape or real.ndim != 3 or real.shape[2] != 2:
-        raise DataError(
-            f"keypoints: expected (F, J, 2) twice, got {real.shape} and {generated.shape}"
+    ours, theirs = as_numbers(real, "keypoints"), as_numbers(generated, "keypoints")
+    if ours.shape != theirs.shape or ours.ndim != 3 or ours.shape[2] != 2:
+        raise ShapeError(
+            f"keypoints: expected (F, J, 2) twice, got {ours.shape} and {theirs.shape}"
         )
-    found = ~np.isnan(real).any(axis=2)
-    found_in_both = found & ~np.isnan(generated).any(axis=2)
+    found = _found(ours)
+    found_in_both = found & _found(theirs)
     if not found.any():
         raise DataError("keypoints: the real frames have none, so there is nothing to compare with")
     rates = [
@@ -44,8 +56,17 @@ def average_keypoint_distance(
     ]
     distances = [
         np.abs(one[both] - other[both]).mean()
-        for one, other, both in zip(real, generated, found_in_both, strict=True)
+        for one, other, both in zip(ours, theirs, found_in_both, strict=True)
         if both.any()
     ]
     akd = float(np.mean(distances)) if distances else float("nan")
     return KeypointDistance(akd=akd, mkr=float(np.mean(rates)))
+
+
+def _found(
+    keypoints: NDArray[np.float64],  # (F, J, 2)
+) -> NDArray[np.bool_]:  # (F, J)
+    missing: NDArray[np.bool_] = np.isnan(keypoints).any(axis=2) | (keypoints == _MISSING).all(
+        axis=2
+    )
+    return ~missing

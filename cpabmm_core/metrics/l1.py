@@ -1,5 +1,7 @@
 """L1: mean absolute difference of frames."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,3 +27,17 @@ def l1(
     """
     check_frames(real, generated)
     return float(np.abs(in_unit_range(real) - in_unit_range(generated)).mean())
+
+
+def mean_over_frames(
+    means: Sequence[float],  # of videos, each over its frames
+    frames: Sequence[int],  # of these videos
+) -> float:
+    """Mean over all frames of all videos, in which a long video counts for more.
+
+    Example:
+        >>> mean_over_frames([0.5, 0.25], [1, 3])
+        0.3125
+    """
+    total = math.fsum(mean * count for mean, count in zip(means, frames, strict=True))
+    return total / sum(frames)

@@ -1,10 +1,11 @@
 """Scores of whole files: generated videos or images against the real ones."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
-from cpabmm_core.metrics.l1 import l1
+from cpabmm_core.metrics.l1 import l1, mean_over_frames
 
 Frame = NDArray[np.uint8]
 _NAMED_IN_ERRORS = 3
@@ -30,6 +31,30 @@ class VideoScores:
     psnr: float
     """In dB; infinite if a frame is identical."""
     ssim: float
+
+
+@dataclass(frozen=True)
+class SetScores:
+    """Scores of a set of videos."""
+
+    l1: float
+    """Mean over all frames of all videos, as the field prints it."""
+    l1_videos: float
+    """Mean over the videos of their means."""
+    psnr: float
+    """In dB, mean over the videos of their means; infinite if a frame is identical."""
+    ssim: float
+    """Mean over the videos of their means."""
+
+
+def summarise(videos: Sequence[VideoScores]) -> SetScores:
+    """The scores of a set from those of its videos, of which there is one at least."""
+    return SetScores(
+        l1=mean_over_frames([video.l1 for video in videos], [video.frames for video in videos]),
+        l1_videos=fmean(video.l1 for video in videos),
+        psnr=fmean(video.psnr for video in videos),
+        ssim=fmean(video.ssim for video in videos),
+    )
 
 
 def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
@@ -135,10 +160,3 @@ def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Fram
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
-
-
-def _require(folder: Path, missing: set[str]) -> None:
-    if missing:
-        shown = ", ".join(sorted(missing)[:_NAMED_IN_ERRORS])
-        more = ", ..." if len(missing) > _NAMED_IN_ERRORS else ""
-        raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")

@@ -31,6 +31,7 @@ from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
 from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
 from cpabmm_core.training.reporting import Silent, TrainingReporter
+from cpabmm_core.training.run_lock import sole_run
 from cpabmm_core.training.schedule import learning_rate_factor
 from cpabmm_core.training.state import (
     MODEL_FILE,
@@ -80,35 +81,36 @@ def train_avd(
     Raises:
         CheckpointError: `checkpoint` cannot be read, or the state is of a run from another one.
         DataError: the data set is missing, empty or damaged.
-        MediaError: `out` holds another run and `resume` was not given.
+        MediaError: `out` holds another run and `resume` was not given, or a run is writing there.
         TrainingError: the loss is not finite.
         TrainingStopped: `stop` asked for it.
     """
     run, reporter = RunFolder(out), reporter or Silent()
-    start, notes = run.resume_from(resume)
-    for note in notes:
-        reporter.message(note)
-    resolve_device(device)
-    accelerator = Accelerator(cpu=device == "cpu")
-    base = open_checkpoint(find_checkpoint(checkpoint))
-    side = sides_of(data, config.data.test_share, config.training.seed, reporter.message).train
-    clips = open_clips(side.folder, config.data.on_error, reporter.message, paths=side.paths)
-    trainer = _Trainer(config, base, run, accelerator, reporter)
-    done = trainer.begin(start, str(checkpoint))
-    reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
-    paths, found = [], []
-    renderer = Renderer(trainer.model)
-    for clip, track in detect_tracks(renderer, clips, config.data, reporter.message):
-        paths.append(clip.path)
-        found.append(track)
-        signal = stop()
-        if signal:
-            raise TrainingStopped(
-                "stopped while it detected keypoints; give the same command again", signal
-            )
-    draw_from = clips_to_draw_from(paths, by_identity=config.data.identity_sampling)
-    tracks = KeypointTracks(found, config.data.augment, draw_from)
-    return trainer.run(tracks, done, steps, stop)
+    with sole_run(out, device, reporter):
+        start, notes = run.resume_from(resume)
+        for note in notes:
+            reporter.message(note)
+        resolve_device(device)
+        accelerator = Accelerator(cpu=device == "cpu")
+        base = open_checkpoint(find_checkpoint(checkpoint))
+        side = sides_of(data, config.data.test_share, config.training.seed, reporter.message).train
+        clips = open_clips(side.folder, config.data.on_error, reporter.message, paths=side.paths)
+        trainer = _Trainer(config, base, run, accelerator, reporter)
+        done = trainer.begin(start, str(checkpoint))
+        reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
+        paths, found = [], []
+        renderer = Renderer(trainer.model)
+        for clip, track in detect_tracks(renderer, clips, config.data, reporter.message):
+            paths.append(clip.path)
+            found.append(track)
+            signal = stop()
+            if signal:
+                raise TrainingStopped(
+                    "stopped while it detected keypoints; give the same command again", signal
+                )
+        draw_from = clips_to_draw_from(paths, by_identity=config.data.identity_sampling)
+        tracks = KeypointTracks(found, config.data.augment, draw_from)
+        return trainer.run(tracks, done, steps, stop)
 
 
 def optimise(

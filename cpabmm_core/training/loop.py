@@ -22,6 +22,7 @@ from cpabmm_core.training.clipping import clip_gradients
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.panels import panel
 from cpabmm_core.training.reporting import Silent, TrainingReporter
+from cpabmm_core.training.run_lock import sole_run
 from cpabmm_core.training.schedule import candidate_dropout, learning_rate_factor
 from cpabmm_core.training.session import Session, open_session
 from cpabmm_core.training.state import (
@@ -81,24 +82,25 @@ def train(
         DataError: the data set is missing, empty or damaged.
         ConfigError: a setting that cannot be met.
         CheckpointError: no state to resume from, or weights that cannot be read.
-        MediaError: `out` holds another run and `resume` was not given.
+        MediaError: `out` holds another run and `resume` was not given, or a run is writing there.
         TrainingError: a loss or a gradient is not finite.
         TrainingStopped: `stop` asked for it.
     """
     run, reporter = RunFolder(out), reporter or Silent()
-    start, notes = run.resume_from(resume)
-    for note in notes:
-        reporter.message(note)
-    session = open_session(
-        config,
-        data,
-        out,
-        device=device,
-        init_from=None if start else init_from,
-        allow_download=allow_download,
-        reporter=reporter,
-    )
-    return Trainer(session, run, stop, reporter).run(start, steps)
+    with sole_run(out, device, reporter):
+        start, notes = run.resume_from(resume)
+        for note in notes:
+            reporter.message(note)
+        session = open_session(
+            config,
+            data,
+            out,
+            device=device,
+            init_from=None if start else init_from,
+            allow_download=allow_download,
+            reporter=reporter,
+        )
+        return Trainer(session, run, stop, reporter).run(start, steps)
 
 
 class Trainer:

@@ -122,6 +122,18 @@ def command_with_long_steps(log: Path, *arguments: object) -> None:
     command(*arguments)
 
 
+def hold_folder_with_child(folder: Path, note: Path) -> None:
+    """Hold a run's folder, with a forked child as data workers are, whose number the note gets."""
+    from cpabmm_core.training.reporting import Silent
+    from cpabmm_core.training.run_lock import sole_run
+
+    with sole_run(folder, "cpu", Silent()):
+        child = os.fork()
+        if child:
+            note.write_text(f"{child}\n")
+        time.sleep(PATIENCE)
+
+
 def die_at(call: str, number: int) -> None:
     """Have this process killed when it calls a function of `os` for the n-th time."""
     original, calls = getattr(os, call), 0

@@ -1,5 +1,7 @@
 import io
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,14 @@ from cpabmm_cli.console import Terminal, as_json
 from cpabmm_cli.training_progress import TrainingProgress
 
 
-def terminal(*, interactive: bool) -> tuple[Terminal, io.StringIO]:
+def terminal(
+    *, interactive: bool, clock: Callable[[], float] | None = None
+) -> tuple[Terminal, io.StringIO]:
     """A terminal whose stderr is a string."""
     made, stream = Terminal(), io.StringIO()
-    made._stderr = Console(file=stream, force_terminal=interactive, highlight=False, width=80)
+    made._stderr = Console(
+        file=stream, force_terminal=interactive, highlight=False, width=80, get_time=clock
+    )
     return made, stream
 
 
@@ -41,6 +47,18 @@ def test_a_bar_shows_the_count() -> None:
     with made.counter("drawing") as progress:
         progress(3, 7)
     assert "3/7" in stream.getvalue()
+
+
+@pytest.mark.parametrize("seconds", [2, 45, 200])
+def test_a_bar_tells_the_time_left_however_slow_it_is(seconds: int) -> None:
+    """From the second on: of 9, 7 are left."""
+    now = 0.0
+    made, stream = terminal(interactive=True, clock=lambda: now)
+    with made.counter("rendering") as progress:
+        for done in (1, 2):
+            now += seconds
+            progress(done, 9)
+    assert str(timedelta(seconds=7 * seconds)) in stream.getvalue()
 
 
 def test_training_off_a_terminal_is_a_line_at_the_end_at_least() -> None:

@@ -37,7 +37,26 @@ def test_without_json_each_video_has_a_line(folders: tuple[Path, Path]) -> None:
     lines = output_of("metrics", *folders).splitlines()
     assert lines[0].startswith("a  l1 0.20000  psnr 13.979  ssim ")
     assert lines[1] == "b  l1 0.00000  psnr inf  ssim 1.00000"
-    assert lines[2].startswith("mean of 2  l1 0.10000  psnr inf  ssim ")
+    assert lines[2].startswith("mean of 2 videos  l1 0.10000  psnr inf  ssim ")
+    assert lines[3] == "mean of 2 frames  l1 0.10000"
+
+
+def test_l1_is_the_mean_over_all_frames_and_l1_videos_that_over_videos(tmp_path: Path) -> None:
+    """One frame that differs by 51 of 255, and three that do not differ."""
+    real, generated = tmp_path / "real", tmp_path / "generated"
+    for folder, grey in ((real, 100), (generated, 151)):
+        for name, count, level in (("a", 1, grey), ("b", 3, 30)):
+            (folder / name).mkdir(parents=True)
+            for number in range(count):
+                image = np.full((16, 16, 3), level, dtype=np.uint8)
+                write_image(folder / name / f"{number}.png", image)
+    document = document_of("metrics", real, generated)
+    assert document["l1"] == pytest.approx(0.2 / 4)
+    assert document["l1_videos"] == pytest.approx(0.2 / 2)
+    assert set(document) == {"l1", "l1_videos", "psnr", "ssim", "videos"}
+    lines = output_of("metrics", real, generated).splitlines()
+    assert lines[2].startswith("mean of 2 videos  l1 0.10000  ")
+    assert lines[3] == "mean of 4 frames  l1 0.05000"
 
 
 def test_two_videos_are_compared_frame_by_frame(tmp_path: Path) -> None:

@@ -1,11 +1,27 @@
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from _helpers.command_line import assert_fails, output_of, run
+from _helpers.training_runs import PATIENCE, wait_until
 
+from cpabmm_cli.processes import usable_cores
 from cpabmm_core.data import puppets
 from cpabmm_core.media.timed_frames import open_frames
+
+# The tests may themselves run in the background, where Ctrl-C counts for nothing.
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from cpabmm_cli.app import main
+main()
+"""
 
 
 def test_it_writes_a_data_set_and_prints_its_folder(tmp_path: Path) -> None:
@@ -33,6 +49,68 @@ def test_every_option_reaches_the_core(tmp_path: Path, monkeypatch: pytest.Monke
     assert callable(given.pop("progress"))
     assert where == folder
     assert given == {**numbers, "format": "strip", "force": True}
+
+
+def test_by_default_every_core_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(
+        puppets, "write_puppets", lambda _, **options: given.append(options["workers"])
+    )
+    for usable in ({0, 2, 3}, {1}):
+        monkeypatch.delattr(os, "process_cpu_count", raising=False)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, usable=usable: usable, raising=False)
+        output_of("preprocess", "puppets", "-o", tmp_path / "set")
+    assert given == [3, 1]
+
+
+def test_cores_where_the_system_knows_of_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "process_cpu_count", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cores() == 1
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 5, raising=False)
+    assert usable_cores() == 5
+
+
+def test_ctrl_c_leaves_no_file_and_no_process(tmp_path: Path) -> None:
+    """As a terminal sends it: to the command and the processes that render at once."""
+    begun = begin(tmp_path)
+    os.killpg(begun.pid, signal.SIGINT)
+    assert begun.wait(PATIENCE) == 130
+    assert begun.stderr is not None
+    assert begun.stderr.read() == b"error: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+    wait_until(lambda: renderers(begun) == [])
+
+
+def test_killed_command_leaves_no_process(tmp_path: Path) -> None:
+    begun = begin(tmp_path)
+    begun.kill()
+    begun.wait(PATIENCE)
+    wait_until(lambda: renderers(begun) == [])
+
+
+def begin(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start to render many videos in two processes, and wait until there are some."""
+    sizes = ("--videos", "100000", "--frames", "2", "--size", "32", "--workers", "2")
+    command = (sys.executable, "-c", COMMAND, "preprocess", "puppets", "-o", str(folder / "set"))
+    begun = subprocess.Popen([*command, *sizes], stderr=subprocess.PIPE, start_new_session=True)
+    wait_until(lambda: len(list(folder.rglob("*.json"))) > 4)
+    assert len(renderers(begun)) == 2
+    return begun
+
+
+def renderers(begun: "subprocess.Popen[bytes]") -> list[int]:
+    """The processes in the command's session that still run and are neither it nor a helper."""
+    found = []
+    for process in psutil.process_iter(["pid", "status", "cmdline"]):
+        info = process.info
+        if info["status"] == psutil.STATUS_ZOMBIE or "spawn_main" not in str(info["cmdline"]):
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(info["pid"]) == begun.pid:
+                found.append(info["pid"])
+    return found
 
 
 def test_a_folder_that_holds_something_is_kept(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def videos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_scores_are_those_of_the_core_and_their_mean_over_the_videos(
+def test_scores_are_those_of_the_core_and_their_means(
     videos: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
@@ -35,10 +35,12 @@ def test_scores_are_those_of_the_core_and_their_mean_over_the_videos(
         assert entry["l1"] == pytest.approx(expected.l1, abs=1e-5)
         assert entry["standing_still"] == pytest.approx(expected.standing_still, abs=1e-5)
     assert [entry["name"] for entry in document["videos"]] == ["9", "10"]
+    nine, ten = document["videos"]  # of 4 frames and of 2
     for score in ("l1", "standing_still"):
-        assert document[score] == pytest.approx(
-            np.mean([entry[score] for entry in document["videos"]])
-        )
+        assert document[score] == pytest.approx((4 * nine[score] + 2 * ten[score]) / 6)
+    assert document["l1_videos"] == pytest.approx((nine["l1"] + ten["l1"]) / 2)
+    assert document["l1"] != pytest.approx(document["l1_videos"], rel=1e-4)
+    assert set(document) == {"l1", "l1_videos", "standing_still", "videos", "output"}
     assert document["output"] == str(output)
 
 
@@ -67,9 +69,11 @@ def test_a_single_video_is_written_with_its_times(
 
 def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
     result = run("reconstruct", videos, "-o", tmp_path / "out", "-c", checkpoint)
-    lines = result.stderr.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["9", "10", "mean"]
-    assert all("standing still" in line for line in lines[1:])
+    _, nine, ten, frames, both = result.stderr.splitlines()
+    assert [line.split()[0] for line in (nine, ten)] == ["9", "10"]
+    assert frames.startswith("mean of 6 frames  l1 ")
+    assert all("standing still" in line and "ratio" in line for line in (nine, ten, frames))
+    assert both.startswith("mean of 2 videos  l1 ")
 
 
 def test_a_folder_with_a_broken_video_fails_before_the_model_and_leaves_nothing(

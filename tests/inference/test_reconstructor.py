@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cpabmm_core.errors import ConfigError, DataError
 from cpabmm_core.inference.frames import Frame
-from cpabmm_core.inference.reconstructor import reconstruct
+from cpabmm_core.inference.reconstructor import reconstruct, summarise
 from cpabmm_core.metrics.l1 import l1
 from cpabmm_core.models.animation_model import AnimationModel
 
@@ -115,6 +115,26 @@ def test_no_frame_has_no_score(model: AnimationModel) -> None:
     assert list(result) == []
     with pytest.raises(DataError, match="no frame was drawn"):
         _ = result.l1
+
+
+def test_scores_of_a_set_are_over_all_frames(model: AnimationModel) -> None:
+    """Not over the videos, of which the long one here counts four times as much."""
+    videos = (VIDEO[:1], VIDEO[1:])
+    drawn = [reconstruct(model, video, batch_size=2) for video in videos]
+    frames = [frame for each in drawn for frame in each]
+    scores = summarise(drawn)
+    of_frames = [l1(real[None], generated[None]) for real, generated in frames]
+    assert scores.l1 == pytest.approx(np.mean(of_frames), abs=0.1 / 255)
+    of_videos = (of_frames[0] + np.mean(of_frames[1:])) / 2
+    assert scores.l1_videos == pytest.approx(of_videos, abs=0.1 / 255)
+    first = [CROPPED[0], *[CROPPED[1]] * 4]
+    still = [l1(a[None], b[None]) for a, b in zip(first, CROPPED, strict=True)]
+    assert scores.standing_still == pytest.approx(np.mean(still), rel=1e-5)
+
+
+def test_a_set_with_a_video_that_is_not_drawn_yet(model: AnimationModel) -> None:
+    with pytest.raises(DataError, match="no frame was drawn"):
+        summarise([reconstruct(model, VIDEO)])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_euclidean_distance
@@ -22,10 +23,24 @@ def test_the_distance_is_squared() -> None:
     assert average_euclidean_distance(real, np.array([[3.0, 4.0], [0.0, 1.0]])) == (25 + 1) / 2
 
 
+def test_tensors_and_lists_are_taken_as_they_are() -> None:
+    real = torch.zeros(2, 2, requires_grad=True)
+    for generated in (
+        torch.tensor([[3.0, 4.0], [0.0, 1.0]], requires_grad=True) * 1,
+        torch.tensor([[3.0, 4.0], [0.0, 1.0]], dtype=torch.bfloat16),
+        [[3, 4], [0, 1]],
+        [torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1.0])],
+    ):
+        assert average_euclidean_distance(real, generated) == 13
+        assert average_euclidean_distance(generated, np.zeros((2, 2))) == 13
+
+
 @pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1)])
 def test_other_shapes(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match=r"expected \(F, D\) twice"):
-        average_euclidean_distance(np.zeros((2, 3)), np.zeros(shape))
+    for zeros in (np.zeros, torch.zeros):
+        with pytest.raises(DataError, match=r"^embeddings: expected \(F, D\) twice, got") as caught:
+            average_euclidean_distance(np.zeros((2, 3)), zeros(shape))
+        assert isinstance(caught.value, ValueError)
 
 
 def test_missing_identities() -> None:

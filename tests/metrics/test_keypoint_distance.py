@@ -1,10 +1,13 @@
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_keypoint_distance
@@ -26,6 +29,57 @@ def test_body_agrees_with_the_field() -> None:
     ours = average_keypoint_distance(real, generated)
     assert ours.akd == pytest.approx(PRINTED["body_akd"], abs=1e-12)
     assert ours.mkr == pytest.approx(PRINTED["body_mkr"], abs=1e-12)
+
+
+def test_the_fields_own_files_agree_as_they_are() -> None:
+    """With -1, -1 for a missing joint, not turned into NaN."""
+    assert (DETECTIONS["body_gt"] == -1).any()
+    ours = average_keypoint_distance(DETECTIONS["body_gt"], DETECTIONS["body_pred"])
+    assert ours.akd == pytest.approx(PRINTED["body_akd"], abs=1e-12)
+    assert ours.mkr == pytest.approx(PRINTED["body_mkr"], abs=1e-12)
+
+
+def test_one_coordinate_of_minus_one_is_a_place() -> None:
+    real = keypoints([[-1, 4], [7, -1], [-1, -1]])
+    generated = keypoints([[0, 4], [7, 1], [-1, -1]])
+    ours = average_keypoint_distance(real, generated)
+    assert (ours.akd, ours.mkr) == ((1 + 0 + 0 + 2) / 4, 0)
+
+
+FORMS: dict[str, Callable[[NDArray[np.float64]], ArrayLike]] = {
+    "array": lambda values: values,
+    "float32 array": lambda values: values.astype(np.float32),
+    "lists": lambda values: values.tolist(),
+    "tensor": torch.tensor,
+    "tensor with gradient": lambda values: 1 * torch.tensor(values, requires_grad=True),
+    "bfloat16": lambda values: torch.tensor(values, dtype=torch.bfloat16),
+    "list of tensors": lambda values: list(torch.tensor(values, requires_grad=True)),
+    "list of arrays": list,
+}
+
+
+@pytest.mark.parametrize("generated_as", FORMS)
+@pytest.mark.parametrize("real_as", FORMS)
+def test_whoever_holds_the_numbers(real_as: str, generated_as: str) -> None:
+    real = keypoints([[10, 20], [3, 4], [-1, -1]], [[NAN, NAN], [1, 2], [5, 6]])
+    generated = keypoints([[11, 24], [-1, -1], [1, 1]], [[1, 1], [1, 2], [NAN, NAN]])
+    ours = average_keypoint_distance(FORMS[real_as](real), FORMS[generated_as](generated))
+    assert ours.akd == ((1 + 4) / 2 + 0) / 2
+    assert ours.mkr == (1 / 2 + 1 / 2) / 2
+
+
+def test_none_in_a_list_is_missing() -> None:
+    """As JSON has it, which knows no NaN."""
+    generated: Any = [[[1, 2], [None, None]]]
+    ours = average_keypoint_distance([[[1, 1], [2, 2]]], generated)
+    assert (ours.akd, ours.mkr) == (0.5, 0.5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_tensors_on_a_gpu() -> None:
+    real = torch.tensor([[[1.0, 1.0]]], device="cuda")
+    ours = average_keypoint_distance(real, real + 1)
+    assert (ours.akd, ours.mkr) == (1, 0)
 
 
 def test_face_agrees_with_the_field() -> None:
@@ -64,5 +118,14 @@ def test_nothing_found_in_the_real_frames() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 4, 2), (2, 3), (2, 3, 3)])
 def test_other_shapes(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match=r"expected \(F, J, 2\) twice"):
-        average_keypoint_distance(np.zeros((2, 3, 2)), np.zeros(shape))
+    for zeros in (np.zeros, torch.zeros):
+        with pytest.raises(DataError, match=r"^keypoints: expected \(F, J, 2\) twice, got .*\)$"):
+            average_keypoint_distance(np.zeros((2, 3, 2)), zeros(shape))
+
+
+@pytest.mark.parametrize("wrong", [[[[1, 2], [3]]], [[["left", "right"]]]], ids=["ragged", "words"])
+def test_what_is_no_array_is_one_line(wrong: ArrayLike) -> None:
+    with pytest.raises(ValueError, match=r"^keypoints: cannot be read .*; give .*lists") as caught:
+        average_keypoint_distance(wrong, wrong)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, DataError)

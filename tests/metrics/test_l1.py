@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import l1, peak_signal_noise_ratio, structural_similarity
+from cpabmm_core.metrics.l1 import mean_over_frames
 
 MEASURES = [l1, peak_signal_noise_ratio, structural_similarity]
 
@@ -61,3 +62,10 @@ def test_what_cannot_be_compared(
 ) -> None:
     with pytest.raises(DataError, match=message):
         measure(real, generated)
+
+
+def test_mean_over_the_frames_of_all_videos() -> None:
+    random = np.random.default_rng(0)
+    videos = [random.random(count) for count in (1, 7, 3)]
+    ours = mean_over_frames([video.mean() for video in videos], [len(video) for video in videos])
+    assert ours == pytest.approx(np.concatenate(videos).mean())

@@ -9,7 +9,7 @@ from skimage import metrics as reference
 
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.metrics.video_scores import match_videos, score_video
+from cpabmm_core.metrics.video_scores import VideoScores, match_videos, score_video, summarise
 
 RANDOM = np.random.default_rng(0)
 
@@ -150,3 +150,22 @@ def test_a_name_missing_on_either_side_is_refused(tmp_path: Path, lacking: str) 
 def test_a_file_and_a_folder_do_not_match(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two files or two folders"):
         match_videos(tmp_path, tmp_path / "a.mp4")
+
+
+def test_l1_of_a_set_is_over_all_frames_and_the_rest_over_videos() -> None:
+    """The field's scripts keep an L1 of each frame, and print the mean of that list."""
+    scores = summarise(
+        [
+            VideoScores("short", frames=2, l1=0.5, psnr=10, ssim=0.2),
+            VideoScores("long", frames=8, l1=0.25, psnr=20, ssim=0.6),
+        ]
+    )
+    assert scores.l1 == pytest.approx(np.mean([0.5] * 2 + [0.25] * 8))
+    assert scores.l1_videos == pytest.approx((0.5 + 0.25) / 2)
+    assert scores.psnr == 15
+    assert scores.ssim == pytest.approx(0.4)
+
+
+def test_an_identical_frame_makes_the_psnr_of_a_set_infinite() -> None:
+    scores = summarise([VideoScores("a", 1, 0.5, 10, 0.2), VideoScores("b", 1, 0, math.inf, 1)])
+    assert scores.psnr == math.inf

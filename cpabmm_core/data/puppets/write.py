@@ -1,15 +1,13 @@
 """A data set of puppet videos on disk, each with its truth in a JSON file beside it."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
+from cpabmm_core.data.process_map import process_map
 from cpabmm_core.data.puppets.render import PuppetVideo, Split, check_request, render_puppet
 from cpabmm_core.data.puppets.stage import FRAME_RATE
 from cpabmm_core.errors import DataError
@@ -48,7 +46,8 @@ def write_puppets(
         size: Side of the square frames, in pixels.
         seed: Seed of the whole set.
         format: How each video is stored.
-        workers: Processes to render with; 1 stays within this one.
+        workers: Processes to render with; 1 stays within this one. With more, a script needs the
+            guard ``if __name__ == "__main__":``, for each process imports it.
         force: Replace ``train`` and ``test`` in a folder that holds something.
         progress: Called after each video with the number done and the total.
 
@@ -56,6 +55,7 @@ def write_puppets(
         DataError: If a number is out of range.
         MediaError: If the folder cannot be written.
         OutputExistsError: If the folder holds something and `force` is not set.
+        ResourceError: If the disk is full, or one of the processes was killed.
     """
     if videos < 1 or test_videos < 0 or frames < 2 or workers < 1:
         raise DataError(
@@ -71,7 +71,7 @@ def write_puppets(
             for index in range(count):
                 stem = temporary / split / f"{index:05d}"
                 tasks.append(_Task(stem, seed, split, index, frames, size, format))
-        with _mapper(workers) as run:
+        with process_map(min(workers, len(tasks))) as run:
             for done, _ in enumerate(run(_write_one, tasks), 1):
                 if progress is not None:
                     progress(done, len(tasks))
@@ -86,19 +86,6 @@ class _Task:
     frames: int
     size: int
     format: Format
-
-
-Mapper = Callable[[Callable[[_Task], None], Iterable[_Task]], Iterator[None]]
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Mapper]:
-    if workers == 1:
-        yield map
-        return
-    # Forking a process that has imported torch can hang in its thread pools.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool.map
 
 
 def _write_one(task: _Task) -> None:

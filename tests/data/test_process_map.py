@@ -1,0 +1,83 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cpabmm_core.data.process_map import process_map
+from cpabmm_core.errors import ResourceError
+
+STAY = 120
+WORKERS_LOAD = """
+import sys
+import cpabmm_core.data.puppets.write
+print([name for name in ("torch", "scipy", "skimage", "numba") if name in sys.modules])
+"""
+
+
+def note(path: Path) -> None:
+    """Leave the number of the process that was asked."""
+    path.write_text(str(os.getpid()))
+
+
+def stay(path: Path) -> None:
+    """Leave the number of the process, and take very long."""
+    note(path)
+    time.sleep(STAY)
+
+
+def die(path: Path) -> None:
+    """As if memory had run out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_call_is_made(tmp_path: Path, workers: int) -> None:
+    paths = [tmp_path / str(number) for number in range(5)]
+    with process_map(workers) as run:
+        assert list(run(note, paths)) == [None] * 5
+    callers = {int(path.read_text()) for path in paths}
+    assert (os.getpid() in callers) is (workers == 1)
+    assert len(callers) <= workers
+
+
+def test_an_exception_ends_the_processes_in_the_midst_of_a_call(tmp_path: Path) -> None:
+    first, second, third = paths = [tmp_path / name for name in "abc"]
+
+    def interrupted() -> None:
+        with process_map(2) as run:
+            run(stay, paths)
+            while not (first.exists() and second.exists()):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - start < STAY / 2
+    assert not third.exists()
+    assert not any(is_alive(int(path.read_text() or 0)) for path in (first, second))
+
+
+def test_a_killed_process_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="a process was killed"), process_map(2) as run:
+        list(run(die, [tmp_path]))
+
+
+def test_rendering_processes_load_no_torch() -> None:
+    """Loading it would take each longer than to render some videos."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKERS_LOAD], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
