@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from _helpers.command_line import output_of
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -140,3 +141,24 @@ def test_panel_of_a_model_on_test_videos(tmp_path: Path, monkeypatch: pytest.Mon
     outcome = run_example("draw_panel.py", "none", "-o", "panel.png")
     assert outcome.exit_code == 2
     assert "no test videos" in outcome.output
+
+
+def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
+    write_puppets(tmp_path, videos=1, test_videos=4, frames=6, size=96, seed=3, format="strip")
+    outcome = run_example("score_keypoints.py", tmp_path)
+    assert outcome.exit_code == 0, outcome.output
+    ratio, in_use = (
+        float(re.search(pattern, outcome.output)[1])  # type: ignore[index]
+        for pattern in (r"standing still ([\d.]+)", r"in use: ([\d.]+) of 11")
+    )
+    assert 0 < ratio < 1
+    assert 1 <= in_use <= 11
+    shares = [float(share) for share in re.findall(r"share ([\d.]+) of the half", outcome.output)]
+    assert len(shares) == 2
+    assert all(0 < share < 2 for share in shares)
+
+
+def test_parts_are_counted_by_how_they_share() -> None:
+    perplexity = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))["perplexity"]
+    assert perplexity(torch.tensor([2.0, 2, 2, 2])) == pytest.approx(4)
+    assert perplexity(torch.tensor([5.0, 0, 0, 0])) == pytest.approx(1)
