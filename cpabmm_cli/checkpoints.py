@@ -59,12 +59,14 @@ def ready(checkpoint: str) -> str | Path:
     return converted(Path(path), cache_folder() / "converted", terminal.say)
 
 
-def announce_model(checkpoint: str, model: "AnimationModel", precision: str) -> None:
-    """Say which model runs, on which device and in which precision."""
+def announce_model(checkpoint: str, model: "AnimationModel", precision: str) -> str:
+    """Say which model runs, on which device and in which precision; the latter is returned."""
     from cpabmm_core.precision import choose_precision, precision_warning
 
     device = next(model.parameters()).device
-    terminal.say(f"{checkpoint} on {device} in {choose_precision(precision, device)}")
+    chosen = choose_precision(precision, device)
+    terminal.say(f"{checkpoint} on {device} in {chosen}")
     warning = precision_warning(precision, device)
     if warning is not None:
         terminal.say(f"--precision {warning}")
+    return chosen

@@ -223,6 +223,8 @@ class LossesConfig(_Section):
     reconstruction_kind: Literal["perceptual", "pixel"] = "perceptual"
     """``perceptual`` compares features of a frozen network; ``pixel`` needs no weights."""
     perceptual: PerceptualConfig = PerceptualConfig()
+    balance: Weight = 0.0
+    """Even use of the candidate motions; none of the peers has it."""
     warp: Weight = 10.0
     equivariance: Weight = 10.0
     frame_equivariance: Weight = 10.0

@@ -68,7 +68,7 @@ def animate(
 
         model = load_model(ready(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
-        announce_model(checkpoint, model, precision)
+        chosen = announce_model(checkpoint, model, precision)
         started = monotonic()
         with atomic_path(path, force=force) as temporary, terminal.counter("drawing") as progress:
             count = animate_video(animator, picture, video, temporary, progress=progress)
@@ -82,6 +82,6 @@ def animate(
         "seconds": round(monotonic() - started, 3),
         "checkpoint": checkpoint,
         "mode": mode,
-        "precision": animator.precision,
+        "precision": chosen,
     }
     terminal.result(as_json(document))

@@ -49,7 +49,7 @@ def reconstruct(
     from cpabmm_core.inference.video import reconstruct_video
 
     model = load_model(ready(checkpoint), device)
-    announce_model(checkpoint, model, precision)
+    chosen = announce_model(checkpoint, model, precision)
     drawn, scores = [], []
     with (
         atomic_folder(output, force=force) as folder,
@@ -74,7 +74,8 @@ def reconstruct(
     terminal.say(f"mean of {sum(each.frames for each in drawn)} frames  {_line(means)}")
     terminal.say(f"mean of {len(drawn)} videos  l1 {means['l1_videos']:.5f}")
     if json:
-        terminal.result(as_json({**means, "videos": scores, "output": str(output)}))
+        found = {**means, "videos": scores, "precision": chosen, "output": str(output)}
+        terminal.result(as_json(found))
     else:
         terminal.result(str(output))
 

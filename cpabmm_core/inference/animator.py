@@ -55,8 +55,6 @@ class Animator:
         if size is not None and size < 1:
             raise ConfigError(f"size: expected 1 or more pixels, got {size}")
         self._renderer = Renderer(model, device, batch_size, precision)
-        self.precision = self._renderer.precision
-        """What the networks compute in."""
         self._mode = mode
         self.size = size or model.frame_size
 

@@ -43,8 +43,7 @@ class Renderer:
         self.model = model.eval()
         self.device = next(model.parameters()).device
         self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
-        self.precision = choose_precision(precision, self.device)
-        self.dtype = DTYPES[self.precision]
+        self.dtype = DTYPES[choose_precision(precision, self.device)]
 
     def read(self, frames: list[Frame]) -> Tensor:  # (B, 3, S, S) in [0, 1]
         """The frames as the model takes them."""

@@ -11,6 +11,7 @@ from cpabmm_core.geometry.tps import ThinPlateSpline
 from cpabmm_core.geometry.warp import warp
 from cpabmm_core.losses.adversarial import DiscriminatorAsJudge
 from cpabmm_core.losses.background import background_loss
+from cpabmm_core.losses.balance import balance_loss
 from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
 from cpabmm_core.losses.warp import warp_loss
 from cpabmm_core.models.animation_model import AnimationModel
@@ -106,6 +107,8 @@ class Objective(nn.Module):
         losses = {
             "reconstruction": weights.reconstruction * parts.reconstruction(generated, driving)
         }
+        if weights.balance:
+            losses["balance"] = weights.balance * balance_loss(motion.contribution_maps)
         if weights.warp:
             with torch.no_grad():
                 driving_features = model.inpainting.encode(driving)

@@ -40,7 +40,9 @@ def test_scores_are_those_of_the_core_and_their_means(
         assert document[score] == pytest.approx((4 * nine[score] + 2 * ten[score]) / 6)
     assert document["l1_videos"] == pytest.approx((nine["l1"] + ten["l1"]) / 2)
     assert document["l1"] != pytest.approx(document["l1_videos"], rel=1e-4)
-    assert set(document) == {"l1", "l1_videos", "standing_still", "videos", "output"}
+    names = {"l1", "l1_videos", "standing_still", "videos", "precision", "output"}
+    assert set(document) == names
+    assert document["precision"] == "fp32"
     assert document["output"] == str(output)
 
 

@@ -1,0 +1,47 @@
+"""Time of a training step by precision, in one run: float32, bfloat16 and what ``auto`` takes.
+
+    python -m pytest -s tests/benchmarks/bench_precision.py
+
+Each is a dry run of `puppets-64` in a process of its own, of which three steps are timed; the three
+precisions take turns, and the medians of their rounds are compared.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from cpabmm_core.data.puppets import write_puppets
+from cpabmm_core.precision import choose_precision, cpu_computes_bf16
+
+ROUNDS = 3
+PRECISIONS = ("no", "bf16", "auto")
+
+
+def test_auto_is_the_faster_one(tmp_path: Path) -> None:
+    write_puppets(tmp_path, videos=4, test_videos=1, frames=8, size=64, seed=0, format="strip")
+    times: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for _ in range(ROUNDS):
+        for precision, seconds in times.items():
+            seconds.append(seconds_per_step(tmp_path, precision))
+    medians = {precision: statistics.median(seconds) for precision, seconds in times.items()}
+    chosen = choose_precision("auto", torch.device("cpu"))
+    print(
+        f"\npuppets-64, batch 8, {torch.get_num_threads()} threads, bf16 native: "
+        f"{cpu_computes_bf16()}; seconds a step: float32 {medians['no']:.3f}, "
+        f"bf16 {medians['bf16']:.3f}, auto ({chosen}) {medians['auto']:.3f}; "
+        f"bf16 takes {medians['bf16'] / medians['no']:.2f} of float32's time"
+    )
+    assert medians["auto"] < 1.2 * min(medians["no"], medians["bf16"])
+
+
+def seconds_per_step(data: Path, precision: str) -> float:
+    command = (sys.executable, "-m", "cpabmm_cli", "train", "--config", "puppets-64", "--dry-run")
+    options = ("--json", "--device", "cpu", "--data", data, "--out", data / "run")
+    settings = (f"training.mixed_precision={precision}", "training.trackers=[]")
+    changes = [word for setting in settings for word in ("--set", setting)]
+    done = subprocess.run([*command, *options, *changes], capture_output=True, check=True)
+    return float(json.loads(done.stdout)["seconds_per_step"])
