@@ -201,7 +201,7 @@ def _mixed_precision(
     """The precision in Accelerate's words, told where it was chosen here or is a bad choice."""
     chosen = choose_precision("fp32" if wanted == "no" else wanted, device)
     if wanted == "auto":
-        announce(f"precision: {chosen}, which suits this {device.type}")
+        announce(f"precision: {chosen}, chosen for this {device.type}")
     warning = precision_warning(wanted, device)
     if warning is not None:
         announce(f"training.mixed_precision={warning}")
