@@ -24,4 +24,5 @@ def balance_loss(
     used = contribution_maps[:, 1:].float().mean((0, 2, 3))
     shares = used / used.sum().clamp_min(_SMALLEST)
     # The slope of the entropy has no bound at 0, where a candidate was dropped in all of a batch.
-    return math.log(len(shares)) - torch.special.entr(shares.clamp_min(_SMALLEST)).sum()
+    entropy: Tensor = torch.special.entr(shares.clamp_min(_SMALLEST)).sum()
+    return math.log(len(shares)) - entropy

@@ -121,13 +121,7 @@ class Objective(nn.Module):
         if parts.semantic is not None:
             distance = parts.semantic(source, positions(kp_source), driving, positions(kp_driving))
             losses["semantic"] = weights.semantic * distance
-        if parts.structure is not None:
-            losses["structure"] = weights.structure * parts.structure(generated, driving)
-        if parts.judge is not None:
-            adversarial, matching = parts.judge(generated, driving, kp_driving)
-            losses["adversarial"] = weights.adversarial * adversarial
-            if weights.feature_matching:
-                losses["feature_matching"] = weights.feature_matching * matching
+        losses |= self._judged(generated, driving, kp_driving)
         losses["loss"] = torch.stack(list(losses.values())).sum()
         return Outcome(losses, generated, motion, kp_source, kp_driving)
 
@@ -144,6 +138,18 @@ class Objective(nn.Module):
                 keypoints, deformed, deformation, undirected=undirected
             )
             losses["frame_equivariance"] = weights.frame_equivariance * distance
+        return losses
+
+    def _judged(self, generated: Tensor, driving: Tensor, kp_driving: Tensor) -> dict[str, Tensor]:
+        """What DINO and the discriminator find of the generated frame."""
+        parts, losses = self.losses, {}
+        if parts.structure is not None:
+            losses["structure"] = parts.weights.structure * parts.structure(generated, driving)
+        if parts.judge is not None:
+            adversarial, matching = parts.judge(generated, driving, kp_driving)
+            losses["adversarial"] = parts.weights.adversarial * adversarial
+            if parts.weights.feature_matching:
+                losses["feature_matching"] = parts.weights.feature_matching * matching
         return losses
 
     def _background(self, there: Tensor, source: Tensor, driving: Tensor) -> Tensor:

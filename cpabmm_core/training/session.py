@@ -105,17 +105,7 @@ def open_session(
         losses = build_losses(
             config.losses, allow_download=allow_download, announce=reporter.message
         )
-    sides = sides_of(data, config.data.test_share, config.training.seed, reporter.message)
-    dataset = FramesDataset(
-        sides.train.folder, config.data, reporter.message, paths=sides.train.paths
-    )
-    validation = open_validation(
-        sides.test.folder,
-        config.data,
-        frames=config.training.validation_frames,
-        report=reporter.message,
-        paths=sides.test.paths,
-    )
+    dataset, validation = _open_data(config, data, reporter.message)
     given, config = config, _without_avd(config)
     model = build_model(config)
     if init_from is not None:
@@ -137,29 +127,55 @@ def open_session(
         accelerator=accelerator,
         dataset=dataset,
         validation=validation,
-        sampler=PairSampler(
-            len(dataset),
-            config.data.repeats,
-            training.batch_size,
-            training.seed,
-            accumulation=training.accumulation,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
-        ),
+        sampler=_sampler(len(dataset), config, accelerator),
         model=model,
         objective=objective,
         optimizer=prepared,
         average=AveragedModel(model, training.ema) if training.ema else None,
         adversary=adversary,
-        record={
-            "reconstruction": config.losses.reconstruction_kind,
-            "seed": training.seed,
-            "device": str(accelerator.device),
-            "precision": accelerator.mixed_precision,
-            "processes": accelerator.num_processes,
-            **({} if init_from is None else {"init_from": str(init_from)}),
-        },
+        record=_record(config, accelerator, init_from),
     )
+
+
+def _open_data(
+    config: Config, data: Path, report: Callable[[str], None]
+) -> tuple[FramesDataset, ValidationPairs | None]:
+    """What is trained on, and what it is judged by."""
+    sides = sides_of(data, config.data.test_share, config.training.seed, report)
+    dataset = FramesDataset(sides.train.folder, config.data, report, paths=sides.train.paths)
+    validation = open_validation(
+        sides.test.folder,
+        config.data,
+        frames=config.training.validation_frames,
+        report=report,
+        paths=sides.test.paths,
+    )
+    return dataset, validation
+
+
+def _sampler(drawn_from: int, config: Config, accelerator: Accelerator) -> PairSampler:
+    return PairSampler(
+        drawn_from,
+        config.data.repeats,
+        config.training.batch_size,
+        config.training.seed,
+        accumulation=config.training.accumulation,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+    )
+
+
+def _record(
+    config: Config, accelerator: Accelerator, init_from: str | Path | None
+) -> dict[str, Any]:
+    return {
+        "reconstruction": config.losses.reconstruction_kind,
+        "seed": config.training.seed,
+        "device": str(accelerator.device),
+        "precision": accelerator.mixed_precision,
+        "processes": accelerator.num_processes,
+        **({} if init_from is None else {"init_from": str(init_from)}),
+    }
 
 
 def _without_avd(config: Config) -> Config:
