@@ -7,6 +7,7 @@ precisions take turns, and the medians of their rounds are compared.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def test_auto_is_the_faster_one(tmp_path: Path) -> None:
     medians = {precision: statistics.median(seconds) for precision, seconds in times.items()}
     chosen = choose_precision("auto", torch.device("cpu"))
     print(
-        f"\npuppets-64, batch 8, {torch.get_num_threads()} threads, bf16 native: "
+        f"\npuppets-64, batch 8, {os.cpu_count()} cores, bf16 native: "
         f"{cpu_computes_bf16()}; seconds a step: float32 {medians['no']:.3f}, "
         f"bf16 {medians['bf16']:.3f}, auto ({chosen}) {medians['auto']:.3f}; "
         f"bf16 takes {medians['bf16'] / medians['no']:.2f} of float32's time"
