@@ -52,13 +52,19 @@ def timm_file(name: str) -> WeightFile:
     """The published weights of a timm model.
 
     Raises:
-        ConfigError: there is no such model, or it has no weights or no feature maps.
+        ConfigError: there is no such model, or it has no weights or no feature maps, or takes
+            images of one size only.
     """
     settings = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if settings is None or not settings.hf_hub_id:
         raise ConfigError(
             f"{_KEY}.network: {name} is not a pretrained model of timm {timm.__version__}; take "
             "vgg19 or, for example, tf_efficientnet_lite0"
+        )
+    if settings.fixed_input_size:
+        raise ConfigError(
+            f"{_KEY}.network: {name} takes images of one size only; take a convolutional model, for "
+            "example tf_efficientnet_lite0"
         )
     parameters = sum(tensor.numel() for tensor in _untrained(name).state_dict().values())
     return WeightFile(

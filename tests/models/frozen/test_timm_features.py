@@ -99,3 +99,8 @@ def test_published_file_is_described() -> None:
     assert file.megabytes == 19
     with pytest.raises(ConfigError, match=r"losses\.perceptual\.network: resnet99 is not"):
         timm_file("resnet99")
+
+
+def test_networks_for_images_of_one_size_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 takes images of one size only"):
+        timm_file("vit_tiny_patch16_224")
