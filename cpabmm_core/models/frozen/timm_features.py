@@ -63,8 +63,8 @@ def timm_file(name: str) -> WeightFile:
         )
     if settings.fixed_input_size:
         raise ConfigError(
-            f"{_KEY}.network: {name} takes images of one size only; take a convolutional model, for "
-            "example tf_efficientnet_lite0"
+            f"{_KEY}.network: {name} takes images of one size only; take a convolutional model, "
+            "for example tf_efficientnet_lite0"
         )
     parameters = sum(tensor.numel() for tensor in _untrained(name).state_dict().values())
     return WeightFile(
