@@ -47,5 +47,5 @@ OutputFolder = Annotated[
 ]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option(help="Of the networks; auto takes 16 bits where the device computes them."),
+    typer.Option(help="Of the networks; auto: 16 bits where the device supports them natively."),
 ]

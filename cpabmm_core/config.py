@@ -33,7 +33,7 @@ class AugmentConfig(_Section):
     time_flip: bool = True
     """Let the later frame be the source of half of the pairs; false: the earlier one always is."""
     brightness: Weight = 0.1
-    """Multiply by a random factor in [1 - value, 1 + value]; so with the next two."""
+    """Multiply by a random factor in [1 - value, 1 + value]; the next two work alike."""
     contrast: Weight = 0.1
     saturation: Weight = 0.1
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
@@ -92,8 +92,8 @@ class CpabConfig(_Section):
     volume_preserving: bool = False
     fit: Literal["solve", "detached", "paper"] = "solve"
     """``solve``: Gauss-Newton, and the warp teaches the keypoints through its solution;
-    ``detached``: the same, but it teaches them nothing; ``paper``: as the paper's code does, by
-    Adam, detached as well."""
+    ``detached``: the same without that gradient; ``paper``: Adam, as in the paper's code, without
+    that gradient either."""
     iterations: Positive | None = None
     """Upper bound of the iterations of ``solve`` and ``detached``; null takes the solver's own."""
     paper_iterations: Positive = 100
@@ -205,15 +205,15 @@ class PerceptualConfig(_Section):
 
 
 class DiscriminatorConfig(_Section):
-    """The network that the adversarial loss is about, as FOMM has it for mgif."""
+    """The discriminator of the adversarial loss; the defaults are FOMM's for mgif."""
 
     block_expansion: Positive = 32
     max_features: Positive = 512
     blocks: Positive = 4
     spectral_norm: bool = True
-    """FOMM's two settings for vox and taichi with this loss have none."""
+    """Divide weights by their spectral norm; FOMM's adversarial vox and taichi models do not."""
     keypoints: bool = False
-    """Whether it is shown the driving keypoints; in those two it is."""
+    """Whether it sees the driving keypoints, as in those two models."""
 
 
 class LossesConfig(_Section):
@@ -224,7 +224,7 @@ class LossesConfig(_Section):
     """``perceptual`` compares features of a frozen network; ``pixel`` needs no weights."""
     perceptual: PerceptualConfig = PerceptualConfig()
     balance: Weight = 0.0
-    """Even use of the candidate motions; none of the peers has it."""
+    """Even use of the candidate motions; a loss of ours that no peer has."""
     warp: Weight = 10.0
     equivariance: Weight = 10.0
     frame_equivariance: Weight = 10.0
@@ -237,10 +237,10 @@ class LossesConfig(_Section):
     """Self-similarity of the generated and the driving frame's DINO keys; the paper: 0.1."""
     dino: DinoConfig = DinoConfig()
     adversarial: Weight = 0.0
-    """Drawn frames pass for real to a discriminator, which learns beside the model; FOMM's mgif: 1.
-    0 builds none."""
+    """A discriminator takes drawn frames for real ones; it is trained beside the model. FOMM: 1 for
+    mgif. 0 builds no discriminator."""
     feature_matching: Weight = 10.0
-    """Drawn and real frames look alike to the discriminator; counts where `adversarial` does."""
+    """The discriminator's features of drawn and real frames agree; only with `adversarial`."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
 
 

@@ -1,4 +1,4 @@
-"""Whose clips are whose: names that agree up to the first ``#`` are of one identity."""
+"""Identities of clips: clips whose names agree up to the first ``#`` show the same one."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Adversarial loss: drawn frames should pass for real (FOMM's; least squares, Mao et al., 2017).
 
-Two networks learn against each other. The discriminator is to say 1 of real patches and 0 of drawn
-ones; the model is to draw patches of which it says 1, with features like those of the real frame.
+Two networks are trained against each other. The discriminator should give 1 for real patches and 0
+for drawn ones. The model should draw patches that get 1 and have the features of the real frame.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from cpabmm_core.models.discriminator import Judgement
 def adversarial_loss(
     realness: Tensor,  # (B, 1, h, w), of drawn frames
 ) -> Tensor:  # ()
-    """What the model has against being told from the real: mean of (1 - realness)^2."""
+    """The model's loss for drawn frames that do not pass for real: mean of (1 - realness)^2."""
     return (1 - realness).square().mean()
 
 
@@ -47,9 +47,9 @@ def discriminator_loss(
 
 
 class DiscriminatorAsJudge:
-    """The discriminator as the model's losses use it: it judges and learns nothing.
+    """The discriminator as the model's losses use it: it judges and is not trained.
 
-    No module, so that it is no part of what holds it: it has an optimizer of its own.
+    It is not a module, so its parameters do not become the objective's: it has its own optimizer.
     """
 
     def __init__(self, discriminator: nn.Module) -> None:

@@ -16,10 +16,10 @@ _SMALLEST = 1e-12
 def balance_loss(
     contribution_maps: Tensor,  # (B, K, h, w), sums to 1 over K, the background first
 ) -> Tensor:  # ()
-    """How far the candidates are from being used alike: log of their number less the entropy.
+    """Log of the number of candidates, minus the entropy of their shares of the use.
 
     The use of a candidate is its mean contribution over the batch. The background does not count.
-    The loss is 0 for equal use, and log(K - 1) where one of the candidates does all.
+    The loss is 0 for equal use, and log(K - 1) where one candidate is used everywhere.
     """
     used = contribution_maps[:, 1:].float().mean((0, 2, 3))
     shares = used / used.sum().clamp_min(_SMALLEST)

@@ -1,4 +1,4 @@
-"""The discriminator of a run: learns beside the model, whose drawn frames it is to recognise."""
+"""The discriminator of a run, trained beside the model to recognise the frames that it draws."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

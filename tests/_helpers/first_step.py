@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import torch
+from _helpers.sessions import session_of
 from torch import Tensor
 
 from cpabmm_core.config import load_config
 from cpabmm_core.data.batches import TimedBatches
 from cpabmm_core.training.loop import Trainer
 from cpabmm_core.training.reporting import Silent
-from cpabmm_core.training.session import Session, open_session
+from cpabmm_core.training.session import Session
 from cpabmm_core.training.state import RunFolder
 
 
@@ -50,16 +51,7 @@ def discriminator_gradients(config: Path, data: Path, out: Path) -> tuple[dict[s
 
 
 def _after_first_step(config: Path, data: Path, out: Path) -> Session:
-    torch.manual_seed(0)
-    session = open_session(
-        load_config(config),
-        data,
-        out,
-        device="cpu",
-        init_from=None,
-        allow_download=False,
-        reporter=Silent(),
-    )
+    session = session_of(load_config(config), data, out)
     trainer = Trainer(session, RunFolder(out), lambda: None, Silent())
     session.objective.train()
     trainer.step(TimedBatches(session.batches(0, 1)), 0)

@@ -80,3 +80,11 @@ def test_a_usage_error_says_what_is_wrong_on_stderr() -> None:
 def test_a_mistyped_command_gets_a_hint() -> None:
     done = subprocess.run([*MODULE, "anmate"], capture_output=True, text=True, check=False)
     assert "animate" in done.stderr
+
+
+def test_metrics_are_measured_without_torch() -> None:
+    """They need none, and loading it would take longer than most measurements."""
+    script = "import sys, cpabmm_core.metrics; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

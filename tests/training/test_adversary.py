@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from _helpers.first_step import discriminator_gradients, write_discriminator_gradients
+from _helpers.sessions import session_of
 from _helpers.tiny_model import tiny_affine_config, tiny_config
 from _helpers.training_runs import begin, begin_all, command, lines
 from accelerate.optimizer import AcceleratedOptimizer
@@ -23,7 +24,7 @@ from cpabmm_core.losses.adversarial import discriminator_loss
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent
-from cpabmm_core.training.session import Session, open_session
+from cpabmm_core.training.session import Session
 from cpabmm_core.training.state import RunFolder
 
 SIZES = {"block_expansion": 4, "max_features": 12, "blocks": 2}
@@ -62,17 +63,7 @@ def run(
 
 
 def trainer_of(settings: Config, data: Path, out: Path) -> tuple[Trainer, Adversary]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        session = open_session(
-            settings,
-            data,
-            out,
-            device="cpu",
-            init_from=None,
-            allow_download=False,
-            reporter=Silent(),
-        )
+    session = session_of(settings, data, out)
     session.objective.train()
     assert session.adversary is not None
     return Trainer(session, RunFolder(out), lambda: None, Silent()), session.adversary

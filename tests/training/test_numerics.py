@@ -16,6 +16,7 @@ import pytest
 import torch
 from _helpers.command_line import assert_fails
 from _helpers.first_step import first_gradients
+from _helpers.sessions import session_of
 from _helpers.tiny_model import tiny_config, tiny_model
 from _helpers.training_runs import lines
 from accelerate import Accelerator
@@ -39,7 +40,7 @@ from cpabmm_core.training.clipping import Clipping
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent
-from cpabmm_core.training.session import Session, _lay_out, open_session
+from cpabmm_core.training.session import _lay_out
 from cpabmm_core.training.state import RunFolder
 from cpabmm_core.training.validation import Validation, validate
 
@@ -71,20 +72,6 @@ def run(settings: Config, data: Path, out: Path, *, steps: int) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return train(settings, data, out, steps=steps, device="cpu")
-
-
-def session_of(settings: Config, data: Path, out: Path) -> Session:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return open_session(
-            settings,
-            data,
-            out,
-            device="cpu",
-            init_from=None,
-            allow_download=False,
-            reporter=Silent(),
-        )
 
 
 def spoil(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from _helpers import sessions
 from _helpers.tiny_model import tiny_config
 
 from cpabmm_core.checkpoint.format import load_checkpoint
@@ -24,15 +25,7 @@ def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def session_of(data: Path, out: Path, **changes: object) -> Session:
     settings = {"losses.reconstruction_kind": "pixel", "training.trackers": []} | changes
-    return open_session(
-        tiny_config(**settings),
-        data,
-        out,
-        device="cpu",
-        init_from=None,
-        allow_download=False,
-        reporter=Silent(),
-    )
+    return sessions.session_of(tiny_config(**settings), data, out)
 
 
 def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
