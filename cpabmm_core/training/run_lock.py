@@ -41,6 +41,9 @@ def sole_run(folder: Path, device: str, reporter: TrainingReporter) -> Iterator[
                 refusal = [str(error)]
         broadcast_object_list(refusal)
         if refusal[0] is not None:
+            # As at the end of a run: a process that exits while the group is open may abort.
+            state.wait_for_everyone()
+            state.destroy_process_group()
             raise MediaError(refusal[0])
         yield
 
