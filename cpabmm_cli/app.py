@@ -14,10 +14,10 @@ from cpabmm_cli.commands import (
     fit_cpab,
     info,
     metrics,
-    preprocess,
     reconstruct,
     train,
 )
+from cpabmm_cli.commands.preprocess import preprocess_app
 from cpabmm_cli.console import terminal
 from cpabmm_cli.failures import with_exit_code
 
@@ -38,9 +38,6 @@ app.command("train")(with_exit_code(train.train))
 app.command("convert")(with_exit_code(convert.convert))
 app.command("info")(with_exit_code(info.info))
 app.command("checkpoints")(with_exit_code(checkpoints.checkpoints))
-
-preprocess_app = typer.Typer(help="Make a data set to train on.", no_args_is_help=True)
-preprocess_app.command("puppets")(with_exit_code(preprocess.puppets))
 app.add_typer(preprocess_app, name="preprocess")
 
 

@@ -1,4 +1,4 @@
-"""``cpabmm preprocess``: data sets to train on."""
+"""``cpabmm preprocess puppets``: a data set of rendered characters."""
 
 from typing import Annotated, Literal
 
