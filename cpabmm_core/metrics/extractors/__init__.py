@@ -6,11 +6,13 @@ from cpabmm_core.metrics.extractors.interface import (
     ExtractorInfo,
     KeypointExtractor,
     Request,
+    SubjectDetector,
 )
 from cpabmm_core.metrics.extractors.registry import (
     extractor_names,
     open_embedding_extractor,
     open_keypoint_extractor,
+    open_subject_detector,
 )
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "ExtractorInfo",
     "KeypointExtractor",
     "Request",
+    "SubjectDetector",
     "extractor_names",
     "open_embedding_extractor",
     "open_keypoint_extractor",
+    "open_subject_detector",
 ]

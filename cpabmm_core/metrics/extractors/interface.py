@@ -76,6 +76,21 @@ class EmbeddingExtractor(Extractor, Protocol):
         ...
 
 
+@runtime_checkable
+class SubjectDetector(Extractor, Protocol):
+    """Finds every subject of each frame, for `preprocess`."""
+
+    def boxes(
+        self,
+        frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
+    ) -> list[NDArray[np.float64]]:  # F of (N, 4)
+        """Boxes (left, top, right, bottom) in pixels, the largest first; N may be 0.
+
+        Convention: edges of pixels, so the whole frame is (0, 0, W, H); boxes may leave the frame.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """What an extractor is opened with."""

@@ -13,6 +13,7 @@ from cpabmm_core.metrics.extractors.interface import (
     Extractor,
     KeypointExtractor,
     Request,
+    SubjectDetector,
 )
 
 GROUP = "cpabmm.extractors"
@@ -52,6 +53,14 @@ def open_embedding_extractor(name: str, request: Request | None = None) -> Embed
     extractor = _open(name, request or Request())
     if not isinstance(extractor, EmbeddingExtractor):
         raise ConfigError(f"{name}: describes no identity; it is an extractor of keypoints")
+    return extractor
+
+
+def open_subject_detector(name: str, request: Request | None = None) -> SubjectDetector:
+    """Open an extractor that finds all subjects; otherwise like `open_keypoint_extractor`."""
+    extractor = _open(name, request or Request())
+    if not isinstance(extractor, SubjectDetector):
+        raise ConfigError(f"{name}: finds no subjects in a frame")
     return extractor
 
 
