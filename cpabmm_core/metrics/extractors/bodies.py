@@ -32,7 +32,7 @@ _PROTOCOL = 1
 _SCORE = 0.5
 _JOINT_SCORE = 2.0
 _COST = (
-    f"{KEYPOINT_RCNN_FILE.megabytes} MB; about 4 s a frame on one busy core of a Xeon with AVX-512"
+    f"{KEYPOINT_RCNN_FILE.megabytes} MB; about 4 s a frame on one core of a busy Xeon with AVX-512"
 )
 
 

@@ -23,7 +23,7 @@ _NAME = "dino"
 _PROTOCOL = 1
 _MODEL = "vit_base_patch8_224.dino"
 _FILE = replace(dino_file(_MODEL), key="dino?weights=PATH")
-_COST = f"{_FILE.megabytes} MB; about 2.5 s a frame on one busy core of a Xeon with AVX-512"
+_COST = f"{_FILE.megabytes} MB; about 2.5 s a frame on one core of a busy Xeon with AVX-512"
 
 
 class Dino:

@@ -76,7 +76,7 @@ class OnnxIdentity:
         except Exception as error:  # onnxruntime has a dozen classes of its own
             size = self.info.options["size"]
             raise CheckpointError(
-                f"{name}: cannot be run on a picture of {size} ({_reason(error)}); check its options"
+                f"{name}: cannot be run on a {size} picture ({_reason(error)}); check the options"
             ) from None
         array = np.asarray(found)
         if array.ndim != 2 or len(array) != 1 or array.dtype.kind != "f":
@@ -84,7 +84,8 @@ class OnnxIdentity:
                 f"{name}: output {self._output} is {array.dtype} {array.shape}, not one row of "
                 "numbers a picture; name another with output=NAME or export the embedding"
             )
-        return array[0].astype(np.float64)
+        row: NDArray[np.float64] = array[0].astype(np.float64)
+        return row
 
 
 def open_extractor(request: Request) -> OnnxIdentity:
@@ -188,7 +189,7 @@ def _input_shape(name: str, session: Any) -> Sequence[object]:  # noqa: ANN401
 def _output(name: str, session: Any, options: dict[str, str]) -> str:  # noqa: ANN401
     names = [output.name for output in session.get_outputs()]
     asked = options.get("output", names[0] if len(names) == 1 else None)
-    if asked not in names:
+    if asked is None or asked not in names:
         trouble = "has several outputs" if asked is None else f"has no output {asked}"
         raise ConfigError(f"{name}: {trouble}; give output=NAME, one of {', '.join(names)}")
     return asked

@@ -1,7 +1,7 @@
 """Keypoints and identities from a file, of both sets of videos: ``FILE.npz`` and ``FILE.csv``.
 
-An NPZ archive holds an array for each video, ``real/NAME`` and ``generated/NAME``. A CSV file has the
-columns ``set,video,frame`` and then ``joint,x,y`` with a line for each joint of each frame, or
+An NPZ archive holds an array for each video, ``real/NAME`` and ``generated/NAME``. A CSV file has
+the columns ``set,video,frame`` and then ``joint,x,y`` with a line for each joint of each frame, or
 ``e0,e1,...`` with a line for each frame. Frames and joints count from 0. NaN, an empty cell, or -1
 in both coordinates, as in the field's files of bodies, mean that a keypoint is missing; a line of
 NaN or of empty cells means that a frame has no subject.
@@ -79,14 +79,14 @@ class Precomputed:
         if self._kind == "keypoints":
             values[(values == _MISSING).all(axis=-1) | missing.any(axis=-1)] = np.nan
         elif (missing.any(axis=1) != missing.all(axis=1)).any():
-            raise DataError(
-                f"{where}: a frame has NaN among numbers; make it all numbers or all NaN"
-            )
+            raise DataError(f"{where}: a frame is numbers in part and NaN in part; make it one")
         return values
 
     def _array(self, key: str) -> NDArray[Any]:
         try:
             return self._arrays[key]
+        except DataError:
+            raise
         except Exception as error:  # numpy and zipfile raise a dozen classes for a damaged archive
             raise DataError(
                 f"{self._path}: {key} cannot be read ({one_line(error)}); save plain numbers"

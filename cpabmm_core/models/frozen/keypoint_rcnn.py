@@ -46,4 +46,4 @@ def load_keypoint_rcnn(path: Path, score: float) -> KeypointRCNN:
     for module in network.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0  # as these weights were trained, and as torchvision sets it for them
-    return network.requires_grad_(False).eval()  # type: ignore[no-any-return]
+    return network.requires_grad_(False).eval()

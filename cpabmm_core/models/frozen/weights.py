@@ -34,7 +34,7 @@ class WeightFile:
     megabytes: int
     """Size in millions of bytes."""
     key: str
-    """Setting that takes the path of a local copy: ``losses.dino.weights``, ``bodies?weights=PATH``."""
+    """Setting that takes the path of a local copy, e.g. ``losses.dino.weights``."""
     sha256: str
     """Beginning of its hash; empty for a repository, which states the size and hash itself."""
     licence: str | None = None
