@@ -162,8 +162,8 @@ def _layout(name: str, shape: Sequence[object], options: Mapping[str, str]) -> L
     possible = [key for key, size in fits.items() if not isinstance(size, int) or size == _COLOURS]
     if not possible:
         raise ConfigError(f"{name}: its input is {_written(shape)}, not a picture of three colours")
-    possible.sort(key=lambda key: fits[key] != _COLOURS)  # what the shape says for certain first
-    return cast("Layout", _choice(name, options, "layout", possible))
+    certain = [key for key in possible if fits[key] == _COLOURS]
+    return cast("Layout", _choice(name, options, "layout", certain or possible))
 
 
 def _size(name: str, width: object, height: object, options: Mapping[str, str]) -> tuple[int, int]:
@@ -183,7 +183,8 @@ def _size(name: str, width: object, height: object, options: Mapping[str, str]) 
         asked = [sides[0], sides[-1]]
     for own, side in zip(fixed, asked, strict=True):
         if own is not None and own != side:
-            raise ConfigError(f"{name}: size={text}: it takes {width}x{height}; leave size out")
+            own_size = "x".join(str(side or "any") for side in fixed)
+            raise ConfigError(f"{name}: size={text}: it takes {own_size}; correct size")
     return cast("tuple[int, int]", tuple(asked))
 
 

@@ -9,15 +9,15 @@ NaN or of empty cells means that a frame has no subject.
 
 import difflib
 import hashlib
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.checkpoint.damage import one_line
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.files import one_line
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
 from cpabmm_core.metrics.extractors.precomputed_csv import read_csv
 
@@ -26,14 +26,7 @@ Side = Literal["real", "generated"]
 
 SUFFIXES = (".npz", ".csv")
 _MISSING = -1
-
-
-class _Arrays(Protocol):
-    """Arrays by ``real/NAME`` and ``generated/NAME``."""
-
-    def keys(self) -> Collection[str]: ...
-
-    def __getitem__(self, key: str, /) -> NDArray[Any]: ...
+_Arrays = Mapping[str, NDArray[Any]]
 
 
 class Precomputed:
@@ -42,7 +35,7 @@ class Precomputed:
     Args:
         path: the file, for errors.
         kind: what its values are.
-        arrays: one for each video.
+        arrays: one for each video, by ``real/NAME`` and ``generated/NAME``.
         info: what the file is.
     """
 
@@ -69,8 +62,8 @@ class Precomputed:
         """
         key = f"{side}/{name}"
         where = f"{self._path}: {key}"
-        if key not in self._arrays.keys():  # noqa: SIM118  (an archive of NumPy has other rules)
-            raise DataError(f"{self._path}: has no {key}; {self._hint(key)}")
+        if key not in self._arrays:
+            raise DataError(f"{self._path}: has no {key}; {self._hint(side, name)}")
         values = _numbers(where, self._array(key))
         self._check_shape(where, values, frames)
         if np.isinf(values).any():
@@ -112,9 +105,11 @@ class Precomputed:
                 f"{self._shape_of_frame[0]}; make them agree"
             )
 
-    def _hint(self, key: str) -> str:
-        near = difflib.get_close_matches(key, self._arrays.keys(), 1)
-        return f"did you mean {near[0]}?" if near else "add it, one for each video of both sets"
+    def _hint(self, side: Side, name: str) -> str:
+        start = f"{side}/"
+        names = [key.removeprefix(start) for key in self._arrays if key.startswith(start)]
+        near = difflib.get_close_matches(name, names, 1)
+        return f"did you mean {near[0]}?" if near else "add it, for it is to have all videos"
 
 
 def read_precomputed(path: Path, kind: Kind) -> Precomputed:

@@ -3,9 +3,9 @@
 import csv
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ _PLACE = ("set", "video", "frame")
 _POINT = ("joint", "x", "y")
 
 
-class CsvArrays:
+class CsvArrays(Mapping[str, NDArray[Any]]):
     """The values of each video, by ``real/NAME`` and ``generated/NAME``.
 
     Args:
@@ -35,9 +35,11 @@ class CsvArrays:
         self._values = values
         self._joints = joints
 
-    def keys(self) -> Collection[str]:
-        """Names of all videos."""
-        return self._rows.keys()
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def __getitem__(self, key: str, /) -> NDArray[np.float64]:
         """(F, J, 2) or (F, D)."""

@@ -12,9 +12,7 @@ from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 from cpabmm_core.errors import CheckpointError, ConfigError, ResourceError
 from cpabmm_core.metrics.extractors import (
     ExtractorInfo,
-    KeypointExtractor,
     Request,
-    SubjectDetector,
     open_embedding_extractor,
     open_keypoint_extractor,
     open_subject_detector,
@@ -124,12 +122,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(weights: Path) -> None:
     name = f"bodies?weights={weights}&score=0.05&joints=0"
     extractor: Any = open_keypoint_extractor(name, Request(device="cpu"))
-    assert isinstance(extractor, KeypointExtractor)
-    assert isinstance(extractor, SubjectDetector)
+    assert type(extractor) is Bodies
+    assert isinstance(open_subject_detector(name, Request(device="cpu")), Bodies)
     assert extractor.info.weights == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert extractor.info.options == {"score": "0.05", "joints": "0.0"}
     assert "237 MB" in extractor.info.cost
-    network = extractor._network  # made quick: small pictures, few proposals
+    network: Any = extractor._network  # made quick: small pictures, few proposals
     network.transform.min_size = (64,)
     network.rpn._post_nms_top_n["testing"] = 8
     both = frames(2)
@@ -191,5 +189,5 @@ def test_other_troubles_are_named(tmp_path: Path) -> None:
 
 
 def test_it_is_no_identity(weights: Path) -> None:
-    with pytest.raises(ConfigError, match="bodies.*describes no identity"):
+    with pytest.raises(ConfigError, match=r"bodies.*describes no identity"):
         open_embedding_extractor(f"bodies?weights={weights}", Request(device="cpu"))

@@ -50,8 +50,9 @@ def frames(count: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
     return rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
 
 
-def tokens_step_by_step(network: Any, images: np.ndarray) -> np.ndarray:
+def tokens_step_by_step(transformer: VisionTransformer, images: np.ndarray) -> np.ndarray:
     """The class token, block by block; it goes first."""
+    network: Any = transformer
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     pixels = torch.tensor((images / 255 - mean) / std).float().permute(0, 3, 1, 2)
     with torch.no_grad():

@@ -1,12 +1,12 @@
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from _helpers.frozen_nets import keypoint_rcnn_file
 from torch import Tensor
 from torchvision.models.detection import (
+    KeypointRCNN,
     KeypointRCNN_ResNet50_FPN_Weights,
     keypointrcnn_resnet50_fpn,
 )
@@ -20,7 +20,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return keypoint_rcnn_file(tmp_path_factory.getbasetemp())
 
 
-def found_by(network: Any) -> dict[str, Tensor]:
+def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
     """What it finds in a picture of noise; made quick by small pictures and few proposals."""
     network.transform.min_size = (64,)
     network.rpn._post_nms_top_n["testing"] = 12
