@@ -41,22 +41,15 @@ def vgg19_layers() -> nn.Sequential:
     return layers
 
 
-def keypoint_rcnn_file(folder: Path) -> Path:
-    """Random weights of torchvision's Keypoint R-CNN at its full size; written once per session.
-
-    Args:
-        folder: of the whole session, ``tmp_path_factory.getbasetemp()``.
-    """
-    path = folder / "keypoint_rcnn.pth"
-    if not path.exists():
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            state = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
-            for name, value in state.items():
-                if name.endswith("running_var"):  # so small that an epsilon of 1e-5 would be seen
-                    value.uniform_(5e-5, 15e-5)
-                    state[name.replace("running_var", "weight")].fill_(0.01)
-                elif "fpn.layer_blocks" in name:  # or the scores would all be 0 or 1
-                    value.div_(30)
-        torch.save(state, path)
-    return path
+def write_keypoint_rcnn(path: Path) -> None:
+    """Random weights of torchvision's Keypoint R-CNN at its full size."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+        for name, value in state.items():
+            if name.endswith("running_var"):  # so small that an epsilon of 1e-5 would be seen
+                value.uniform_(5e-5, 15e-5)
+                state[name.replace("running_var", "weight")].fill_(0.01)
+            elif "fpn.layer_blocks" in name:  # or the scores would all be 0 or 1
+                value.div_(30)
+    torch.save(state, path)

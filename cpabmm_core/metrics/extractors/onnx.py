@@ -110,7 +110,7 @@ def open_extractor(request: Request) -> OnnxIdentity:
         name=path.name,
         version=f"{_PROTOCOL}, onnxruntime {runtime.__version__}",
         weights=hashlib.sha256(content).hexdigest(),
-        cost=f"{len(content) / 1e6:.0f} MB, on {_device(session)}",
+        cost=f"{len(content) / 1e6:.1f} MB, on {_device(session)}",
         options={**settings.as_options(), "output": output},
     )
     return OnnxIdentity(session, output, settings, info)
@@ -170,7 +170,7 @@ def _providers(runtime: ModuleType, device: str) -> Sequence[object]:
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cuda") or cuda not in runtime.get_available_providers():
         return [cpu]
-    return [(cuda, {"device_id": int(index or 0)}), cpu]
+    return [(cuda, {"device_id": int(index) if index.isdigit() else 0}), cpu]
 
 
 def _device(session: Any) -> str:  # noqa: ANN401

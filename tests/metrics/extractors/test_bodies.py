@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _helpers.frozen_nets import keypoint_rcnn_file
 from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import heatmaps_to_keypoints
 
@@ -114,17 +113,12 @@ def test_a_heatmaps_peak_on_a_pixel_is_that_pixel(pixel: tuple[int, int]) -> Non
     assert joints.tolist() == [list(pixel)] * JOINTS
 
 
-@pytest.fixture
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return keypoint_rcnn_file(tmp_path_factory.getbasetemp())
-
-
-def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(weights: Path) -> None:
-    name = f"bodies?weights={weights}&score=0.05&joints=0"
+def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(rcnn_file: Path) -> None:
+    name = f"bodies?weights={rcnn_file}&score=0.05&joints=0"
     extractor: Any = open_keypoint_extractor(name, Request(device="cpu"))
     assert type(extractor) is Bodies
     assert isinstance(open_subject_detector(name, Request(device="cpu")), Bodies)
-    assert extractor.info.weights == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert extractor.info.weights == hashlib.sha256(rcnn_file.read_bytes()).hexdigest()
     assert extractor.info.options == {"score": "0.05", "joints": "0.0"}
     assert "237 MB" in extractor.info.cost
     network: Any = extractor._network  # made quick: small pictures, few proposals
@@ -144,11 +138,11 @@ def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(weights: P
 
 
 def test_weights_are_found_in_torchs_cache(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rcnn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints/keypointrcnn_resnet50_fpn_coco-fc266e95.pth").symlink_to(weights)
+    (tmp_path / "checkpoints/keypointrcnn_resnet50_fpn_coco-fc266e95.pth").symlink_to(rcnn_file)
     extractor = open_subject_detector("bodies", Request(device="cpu", allow_download=False))
     assert extractor.info.options == {"score": "0.5", "joints": "2.0"}
 
@@ -188,6 +182,6 @@ def test_other_troubles_are_named(tmp_path: Path) -> None:
         open_keypoint_extractor("bodies", Request(device="cuda:99"))
 
 
-def test_it_is_no_identity(weights: Path) -> None:
+def test_it_is_no_identity(rcnn_file: Path) -> None:
     with pytest.raises(ConfigError, match=r"bodies.*describes no identity"):
-        open_embedding_extractor(f"bodies?weights={weights}", Request(device="cpu"))
+        open_embedding_extractor(f"bodies?weights={rcnn_file}", Request(device="cpu"))

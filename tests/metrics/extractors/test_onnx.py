@@ -1,5 +1,4 @@
 import hashlib
-import json
 import pickle
 import sys
 from collections.abc import Sequence
@@ -8,78 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from skimage.transform import resize as skimage_resize
+from _helpers.onnx_graphs import CPU, MEAN, Shape, error_of, frames, opened, write_graph
 
-from cpabmm_core.errors import CheckpointError, ConfigError, CpabmmError
+from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.metrics.extractors import (
-    EmbeddingExtractor,
     Request,
     open_embedding_extractor,
     open_keypoint_extractor,
     open_subject_detector,
 )
-
-CPU = Request(device="cpu")
-Shape = Sequence[int | str | None]
-
-
-def write_graph(
-    path: Path,
-    shape: Shape,
-    nodes: Sequence[tuple[str, dict[str, Any]]] = (("Flatten", {"axis": 1}),),
-    *,
-    kind: str = "FLOAT",
-    outputs: Sequence[str] = ("embedding",),
-    external: bool = False,
-) -> Path:
-    """A network: each operation is applied to the picture and is one output, in this order.
-
-    By default the embedding is the input itself, so that all that was done to a frame can be seen.
-    """
-    pytest.importorskip("onnxruntime")
-    onnx = pytest.importorskip("onnx")
-    helper = onnx.helper
-    number = getattr(onnx.TensorProto, kind)
-    weight = onnx.numpy_helper.from_array(np.ones(1, helper.tensor_dtype_to_np_dtype(number)), "w")
-    graph = helper.make_graph(
-        [
-            helper.make_node("Mul", ["picture", "w"], ["same"]),
-            *(
-                helper.make_node(operation, ["same"], [output], **attributes)
-                for (operation, attributes), output in zip(nodes, outputs, strict=True)
-            ),
-        ],
-        "network",
-        [helper.make_tensor_value_info("picture", number, shape)],
-        [helper.make_tensor_value_info(output, number, None) for output in outputs],
-        [weight],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    model.ir_version = 8
-    onnx.save(model, path, save_as_external_data=external, location="w.bin", size_threshold=0)
-    return path
-
-
-def frames(count: int, height: int, width: int) -> np.ndarray:
-    rng = np.random.default_rng(count)
-    return rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-
-
-def opened(path: Path, query: str = "") -> EmbeddingExtractor:
-    return open_embedding_extractor(f"{path}?{query}" if query else str(path), CPU)
-
-
-def error_of(path: Path, query: str = "", kind: type[CpabmmError] = ConfigError) -> str:
-    with pytest.raises(kind) as caught:
-        opened(path, query)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-MEAN: list[tuple[str, dict[str, Any]]] = [("ReduceMean", {"axes": [2, 3], "keepdims": 0})]
 
 
 def test_an_embedding_of_closed_form(tmp_path: Path) -> None:
@@ -93,57 +29,6 @@ def test_an_embedding_of_closed_form(tmp_path: Path) -> None:
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=1e-7)
     assert extractor.embeddings(even[:0]).shape == (0, 3)
-
-
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize("colour", ["rgb", "bgr"])
-@pytest.mark.parametrize("white", [1, 255])
-def test_the_input_is_what_the_options_say(
-    tmp_path: Path, layout: str, colour: str, white: int
-) -> None:
-    shape = ("N", 3, 5, 7) if layout == "nchw" else ("N", 5, 7, 3)
-    extractor = opened(
-        write_graph(tmp_path / "same.onnx", shape),
-        f"colour={colour}&range={white}&mean=0.1,0.2,0.3&std=2,4,8",
-    )
-    images = frames(2, 5, 7)
-    for image, found in zip(images, extractor.embeddings(images), strict=True):
-        expected = np.empty((3, 5, 7))
-        for channel, (mean, std) in enumerate([(0.1, 2), (0.2, 4), (0.3, 8)]):
-            of_frame = image[..., channel if colour == "rgb" else 2 - channel]
-            expected[channel] = (of_frame / 255 * white - mean) / std
-        if layout == "nhwc":
-            expected = expected.transpose(1, 2, 0)
-        np.testing.assert_array_equal(found, expected.astype(np.float32).ravel())
-
-
-def test_pillow_resizes(tmp_path: Path) -> None:
-    """As the field's re-identification does it: 144 wide, 288 high, bicubic."""
-    path = write_graph(tmp_path / "any.onnx", ("N", 3, "H", "W"))
-    [image] = frames(1, 20, 30)
-    for name, method in (
-        ("bilinear", Image.Resampling.BILINEAR),
-        ("bicubic", Image.Resampling.BICUBIC),
-    ):
-        found = opened(path, f"size=9x12&resize={name}&range=255").embeddings(image[None])
-        expected = np.asarray(Image.fromarray(image).resize((9, 12), method)).transpose(2, 0, 1)
-        np.testing.assert_array_equal(found[0], expected.ravel())
-
-
-@pytest.mark.parametrize("size", [(40, 64), (9, 7), (20, 45), (1, 1)])
-def test_sampled_is_bilinear_without_antialiasing(tmp_path: Path, size: tuple[int, int]) -> None:
-    path = write_graph(tmp_path / "any.onnx", ("N", 3, None, None))
-    height, width = size
-    [image] = frames(1, 20, 30)
-    extractor = opened(path, f"size={width}x{height}&resize=sampled&range=255")
-    found = extractor.embeddings(image[None]).reshape(3, height, width)
-    by_skimage = skimage_resize(
-        image.astype(np.float64), size, order=1, anti_aliasing=False, mode="edge"
-    )
-    np.testing.assert_allclose(found.transpose(1, 2, 0), by_skimage, atol=1e-4)
-    pixels = torch.tensor(image).double().permute(2, 0, 1)[None]
-    by_torch = torch.nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=False)
-    np.testing.assert_allclose(found, by_torch[0].numpy(), atol=1e-4)
 
 
 def test_defaults_come_from_the_networks_own_input(tmp_path: Path) -> None:
@@ -171,24 +56,6 @@ def test_defaults_come_from_the_networks_own_input(tmp_path: Path) -> None:
     np.testing.assert_array_equal(extractor.embeddings(images), expected)
 
 
-def test_a_side_file_holds_options_and_the_name_comes_first(tmp_path: Path) -> None:
-    path = write_graph(tmp_path / "net.onnx", ("N", 3, "H", "W"))
-    side = tmp_path / "net.json"
-    side.write_text(json.dumps({"size": 6, "mean": [0.5, 0.25, 0.5], "colour": "bgr"}))
-    options = opened(path).info.options
-    assert (options["size"], options["mean"], options["colour"]) == ("6x6", "0.5,0.25,0.5", "bgr")
-    options = opened(path, "size=4x8&mean=0.1").info.options
-    assert (options["size"], options["mean"], options["colour"]) == ("4x8", "0.1,0.1,0.1", "bgr")
-    for content, trouble in (
-        ("{", "not valid JSON"),
-        ("[1]", "holds no object"),
-        ('{"scale": 2}', "unknown option scale; it takes size, mean, std, layout"),
-        ('{"mean": {"r": 1}}', "mean: give a text, a number, or a list of numbers"),
-    ):
-        side.write_text(content)
-        assert error_of(path).startswith(f"{side}: {trouble}")
-
-
 @pytest.mark.parametrize("kind", ["FLOAT16", "DOUBLE"])
 def test_other_precisions_are_fed_as_they_are(tmp_path: Path, kind: str) -> None:
     extractor = opened(write_graph(tmp_path / "net.onnx", (1, 3, 4, 4), kind=kind))
@@ -205,32 +72,6 @@ def test_one_of_several_outputs_is_named(tmp_path: Path) -> None:
     assert "has no output logits" in error_of(path, "output=logits")
     assert opened(path, "output=mean_").embeddings(frames(1, 4, 4)).shape == (1, 3)
     assert opened(path, "output=same_").embeddings(frames(1, 4, 4)).shape == (1, 48)
-
-
-@pytest.mark.parametrize(
-    ("query", "trouble"),
-    [
-        ("", r"takes pictures of any size; say which: net.onnx?size=112 or size=WxH"),
-        ("size=0", "size=0: give a side or WxH in pixels"),
-        ("size=4x4x4", "size=4x4x4: give a side or WxH"),
-        ("size=99999", "size=99999: give a side or WxH"),
-        ("size=4.5", "size=4.5: give a side"),
-        ("size=4&mean=1,2", "mean=1,2: give one number, or three with commas"),
-        ("size=4&mean=red", "mean=red: give one number"),
-        ("size=4&mean=nan", "mean=nan: give one number"),
-        ("size=4&std=1,0,1", "std=1,0,1: give numbers above 0"),
-        ("size=4&layout=chw", "layout=chw: give nchw"),
-        ("size=4&layout=nhwc", "layout=nhwc: give nchw"),
-        ("size=4&colour=grey", "colour=grey: give rgb or bgr"),
-        ("size=4&range=128", "range=128: give 1 or 255"),
-        ("size=4&resize=nearest", "resize=nearest: give bilinear or bicubic or sampled"),
-        ("size=4&color=bgr", "unknown option color; it takes file, size, mean"),
-        ("size", "expected options as NAME?KEY=VALUE"),
-    ],
-)
-def test_wrong_options_are_named(tmp_path: Path, query: str, trouble: str) -> None:
-    message = error_of(write_graph(tmp_path / "net.onnx", (1, 3, None, None)), query)
-    assert f"net.onnx: {trouble}" in message or f"net.onnx?{query}: {trouble}" in message
 
 
 @pytest.mark.parametrize(
@@ -330,6 +171,32 @@ def test_without_onnxruntime_one_line_says_how_to_get_it(
     message = error_of(path)
     assert message.startswith("net.onnx: onnxruntime cannot be imported (")
     assert message.endswith("install it with: pip install 'cpabmm[onnx]'")
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu"),
+    [("auto", 0), ("cuda", 0), ("cuda:1", 1), ("cpu", None), ("mps", None)],
+)
+def test_a_gpu_is_used_where_it_is_asked_for_and_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, gpu: int | None
+) -> None:
+    path = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8))
+    import onnxruntime
+
+    cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
+    session, asked = onnxruntime.InferenceSession, []
+
+    def on_the_cpu(content: bytes, options: object, providers: list[object]) -> object:
+        asked.append(providers)
+        return session(content, options, providers=[cpu])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    open_embedding_extractor(str(path), Request(device=device))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [cuda, cpu])
+    open_embedding_extractor(str(path), Request(device=device))
+    without, where_there = asked
+    assert without == [cpu]
+    assert where_there == ([cpu] if gpu is None else [(cuda, {"device_id": gpu}), cpu])
 
 
 def test_the_bare_name_asks_for_a_file() -> None:

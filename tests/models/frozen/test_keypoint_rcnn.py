@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from _helpers.frozen_nets import keypoint_rcnn_file
 from torch import Tensor
 from torchvision.models.detection import (
     KeypointRCNN,
@@ -13,11 +12,6 @@ from torchvision.models.detection import (
 
 from cpabmm_core.errors import CheckpointError
 from cpabmm_core.models.frozen.keypoint_rcnn import KEYPOINT_RCNN_FILE, load_keypoint_rcnn
-
-
-@pytest.fixture
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return keypoint_rcnn_file(tmp_path_factory.getbasetemp())
 
 
 def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
@@ -32,18 +26,18 @@ def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
 
 
 def test_finds_what_torchvisions_own_loading_finds(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rcnn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """torchvision reads the same file as its published one, and then finds the same to the bit."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     cached = tmp_path / "checkpoints" / KEYPOINT_RCNN_FILE.name
     cached.parent.mkdir()
-    cached.symlink_to(weights)
+    cached.symlink_to(rcnn_file)
     theirs = found_by(
         keypointrcnn_resnet50_fpn(weights=KeypointRCNN_ResNet50_FPN_Weights.COCO_V1, progress=False)
     )
     drawn = torch.random.get_rng_state()
-    ours = found_by(load_keypoint_rcnn(weights, 0.05))  # torchvision's default
+    ours = found_by(load_keypoint_rcnn(rcnn_file, 0.05))  # torchvision's default
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert len(ours["boxes"]) > 0
     assert ours.keys() == theirs.keys()
@@ -51,10 +45,10 @@ def test_finds_what_torchvisions_own_loading_finds(
         assert torch.equal(value, theirs[key]), key
 
 
-def test_people_of_a_low_score_are_not_reported(weights: Path) -> None:
-    every = found_by(load_keypoint_rcnn(weights, 0.0))
+def test_people_of_a_low_score_are_not_reported(rcnn_file: Path) -> None:
+    every = found_by(load_keypoint_rcnn(rcnn_file, 0.0))
     threshold = every["scores"].median().item()
-    some = found_by(load_keypoint_rcnn(weights, threshold))
+    some = found_by(load_keypoint_rcnn(rcnn_file, threshold))
     high = every["scores"] > threshold
     assert 0 < high.sum() < len(high)
     assert torch.equal(some["boxes"], every["boxes"][high])
