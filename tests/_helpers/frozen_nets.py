@@ -1,9 +1,12 @@
 """Networks of the classes that judge in training, with random weights and no download."""
 
+from pathlib import Path
+
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torchvision.models import vgg19
+from torchvision.models.detection import keypointrcnn_resnet50_fpn
 
 VIT_WIDTH, VIT_HEADS, VIT_SIDE, VIT_PATCH = 12, 3, 16, 8
 
@@ -36,3 +39,17 @@ def vgg19_layers() -> nn.Sequential:
         for parameter in layers.parameters():
             parameter.uniform_(-0.05, 0.05, generator=generator)
     return layers
+
+
+def write_keypoint_rcnn(path: Path) -> None:
+    """Random weights of torchvision's Keypoint R-CNN at its full size."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+        for name, value in state.items():
+            if name.endswith("running_var"):  # so small that an epsilon of 1e-5 would be seen
+                value.uniform_(5e-5, 15e-5)
+                state[name.replace("running_var", "weight")].fill_(0.01)
+            elif "fpn.layer_blocks" in name:  # or the scores would all be 0 or 1
+                value.div_(30)
+    torch.save(state, path)

@@ -20,6 +20,7 @@ GROUP = "cpabmm.extractors"
 """Entry points of this group name a function that takes a `Request` and gives an `Extractor`."""
 ONNX = "onnx"
 _ONNX_SUFFIX = ".onnx"
+_CODE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".jit", ".torchscript", ".ckpt", ".tar")
 
 
 def extractor_names() -> list[str]:
@@ -84,6 +85,11 @@ def split_options(name: str) -> tuple[str, dict[str, str]]:
 
 def _open(name: str, request: Request) -> Extractor:
     plain, options = split_options(name)
+    if plain.lower().endswith(_CODE_SUFFIXES):
+        raise ConfigError(
+            f"{plain}: TorchScript files and pickles execute code when they are loaded, so none is "
+            "taken; export the network with torch.onnx.export and give MODEL.onnx"
+        )
     if plain.lower().endswith(_ONNX_SUFFIX):
         plain, options = ONNX, {"file": plain, **options}
     points = {point.name: point for point in entry_points(group=GROUP)}

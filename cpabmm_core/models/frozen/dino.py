@@ -1,11 +1,12 @@
-"""Keys of a DINO vision transformer's last block (Caron et al., 2021, arXiv 2104.14294).
+"""Features of a DINO vision transformer (Caron et al., 2021, arXiv 2104.14294).
 
 What the keys of the last block have in common or not describes the structure of an image and leaves
-out its appearance (Tumanyan et al., Splicing ViT Features, 2022, arXiv 2201.00424).
+out its appearance; the class token describes what the image shows (Tumanyan et al., Splicing ViT
+Features, 2022, arXiv 2201.00424).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import timm
 import torch
@@ -38,11 +39,11 @@ DINO_FILES = {
 """Published weights by the model's name in timm."""
 
 
-class DinoKeys(nn.Module):
-    """Keys of the last block of a vision transformer, frozen; gradients reach the image only.
+class _Dino(nn.Module):
+    """A frozen vision transformer; gradients reach the image only.
 
     Images are resized to the size that the transformer takes (bilinear, antialiased where they
-    shrink) and normalised as ImageNet's. The last block is not run beyond its keys.
+    shrink) and normalised as ImageNet's.
 
     Args:
         transformer: timm's class, of two blocks or more.
@@ -54,22 +55,45 @@ class DinoKeys(nn.Module):
         self.normalise = Normalise()
         self.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> "DinoKeys":
+    def train(self, mode: bool = True) -> Self:
         """Frozen: stays in eval mode."""
         return super().train(False)
 
-    def forward(
+    def _prepare(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:  # (B, 1 + P, C), CLS first, then the patches row by row; heads concatenated
-        """The keys."""
+    ) -> Tensor:  # (B, 3, h, w) normalised
         image = F.interpolate(
             image.to(self.normalise.mean.dtype),
             self.transformer.patch_embed.img_size,
             mode="bilinear",
             antialias=True,
         )
-        tokens = self._tokens_before_last_block(self.normalise(image))
+        normalised: Tensor = self.normalise(image)
+        return normalised
+
+
+class DinoToken(_Dino):
+    """The class token behind the last block and the final norm."""
+
+    def forward(
+        self,
+        image: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> Tensor:  # (B, C)
+        """The class token."""
+        tokens: Tensor = self.transformer.forward_features(self._prepare(image))
+        return tokens[:, 0]
+
+
+class DinoKeys(_Dino):
+    """Keys of the last block, which is not run beyond them."""
+
+    def forward(
+        self,
+        image: Tensor,  # (B, 3, H, W) in [0, 1]
+    ) -> Tensor:  # (B, 1 + P, C), CLS first, then the patches row by row; heads concatenated
+        """The keys."""
+        tokens = self._tokens_before_last_block(self._prepare(image))
         block: Any = self.transformer.blocks[-1]
         attention = block.attn
         # Of the rows of the joint projection the queries come first, the values last.
@@ -98,7 +122,12 @@ class DinoKeys(nn.Module):
 
 
 def load_dino(name: str, path: Path) -> DinoKeys:
-    """Read the weights of a DINO transformer, without executing anything of the file.
+    """Read a DINO transformer for its keys; otherwise like `load_dino_token`."""
+    return DinoKeys(_load_transformer(name, path))
+
+
+def load_dino_token(name: str, path: Path) -> DinoToken:
+    """Read a DINO transformer for its class token, without executing anything of the file.
 
     Args:
         name: timm's name of the model, e.g. ``vit_base_patch8_224.dino``.
@@ -109,11 +138,15 @@ def load_dino(name: str, path: Path) -> DinoKeys:
         ConfigError: no such model.
         CheckpointError: the file is damaged or of another network.
     """
+    return DinoToken(_load_transformer(name, path))
+
+
+def _load_transformer(name: str, path: Path) -> VisionTransformer:
     file = dino_file(name)
     with torch.random.fork_rng(devices=[]):  # the weights that it draws are overwritten
         transformer: Any = timm.create_model(name, pretrained=False, num_classes=0)
     fill(transformer, _transformer_part(read_weights(path, file.what)), path, file.what)
-    return DinoKeys(transformer)
+    return transformer  # type: ignore[no-any-return]
 
 
 def dino_file(name: str) -> WeightFile:

@@ -34,7 +34,7 @@ class WeightFile:
     megabytes: int
     """Size in millions of bytes."""
     key: str
-    """Configuration key that takes the path of a local copy."""
+    """Setting that takes the path of a local copy, e.g. ``losses.dino.weights``."""
     sha256: str
     """Beginning of its hash; empty for a repository, which states the size and hash itself."""
     licence: str | None = None
@@ -58,7 +58,7 @@ def find_weights(
     *,
     allow_download: bool,
     announce: Callable[[str], None],
-    without: str,
+    without: str | None = None,
 ) -> Path:
     """Path of the weights: the given file, else the library's cached one, else downloaded now.
 
@@ -70,7 +70,7 @@ def find_weights(
         path: local copy, None for none.
         allow_download: False forbids it; so does the offline mode of huggingface_hub.
         announce: is told, in one line, what is downloaded, how large, from and to where.
-        without: setting that does without the weights, e.g. ``losses.structure=0``.
+        without: setting that does without the weights, e.g. ``losses.structure=0``; None if none.
 
     Raises:
         CheckpointError: the given or cached file is missing or cannot be one of weights.
@@ -80,7 +80,7 @@ def find_weights(
     found = find_local_weights(file, path)
     if found is not None:
         return found
-    cure = f"give its path as {file.key} or set {without}"
+    cure = f"give its path as {file.key}" + (f" or set {without}" if without else "")
     if constants.HF_HUB_OFFLINE or not allow_download:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "downloads are off"
         raise ConfigError(f"{file}: not found, and {why}; {cure}")

@@ -1,0 +1,146 @@
+"""People and their 17 COCO joints, by torchvision's Keypoint R-CNN.
+
+Protocol: of all people whose score is at least `score` the one with the largest box is the subject;
+a joint whose score is below `joints` is missing. The score of a joint is the peak of its heatmap,
+a logit; 2 is the value below which Detectron, from which the network comes, draws no joint.
+"""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torchvision
+from numpy.typing import NDArray
+from torch import nn
+
+from cpabmm_core.checkpoint.digest import file_sha256
+from cpabmm_core.device import resolve_device
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
+from cpabmm_core.metrics.extractors.network_weights import weights_for
+from cpabmm_core.metrics.extractors.options import check_options
+from cpabmm_core.models.frozen.keypoint_rcnn import (
+    COCO_JOINTS,
+    KEYPOINT_RCNN_FILE,
+    load_keypoint_rcnn,
+)
+
+_NAME = "bodies"
+_PROTOCOL = 1
+_SCORE = 0.5
+_JOINT_SCORE = 2.0
+_COST = (
+    f"{KEYPOINT_RCNN_FILE.megabytes} MB; about 4 s a frame on one core of a busy Xeon with AVX-512"
+)
+
+
+class _People(NamedTuple):
+    """The people of one frame, the largest first."""
+
+    boxes: NDArray[np.float64]  # (N, 4)
+    joints: NDArray[np.float64]  # (N, 17, 2)
+    scores: NDArray[np.float64]  # (N, 17)
+
+
+class Bodies:
+    """Finds people and their joints in frames of any size, each frame on its own.
+
+    Args:
+        network: a Keypoint R-CNN in eval mode that reports only people whose score is high enough.
+        info: what it is.
+        device: where it computes.
+        joint_score: a joint with a lower score is missing.
+    """
+
+    def __init__(
+        self, network: nn.Module, info: ExtractorInfo, device: torch.device, joint_score: float
+    ) -> None:
+        self.info = info
+        self._network = network.to(device)
+        self._device = device
+        self._joint_score = joint_score
+
+    def keypoints(
+        self,
+        frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
+    ) -> NDArray[np.float64]:  # (F, 17, 2)
+        """Joints of the largest person in pixels, in COCO's order; NaN where one is missing.
+
+        Convention: pixel centres lie at integers. torchvision places the first pixel's centre at
+        (0.5, 0.5): the joint in column c of the heatmap of a box is at left + (c + 0.5) * width of
+        a column. So half a pixel is subtracted. (Its training took COCO's whole numbers as they
+        are, so a constant part of a pixel remains uncertain; it cancels out in AKD.)
+        """
+        joints = np.full((len(frames), COCO_JOINTS, 2), np.nan)
+        for row, frame in zip(joints, frames, strict=True):
+            people = self._people(frame)
+            if len(people.boxes):
+                found = people.scores[0] >= self._joint_score
+                row[found] = people.joints[0, found] - 0.5
+        return joints
+
+    def boxes(
+        self,
+        frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
+    ) -> list[NDArray[np.float64]]:  # F of (N, 4)
+        """Boxes (left, top, right, bottom) of all people, the largest first, at pixel edges."""
+        return [self._people(frame).boxes for frame in frames]
+
+    @torch.inference_mode()
+    def _people(
+        self,
+        frame: NDArray[np.uint8],  # (H, W, 3)
+    ) -> _People:
+        image = torch.tensor(frame, device=self._device).permute(2, 0, 1) / 255
+        [found] = self._network([image])
+        boxes = _numbers(found, "boxes")
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        order = np.argsort(-areas, kind="stable")
+        return _People(
+            boxes[order],
+            _numbers(found, "keypoints")[order, :, :2],
+            _numbers(found, "keypoints_scores")[order],
+        )
+
+
+def open_extractor(request: Request) -> Bodies:
+    """Open it with the options ``weights``, ``score`` and ``joints``.
+
+    Raises:
+        ConfigError: an option is wrong, or the weights are not at hand.
+        CheckpointError: the weights cannot be read.
+        ResourceError: there is no such device.
+    """
+    check_options(_NAME, request, ("weights", "score", "joints"))
+    score = _number(request, "score", _SCORE, 1)
+    joint_score = _number(request, "joints", _JOINT_SCORE, float("inf"))
+    device = resolve_device(request.device)
+    path = weights_for(request, KEYPOINT_RCNN_FILE)
+    info = ExtractorInfo(
+        name=_NAME,
+        version=f"{_PROTOCOL}, torchvision {torchvision.__version__}",
+        weights=file_sha256(path),
+        cost=_COST,
+        options={"score": str(score), "joints": str(joint_score)},
+        terms="trained on COCO, whose pictures have licences of their own; torchvision states none",
+    )
+    return Bodies(load_keypoint_rcnn(path, score), info, device, joint_score)
+
+
+def _numbers(found: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+    numbers: NDArray[np.float64] = found[key].double().cpu().numpy()
+    return numbers
+
+
+def _number(request: Request, key: str, default: float, most: float) -> float:
+    text = request.options.get(key, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not (isfinite(value) and 0 <= value <= most):
+        bound = f"from 0 to {most:g}" if isfinite(most) else "of 0 or more"
+        raise ConfigError(f"{_NAME}: {key}={text}: give a number {bound}")
+    return value

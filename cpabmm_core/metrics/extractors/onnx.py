@@ -1,0 +1,199 @@
+"""The identity that a network in a file describes: ``MODEL.onnx``.
+
+ONNX is a graph of known operations and numbers: reading it executes nothing that its author wrote,
+unlike TorchScript and pickles, which are refused.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.media.files import one_line
+from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
+from cpabmm_core.metrics.extractors.onnx_input import (
+    KEYS,
+    InputSettings,
+    input_settings,
+    read_options,
+)
+from cpabmm_core.metrics.extractors.options import check_options, require_package
+
+_PROTOCOL = 1
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_ONLY_FATAL = 4  # errors are raised; onnxruntime need not write them to stderr as well
+_REASON = 200
+
+
+class OnnxIdentity:
+    """Describes frames of any size, each on its own.
+
+    Args:
+        session: of onnxruntime, with one input.
+        output: name of the output that holds the embedding.
+        settings: how a frame becomes the input.
+        info: what it is.
+    """
+
+    def __init__(
+        self,
+        session: Any,  # noqa: ANN401  (onnxruntime is an extra and has no types)
+        output: str,
+        settings: InputSettings,
+        info: ExtractorInfo,
+    ) -> None:
+        self.info = info
+        self._session = session
+        self._output = output
+        self._settings = settings
+        [given] = session.get_inputs()
+        self._input, self._dtype = given.name, _DTYPES[given.type]
+        black = np.zeros((settings.height, settings.width, 3), dtype=np.uint8)
+        self._width = len(self._embedding(black))
+
+    def embeddings(
+        self,
+        frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
+    ) -> NDArray[np.float64]:  # (F, D)
+        """The embeddings; there is one for every frame."""
+        # One by one: many networks take no more at a time, and a batch would change last digits.
+        rows = [self._embedding(frame) for frame in frames]
+        return np.array(rows, dtype=np.float64).reshape(len(frames), self._width)
+
+    def _embedding(
+        self,
+        frame: NDArray[np.uint8],  # (H, W, 3)
+    ) -> NDArray[np.float64]:  # (D,)
+        name = self.info.name
+        image = self._settings.prepare(frame).astype(self._dtype)
+        try:
+            [found] = self._session.run([self._output], {self._input: image})
+        except Exception as error:  # onnxruntime has a dozen classes of its own
+            size = self.info.options["size"]
+            raise CheckpointError(
+                f"{name}: cannot be run on a {size} picture ({_reason(error)}); check the options"
+            ) from None
+        array = np.asarray(found)
+        if array.ndim != 2 or len(array) != 1 or array.dtype.kind != "f":
+            raise ConfigError(
+                f"{name}: output {self._output} is {array.dtype} {array.shape}, not one row of "
+                "numbers a picture; name another with output=NAME or export the embedding"
+            )
+        row: NDArray[np.float64] = array[0].astype(np.float64)
+        return row
+
+
+def open_extractor(request: Request) -> OnnxIdentity:
+    """Open the network of the option ``file``; `KEYS` are the other options.
+
+    Raises:
+        ConfigError: an option is wrong, onnxruntime is missing, or the network is of another kind.
+        CheckpointError: the file cannot be read or run.
+    """
+    if not request.options.get("file"):
+        raise ConfigError("onnx: is no name of its own; give the network's file, MODEL.onnx")
+    path = Path(request.options["file"])
+    check_options(path.name, request, ("file", *KEYS))
+    query = {key: value for key, value in request.options.items() if key != "file"}
+    content = _read(path)
+    runtime = require_package("onnxruntime", path.name, "onnx")
+    session = _session(runtime, path, content, request.device)
+    options = read_options(path, query)
+    settings = input_settings(path.name, _input_shape(path.name, session), options)
+    output = _output(path.name, session, options)
+    info = ExtractorInfo(
+        name=path.name,
+        version=f"{_PROTOCOL}, onnxruntime {runtime.__version__}",
+        weights=hashlib.sha256(content).hexdigest(),
+        cost=f"{len(content) / 1e6:.1f} MB, on {_device(session)}",
+        options={**settings.as_options(), "output": output},
+    )
+    return OnnxIdentity(session, output, settings, info)
+
+
+def _read(path: Path) -> bytes:
+    cure = "give the .onnx file of a network"
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder; {cure}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; {cure}") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be opened ({one_line(error)})") from None
+    if not content:
+        raise CheckpointError(f"{path}: is empty; copy or download it again")
+    if content.startswith(b"version https://git-lfs"):
+        raise CheckpointError(
+            f"{path}: is a Git LFS pointer, not the file itself; run `git lfs pull`"
+        )
+    if content[:64].lstrip().startswith(b"<"):
+        raise CheckpointError(f"{path}: is a web page; download the file itself")
+    if content.startswith((b"PK", b"\x80")):
+        raise CheckpointError(
+            f"{path}: is a PyTorch or zip file, not ONNX; export the network with torch.onnx.export"
+        )
+    return content
+
+
+def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> Any:  # noqa: ANN401
+    options = runtime.SessionOptions()
+    options.log_severity_level = _ONLY_FATAL
+    # Weights in files beside it would escape the hash. Below a file no folder can be, so that none
+    # is ever found, wherever the program was started.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(path.absolute() / "none")
+    )
+    try:
+        return runtime.InferenceSession(content, options, providers=_providers(runtime, device))
+    except Exception as error:  # onnxruntime has a dozen classes of its own
+        reason = _reason(error)
+        if "external data" in str(error).lower():
+            raise CheckpointError(
+                f"{path}: keeps weights in another file; save it as one file: "
+                "onnx.save(onnx.load(OLD), NEW)"
+            ) from None
+        raise CheckpointError(
+            f"{path}: onnxruntime {runtime.__version__} cannot load it ({reason}); "
+            "get or export it again"
+        ) from None
+
+
+def _providers(runtime: ModuleType, device: str) -> Sequence[object]:
+    """The GPU if it is asked for and onnxruntime can use it, and the CPU for what is left."""
+    cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cuda") or cuda not in runtime.get_available_providers():
+        return [cpu]
+    return [(cuda, {"device_id": int(index) if index.isdigit() else 0}), cpu]
+
+
+def _device(session: Any) -> str:  # noqa: ANN401
+    return "a GPU" if session.get_providers()[0].startswith("CUDA") else "the CPU"
+
+
+def _input_shape(name: str, session: Any) -> Sequence[object]:  # noqa: ANN401
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _DTYPES:
+        given = ", ".join(f"{one.name} {one.type}" for one in inputs) or "nothing"
+        raise ConfigError(f"{name}: takes {given}, not one picture of floats; export it so")
+    shape: Sequence[object] = inputs[0].shape
+    return shape
+
+
+def _output(name: str, session: Any, options: dict[str, str]) -> str:  # noqa: ANN401
+    names = [output.name for output in session.get_outputs()]
+    asked = options.get("output", names[0] if len(names) == 1 else None)
+    if asked is None or asked not in names:
+        trouble = "has several outputs" if asked is None else f"has no output {asked}"
+        raise ConfigError(f"{name}: {trouble}; give output=NAME, one of {', '.join(names)}")
+    return asked
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(error).removeprefix("[ONNXRuntimeError] : ")[:_REASON]
