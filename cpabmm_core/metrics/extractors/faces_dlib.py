@@ -28,7 +28,7 @@ _REMEMBERED = 256
 """Frames whose faces are kept for the next question about them, a few kilobytes each."""
 _COST = (
     "122 MB of weights, which come with the package; on one core of an Intel Xeon at 2.6 GHz, "
-    "0.09 s for the landmarks of a 480 x 480 frame and 0.08 s more for its identity"
+    "0.1 s for the landmarks of a 480 x 480 frame and 0.09 s more for its identity"
 )
 _TERMS = (
     "the landmark model was trained on iBUG 300-W, whose licence excludes commercial use: "

@@ -216,11 +216,17 @@ def test_weights_of_the_other_network_are_named(
     assert message.startswith(f"{hub[place]}: not face-alignment's ")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")  # of PyTorch, about TorchScript
 def test_nothing_in_a_file_is_executed(hub: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "detector.pth"
     path.write_bytes(pickle.dumps({"weight": Path.touch}, protocol=2))
-    message = error_of(Request({"detector": str(path)}, allow_download=False), CheckpointError)
-    assert message.startswith(f"{path}: not face-alignment's face detector S3FD (there is more in")
+    request = Request({"detector": str(path)}, device="cpu", allow_download=False)
+    refusal = f"{path}: not face-alignment's face detector S3FD ("
+    assert error_of(request, CheckpointError).startswith(f"{refusal}there is more in it than")
+    torch.jit.save(torch.jit.trace(nn.ReLU(), torch.zeros(1)), path)
+    message = error_of(request, CheckpointError)
+    assert message.startswith(refusal)
+    assert "TorchScript" in message
 
 
 @pytest.mark.parametrize(
