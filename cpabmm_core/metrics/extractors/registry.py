@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
-from urllib.parse import parse_qsl
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.metrics.extractors.interface import (
@@ -69,18 +68,20 @@ def split_options(name: str) -> tuple[str, dict[str, str]]:
     """A name and its options.
 
     Raises:
-        ConfigError: the options are not of the form ``KEY=VALUE&KEY=VALUE``.
+        ConfigError: the options are not of the form ``KEY=VALUE&KEY=VALUE``, or one comes twice.
 
     Example:
         >>> split_options("faces?weights=2dfan4.pt")
         ('faces', {'weights': '2dfan4.pt'})
     """
     plain, _, query = name.partition("?")
-    try:
-        options = parse_qsl(query, strict_parsing=True) if query else []
-    except ValueError:
-        raise ConfigError(f"{name}: expected options as NAME?KEY=VALUE&KEY=VALUE") from None
-    return plain, dict(options)
+    options: dict[str, str] = {}
+    for part in query.split("&") if query else []:
+        key, equals, value = part.partition("=")  # as it stands: paths may hold + and %
+        if not key or not equals or key in options:
+            raise ConfigError(f"{name}: expected options as NAME?KEY=VALUE&KEY=VALUE, each once")
+        options[key] = value
+    return plain, options
 
 
 def _open(name: str, request: Request) -> Extractor:
