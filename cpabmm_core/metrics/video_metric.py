@@ -93,7 +93,7 @@ class SetMetric(Protocol):
         """
         ...
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """All that `merge` needs of the videos seen so far; can be pickled."""
         ...
 
