@@ -1,24 +1,38 @@
-"""What is measured, and with which extractors, as the options of a command say."""
+"""What is measured, and with which extractors, as the options of a command say.
 
-from collections.abc import Sequence
+Commands import this where they use it: the measures load much.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal, TypeVar
 
 import typer
 
 from cpabmm_cli.checkpoints import cache_folder
 from cpabmm_cli.console import terminal
-from cpabmm_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from cpabmm_core.metrics.extractors import ExtractorInfo, Request
-    from cpabmm_core.metrics.extractors.cache import FrameCache
-    from cpabmm_core.metrics.measurement import Measurement
-    from cpabmm_core.metrics.video_metric import SetMetric, VideoMetric
+from cpabmm_core.metrics.extracted import ExtractedMetric, FrameSums, PrecomputedMetric
+from cpabmm_core.metrics.extractors import (
+    EmbeddingExtractor,
+    Extractor,
+    KeypointExtractor,
+    Request,
+    open_embedding_extractor,
+    open_keypoint_extractor,
+)
+from cpabmm_core.metrics.extractors.auto import Choice, choose_identity, choose_keypoints
+from cpabmm_core.metrics.extractors.cache import FrameCache
+from cpabmm_core.metrics.frame_quality import FrameQuality
+from cpabmm_core.metrics.identity_distance import IdentitySums
+from cpabmm_core.metrics.keypoint_distance import KeypointSums
+from cpabmm_core.metrics.measurement import Measurement
+from cpabmm_core.metrics.video_metric import SetMetric, VideoMetric
 
 AUTO, NONE = "auto", "none"
+_E = TypeVar("_E", bound=Extractor)
 _TABLES = (".npz", ".csv")
+_NETWORKS = ("lpips", "fid", "fvd")
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,8 @@ class Wanted:
         """
         paths = {}
         for given in self.weights:
-            name, separator, path = given.partition("=")
-            if name not in ("lpips", "fid", "fvd") or not separator or not path:
+            name, _, path = given.partition("=")
+            if name not in _NETWORKS or not path:
                 message = f"expected lpips=PATH, fid=PATH or fvd=PATH, got {given!r}"
                 raise typer.BadParameter(message, param_hint="--weights")
             if not getattr(self, name):
@@ -51,7 +65,7 @@ class Wanted:
         return paths
 
 
-def open_measurement(wanted: Wanted, videos: Sequence[Path], request: "Request") -> "Measurement":
+def open_measurement(wanted: Wanted, videos: Sequence[Path], request: Request) -> Measurement:
     """Open all that is asked for, and say what measures and what is left out.
 
     Args:
@@ -64,102 +78,83 @@ def open_measurement(wanted: Wanted, videos: Sequence[Path], request: "Request")
         CheckpointError: weights cannot be read.
         DataError: a file of measured values, or a video that ``auto`` looks at, is damaged.
     """
-    from cpabmm_core.metrics.extractors.cache import FrameCache
-    from cpabmm_core.metrics.frame_quality import FrameQuality
-    from cpabmm_core.metrics.measurement import Measurement
-
-    cache = FrameCache(cache_folder() / "extractors", terminal.say)
     paths = wanted.weight_paths()
-    found = [
+    cache = FrameCache(cache_folder() / "extractors", terminal.say)
+    metrics: list[VideoMetric | None] = [
         FrameQuality(),
         _keypoints(wanted.keypoints, videos, request, cache),
         _identity(wanted.identity, videos, request, cache),
-        _lpips(paths.get("lpips"), request) if wanted.lpips else None,
     ]
-    return Measurement(
-        [metric for metric in found if metric is not None], _of_sets(wanted, paths, request)
-    )
+    of_sets: list[SetMetric] = []
+    if wanted.lpips:
+        from cpabmm_core.metrics.lpips import open_lpips
+
+        metrics.append(open_lpips(paths.get("lpips"), request))
+    if wanted.fid:
+        from cpabmm_core.metrics.fid import open_fid
+
+        of_sets.append(open_fid(paths.get("fid"), request))
+    if wanted.fvd:
+        from cpabmm_core.metrics.fvd import open_fvd
+
+        of_sets.append(open_fvd(paths.get("fvd"), request))
+    return Measurement([metric for metric in metrics if metric is not None], of_sets)
 
 
 def _keypoints(
-    name: str, videos: Sequence[Path], request: "Request", cache: "FrameCache"
-) -> "VideoMetric | None":
-    from cpabmm_core.metrics.extracted import ExtractedMetric, PrecomputedMetric
-    from cpabmm_core.metrics.extractors import open_keypoint_extractor
-    from cpabmm_core.metrics.extractors.auto import choose_keypoints
-    from cpabmm_core.metrics.keypoint_distance import KeypointSums
-
+    name: str, videos: Sequence[Path], request: Request, cache: FrameCache
+) -> VideoMetric | None:
     if name == NONE:
         return None
     if _is_table(name):
-        from cpabmm_core.metrics.extractors.precomputed import read_precomputed
-
-        table = read_precomputed(Path(name), "keypoints")
-        return PrecomputedMetric("keypoints", table, KeypointSums)
+        return _precomputed(name, "keypoints", KeypointSums)
     if name == AUTO:
         choice = choose_keypoints(videos, request)
-        if choice.extractor is None:
-            terminal.say(f"AKD and MKR are left out: {choice.reason}; or give --keypoints")
-            return None
-        extractor, reason = choice.extractor, f", for {choice.reason}"
+        extractor: KeypointExtractor | None = _told("AKD and MKR", "keypoints", choice)
     else:
-        extractor, reason = open_keypoint_extractor(name, request), ""
-    _tell("keypoints", extractor.info, reason)
+        extractor = open_keypoint_extractor(name, request)
+    if extractor is None:
+        return None
     find = cache.kept(extractor.info, "keypoints", extractor.keypoints)
     return ExtractedMetric("keypoints", extractor.info, find, KeypointSums)
 
 
 def _identity(
-    name: str, videos: Sequence[Path], request: "Request", cache: "FrameCache"
-) -> "VideoMetric | None":
-    from cpabmm_core.metrics.extracted import ExtractedMetric, PrecomputedMetric
-    from cpabmm_core.metrics.extractors import open_embedding_extractor
-    from cpabmm_core.metrics.extractors.auto import choose_identity
-    from cpabmm_core.metrics.identity_distance import IdentitySums
-
+    name: str, videos: Sequence[Path], request: Request, cache: FrameCache
+) -> VideoMetric | None:
     if name == NONE:
         return None
     if _is_table(name):
-        from cpabmm_core.metrics.extractors.precomputed import read_precomputed
-
-        table = read_precomputed(Path(name), "identity")
-        return PrecomputedMetric("identity", table, IdentitySums)
+        return _precomputed(name, "identity", IdentitySums)
     if name == AUTO:
         choice = choose_identity(videos, request)
-        if choice.extractor is None:
-            terminal.say(f"AED is left out: {choice.reason}; or give --identity")
-            return None
-        extractor, reason = choice.extractor, f", for {choice.reason}"
+        extractor: EmbeddingExtractor | None = _told("AED", "identity", choice)
     else:
-        extractor, reason = open_embedding_extractor(name, request), ""
-    _tell("identity", extractor.info, reason)
+        extractor = open_embedding_extractor(name, request)
+    if extractor is None:
+        return None
     find = cache.kept(extractor.info, "embeddings", extractor.embeddings)
     return ExtractedMetric("identity", extractor.info, find, IdentitySums)
 
 
-def _lpips(path: Path | None, request: "Request") -> "VideoMetric":
-    from cpabmm_core.metrics.lpips import open_lpips
+def _told(measures: str, option: str, choice: Choice[_E]) -> _E | None:
+    """The extractor of a choice, after a line that says which it is, or that there is none."""
+    if choice.extractor is None:
+        terminal.say(f"{measures}: left out; {choice.reason}; choose one with --{option}")
+        return None
+    info = choice.extractor.info
+    terms = f"; {info.terms}" if info.terms else ""
+    terminal.say(f"{measures}: by {info.name}, for {choice.reason}{terms}")
+    return choice.extractor
 
-    return open_lpips(path, request)
 
+def _precomputed(
+    file: str, kind: Literal["keypoints", "identity"], sums: Callable[[], FrameSums]
+) -> VideoMetric:
+    from cpabmm_core.metrics.extractors.precomputed import read_precomputed
 
-def _of_sets(wanted: Wanted, paths: dict[str, Path], request: "Request") -> list["SetMetric"]:
-    metrics: list[SetMetric] = []
-    if wanted.fid:
-        from cpabmm_core.metrics.fid import open_fid
-
-        metrics.append(open_fid(paths.get("fid"), request))
-    if wanted.fvd:
-        from cpabmm_core.metrics.fvd import open_fvd
-
-        metrics.append(open_fvd(paths.get("fvd"), request))
-    return metrics
+    return PrecomputedMetric(kind, read_precomputed(Path(file), kind), sums)
 
 
 def _is_table(name: str) -> bool:
     return Path(name).suffix.lower() in _TABLES
-
-
-def _tell(part: str, info: "ExtractorInfo", reason: str) -> None:
-    terms = f" ({info.terms})" if info.terms else ""
-    terminal.say(f"{part}: {info.name}{reason}{terms}")

@@ -35,7 +35,7 @@ def average_euclidean_distance(
 
 
 class IdentitySums:
-    """``aed`` of a video that comes in parts; `average_euclidean_distance` at the end.
+    """``aed`` of a video in parts: `average_euclidean_distance` of the whole.
 
     Frames in which there is no subject, real or generated, do not count.
     """

@@ -54,7 +54,7 @@ def average_keypoint_distance(
 
 
 class KeypointSums:
-    """``akd`` and ``mkr`` of a video that comes in parts; `average_keypoint_distance` at the end."""
+    """``akd`` and ``mkr`` of a video in parts: `average_keypoint_distance` of the whole."""
 
     def __init__(self) -> None:
         self._distances: list[float] = []

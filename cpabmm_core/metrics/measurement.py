@@ -26,12 +26,13 @@ class Measurement:
     ) -> None:
         self._video_metrics = video_metrics
         self._set_metrics = set_metrics
+        self._metrics: list[VideoMetric | SetMetric] = [*video_metrics, *set_metrics]
         self._name, self._frames = "", 0
 
     def start_video(self, name: str) -> None:
         """The frames of this video follow."""
         self._name, self._frames = name, 0
-        for metric in (*self._video_metrics, *self._set_metrics):
+        for metric in self._metrics:
             metric.start_video(name)
 
     def update(self, real: Frames, generated: Frames) -> None:
@@ -41,7 +42,7 @@ class Measurement:
             DataError: they cannot be measured.
         """
         self._frames += len(real)
-        for metric in (*self._video_metrics, *self._set_metrics):
+        for metric in self._metrics:
             metric.update(real, generated)
 
     def end_video(self) -> VideoRecord:
@@ -69,8 +70,7 @@ class Measurement:
         return summarise(videos, of_set, self._infos())
 
     def _infos(self) -> dict[str, ExtractorInfo]:
-        metrics = (*self._video_metrics, *self._set_metrics)
-        return {metric.part: metric.info for metric in metrics if metric.info is not None}
+        return {metric.part: metric.info for metric in self._metrics if metric.info is not None}
 
 
 def measure_videos(

@@ -1,6 +1,6 @@
 """Real videos and generated ones side by side: which belong together, and their frames."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.lossy import is_lossless
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.video_metric import Frames
 
@@ -47,6 +48,24 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
             )
             raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")
     return [(path, theirs[name]) for name, path in ours.items()]
+
+
+def one_sided_loss(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
+    """A line if videos that lost nothing in coding are paired with ones that did; else none.
+
+    Raises:
+        MediaError: a video is missing or cannot be read.
+    """
+    lossless = [(is_lossless(real), is_lossless(generated)) for real, generated in pairs]
+    uneven = [number for number, (one, other) in enumerate(lossless) if one != other]
+    if not uneven:
+        return []
+    real, generated = pairs[uneven[0]]
+    whole, lossy = (real, generated) if lossless[uneven[0]][0] else (generated, real)
+    return [
+        f"{lossy}: has coding losses, {whole} has none, and so for {len(uneven)} of {len(pairs)} "
+        "videos; losses change the figures, so compare runs that were written alike"
+    ]
 
 
 def paired_frames(

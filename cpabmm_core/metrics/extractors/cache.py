@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ class FrameCache:
         *,
         max_bytes: int = _MAX_BYTES,
     ) -> None:
-        """Open the cache.
+        """Name the cache; its file is opened when the first frame comes.
 
         Args:
             folder: where its file lies, made if missing; None for memory.
@@ -56,7 +57,10 @@ class FrameCache:
         self._path = None if folder is None else folder / _FILE
         self._announce = announce
         self._max_bytes = max_bytes
-        self._table = _in_memory() if self._path is None else self._open(self._path)
+
+    @cached_property
+    def _table(self) -> sqlite3.Connection:
+        return _in_memory() if self._path is None else self._open(self._path)
 
     def values(
         self,
