@@ -53,7 +53,7 @@ class VideoMetric(Protocol):
 
     @property
     def part(self) -> str:
-        """Under which name its `info` stands in a result: ``keypoints``, ``identity``, ``lpips``."""
+        """Name of its `info` in a result: ``keypoints``, ``identity``, ``lpips``."""
         ...
 
     @property

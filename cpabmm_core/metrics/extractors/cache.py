@@ -123,7 +123,8 @@ class FrameCache:
             for name in ("page_count", "freelist_count", "page_size")
         )
         if (pages - free) * size > self._max_bytes:  # freed pages are written anew
-            oldest = "SELECT id FROM found ORDER BY id LIMIT (SELECT 1 + ? * COUNT(*) FROM found)"
+            some = "SELECT CAST(1 + ? * COUNT(*) AS INTEGER) FROM found"
+            oldest = f"SELECT id FROM found ORDER BY id LIMIT ({some})"
             self._table.execute(f"DELETE FROM found WHERE id IN ({oldest})", (_DROPPED_AT_ONCE,))
 
     def _open(self, path: Path) -> sqlite3.Connection:
