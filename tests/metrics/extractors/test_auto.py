@@ -67,7 +67,10 @@ def videos(tmp_path: Path) -> list[Path]:
 def chosen(videos: list[Path]) -> tuple[str | None, str | None]:
     keypoints = choose_keypoints(videos, Request()).extractor
     identity = choose_identity(videos, Request()).extractor
-    return keypoints and keypoints.info.name, identity and identity.info.name
+    return (
+        None if keypoints is None else keypoints.info.name,
+        None if identity is None else identity.info.name,
+    )
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,9 @@ for grey in range(int(sys.argv[2]), 120, 2):
     commands = [[sys.executable, "-c", code, str(tmp_path), str(rank)] for rank in range(2)]
     processes = [subprocess.Popen(command) for command in commands]
     assert [process.wait(60) for process in processes] == [0, 0]
-    found = quiet(tmp_path).values(INFO, "keypoints", frames(*range(120)), pytest.fail)
+    find = Counted()
+    found = quiet(tmp_path).values(INFO, "keypoints", frames(*range(120)), find)
+    assert find.asked == []
     assert found[:, 0].tolist() == list(range(120))
     with sqlite3.connect(tmp_path / FILE) as table:
         assert table.execute("SELECT COUNT(*) FROM found").fetchone() == (120,)
