@@ -12,6 +12,7 @@ from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
 from cpabmm_core.media.lossy import is_lossless
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
+from cpabmm_core.metrics.extractors.puppet_truth import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames
 
 Frame = NDArray[np.uint8]
@@ -82,7 +83,8 @@ def paired_frames(
 
     Args:
         real: video, GIF, strip, folder of frames or image.
-        generated: the same, frame by frame; two images are taken whole, also if they are strips.
+        generated: the same, frame by frame; two images are taken whole, also if they are strips,
+            unless joints of puppets lie beside the real one, which tells that it is a strip.
         size: how many frames come at a time; the last may be fewer.
         report: is told in one line if the real frames were cut or resized.
 
@@ -133,9 +135,11 @@ def _pairs(
 
 
 def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
-    if all(
-        path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir() for path in (real, generated)
-    ):
+    if _is_image(real) and _is_image(generated) and not has_puppet_joints(real):
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()

@@ -56,6 +56,16 @@ def test_two_wide_images_are_compared_whole(tmp_path: Path) -> None:
     assert ours.shape == (1, 16, 48, 3)
 
 
+def test_two_strips_of_puppets_are_compared_frame_by_frame(tmp_path: Path) -> None:
+    squares = [picture(16, 16) for _ in range(3)]
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, np.concatenate(squares, axis=1))
+    (tmp_path / "a.json").write_text('{"joint_names": ["head"]}')
+    ours, theirs = first(tmp_path / "a.png", tmp_path / "b.png")
+    np.testing.assert_array_equal(ours, squares)
+    np.testing.assert_array_equal(theirs, squares)
+
+
 def test_a_strip_is_compared_with_a_video_frame_by_frame(tmp_path: Path) -> None:
     squares = [picture(16, 16) for _ in range(3)]
     write_image(tmp_path / "strip.png", np.concatenate(squares, axis=1))
