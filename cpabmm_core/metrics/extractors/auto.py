@@ -55,7 +55,9 @@ def choose_keypoints(videos: Sequence[Path], request: Request) -> Choice[Keypoin
     """
     local = replace(request, allow_download=False)
     if _are_puppets(videos):
-        return Choice(open_keypoint_extractor(PUPPETS, local), "joints of puppets lie beside them")
+        return Choice(
+            open_keypoint_extractor(PUPPETS, local), "joints of puppets lie beside the videos"
+        )
     frames = _Samples(videos)
     tried = []
     for name in (*_FACES, _BODIES):
@@ -78,7 +80,9 @@ def choose_identity(videos: Sequence[Path], request: Request) -> Choice[Embeddin
     """
     local = replace(request, allow_download=False)
     if _are_puppets(videos):
-        return Choice(open_embedding_extractor(PUPPETS, local), "joints of puppets lie beside them")
+        return Choice(
+            open_embedding_extractor(PUPPETS, local), "joints of puppets lie beside the videos"
+        )
     extractor, why_not = _opened(open_embedding_extractor, _FACE_IDENTITY, local)
     if extractor is not None:
         if _Samples(videos).share_with(extractor.embeddings) > _MOST:
