@@ -71,7 +71,10 @@ def configure(
 def main() -> None:
     """Run the command line on the arguments of the process."""
     signal.signal(signal.SIGTERM, _terminate)
-    app()
+    try:
+        app()
+    finally:  # nothing is left that a signal would have to leave in order
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

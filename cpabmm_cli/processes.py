@@ -1,4 +1,4 @@
-"""Several processes of one training run on this machine, as ``accelerate launch`` starts them."""
+"""Several processes of one run on this machine, as ``accelerate launch`` starts them."""
 
 import os
 import signal
@@ -19,6 +19,7 @@ _GRACE_SECONDS = 20.0
 """How long the others may take to end by themselves when one process has failed."""
 _LOOK_SECONDS = 0.1
 _SIGNALLED = 128
+_RESUME = "go on with --resume auto"
 _STARTER, _FAILURES = "CPABMM_STARTER", "CPABMM_FAILURES"
 """Variables for the processes: who started them, and the folder for their last words."""
 
@@ -60,12 +61,14 @@ def leave_word(message: str) -> bool:
     return True
 
 
-def run_processes(arguments: Sequence[str], count: int) -> int:
+def run_processes(arguments: Sequence[str], count: int, *, cure: str = _RESUME) -> int:
     """Run ``cpabmm ARGUMENTS`` in `count` processes that find each other; the exit code of all."""
-    return run_together([sys.executable, "-m", "cpabmm_cli", *arguments], count)
+    return run_together([sys.executable, "-m", "cpabmm_cli", *arguments], count, cure=cure)
 
 
-def run_together(command: Sequence[str], count: int, *, grace: float = _GRACE_SECONDS) -> int:
+def run_together(
+    command: Sequence[str], count: int, *, grace: float = _GRACE_SECONDS, cure: str = _RESUME
+) -> int:
     """Run a command in `count` processes that find each other, and say why it failed if it did.
 
     Signals go on to every process. When one fails the others are asked to end, and killed if they
@@ -75,6 +78,7 @@ def run_together(command: Sequence[str], count: int, *, grace: float = _GRACE_SE
         command: program and arguments.
         count: number of processes.
         grace: in seconds.
+        cure: what to do when something killed a process.
 
     Returns:
         0, or the exit code of the process that failed first; 128 + signal if one ended it.
@@ -90,7 +94,7 @@ def run_together(command: Sequence[str], count: int, *, grace: float = _GRACE_SE
         code = processes[failed].returncode
         message = _why(Path(words))
         if code < 0 and not asked:
-            message = f"process {failed} was ended by signal {-code}; go on with --resume auto"
+            message = f"process {failed} was ended by signal {-code}; {cure}"
         if message is not None:
             terminal.error(message)
         return code if code > 0 else _SIGNALLED - code

@@ -174,14 +174,14 @@ class _FolderClip:
 
 
 def _strip(path: Path) -> np.ndarray:
-    """The whole strip; that of the last clip read stays in memory."""
+    """The whole strip; those of the last two clips read stay in memory, a pair for metrics."""
     try:
         return _strip_of(path, path.stat().st_mtime_ns)
     except OSError:
         return _strip_of(path, 0)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _strip_of(path: Path, _: int) -> np.ndarray:
     return _as_data_error(lambda: read_image(path))
 

@@ -1,5 +1,6 @@
 """AKD and MKR: distance of detected keypoints, and share of missed ones."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cpabmm_core.errors import DataError, ShapeError
 from cpabmm_core.metrics.numbers import as_numbers
+from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
 
 _MISSING = -1
 """What the field's files of body keypoints have for both coordinates of a missing one."""
@@ -43,24 +45,67 @@ def average_keypoint_distance(
         KeypointDistance(akd=2.0, mkr=0.5)
     """
     ours, theirs = as_numbers(real, "keypoints"), as_numbers(generated, "keypoints")
+    _check(ours, theirs)
+    distances, rates = _of_frames(ours, theirs)
+    if not len(rates):
+        raise DataError("keypoints: the real frames have none, so there is nothing to compare with")
+    akd = math.fsum(distances) / len(distances) if len(distances) else math.nan
+    return KeypointDistance(akd=akd, mkr=math.fsum(rates) / len(rates))
+
+
+class KeypointSums:
+    """``akd`` and ``mkr`` of a video in parts: `average_keypoint_distance` of the whole."""
+
+    def __init__(self) -> None:
+        self._distances: list[float] = []
+        self._rates: list[float] = []
+        self._real = self._generated = 0
+
+    def add(
+        self,
+        real: NDArray[np.float64],  # (F, J, 2) pixels; NaN, or -1 in both coordinates: missing
+        generated: NDArray[np.float64],  # (F, J, 2) pixels, likewise
+    ) -> None:
+        """Take the keypoints of the next frames.
+
+        Raises:
+            ShapeError: the shapes differ or are not (F, J, 2).
+        """
+        _check(real, generated)
+        distances, rates = _of_frames(real, generated)
+        self._distances += distances.tolist()
+        self._rates += rates.tolist()
+        self._real += int(_found(real).any(axis=1).sum())
+        self._generated += int(_found(generated).any(axis=1).sum())
+
+    def compute(self) -> VideoSums:
+        """The sums over the frames that have a figure."""
+        values = {"akd": self._distances, "mkr": self._rates}
+        return VideoSums(
+            {key: Tally(math.fsum(of_frames), len(of_frames)) for key, of_frames in values.items()},
+            {"keypoints": Found(self._real, self._generated)},
+        )
+
+
+def _check(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> None:
     if ours.shape != theirs.shape or ours.ndim != 3 or ours.shape[2] != 2:
         raise ShapeError(
             f"keypoints: expected (F, J, 2) twice, got {ours.shape} and {theirs.shape}"
         )
+
+
+def _of_frames(
+    ours: NDArray[np.float64],  # (F, J, 2)
+    theirs: NDArray[np.float64],  # (F, J, 2)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AKD of the frames with a keypoint in both, MKR of the frames with a real one."""
     found = _found(ours)
-    found_in_both = found & _found(theirs)
-    if not found.any():
-        raise DataError("keypoints: the real frames have none, so there is nothing to compare with")
-    rates = [
-        1 - both[own].mean() for own, both in zip(found, found_in_both, strict=True) if own.any()
-    ]
-    distances = [
-        np.abs(one[both] - other[both]).mean()
-        for one, other, both in zip(ours, theirs, found_in_both, strict=True)
-        if both.any()
-    ]
-    akd = float(np.mean(distances)) if distances else float("nan")
-    return KeypointDistance(akd=akd, mkr=float(np.mean(rates)))
+    both = found & _found(theirs)
+    differences = np.where(both[..., None], np.abs(ours - theirs), 0).sum(axis=(1, 2))
+    in_both, in_real = both.sum(axis=1), found.sum(axis=1)
+    measured, known = in_both > 0, in_real > 0
+    distances = differences[measured] / (2 * in_both[measured])
+    return distances, 1 - in_both[known] / in_real[known]
 
 
 def _found(

@@ -59,11 +59,12 @@ class SetResult:
 
     values: Mapping[str, float | None]
     """By the key of the measure, for all of `MEASURES`; None where it was left out."""
-    intervals: Mapping[str, tuple[float, float]]
-    """Bootstrap 95% intervals over the videos, by the key of the measure."""
+    intervals: Mapping[str, tuple[float, float] | None]
+    """Bootstrap 95% intervals over the videos, for all of `MEASURES`; None where there is none."""
     coverage: Mapping[str, Coverage]
     extractors: Mapping[str, Mapping[str, Any] | None]
-    """``ExtractorInfo.as_dict()`` by ``keypoints``, ``identity``, ...; None where left out."""
+    """``ExtractorInfo.as_dict()`` by ``keypoints``, ``identity``, ``lpips``, ``fid`` and ``fvd``;
+    None where left out."""
     videos: Sequence[VideoResult]
     """In natural order of their names."""
 
@@ -71,7 +72,10 @@ class SetResult:
         """The JSON document."""
         return {
             **self.values,
-            "intervals": {key: list(interval) for key, interval in self.intervals.items()},
+            "intervals": {
+                key: None if interval is None else list(interval)
+                for key, interval in self.intervals.items()
+            },
             "coverage": {key: vars(value) for key, value in self.coverage.items()},
             "extractors": dict(self.extractors),
             "videos": [

@@ -154,3 +154,17 @@ def test_an_unknown_device_number_is_a_resource_error(
     output = tmp_path / "o.mp4"
     assert_fails(5, "animate", video, video, "-o", output, "-c", checkpoint, "--device", "cuda:9")
     assert not output.exists()
+
+
+def test_a_signal_on_the_way_out_says_nothing() -> None:
+    """One of several processes may be asked to end while it ends."""
+    code = (
+        "import atexit, os, signal, sys; from cpabmm_cli import app\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "sys.argv[1:] = ['--version']; app.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.stdout.startswith("cpabmm ")
+    assert result.stderr == ""

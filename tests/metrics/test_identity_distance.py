@@ -7,6 +7,7 @@ import torch
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_euclidean_distance
+from cpabmm_core.metrics.identity_distance import IdentitySums
 
 GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
 
@@ -46,3 +47,30 @@ def test_other_shapes(shape: tuple[int, ...]) -> None:
 def test_missing_identities() -> None:
     with pytest.raises(DataError, match="hold NaN or infinity"):
         average_euclidean_distance(np.zeros((1, 2)), np.array([[np.nan, 0.0]]))
+
+
+@pytest.mark.parametrize("step", [1, 5, 24])
+def test_in_parts_it_is_that_of_the_whole(step: int) -> None:
+    detections = np.load(GOLDEN / "metrics.npz")
+    real, generated = detections["id_gt"], detections["id_pred"]
+    sums = IdentitySums()
+    for start in range(0, len(real), step):
+        sums.add(real[start : start + step], generated[start : start + step])
+    (tally,) = sums.compute().tallies.values()
+    assert tally.count == 24
+    assert tally.mean == average_euclidean_distance(real, generated)
+
+
+def test_frames_without_a_subject_do_not_count() -> None:
+    nan = [np.nan, np.nan]
+    sums = IdentitySums()
+    sums.add(np.array([[0, 0], nan, [1, 1], nan]), np.array([[3, 4], [5, 5], nan, [6, 6]]))
+    result = sums.compute()
+    assert (result.tallies["aed"].total, result.tallies["aed"].count) == (25, 1)
+    assert (result.found["identity"].real, result.found["identity"].generated) == (2, 3)
+
+
+def test_no_frame_with_two_subjects_has_no_figure() -> None:
+    sums = IdentitySums()
+    sums.add(np.array([[np.nan]]), np.array([[1.0]]))
+    assert sums.compute().tallies["aed"].mean is None

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_keypoint_distance
+from cpabmm_core.metrics.keypoint_distance import KeypointSums
 
 GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
 PRINTED = json.loads((GOLDEN / "metrics.json").read_text())
@@ -129,3 +130,38 @@ def test_what_is_no_array_is_one_line(wrong: ArrayLike) -> None:
         average_keypoint_distance(wrong, wrong)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, DataError)
+
+
+@pytest.mark.parametrize("step", [1, 3, 8, 24])
+@pytest.mark.parametrize("kind", ["body", "face"])
+def test_in_parts_it_is_that_of_the_whole(kind: str, step: int) -> None:
+    real, generated = DETECTIONS[f"{kind}_gt"], DETECTIONS[f"{kind}_pred"]
+    sums = KeypointSums()
+    for start in range(0, len(real), step):
+        sums.add(real[start : start + step], generated[start : start + step])
+    tallies = sums.compute().tallies
+    whole = average_keypoint_distance(real, generated)
+    assert (tallies["akd"].mean, tallies["mkr"].mean) == (whole.akd, whole.mkr)
+    assert tallies["akd"].mean == pytest.approx(PRINTED[f"{kind}_akd"], abs=1e-12)
+
+
+def test_the_frames_in_which_something_was_found_are_counted() -> None:
+    sums = KeypointSums()
+    sums.add(
+        keypoints([[1, 1], [NAN, NAN]], [[1, 1], [2, 2]], [[-1, -1], [NAN, NAN]]),
+        keypoints([[1, 1], [NAN, NAN]], [[NAN, NAN], [-1, -1]], [[NAN, NAN], [NAN, 3]]),
+    )
+    found = sums.compute().found["keypoints"]
+    assert (found.real, found.generated) == (2, 1)
+
+
+def test_a_video_without_a_keypoint_has_no_figure() -> None:
+    sums = KeypointSums()
+    sums.add(np.full((2, 3, 2), NAN), np.zeros((2, 3, 2)))
+    tallies = sums.compute().tallies
+    assert (tallies["akd"].mean, tallies["mkr"].mean) == (None, None)
+
+
+def test_other_numbers_of_keypoints_in_parts() -> None:
+    with pytest.raises(DataError, match=r"expected \(F, J, 2\) twice"):
+        KeypointSums().add(np.zeros((1, 3, 2)), np.zeros((1, 4, 2)))

@@ -1,15 +1,15 @@
-import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from _helpers.media_files import write_test_video
 from PIL import Image
-from skimage import metrics as reference
 
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.metrics.video_scores import VideoScores, match_videos, score_video, summarise
+from cpabmm_core.metrics.video_metric import Frames
+from cpabmm_core.metrics.video_pairs import match_videos, one_sided_loss, paired_frames
 
 RANDOM = np.random.default_rng(0)
 
@@ -25,52 +25,53 @@ def write_folder(folder: Path, frames: list[np.ndarray]) -> Path:
     return folder
 
 
-def test_scores_of_frames_are_the_means_of_scikit_image(tmp_path: Path) -> None:
-    ours, theirs = [picture() for _ in range(3)], [picture() for _ in range(3)]
-    told: list[int] = []
-    scores = score_video(
-        write_folder(tmp_path / "real", ours),
-        write_folder(tmp_path / "generated", theirs),
-        progress=told.append,
-    )
-    pairs = list(zip(ours, theirs, strict=True))
-    psnr = np.mean([reference.peak_signal_noise_ratio(*pair) for pair in pairs])
-    ssim = np.mean(
-        [
-            reference.structural_similarity(
-                *pair,
-                channel_axis=-1,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-            for pair in pairs
-        ]
-    )
-    l1 = np.mean([np.abs(a / 255 - b / 255).mean() for a, b in pairs])
-    assert (scores.name, scores.frames) == ("real", 3)
-    np.testing.assert_allclose((scores.l1, scores.psnr, scores.ssim), (l1, psnr, ssim), rtol=1e-6)
-    assert told == [1, 2, 3]
+def stacks(
+    real: Path, generated: Path, size: int = 16, report: Callable[[str], None] = print
+) -> list[tuple[Frames, Frames]]:
+    return list(paired_frames(real, generated, size, report=report))
 
 
-def test_an_identical_video_is_perfect(tmp_path: Path) -> None:
-    path = write_test_video(tmp_path / "a.mp4", frames=4)
-    scores = score_video(path, path)
-    assert (scores.frames, scores.l1, scores.ssim) == (4, 0, 1)
-    assert scores.psnr == math.inf
+def first(
+    real: Path, generated: Path, report: Callable[[str], None] = print
+) -> tuple[Frames, Frames]:
+    ((ours, theirs),) = stacks(real, generated, report=report)
+    return ours, theirs
+
+
+@pytest.mark.parametrize(("size", "lengths"), [(2, [2, 2, 1]), (5, [5]), (9, [5])])
+def test_frames_come_in_stacks_and_in_order(tmp_path: Path, size: int, lengths: list[int]) -> None:
+    ours, theirs = [picture() for _ in range(5)], [picture() for _ in range(5)]
+    real = write_folder(tmp_path / "real", ours)
+    generated = write_folder(tmp_path / "generated", theirs)
+    found = stacks(real, generated, size)
+    assert [len(one) for one, _ in found] == lengths
+    np.testing.assert_array_equal(np.concatenate([one for one, _ in found]), ours)
+    np.testing.assert_array_equal(np.concatenate([other for _, other in found]), theirs)
 
 
 def test_two_wide_images_are_compared_whole(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         write_image(tmp_path / name, picture(16, 48))
-    assert score_video(tmp_path / "a.png", tmp_path / "b.png").frames == 1
+    ours, _ = first(tmp_path / "a.png", tmp_path / "b.png")
+    assert ours.shape == (1, 16, 48, 3)
+
+
+def test_two_strips_of_puppets_are_compared_frame_by_frame(tmp_path: Path) -> None:
+    squares = [picture(16, 16) for _ in range(3)]
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, np.concatenate(squares, axis=1))
+    (tmp_path / "a.json").write_text('{"joint_names": ["head"]}')
+    ours, theirs = first(tmp_path / "a.png", tmp_path / "b.png")
+    np.testing.assert_array_equal(ours, squares)
+    np.testing.assert_array_equal(theirs, squares)
 
 
 def test_a_strip_is_compared_with_a_video_frame_by_frame(tmp_path: Path) -> None:
     squares = [picture(16, 16) for _ in range(3)]
     write_image(tmp_path / "strip.png", np.concatenate(squares, axis=1))
-    scores = score_video(tmp_path / "strip.png", write_folder(tmp_path / "frames", squares))
-    assert (scores.frames, scores.l1) == (3, 0)
+    ours, theirs = first(tmp_path / "strip.png", write_folder(tmp_path / "frames", squares))
+    np.testing.assert_array_equal(ours, squares)
+    np.testing.assert_array_equal(theirs, squares)
 
 
 @pytest.mark.parametrize(("real", "generated"), [(3, 5), (5, 3)])
@@ -80,14 +81,14 @@ def test_different_lengths_are_refused_with_both_counts(
     one = write_test_video(tmp_path / "a.mp4", frames=real)
     other = write_test_video(tmp_path / "b.mp4", frames=generated)
     with pytest.raises(DataError, match=r"has 5 frames, .* has 3"):
-        score_video(one, other)
+        stacks(one, other)
 
 
 def test_different_sizes_are_refused(tmp_path: Path) -> None:
     one = write_test_video(tmp_path / "a.mp4", size=(64, 48))
     other = write_test_video(tmp_path / "b.mp4", size=(32, 48))
     with pytest.raises(DataError, match=r"b\.mp4: is 32 x 48, .*a\.mp4 is 64 x 48"):
-        score_video(one, other)
+        stacks(one, other)
 
 
 def test_a_square_video_of_another_size_is_compared_with_what_the_model_saw(tmp_path: Path) -> None:
@@ -95,13 +96,12 @@ def test_a_square_video_of_another_size_is_compared_with_what_the_model_saw(tmp_
     theirs = [picture(12, 12) for _ in range(2)]
     told: list[str] = []
     real = write_folder(tmp_path / "real", frames)
-    scores = score_video(real, write_folder(tmp_path / "made", theirs), report=told.append)
+    ours, _ = first(real, write_folder(tmp_path / "made", theirs), report=told.append)
     squares = [
         np.asarray(Image.fromarray(f[:, 4:20]).resize((12, 12), Image.Resampling.BICUBIC))
         for f in frames
     ]
-    expected = np.mean([np.abs(a / 255 - b / 255) for a, b in zip(squares, theirs, strict=True)])
-    assert scores.l1 == pytest.approx(expected)
+    np.testing.assert_array_equal(ours, squares)
     assert told == [f"{real}: is 24 x 16; its centred square is compared, at 12 x 12"]
 
 
@@ -110,20 +110,15 @@ def test_frames_of_one_size_are_compared_as_they_are(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", one)
     write_image(tmp_path / "b.png", other)
     told: list[str] = []
-    scores = score_video(tmp_path / "a.png", tmp_path / "b.png", report=told.append)
-    assert scores.l1 == pytest.approx(np.abs(one / 255 - other / 255).mean())
+    ours, theirs = first(tmp_path / "a.png", tmp_path / "b.png", report=told.append)
+    np.testing.assert_array_equal(ours, [one])
+    np.testing.assert_array_equal(theirs, [other])
     assert told == []
-
-
-def test_frames_too_small_for_ssim_are_refused_by_name(tmp_path: Path) -> None:
-    write_image(tmp_path / "dot.png", picture(1, 1))
-    with pytest.raises(DataError, match=r"dot\.png: .*too small"):
-        score_video(tmp_path / "dot.png", tmp_path / "dot.png")
 
 
 def test_a_missing_file_is_a_media_error(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
-        score_video(tmp_path / "a.png", tmp_path / "b.png")
+        stacks(tmp_path / "a.png", tmp_path / "b.png")
 
 
 def test_folders_are_matched_by_name_whatever_the_suffix(tmp_path: Path) -> None:
@@ -152,20 +147,17 @@ def test_a_file_and_a_folder_do_not_match(tmp_path: Path) -> None:
         match_videos(tmp_path, tmp_path / "a.mp4")
 
 
-def test_l1_of_a_set_is_over_all_frames_and_the_rest_over_videos() -> None:
-    """The field's scripts keep an L1 of each frame, and print the mean of that list."""
-    scores = summarise(
-        [
-            VideoScores("short", frames=2, l1=0.5, psnr=10, ssim=0.2),
-            VideoScores("long", frames=8, l1=0.25, psnr=20, ssim=0.6),
-        ]
+def test_losses_on_one_side_are_one_line(tmp_path: Path) -> None:
+    whole = write_folder(tmp_path / "whole", [picture(16, 16)])
+    strip = tmp_path / "strip.png"
+    write_image(strip, picture(16, 32))
+    lossy = write_test_video(tmp_path / "a.mp4", frames=1)
+    assert one_sided_loss([(whole, strip), (lossy, lossy)]) == []
+    (line,) = one_sided_loss([(whole, strip), (whole, lossy), (strip, lossy)])
+    assert line.startswith(
+        f"{lossy}: has coding losses, {whole} has none, and so for 2 of 3 videos"
     )
-    assert scores.l1 == pytest.approx(np.mean([0.5] * 2 + [0.25] * 8))
-    assert scores.l1_videos == pytest.approx((0.5 + 0.25) / 2)
-    assert scores.psnr == 15
-    assert scores.ssim == pytest.approx(0.4)
-
-
-def test_an_identical_frame_makes_the_psnr_of_a_set_infinite() -> None:
-    scores = summarise([VideoScores("a", 1, 0.5, 10, 0.2), VideoScores("b", 1, 0, math.inf, 1)])
-    assert scores.psnr == math.inf
+    (line,) = one_sided_loss([(lossy, strip)])
+    assert line.startswith(
+        f"{lossy}: has coding losses, {strip} has none, and so for 1 of 1 videos"
+    )

@@ -1,11 +1,8 @@
-"""Scores of whole files: generated videos or images against the real ones."""
+"""Real videos and generated ones side by side: which belong together, and their frames."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,48 +10,13 @@ from numpy.typing import NDArray
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.lossy import is_lossless
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
-from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
-from cpabmm_core.metrics.l1 import l1, mean_over_frames
+from cpabmm_core.metrics.extractors.puppet_truth import has_puppet_joints
+from cpabmm_core.metrics.video_metric import Frames
 
 Frame = NDArray[np.uint8]
 _NAMED_IN_ERRORS = 3
-
-
-@dataclass(frozen=True)
-class VideoScores:
-    """Scores of one video; means over its frames."""
-
-    name: str
-    frames: int
-    l1: float
-    psnr: float
-    """In dB; infinite if a frame is identical."""
-    ssim: float
-
-
-@dataclass(frozen=True)
-class SetScores:
-    """Scores of a set of videos."""
-
-    l1: float
-    """Mean over all frames of all videos, as the field prints it."""
-    l1_videos: float
-    """Mean over the videos of their means."""
-    psnr: float
-    """In dB, mean over the videos of their means; infinite if a frame is identical."""
-    ssim: float
-    """Mean over the videos of their means."""
-
-
-def summarise(videos: Sequence[VideoScores]) -> SetScores:
-    """The scores of a set from those of its videos, of which there is one at least."""
-    return SetScores(
-        l1=mean_over_frames([video.l1 for video in videos], [video.frames for video in videos]),
-        l1_videos=fmean(video.l1 for video in videos),
-        psnr=fmean(video.psnr for video in videos),
-        ssim=fmean(video.ssim for video in videos),
-    )
 
 
 def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
@@ -89,22 +51,41 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
     return [(path, theirs[name]) for name, path in ours.items()]
 
 
-def score_video(
+def one_sided_loss(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
+    """A line if videos that lost nothing in coding are paired with ones that did; else none.
+
+    Raises:
+        MediaError: a video is missing or cannot be read.
+    """
+    lossless = [(is_lossless(real), is_lossless(generated)) for real, generated in pairs]
+    uneven = [number for number, (one, other) in enumerate(lossless) if one != other]
+    if not uneven:
+        return []
+    real, generated = pairs[uneven[0]]
+    whole, lossy = (real, generated) if lossless[uneven[0]][0] else (generated, real)
+    return [
+        f"{lossy}: has coding losses, {whole} has none, and so for {len(uneven)} of {len(pairs)} "
+        "videos; losses change the figures, so compare runs that were written alike"
+    ]
+
+
+def paired_frames(
     real: Path,
     generated: Path,
+    size: int,
     *,
-    progress: Callable[[int], None] | None = None,
     report: Callable[[str], None] = lambda _: None,
-) -> VideoScores:
-    """L1, PSNR and SSIM of a generated video or image, in constant memory.
+) -> Iterator[tuple[Frames, Frames]]:
+    """The frames of a real and a generated video or image side by side, in constant memory.
 
-    Frames of one size are compared as they are. A square frame of another size than the real one is
-    compared with what a model saw of the real one: its centred square, resized (`media.framing`).
+    Frames of one size are paired as they are. A square frame of another size than the real one is
+    paired with what a model saw of the real one: its centred square, resized (`media.framing`).
 
     Args:
         real: video, GIF, strip, folder of frames or image.
-        generated: the same, frame by frame; two images are compared whole, also if they are strips.
-        progress: called after each frame with the number of frames done.
+        generated: the same, frame by frame; two images are taken whole, also if they are strips,
+            unless joints of puppets lie beside the real one, which tells that it is a strip.
+        size: how many frames come at a time; the last may be fewer.
         report: is told in one line if the real frames were cut or resized.
 
     Raises:
@@ -112,18 +93,18 @@ def score_video(
             square.
         MediaError: a file is missing or broken.
     """
-    scores: list[tuple[float, float, float]] = []
-    for one, other in _pairs(real, generated, report):
-        stacks = one[None], other[None]
-        try:
-            values = l1(*stacks), peak_signal_noise_ratio(*stacks), structural_similarity(*stacks)
-        except DataError as error:
-            raise DataError(f"{generated}: {error}") from None
-        scores.append(values)
-        if progress:
-            progress(len(scores))
-    means = [math.fsum(values) / len(scores) for values in zip(*scores, strict=True)]
-    return VideoScores(real.stem, len(scores), *means)
+    waiting: list[tuple[Frame, Frame]] = []
+    for pair in _pairs(real, generated, report):
+        if len(waiting) == size or (waiting and pair[0].shape != waiting[0][0].shape):
+            yield _stacked(waiting)
+            waiting = []
+        waiting.append(pair)
+    if waiting:
+        yield _stacked(waiting)
+
+
+def _stacked(pairs: list[tuple[Frame, Frame]]) -> tuple[Frames, Frames]:
+    return np.stack([one for one, _ in pairs]), np.stack([other for _, other in pairs])
 
 
 def _pairs(
@@ -154,9 +135,11 @@ def _pairs(
 
 
 def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
-    if all(
-        path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir() for path in (real, generated)
-    ):
+    if _is_image(real) and _is_image(generated) and not has_puppet_joints(real):
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
