@@ -162,3 +162,36 @@ def test_parts_are_counted_by_how_they_share() -> None:
     perplexity = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))["perplexity"]
     assert perplexity(torch.tensor([2.0, 2, 2, 2])) == pytest.approx(4)
     assert perplexity(torch.tensor([5.0, 0, 0, 0])) == pytest.approx(1)
+
+
+def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
+    size = 64
+    write_puppets(
+        tmp_path / "set", videos=1, test_videos=1, frames=4, size=size, seed=6, format="strip"
+    )
+    test, spoilt = tmp_path / "set" / "test", tmp_path / "spoilt"
+    outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.output.split() == [
+        str(spoilt / name) for name in ("identical", "shift", "blur", "limb", "identity", "black")
+    ]
+    real = read_image(test / "00000.png").astype(int)
+    strips = {path.parent.name: read_image(path) for path in spoilt.glob("*/00000.png")}
+    assert {strip.shape for strip in strips.values()} == {(size, 4 * size, 3)}
+    np.testing.assert_array_equal(strips["identical"], real)
+    frame = np.s_[:, size : 2 * size]
+    np.testing.assert_array_equal(strips["shift"][frame][:, 3:], real[frame][:, :-3])
+    assert np.abs(np.diff(strips["blur"][frame].astype(int), axis=1)).mean() < (
+        0.7 * np.abs(np.diff(real[frame], axis=1)).mean()
+    )
+    np.testing.assert_array_equal(strips["black"][:, : 3 * size], real[:, : 3 * size])
+    assert not strips["black"][:, 3 * size :].any()
+    for name in ("limb", "identity"):
+        changed = (strips[name] != real).any(-1)
+        assert 0 < changed[frame].mean() < 0.4, name
+        assert not changed[-2:].any(), name  # the scene is the same
+
+    (test / "00000.json").unlink()
+    outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
+    assert outcome.exit_code == 2
+    assert "no JSON" in outcome.output
