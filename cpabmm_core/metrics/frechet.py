@@ -38,8 +38,8 @@ class GaussianSums:
             DataError: one is not finite.
         """
         values = np.asarray(features, np.float64)
-        if values.ndim != 2 or values.shape[1] != len(self.mean):
-            raise ShapeError(f"features: expected (N, {len(self.mean)}), got {values.shape}")
+        if values.ndim != 2 or values.shape[1] != self.size:
+            raise ShapeError(f"features: expected (N, {self.size}), got {values.shape}")
         if not np.isfinite(values).all():
             raise DataError("features: some are not finite; check the weights of the network")
         if len(values):
@@ -54,9 +54,15 @@ class GaussianSums:
             return
         step = other.mean - self.mean
         share = self.count * other.count / total
-        self.scatter = self.scatter + other.scatter + share * np.outer(step, step)
-        self.mean = self.mean + step * (other.count / total)
+        self.scatter += other.scatter
+        self.scatter += np.outer(share * step, step)
+        self.mean += step * (other.count / total)
         self.count = total
+
+    @property
+    def size(self) -> int:
+        """How many numbers a feature has."""
+        return len(self.mean)
 
     @property
     def covariance(self) -> _Array:  # (D, D)
@@ -68,6 +74,24 @@ class GaussianSums:
         if self.count < 2:
             raise DataError(f"features: a covariance needs two at least, got {self.count}")
         return self.scatter / (self.count - 1)
+
+
+@dataclass
+class PairedSums:
+    """The sums of real and generated features, as many of one as of the other."""
+
+    real: GaussianSums
+    generated: GaussianSums
+
+    @classmethod
+    def empty(cls, size: int) -> "PairedSums":
+        """The sums of no features of `size` numbers."""
+        return cls(GaussianSums.empty(size), GaussianSums.empty(size))
+
+    def merge(self, other: "PairedSums") -> None:
+        """Add the sums of another part of the set."""
+        self.real.merge(other.real)
+        self.generated.merge(other.generated)
 
 
 def frechet_distance(real: GaussianSums, generated: GaussianSums) -> float:
@@ -88,8 +112,8 @@ def frechet_distance(real: GaussianSums, generated: GaussianSums) -> float:
         >>> round(frechet_distance(one, other), 12)
         10.0
     """
-    if real.mean.shape != generated.mean.shape:
-        raise ShapeError(f"features: got {real.mean.shape} and {generated.mean.shape}")
+    if real.size != generated.size:
+        raise ShapeError(f"features: the real ones have {real.size} numbers, not {generated.size}")
     covariances = real.covariance, generated.covariance
     one, other = (_factor(covariance) for covariance in covariances)
     cross = np.linalg.svd(one.T @ other, compute_uv=False).sum()

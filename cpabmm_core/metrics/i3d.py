@@ -1,6 +1,5 @@
 """The I3D network, whose logits FVD compares."""
 
-import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cpabmm_core.errors import CheckpointError
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
 
 CLASSES: Final = 400
@@ -147,11 +145,6 @@ def load_i3d(path: Path) -> I3d:
     Raises:
         CheckpointError: the file is damaged, of another network, or a TorchScript program.
     """
-    if _is_program(path):
-        raise CheckpointError(
-            f"{path}: is TorchScript, a program that would be executed; "
-            f"give tensors alone, such as {I3D_FILE.name}"
-        )
     tensors = read_weights(path, I3D_FILE.what)
     with torch.device("meta"):
         network = I3d()
@@ -164,11 +157,3 @@ def load_i3d(path: Path) -> I3d:
     }
     fill(network, {**counts, **tensors}, path, I3D_FILE.what)
     return network
-
-
-def _is_program(path: Path) -> bool:
-    """Whether it is an archive of TorchScript, which holds source code beside the tensors."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())

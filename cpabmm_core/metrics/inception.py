@@ -47,9 +47,9 @@ def load_inception(path: Path) -> nn.Module:
         network: nn.Module = module.FeatureExtractorInceptionV3(
             "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=buffer
         )
-    except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except RuntimeError:
         raise CheckpointError(
-            f"{path}: not {INCEPTION_FILE.what} ({reason} ...); give the file of that network"
+            f"{path}: not {INCEPTION_FILE.what} (its tensors have other names or shapes); "
+            "give the file of that network"
         ) from None
     return network.requires_grad_(False).eval()

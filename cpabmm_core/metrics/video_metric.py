@@ -1,0 +1,110 @@
+"""What a measure of videos is: something that sees them in parts and keeps sums."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpabmm_core.metrics.extractors.interface import ExtractorInfo
+
+Frames = NDArray[np.uint8]
+"""Consecutive frames of a video: (F, H, W, 3) RGB."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A sum over those frames of a video of which a figure could be taken, and their number."""
+
+    total: float
+    count: int
+
+    @property
+    def mean(self) -> float | None:
+        """The mean; None of no frame."""
+        return self.total / self.count if self.count else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """In how many frames of a video an extractor found its subject."""
+
+    real: int
+    generated: int
+
+
+@dataclass(frozen=True)
+class VideoSums:
+    """What a measure knows of one video at its end."""
+
+    tallies: Mapping[str, Tally]
+    """By the key of the measure."""
+    found: Mapping[str, Found] = field(default_factory=dict)
+    """By the part that the extractor plays: ``keypoints``, ``identity``."""
+
+
+class VideoMetric(Protocol):
+    """Measures each video on its own; the figure of a set is a mean of theirs.
+
+    The sums of a video do not depend on which videos came before, so that processes may share a
+    set.
+    """
+
+    part: str
+    """Under which name its `info` stands in a result: ``keypoints``, ``identity``, ``lpips``."""
+    info: ExtractorInfo | None
+    """What it measures with; None if there is nothing to tell."""
+
+    def start_video(self, name: str) -> None:
+        """Forget the last video; the frames of this one follow."""
+        ...
+
+    def update(self, real: Frames, generated: Frames) -> None:
+        """Take the next frames of the video, of one shape (F, H, W, 3).
+
+        Raises:
+            DataError: they cannot be measured.
+        """
+        ...
+
+    def compute(self) -> VideoSums:
+        """The sums over the frames since `start_video`."""
+        ...
+
+
+class SetMetric(Protocol):
+    """Measures a whole set at once, such as FID; keeps sums, never frames of the set."""
+
+    part: str
+    """Key of the measure in `MEASURES`: ``fid``, ``fvd``."""
+    info: ExtractorInfo | None
+    """What it measures with."""
+
+    def start_video(self, name: str) -> None:
+        """The frames of this video follow; what the last one left unfinished is dealt with."""
+        ...
+
+    def update(self, real: Frames, generated: Frames) -> None:
+        """Take the next frames of the video, of one shape (F, H, W, 3).
+
+        Raises:
+            DataError: they cannot be measured.
+        """
+        ...
+
+    def state(self) -> Any:
+        """All that `merge` needs of the videos seen so far; can be pickled."""
+        ...
+
+    def merge(self, states: Sequence[Any]) -> None:
+        """Replace the own state by these together: one of each process, in their order."""
+        ...
+
+    def compute(self) -> float:
+        """The figure of all videos of the state.
+
+        Raises:
+            DataError: there are too few of them.
+        """
+        ...
