@@ -97,9 +97,9 @@ class PairedSums:
 def frechet_distance(real: GaussianSums, generated: GaussianSums) -> float:
     """Squared Fréchet distance of two Gaussians (Dowson and Landau 1982), as FID and FVD use it.
 
-    It is ``|m - n|^2 + tr(S) + tr(T) - 2 tr((S T)^(1/2))`` with means m, n and covariances S, T. For
-    any factors S = A A^T, T = B B^T the last trace is the sum of the singular values of A^T B. This
-    needs no root of the product, which is not symmetric, and holds where S and T are singular.
+    It is ``|m - n|^2 + tr(S) + tr(T) - 2 tr((S T)^(1/2))`` with means m, n and covariances S, T.
+    For any factors S = A A^T, T = B B^T the last trace is the sum of the singular values of A^T B.
+    This needs no root of the product, which is not symmetric, and holds where S and T are singular.
 
     Raises:
         ShapeError: the features are not of one size.

@@ -36,7 +36,8 @@ def by_definition(real: Array, generated: Array) -> float:
 def test_diagonal_gaussians() -> None:
     one, other = np.array([1.0, 4.0, 9.0]), np.array([4.0, 0.25, 9.0])
     mean, moved = np.array([0.0, 1.0, -2.0]), np.array([3.0, 1.0, -1.0])
-    distance = frechet_distance(with_moments(mean, np.diag(one)), with_moments(moved, np.diag(other)))
+    sides = with_moments(mean, np.diag(one)), with_moments(moved, np.diag(other))
+    distance = frechet_distance(*sides)
     assert distance == pytest.approx(9 + 0 + 1 + ((np.sqrt(one) - np.sqrt(other)) ** 2).sum())
 
 
@@ -65,7 +66,9 @@ def test_moments_are_those_of_two_passes_far_from_zero() -> None:
     sums = sums_of(*np.array_split(features, 7))
     assert sums.count == 500
     np.testing.assert_allclose(sums.mean, features.mean(0), rtol=1e-14)
-    np.testing.assert_allclose(sums.covariance, np.cov(features, rowvar=False), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(
+        sums.covariance, np.cov(features, rowvar=False), rtol=1e-8, atol=1e-8
+    )
 
 
 def test_the_order_of_merging_does_not_matter() -> None:
