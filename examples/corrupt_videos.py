@@ -31,19 +31,21 @@ def main(
     videos: Annotated[Path, typer.Argument(help="`test` of a set of puppets, as strips.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
 ) -> None:
-    """Write OUTPUT/CORRUPTION/NAME.png, losslessly, and print the folders."""
+    """Write the frames of each video to OUTPUT/CORRUPTION/NAME, and print OUTPUT/CORRUPTION."""
     paths = list_clips(videos) if videos.is_dir() else []
     if not paths:
         raise typer.BadParameter(f"{videos}: no puppet videos there")
+    if output.exists():
+        raise typer.BadParameter(f"{output}: is there already; delete it or give another folder")
     for path in paths:
         clip = open_clip(path)
         frames = np.stack(clip.read(range(len(clip))))
         truth = read_truth(path, frames)
         for name, corrupt in CORRUPTIONS.items():
-            folder = output / name
-            folder.mkdir(parents=True, exist_ok=True)
-            strip = np.concatenate(corrupt(frames, truth), axis=1)
-            write_image(folder / f"{path.stem}.png", strip)
+            folder = output / name / path.stem
+            folder.mkdir(parents=True)
+            for number, frame in enumerate(corrupt(frames, truth)):
+                write_image(folder / f"{number:05d}.png", frame)
     for name in CORRUPTIONS:
         typer.echo(output / name)
 

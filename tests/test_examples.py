@@ -1,5 +1,6 @@
 """The shipped example and the scripts beside it, run as a reader of README.md would."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -165,33 +166,35 @@ def test_parts_are_counted_by_how_they_share() -> None:
 
 
 def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
-    size = 64
     write_puppets(
-        tmp_path / "set", videos=1, test_videos=1, frames=4, size=size, seed=6, format="strip"
+        tmp_path / "set", videos=1, test_videos=1, frames=4, size=64, seed=6, format="strip"
     )
     test, spoilt = tmp_path / "set" / "test", tmp_path / "spoilt"
     outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.output.split() == [
-        str(spoilt / name) for name in ("identical", "shift", "blur", "limb", "identity", "black")
-    ]
-    real = read_image(test / "00000.png").astype(int)
-    strips = {path.parent.name: read_image(path) for path in spoilt.glob("*/00000.png")}
-    assert {strip.shape for strip in strips.values()} == {(size, 4 * size, 3)}
-    np.testing.assert_array_equal(strips["identical"], real)
-    frame = np.s_[:, size : 2 * size]
-    np.testing.assert_array_equal(strips["shift"][frame][:, 3:], real[frame][:, :-3])
-    assert np.abs(np.diff(strips["blur"][frame].astype(int), axis=1)).mean() < (
-        0.7 * np.abs(np.diff(real[frame], axis=1)).mean()
-    )
-    np.testing.assert_array_equal(strips["black"][:, : 3 * size], real[:, : 3 * size])
-    assert not strips["black"][:, 3 * size :].any()
+    names = ("identical", "shift", "blur", "limb", "identity", "black")
+    assert outcome.output.split() == [str(spoilt / name) for name in names]
+    real = np.stack(np.split(read_image(test / "00000.png").astype(int), 4, axis=1))
+    videos = {
+        name: np.stack([read_image(path) for path in sorted((spoilt / name / "00000").iterdir())])
+        for name in names
+    }
+    np.testing.assert_array_equal(videos["identical"], real)
+    np.testing.assert_array_equal(videos["shift"][:, :, 3:], real[:, :, :-3])
+    steps = [np.abs(np.diff(video.astype(int), axis=2)).mean() for video in (real, videos["blur"])]
+    assert steps[1] < 0.7 * steps[0]
+    np.testing.assert_array_equal(videos["black"][:3], real[:3])
+    assert not videos["black"][3].any()
     for name in ("limb", "identity"):
-        changed = (strips[name] != real).any(-1)
-        assert 0 < changed[frame].mean() < 0.4, name
-        assert not changed[-2:].any(), name  # the scene is the same
+        changed = (videos[name] != real).any(-1)
+        assert all(0 < share < 0.4 for share in changed.mean((1, 2))), name
+        assert not changed[:, -2:].any(), name  # the scene is the same
 
+    printed = output_of("metrics", test, spoilt / "shift", "--json")
+    assert json.loads(printed)["videos"][0]["frames"] == 4  # frame by frame, not as one picture
+
+    assert run_example("corrupt_videos.py", test, "-o", spoilt).exit_code == 2  # there already
     (test / "00000.json").unlink()
-    outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
+    outcome = run_example("corrupt_videos.py", test, "-o", tmp_path / "other")
     assert outcome.exit_code == 2
     assert "no JSON" in outcome.output

@@ -51,10 +51,15 @@ class VideoMetric(Protocol):
     set.
     """
 
-    part: str
-    """Under which name its `info` stands in a result: ``keypoints``, ``identity``, ``lpips``."""
-    info: ExtractorInfo | None
-    """What it measures with; None if there is nothing to tell."""
+    @property
+    def part(self) -> str:
+        """Name of its `info` in a result: ``keypoints``, ``identity``, ``lpips``."""
+        ...
+
+    @property
+    def info(self) -> ExtractorInfo | None:
+        """What it measures with; None if there is nothing to tell."""
+        ...
 
     def start_video(self, name: str) -> None:
         """Forget the last video; the frames of this one follow."""
@@ -76,10 +81,15 @@ class VideoMetric(Protocol):
 class SetMetric(Protocol):
     """Measures a whole set at once, such as FID; keeps sums, never frames of the set."""
 
-    part: str
-    """Key of the measure in `MEASURES`: ``fid``, ``fvd``."""
-    info: ExtractorInfo | None
-    """What it measures with."""
+    @property
+    def part(self) -> str:
+        """Key of the measure in `MEASURES`: ``fid``, ``fvd``."""
+        ...
+
+    @property
+    def info(self) -> ExtractorInfo | None:
+        """What it measures with."""
+        ...
 
     def start_video(self, name: str) -> None:
         """The frames of this video follow; what the last one left unfinished is dealt with."""
@@ -93,7 +103,7 @@ class SetMetric(Protocol):
         """
         ...
 
-    def state(self) -> Any:
+    def state(self) -> object:
         """All that `merge` needs of the videos seen so far; can be pickled."""
         ...
 

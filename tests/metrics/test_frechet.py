@@ -60,6 +60,15 @@ def test_equal_to_the_definition() -> None:
     assert distance == pytest.approx(by_definition(real, generated), rel=1e-9)
 
 
+def test_equal_to_torch_fidelity() -> None:
+    library = pytest.importorskip("torch_fidelity.metric_fid")
+    rng = np.random.default_rng(6)
+    sets = [rng.normal(size=(80, 20)) * scale + scale for scale in (1.0, 1.5)]
+    moments = [{"mu": one.mean(0), "sigma": np.cov(one, rowvar=False)} for one in sets]
+    (theirs,) = library.fid_statistics_to_metric(*moments, verbose=False).values()
+    assert frechet_distance(*(sums_of(one) for one in sets)) == pytest.approx(theirs, rel=1e-9)
+
+
 def test_moments_are_those_of_two_passes_far_from_zero() -> None:
     rng = np.random.default_rng(1)
     features = rng.normal(size=(500, 4)) * [1, 2, 3, 4] + 1e6
