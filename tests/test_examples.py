@@ -1,5 +1,6 @@
 """The shipped example and the scripts beside it, run as a reader of README.md would."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -162,3 +163,38 @@ def test_parts_are_counted_by_how_they_share() -> None:
     perplexity = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))["perplexity"]
     assert perplexity(torch.tensor([2.0, 2, 2, 2])) == pytest.approx(4)
     assert perplexity(torch.tensor([5.0, 0, 0, 0])) == pytest.approx(1)
+
+
+def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
+    write_puppets(
+        tmp_path / "set", videos=1, test_videos=1, frames=4, size=64, seed=6, format="strip"
+    )
+    test, spoilt = tmp_path / "set" / "test", tmp_path / "spoilt"
+    outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
+    assert outcome.exit_code == 0, outcome.output
+    names = ("identical", "shift", "blur", "limb", "identity", "black")
+    assert outcome.output.split() == [str(spoilt / name) for name in names]
+    real = np.stack(np.split(read_image(test / "00000.png").astype(int), 4, axis=1))
+    videos = {
+        name: np.stack([read_image(path) for path in sorted((spoilt / name / "00000").iterdir())])
+        for name in names
+    }
+    np.testing.assert_array_equal(videos["identical"], real)
+    np.testing.assert_array_equal(videos["shift"][:, :, 3:], real[:, :, :-3])
+    steps = [np.abs(np.diff(video.astype(int), axis=2)).mean() for video in (real, videos["blur"])]
+    assert steps[1] < 0.7 * steps[0]
+    np.testing.assert_array_equal(videos["black"][:3], real[:3])
+    assert not videos["black"][3].any()
+    for name in ("limb", "identity"):
+        changed = (videos[name] != real).any(-1)
+        assert all(0 < share < 0.4 for share in changed.mean((1, 2))), name
+        assert not changed[:, -2:].any(), name  # the scene is the same
+
+    printed = output_of("metrics", test, spoilt / "shift", "--json")
+    assert json.loads(printed)["videos"][0]["frames"] == 4  # frame by frame, not as one picture
+
+    assert run_example("corrupt_videos.py", test, "-o", spoilt).exit_code == 2  # there already
+    (test / "00000.json").unlink()
+    outcome = run_example("corrupt_videos.py", test, "-o", tmp_path / "other")
+    assert outcome.exit_code == 2
+    assert "no JSON" in outcome.output

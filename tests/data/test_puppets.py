@@ -184,3 +184,34 @@ def test_existing_data_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError):
         write_puppets(tmp_path, videos=1, test_videos=0, frames=2, size=32, seed=0)
     assert [entry.name for entry in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_other_looks_leave_body_and_scene_as_they_are() -> None:
+    plain, other = render(3), render(4)
+    painted = render_puppet(5, 3, split="train", frames=4, size=48, looks=4)
+    assert np.array_equal(painted.joints, plain.joints)
+    assert painted.joint_names == plain.joint_names
+    assert painted.identity["proportions"] == plain.identity["proportions"]
+    assert painted.identity["colours"] != plain.identity["colours"]
+    if plain.body_plan == other.body_plan:
+        assert painted.identity["colours"] == other.identity["colours"]
+    changed = np.abs(painted.frames.astype(int) - plain.frames).max(-1) > 0
+    assert 0.02 < changed.mean() < 0.5
+
+
+def test_hidden_layers_are_not_painted() -> None:
+    request: dict[str, Any] = {"split": "test", "frames": 4, "size": 96, "body_plan": "biped"}
+    plain = render_puppet(5, 0, **request)
+    maimed = render_puppet(5, 0, **request, hidden=["left_arm", "right_arm"])
+    assert np.array_equal(maimed.joints, plain.joints)
+    arms = [name.endswith(("elbow", "wrist", "hand", "shoulder")) for name in plain.joint_names]
+    assert plain.visible[:, arms].any()
+    assert not maimed.visible[:, arms].any()
+    assert (maimed.visible[:, ~np.array(arms)] >= plain.visible[:, ~np.array(arms)]).all()
+    # Nothing changes but where an arm was: within reach of its joints.
+    changed = np.abs(maimed.frames.astype(int) - plain.frames).max(-1) > 0
+    assert changed.any()
+    for frame, joints in zip(changed, plain.joints[:, arms], strict=True):
+        places = np.argwhere(frame)[:, ::-1]
+        distances = np.linalg.norm(places[:, None] - joints[None], axis=-1).min(1)
+        assert distances.max() < 0.12 * 96

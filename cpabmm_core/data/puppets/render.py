@@ -1,6 +1,7 @@
 """One puppet video: identity, motion, camera and scene drawn from a seed, then rendered."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -56,12 +57,19 @@ def render_puppet(
     size: int,
     body_plan: BodyPlan | None = None,
     motion: MotionName | None = None,
+    looks: int | None = None,
+    hidden: Collection[str] = (),
 ) -> PuppetVideo:
     """Render video `index` of a split at 25 frames a second.
 
     The same seed, split and index give the same character, motion and scene whatever the number of
     frames, the size, and how many other videos are rendered. `body_plan` and `motion` replace what
     the seed would have drawn.
+
+    Two more arguments change how the character is painted and leave its joints where they are, to
+    see what a metric makes of it: `looks` is the index of the video whose character lends its
+    colours, clothes, face and hat, and `hidden` names the layers (``left_arm``,
+    ``front_left_leg``, ...) that are not painted.
 
     Raises:
         DataError: If the number of frames or the size is too small, or the motion does not belong
@@ -84,7 +92,9 @@ def render_puppet(
     stage = Stage(who, course, draw_camera(streams[2]), streams[1])
     shot = stage.shoot(np.arange(frames) / FRAME_RATE)
     joints = stage.joints(shot) * size - 0.5
-    pictures, visible = _paint_frames(stage, shot, joints, Backdrop(streams[3], size), size)
+    if looks is not None:
+        stage.who = _with_looks(who, _Stream(seed, split, looks, 0).generator())
+    pictures, visible = _paint_frames(stage, shot, joints, Backdrop(streams[3], size), size, hidden)
     return PuppetVideo(
         frames=pictures,
         joints=joints,
@@ -93,7 +103,7 @@ def render_puppet(
         joint_names=tuple(joint.name for joint in stage.skeleton.joints),
         body_plan=who.body_plan,
         motion=course.name,
-        identity=who.to_json(),
+        identity=stage.who.to_json(),
     )
 
 
@@ -135,12 +145,19 @@ def draw_motion(rng: np.random.Generator, who: Identity, name: MotionName | None
     return Motion(name, beat, draw_yaw(rng, least, most), course)
 
 
+def _with_looks(who: Identity, rng: np.random.Generator) -> Identity:
+    """The same body, painted as another character of its body plan."""
+    other = draw_identity(rng, who.body_plan)
+    return replace(other, proportions=who.proportions, tail=who.tail)
+
+
 def _paint_frames(
     stage: Stage,
     shot: Shot,
     joints: Array,  # (F, J, 2) pixels
     backdrop: Backdrop,
     size: int,
+    hidden: Collection[str],
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the pictures (F, H, W, 3) and which joints are on top in them (F, J)."""
     frames = len(joints)
@@ -152,7 +169,9 @@ def _paint_frames(
         _paint_shadow(canvas, figure, shot, number, size)
         order: dict[str, int] = {}
         for layer in figure.layers():
-            canvas.paint(layer, order.setdefault(layer.name, len(order)))
+            number_of_layer = order.setdefault(layer.name, len(order))
+            if layer.name not in hidden:
+                canvas.paint(layer, number_of_layer)
         pictures[number] = canvas.to_bytes()
         x, y = np.rint(joints[number]).astype(int).T
         inside = (x >= 0) & (y >= 0) & (x < size) & (y < size)

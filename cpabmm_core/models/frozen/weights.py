@@ -4,6 +4,7 @@ import argparse
 import errno
 import pickle
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,11 @@ def read_weights(path: Path, what: str) -> dict[str, Any]:
         CheckpointError: it is neither; `what` says what it should have been.
     """
     _check(path, what)
+    if _is_program(path):
+        raise CheckpointError(
+            f"{path}: is TorchScript, a program that would have to be executed; "
+            f"give a file of tensors: {what}"
+        )
     try:
         if _head(path)[_JSON] == b"{":
             return dict(load_file(path))
@@ -199,6 +205,14 @@ def _check(path: Path, what: str) -> None:
     elif head.lstrip().startswith(b"<"):
         kind = "is a web page"
     raise CheckpointError(f"{path}: {kind}; delete it or put {what} in its place")
+
+
+def _is_program(path: Path) -> bool:
+    """Whether it is an archive of TorchScript, which holds source code beside the tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
 
 
 def _head(path: Path) -> bytes:
