@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,10 @@ def reconstruct(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     batch_size: BatchSizeOption = None,
+    format: Annotated[
+        Literal["mp4", "png"],
+        typer.Option(help="mp4: a lossy video each; png: a lossless folder of frames each."),
+    ] = "mp4",
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -56,9 +60,16 @@ def reconstruct(
         terminal.counter("reconstructing") as progress,
     ):
         for name, clip in clips.items():
-            path = folder / f"{name}.mp4"
+            as_frames = format == "png"
             drawn.append(
-                reconstruct_video(model, clip, path, batch_size=batch_size, precision=precision)
+                reconstruct_video(
+                    model,
+                    clip,
+                    folder / (name if as_frames else f"{name}.mp4"),
+                    as_frames=as_frames,
+                    batch_size=batch_size,
+                    precision=precision,
+                )
             )
             scores.append(
                 {

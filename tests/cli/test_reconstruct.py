@@ -69,6 +69,19 @@ def test_a_single_video_is_written_with_its_times(
     assert packet_times(output / "9.mp4") == packet_times(videos / "9.mp4")
 
 
+def test_lossless_frames_have_the_scores_that_metrics_measures(
+    videos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    options = ("-c", checkpoint, "--precision", "fp32", "--format", "png")
+    drawn = document_of("reconstruct", videos, "-o", output, *options)
+    assert {path.name for path in output.iterdir()} == {"9", "10"}
+    assert sorted(path.name for path in (output / "10").iterdir()) == ["000000.png", "000001.png"]
+    measured = document_of("metrics", videos, output)
+    # The files hold rounded values: at most half a step of 1/255 away, and mostly evenly so.
+    assert measured["l1"] == pytest.approx(drawn["l1"], abs=2e-4)
+
+
 def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
     result = run("reconstruct", videos, "-o", tmp_path / "out", "-c", checkpoint)
     _, nine, ten, frames, both = result.stderr.splitlines()
