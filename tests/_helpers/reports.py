@@ -56,9 +56,12 @@ def result_of(
 
 def decoded(uri: str) -> list[tuple[float, Frames]]:
     """Time in seconds and pixels of each frame of a video in a data URI."""
-    with av.open(io.BytesIO(content_of(uri))) as container:
+    with av.open(io.BytesIO(content_of(uri)), "r") as container:
         return [
-            (float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24"))
+            (
+                float(frame.pts * frame.time_base),
+                np.asarray(frame.to_ndarray(format="rgb24"), np.uint8),
+            )
             for frame in container.decode(video=0)
             if frame.pts is not None and frame.time_base is not None
         ]

@@ -10,7 +10,7 @@ from cpabmm_core.metrics.results import MEASURES, Coverage
 
 NASTY = "<b onload=x>&\"'</script><script>alert(1)</script>{{ 7 * 7 }}"
 DASH = "\N{EN DASH}"
-VALUES = {
+VALUES: dict[str, dict[str, float | None]] = {
     "calm": {"l1": 0.01, "psnr": None, "akd": 2.0},
     NASTY: {"l1": 0.3, "psnr": 9.5, "akd": None},
     "middling": {"l1": 0.1, "psnr": 20.25, "akd": 1.0},
