@@ -27,6 +27,7 @@ _SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
     "--mute-audio",
+    "--window-size=1200,900",
 )
 
 
@@ -39,6 +40,12 @@ class Browser:
     def open(self, path: Path) -> None:
         """Load a file and wait for it."""
         _call("POST", f"{self._session}/url", {"url": path.resolve().as_uri()})
+
+    def narrow(self, width: int) -> None:
+        """Show pages as on a telephone of that many pixels, less than a window can have."""
+        size = {"width": width, "height": 2 * width, "deviceScaleFactor": 1, "mobile": True}
+        body = {"cmd": "Emulation.setDeviceMetricsOverride", "params": size}
+        _call("POST", f"{self._session}/goog/cdp/execute", body)
 
     def run(self, script: str, *arguments: object) -> Answer:
         """What the body of a function returns in the page."""
@@ -77,13 +84,11 @@ class Browser:
 
 
 @contextmanager
-def open_browser(profile: Path, *, width: int = 1200, height: int = 900) -> Iterator[Browser]:
+def open_browser(profile: Path) -> Iterator[Browser]:
     """A browser for as long as the context lasts; the test is skipped where there is none.
 
     Args:
         profile: an empty folder for what the browser keeps.
-        width: of the window, in pixels.
-        height: of the window.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
@@ -94,8 +99,7 @@ def open_browser(profile: Path, *, width: int = 1200, height: int = 900) -> Iter
     ) as process:
         try:
             address = f"http://127.0.0.1:{_port(process)}/session"
-            size = f"--window-size={width},{height}"
-            switches = [*_SWITCHES, f"--user-data-dir={profile}", size]
+            switches = [*_SWITCHES, f"--user-data-dir={profile}"]
             wanted = {
                 "browserName": "chrome",
                 "goog:chromeOptions": {"binary": chromium, "args": switches},

@@ -157,7 +157,13 @@ def test_everything_that_can_be_used_has_a_name(browser: Browser) -> None:
     assert unnamed == []
 
 
-def test_a_narrow_window_scrolls_only_within_its_parts(page: Path, tmp_path: Path) -> None:
-    with open_browser(tmp_path, width=500) as browser:
+def test_on_a_telephone_only_the_parts_scroll(page: Path, tmp_path: Path) -> None:
+    with open_browser(tmp_path) as browser:
+        browser.narrow(320)
         browser.open(page)
-        assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.run("return window.innerWidth") == 320
+        assert browser.run("return document.documentElement.scrollWidth") == 320
+        wider = (
+            "return [...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > 320)"
+        )
+        assert browser.run(f"{wider}.length") > 1
