@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.frames import Frame
 from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
+from cpabmm_core.media.frame_folder import FrameFolder, frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
 from cpabmm_core.models.animation_model import AnimationModel
@@ -15,6 +17,8 @@ from cpabmm_core.precision import PrecisionChoice
 
 Progress = Callable[[int], None]
 """Called after each frame with the number of frames written."""
+Watcher = Callable[[Frame, Frame], None]
+"""Called with each real and generated frame as they are drawn, both (S, S, 3)."""
 
 
 def animate_video(
@@ -51,8 +55,10 @@ def reconstruct_video(
     clip: TimedFrames,
     output: Path,
     *,
+    as_frames: bool = False,
     batch_size: int | None = None,
     precision: PrecisionChoice = "fp32",
+    watch: Watcher | None = None,
     progress: Progress | None = None,
 ) -> Reconstruction:
     """Reconstruct a clip from its first frame and write what was drawn, in constant memory.
@@ -61,8 +67,10 @@ def reconstruct_video(
         model: draws the frames, on the device where it is.
         clip: the real frames and their timestamps.
         output: file to write; its suffix chooses the format.
+        as_frames: write a folder of PNG frames instead: lossless, but without timestamps.
         batch_size: as for `reconstruct`.
         precision: as for `reconstruct`.
+        watch: is shown each pair of frames before anything lossy happens to it.
         progress: told of each frame.
 
     Returns:
@@ -74,8 +82,15 @@ def reconstruct_video(
     """
     timeline = _Timeline(clip, progress)
     drawn = reconstruct(model, timeline.images(), batch_size=batch_size, precision=precision)
-    timeline.write((generated for _, generated in drawn), output)
+    timeline.write(_generated(drawn, watch), output, as_frames=as_frames)
     return drawn
+
+
+def _generated(drawn: Reconstruction, watch: Watcher | None) -> Iterator[Frame]:
+    for real, generated in drawn:
+        if watch:
+            watch(real, generated)
+        yield generated
 
 
 class _Timeline:
@@ -92,16 +107,27 @@ class _Timeline:
             yield frame.image
 
     def write(
-        self, frames: Iterator[Frame], output: Path, *, audio_from: Path | None = None
+        self,
+        frames: Iterator[Frame],
+        output: Path,
+        *,
+        as_frames: bool = False,
+        audio_from: Path | None = None,
     ) -> int:
         first = next(frames)  # a clip has at least one
-        height, width, _ = first.shape
-        clip, count = self._clip, 0
-        with VideoWriter(
-            output, width, height, clip.frame_rate, clip.time_base, audio_from=audio_from
-        ) as writer:
+        count = 0
+        with self._open(output, first, as_frames, audio_from) as writer:
             for count, frame in enumerate(chain([first], frames), 1):
                 writer.write(frame, *self._times.popleft())
                 if self._progress:
                     self._progress(count)
         return count
+
+    def _open(
+        self, output: Path, first: Frame, as_frames: bool, audio_from: Path | None
+    ) -> AbstractContextManager[VideoWriter | FrameFolder]:
+        if as_frames:
+            return frame_folder(output)
+        height, width, _ = first.shape
+        rate, base = self._clip.frame_rate, self._clip.time_base
+        return VideoWriter(output, width, height, rate, base, audio_from=audio_from)

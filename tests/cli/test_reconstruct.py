@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _helpers import brightness_extractor
 from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.media_files import packet_times, write_test_video
 from _helpers.tiny_model import tiny_model
@@ -67,6 +68,64 @@ def test_a_single_video_is_written_with_its_times(
     assert printed == f"{output}\n"
     assert [path.name for path in output.iterdir()] == ["9.mp4"]
     assert packet_times(output / "9.mp4") == packet_times(videos / "9.mp4")
+
+
+def test_lossless_frames_have_the_scores_that_metrics_measures(
+    videos: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    options = ("-c", checkpoint, "--precision", "fp32", "--format", "png")
+    drawn = document_of("reconstruct", videos, "-o", output, *options)
+    assert {path.name for path in output.iterdir()} == {"9", "10"}
+    assert sorted(path.name for path in (output / "10").iterdir()) == ["000000.png", "000001.png"]
+    measured = document_of("metrics", videos, output)
+    # The files hold rounded values: at most half a step of 1/255 away, and mostly evenly so.
+    assert measured["l1"] == pytest.approx(drawn["l1"], abs=2e-4)
+
+
+@pytest.mark.parametrize("format", ["png", "mp4"])
+def test_measured_while_drawn_is_what_metrics_measures_without_losses(
+    videos: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    format: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brightness_extractor.install(monkeypatch)
+    monkeypatch.setenv("CPABMM_CACHE", str(tmp_path / "cache"))
+    name = brightness_extractor.NAME
+    extractors = ("--keypoints", name, "--identity", name)
+    options = ("-c", checkpoint, "--precision", "fp32")
+    output = tmp_path / "out"
+    drawn = document_of(
+        "reconstruct", videos, "-o", output, *options, "--format", format, "--metrics", *extractors
+    )
+    lossless = tmp_path / "lossless"
+    document_of("reconstruct", videos, "-o", lossless, *options, "--format", "png")
+    measured = document_of("metrics", videos, lossless, *extractors)
+    assert all(measured[key] is not None for key in ("psnr", "ssim", "akd", "mkr", "aed"))
+    for key in measured.keys() - {"videos"}:
+        assert drawn[key] == measured[key], key
+    for of_drawn, of_measured in zip(drawn["videos"], measured["videos"], strict=True):
+        assert of_drawn.pop("standing_still") > 0
+        assert of_drawn == of_measured
+    assert drawn.keys() - measured.keys() == {"standing_still", "precision", "output"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--keypoints", "faces"), "needs --metrics"),
+        (("--identity", "dino"), "needs --metrics"),
+        (("--metrics", "--keypoints", "found.npz"), "yet to be drawn"),
+    ],
+)
+def test_extractors_that_would_go_unused_are_wrong_usage(
+    videos: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    result = run("reconstruct", videos, "-o", tmp_path / "out", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", "").split())
 
 
 def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:

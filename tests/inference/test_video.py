@@ -10,6 +10,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.reconstructor import reconstruct
 from cpabmm_core.inference.video import animate_video, reconstruct_video
+from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.timed_frames import open_frames
 from cpabmm_core.media.video import VideoReader
 
@@ -62,3 +63,20 @@ def test_a_reconstruction_is_written_with_its_scores(tmp_path: Path) -> None:
     assert drawn.l1 == pytest.approx(expected.l1, abs=1e-5)
     assert drawn.standing_still == pytest.approx(expected.standing_still, abs=1e-5)
     assert packet_times(tmp_path / "o.mp4") == packet_times(path)
+
+
+def test_a_reconstruction_in_frames_is_what_was_drawn_bit_by_bit(tmp_path: Path) -> None:
+    path = write_test_video(tmp_path / "d.mp4", frames=5)
+    expected = list(reconstruct(MODEL, (frame.image for frame in VideoReader(path))))
+    shown: list[tuple[np.ndarray, np.ndarray]] = []
+    drawn = reconstruct_video(
+        MODEL,
+        open_frames(path),
+        tmp_path / "o",
+        as_frames=True,
+        watch=lambda *pair: shown.append(pair),
+    )
+    written = open_clip(tmp_path / "o")
+    assert drawn.frames == len(written) == 5
+    np.testing.assert_array_equal(written.read(range(5)), [generated for _, generated in expected])
+    np.testing.assert_array_equal(np.array(shown), np.array(expected))

@@ -1,0 +1,142 @@
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _helpers.media_files import number_of, numbered_frame, packet_times, write_test_video
+from _helpers.reports import Frames, content_of, decoded, flat_frames, write_frames
+from PIL import Image
+
+from cpabmm_core.errors import MediaError
+from cpabmm_core.media.image import write_image
+from cpabmm_core.metrics.report.panels import (
+    ERROR_TOP,
+    GAP,
+    MOST_FRAMES,
+    SIDE,
+    Panels,
+    draw_panels,
+    panel_row,
+)
+from cpabmm_core.visualize.heat import heat
+
+
+def split(row: Frames, side: int) -> list[Frames]:
+    """The four panels of a row."""
+    return [row[:, left : left + side] for left in range(0, 4 * (side + GAP), side + GAP)]
+
+
+def frames_of(panels: Panels) -> list[Frames]:
+    assert panels.video is not None
+    return [image for _, image in decoded(panels.video)]
+
+
+def test_the_panels_are_source_truth_result_and_error(tmp_path: Path) -> None:
+    truth, result = flat_frames(10, 60, 200), flat_frames(10, 90, 251)
+    panels = draw_panels(write_frames(tmp_path / "a", truth), write_frames(tmp_path / "b", result))
+    images = frames_of(panels)
+    assert len(images) == panels.frames == 3
+    for image, of_truth, of_result in zip(images, truth, result, strict=True):
+        assert image.shape == (panels.height, panels.width, 3) == (32, 4 * 32 + 3 * GAP, 3)
+        error = np.full((32, 32), (int(of_result[0, 0, 0]) - int(of_truth[0, 0, 0])) / 255)
+        expected = [truth[0], of_truth, of_result, heat(error, ERROR_TOP)]
+        for panel, pixels in zip(split(image, 32), expected, strict=True):
+            middle = np.s_[8:24, 8:24]  # the gaps bleed into the edges
+            difference = panel[middle].astype(float) - pixels[middle]
+            assert np.abs(difference).max() <= 6, difference.mean(axis=(0, 1))
+
+
+def test_the_poster_is_the_moment_of_the_largest_error(tmp_path: Path) -> None:
+    panels = draw_panels(
+        write_frames(tmp_path / "a", flat_frames(10, 60, 110, 160)),
+        write_frames(tmp_path / "b", flat_frames(10, 90, 180, 170)),
+    )
+    poster = np.asarray(Image.open(BytesIO(content_of(panels.poster))))
+    greys = [panel[16, 16, 0] for panel in split(poster, 32)[:3]]
+    np.testing.assert_allclose(greys, [10, 110, 180], atol=3)
+
+
+def test_the_error_map_averages_differences_before_colouring() -> None:
+    truth = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+    result = truth.copy()
+    result[::2, :, 1] = 90  # one channel of every other row
+    row, error = panel_row(truth, truth, result)
+    mean = 90 / 3 / 2 / 255
+    assert error == pytest.approx(mean)
+    expected = heat(np.full((SIDE, SIDE), mean), ERROR_TOP)
+    np.testing.assert_array_equal(split(row, SIDE)[3], expected)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "panel"),
+    [(480, 320, (160, 107)), (100, 400, (40, 160)), (64, 48, (64, 48))],
+)
+def test_panels_keep_proportions_and_are_never_enlarged(
+    height: int, width: int, panel: tuple[int, int]
+) -> None:
+    image = np.zeros((height, width, 3), np.uint8)
+    row, _ = panel_row(image, image, image)
+    assert row.shape == (panel[0], 4 * panel[1] + 3 * GAP, 3)
+
+
+def test_real_frames_are_framed_as_the_measures_frame_them(tmp_path: Path) -> None:
+    real = np.zeros((2, 32, 64, 3), np.uint8)
+    real[:, :, 16:48] = 200  # the centred square
+    generated = flat_frames(200, 200, size=(32, 32))
+    panels = draw_panels(
+        write_frames(tmp_path / "a", real), write_frames(tmp_path / "b", generated)
+    )
+    for image in frames_of(panels):
+        source, truth, _, error = split(image, 32)
+        assert abs(int(source[:, 4:28].min()) - 200) < 6
+        assert abs(int(truth[:, 4:28].min()) - 200) < 6
+        assert error[:, 8:].max() < 12
+
+
+def test_the_times_are_those_of_the_video_from_its_first_frame(tmp_path: Path) -> None:
+    pts, base = [30, 31, 35, 36], Fraction(1, 12)
+    real = write_test_video(tmp_path / "a.mp4", pts=pts, time_base=base)
+    frames = np.stack([numbered_frame(number) for number in range(4)])
+    folder = write_frames(tmp_path / "b", frames)
+    expected = [(each - 30) / 12 for each in pts]
+    assert packet_times(real)[0] == Fraction(30, 12)
+    for pair in ((real, folder), (folder, real)):  # a folder has no times of its own
+        panels = draw_panels(*pair)
+        assert panels.video is not None
+        moments = decoded(panels.video)
+        assert [time for time, _ in moments] == pytest.approx(expected)
+        assert panels.seconds == pytest.approx(expected[-1])
+        width = (panels.width - 3 * GAP) // 4
+        shown = [number_of(image[:, width + GAP : 2 * width + GAP]) for _, image in moments]
+        assert shown == [0, 1, 2, 3]
+
+
+def test_a_long_video_is_shown_in_part(tmp_path: Path) -> None:
+    path = write_test_video(tmp_path / "a.mp4", frames=MOST_FRAMES + 20, size=(16, 16))
+    panels = draw_panels(path, path)
+    assert panels.frames == MOST_FRAMES == len(frames_of(panels))
+    assert panels.seconds == pytest.approx((MOST_FRAMES - 1) / 25)
+
+
+def test_two_images_are_compared_whole_and_stand_still(tmp_path: Path) -> None:
+    for name, grey in (("a", 40), ("b", 120)):
+        write_image(tmp_path / f"{name}.png", flat_frames(grey, size=(16, 64))[0])
+    panels = draw_panels(tmp_path / "a.png", tmp_path / "b.png")
+    assert (panels.video, panels.frames, panels.seconds) == (None, 1, 0.0)
+    poster = np.asarray(Image.open(BytesIO(content_of(panels.poster))))
+    assert poster.shape == (16, 4 * 64 + 3 * GAP, 3)
+    np.testing.assert_allclose(
+        [panel[8, 32, 0] for panel in split(poster, 64)[:3]], [40, 40, 120], atol=3
+    )
+
+
+def test_a_video_of_one_frame_stands_still(tmp_path: Path) -> None:
+    path = write_frames(tmp_path / "a", flat_frames(40))
+    assert draw_panels(path, path).video is None
+
+
+def test_a_missing_clip_is_one_line(tmp_path: Path) -> None:
+    real = write_test_video(tmp_path / "a.mp4", frames=2)
+    with pytest.raises(MediaError, match="no such file"):
+        draw_panels(real, tmp_path / "b.mp4")
