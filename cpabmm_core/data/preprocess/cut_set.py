@@ -1,13 +1,16 @@
 """A published data set, cut out of its videos as its table says."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from cpabmm_core.data.clip_set import Report
 from cpabmm_core.data.preprocess.cut_manifest import (
+    Asked,
     Record,
     asked_of,
     clip_of,
@@ -22,12 +25,13 @@ from cpabmm_core.data.preprocess.metadata import Row
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.data.preprocess.write import ClipFormat, check_clip_size, clip_path
 from cpabmm_core.data.process_map import process_map
-from cpabmm_core.errors import DataError, OutputExistsError
+from cpabmm_core.errors import DataError, MediaError, OutputExistsError
 from cpabmm_core.media.clips import VIDEO_SUFFIXES
-from cpabmm_core.media.files import write_error
+from cpabmm_core.media.files import one_line, write_error
 from cpabmm_core.media.output import check_output_folder
 
 _NAMED = 5
+_NO_VIDEO = "its video is not there"
 
 Fetch = Callable[[Sequence[str]], None]
 """Tries to put videos of these names into the folder of videos."""
@@ -88,7 +92,8 @@ def cut_set(
         ConfigError: clips of this size cannot be written.
         DataError: there is no folder of videos.
         MediaError: something cannot be written.
-        OutputExistsError: the folder holds something else, or clips of another size or format.
+        OutputExistsError: the folder holds something else, or clips of another size or format, or
+            another run is cutting into it.
         ResourceError: the disk is full, or one of the processes was killed.
     """
     check_clip_size(size, file_format)
@@ -96,33 +101,22 @@ def cut_set(
         raise DataError(f"{videos}: no such folder; give the one that holds the videos")
     shard = shard or Shard()
     earlier = _begin(folder, videos, shard, size, file_format)
-    asked = {clip_of(row): asked_of(row, size, file_format) for row in rows}
     rows = [row for row in rows if shard.holds(row.video)]
-    made = {
-        clip: record
-        for clip in map(clip_of, rows)
-        for record in earlier.get(clip, ())
-        if record.asked == asked[clip]
-        and record.reason is None
-        and clip_path(folder, clip, file_format).exists()
-    }
+    asked = {clip_of(row): asked_of(row, size, file_format) for row in rows}
+    made = _made(folder, asked, earlier)
     todo = [row for row in rows if clip_of(row) not in made]
     manifest = manifest_path(folder, shard)
-    with _folder_of_unfinished(folder, shard) as unfinished:
+    with _sole_use(folder, shard), _folder_of_unfinished(folder, shard) as unfinished:
         tasks = [
             VideoTask(source, of_video, folder, unfinished, manifest, size, file_format)
             for source, of_video in _sources(todo, videos, fetch, report)
         ]
         _run(tasks, workers, progress)
-    tried = {clip_of(row) for task in tasks for row in task.rows}
-    done = read_manifest(manifest) | made
-    records = [
-        done[clip]
-        if clip in made or clip in tried
-        else Record(clip, asked[clip], None, reason="its video is not there")
-        for clip in map(clip_of, rows)
-    ]
-    write_manifest(manifest, records)
+        tried = {clip_of(row) for task in tasks for row in task.rows}
+        found = {clip: r for clip, r in read_manifest(manifest).items() if clip in tried} | made
+        missing = {clip: Record(clip, asked[clip], None, reason=_NO_VIDEO) for clip in asked}
+        records = list((missing | found).values())  # in the order of the table
+        write_manifest(manifest, records)
     _tell(folder, records, report)
     return _summary(records, kept=len(made))
 
@@ -152,6 +146,41 @@ def _begin(
     except OSError as error:
         raise write_error(folder, error) from None
     return earlier
+
+
+def _made(
+    folder: Path, asked: Mapping[str, Asked], earlier: Mapping[str, Sequence[Record]]
+) -> dict[str, Record]:
+    """The records of the clips that are there, whole, and cut as is asked for."""
+    return {
+        clip: record
+        for clip, wanted in asked.items()
+        for record in earlier.get(clip, ())
+        if record.asked == wanted
+        and record.reason is None
+        and clip_path(folder, clip, wanted.format).exists()
+    }
+
+
+@contextmanager
+def _sole_use(folder: Path, shard: Shard) -> Iterator[None]:
+    """Keep another run of the same shard out; a killed one leaves no lock behind."""
+    # The library's stand-in for a lock is a file that would outlive a killed process.
+    lock = FileLock(folder / f".lock{shard.suffix}", timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutputExistsError(
+            f"{folder}: another run is cutting into it; wait for it, or give each run its --shard"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise MediaError(
+            f"{folder}: cannot be locked ({one_line(error)}); use a local disk"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -185,7 +214,8 @@ def _sources(
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         report(
             f"{videos}: {len(missing)} of {len(by_video)} videos are not there: "
-            f"{', '.join(missing[:_NAMED])}{more}; put them there as VIDEO_ID.mp4"
+            f"{', '.join(missing[:_NAMED])}{more}; "
+            "put them there as VIDEO_ID.mp4, or use --download"
         )
     found = ((_video(videos, name), of_video) for name, of_video in by_video.items())
     return [(source, of_video) for source, of_video in found if source is not None]
