@@ -10,7 +10,10 @@ here = pathlib.Path(__file__).parent
 with open(here / "calls.jsonl", "a", encoding="utf-8") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 video = sys.argv[-1].removeprefix("https://www.youtube.com/watch?v=")
-output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1].replace("%%", "%"))
+template = sys.argv[sys.argv.index("--output") + 1]
+if "%" in template.replace("%%", ""):
+    sys.exit("ERROR: invalid output template")
+output = pathlib.Path(template.replace("%%", "%"))
 source = here / "online" / (video + ".mp4")
 print("[youtube] noise on stdout")
 if not source.exists():

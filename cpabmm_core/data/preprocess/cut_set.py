@@ -1,12 +1,8 @@
 """A published data set, cut out of its videos as its table says."""
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from cpabmm_core.data.clip_set import Report
 from cpabmm_core.data.preprocess.cut_manifest import (
@@ -23,11 +19,12 @@ from cpabmm_core.data.preprocess.cut_manifest import (
 from cpabmm_core.data.preprocess.cut_video import VideoTask, cut_video
 from cpabmm_core.data.preprocess.metadata import Row
 from cpabmm_core.data.preprocess.shard import Shard
+from cpabmm_core.data.preprocess.unfinished import folder_of_unfinished, sole_use
 from cpabmm_core.data.preprocess.write import ClipFormat, check_clip_size, clip_path
 from cpabmm_core.data.process_map import process_map
-from cpabmm_core.errors import DataError, MediaError, OutputExistsError
+from cpabmm_core.errors import DataError, OutputExistsError
 from cpabmm_core.media.clips import VIDEO_SUFFIXES
-from cpabmm_core.media.files import one_line, write_error
+from cpabmm_core.media.files import write_error
 from cpabmm_core.media.output import check_output_folder
 
 _NAMED = 5
@@ -106,7 +103,7 @@ def cut_set(
     made = _made(folder, asked, earlier)
     todo = [row for row in rows if clip_of(row) not in made]
     manifest = manifest_path(folder, shard)
-    with _sole_use(folder, shard), _folder_of_unfinished(folder, shard) as unfinished:
+    with sole_use(folder, shard, report), folder_of_unfinished(folder, shard) as unfinished:
         tasks = [
             VideoTask(source, of_video, folder, unfinished, manifest, size, file_format)
             for source, of_video in _sources(todo, videos, fetch, report)
@@ -160,43 +157,6 @@ def _made(
         and record.reason is None
         and clip_path(folder, clip, wanted.format).exists()
     }
-
-
-@contextmanager
-def _sole_use(folder: Path, shard: Shard) -> Iterator[None]:
-    """Keep another run of the same shard out; a killed one leaves no lock behind."""
-    # The library's stand-in for a lock is a file that would outlive a killed process.
-    lock = FileLock(folder / f".lock{shard.suffix}", timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutputExistsError(
-            f"{folder}: another run is cutting into it; wait for it, or give each run its --shard"
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise MediaError(
-            f"{folder}: cannot be locked ({one_line(error)}); use a local disk"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _folder_of_unfinished(folder: Path, shard: Shard) -> Iterator[Path]:
-    """A folder for the clips that are being written, rid of what a killed run left there."""
-    path = folder / f".unfinished{shard.suffix}"
-    shutil.rmtree(path, ignore_errors=True)
-    try:
-        for side in ("train", "test"):
-            (path / side).mkdir(parents=True)
-    except OSError as error:
-        raise write_error(path, error) from None
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sources(

@@ -122,16 +122,24 @@ def test_a_flat_folder_is_split_as_training_would(tmp_path: Path) -> None:
     assert held_out == {path.stem for path in expected}
 
 
-def test_a_broken_gif_is_named_and_the_rest_is_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_format", ["png", "mp4"])
+def test_a_broken_gif_is_named_and_the_rest_is_made(
+    tmp_path: Path, file_format: Literal["mp4", "png"]
+) -> None:
     (tmp_path / "in").mkdir()
     whole = gif(tmp_path / "in" / "a.gif")
     broken = tmp_path / "in" / "b.gif"
-    broken.write_bytes(whole.read_bytes()[:-40])
+    data = bytearray(whole.read_bytes())
+    second = data.index(b"\x21\xf9", data.index(b"\x2c"))  # the block before the second frame
+    image = data.index(b"\x2c", second)
+    data[image + 1 : image + 9] = b"\xff" * 8  # a frame beyond the canvas
+    broken.write_bytes(bytes(data))
     (tmp_path / "in" / "c.gif").write_text("<html>")
     reports: list[str] = []
-    assert convert(tmp_path / "in", tmp_path / "out", reports=reports) == GifSummary(1, 0, 2)
+    summary = convert(tmp_path / "in", tmp_path / "out", file_format=file_format, reports=reports)
+    assert summary == GifSummary(1, 0, 2)
     assert [line.partition(": ")[0] for line in reports] == [str(broken), f"{tmp_path}/in/c.gif"]
-    assert [path.name for path in (tmp_path / "out" / "train").iterdir()] == ["a"]
+    assert [path.stem for path in (tmp_path / "out" / "train").iterdir()] == ["a"]
 
 
 def test_what_cannot_be_begun(tmp_path: Path) -> None:
