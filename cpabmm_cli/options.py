@@ -32,6 +32,10 @@ CheckpointOption = Annotated[
         help="A bundled model or public checkpoint by name, or a file, ours or published.",
     ),
 ]
+ClipFormatOption = Annotated[
+    Literal["mp4", "png"],
+    typer.Option("--format", help="mp4: near-lossless; png: folders of frames, lossless."),
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
@@ -48,4 +52,7 @@ OutputFolder = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(help="Of the networks; auto: 16 bits where the device supports them natively."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes to work with.", show_default="all cores")
 ]

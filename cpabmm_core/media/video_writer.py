@@ -49,6 +49,7 @@ class VideoWriter:
         time_base: Fraction,
         *,
         audio_from: str | Path | None = None,
+        crf: int | None = None,
     ) -> None:
         """Open the output and write its header.
 
@@ -59,6 +60,7 @@ class VideoWriter:
             frame_rate: nominal frame rate; timestamps alone decide when a frame is shown.
             time_base: seconds per unit of the timestamps.
             audio_from: file whose sound to take over, if it has any.
+            crf: constant rate factor of H.264 or VP9, instead of the format's own; lower is better.
 
         Raises:
             MediaError: unknown suffix, the file cannot be written, or the sound cannot be used.
@@ -70,6 +72,7 @@ class VideoWriter:
         self._times = GifTimes(time_base) if self._format.muxer == "gif" else Times(time_base)
         self._durations: dict[int, int] = {}
         self._audio: AudioTrack | None = None
+        self._crf = {} if crf is None else {"crf": str(crf)}
         try:
             self._container = self._open()
         except (OSError, av.FFmpegError) as error:
@@ -166,7 +169,8 @@ class VideoWriter:
 
     def _add_video(self, frame_rate: Fraction) -> VideoStream:
         form = self._format
-        stream = self._container.add_stream(form.codec, frame_rate, options=form.codec_options)
+        options = {**form.codec_options, **self._crf}
+        stream = self._container.add_stream(form.codec, frame_rate, options=options)
         assert isinstance(stream, VideoStream)
         extra = 1 if form.even_sizes else 0
         context = stream.codec_context
