@@ -113,6 +113,7 @@ def _keypoints(
         extractor: KeypointExtractor | None = _told("AKD and MKR", "keypoints", choice)
     else:
         extractor = open_keypoint_extractor(name, request)
+        _tell_terms(extractor)
     if extractor is None:
         return None
     find = cache.kept(extractor.info, "keypoints", extractor.keypoints)
@@ -131,6 +132,7 @@ def _identity(
         extractor: EmbeddingExtractor | None = _told("AED", "identity", choice)
     else:
         extractor = open_embedding_extractor(name, request)
+        _tell_terms(extractor)
     if extractor is None:
         return None
     find = cache.kept(extractor.info, "embeddings", extractor.embeddings)
@@ -142,10 +144,15 @@ def _told(measures: str, option: str, choice: Choice[_E]) -> _E | None:
     if choice.extractor is None:
         terminal.say(f"{measures}: left out; {choice.reason}; choose one with --{option}")
         return None
-    info = choice.extractor.info
-    terms = f"; {info.terms}" if info.terms else ""
-    terminal.say(f"{measures}: by {info.name}, for {choice.reason}{terms}")
+    terminal.say(f"{measures}: by {choice.extractor.info.name}, for {choice.reason}")
+    _tell_terms(choice.extractor)
     return choice.extractor
+
+
+def _tell_terms(extractor: Extractor) -> None:
+    """A line on what the licence of its weights forbids, if anything."""
+    if extractor.info.terms:
+        terminal.say(f"{extractor.info.name}: {extractor.info.terms}")
 
 
 def _precomputed(

@@ -97,6 +97,7 @@ def metrics(
     result = _measure(pairs, wanted, device, offline=offline, frames_at_once=batch_size)
     if not is_main():
         return
+    _print(result, as_document=json)
     if csv is not None:
         from cpabmm_core.metrics.results_csv import write_csv
 
@@ -104,14 +105,19 @@ def metrics(
     if report is not None:
         from cpabmm_core.metrics.report import write_report
 
-        write_report(report, result, pairs, force=force)
-    if json:
-        terminal.result(as_json(result.as_dict()))
-    else:
-        from cpabmm_cli.measured_lines import measured_lines
+        with terminal.counter("drawing the report") as progress:
+            write_report(report, result, pairs, force=force, progress=progress)
 
-        for line in measured_lines(result):
-            terminal.result(line)
+
+def _print(result: "SetResult", *, as_document: bool) -> None:
+    """The figures, before any file that may fail: they may have taken hours."""
+    if as_document:
+        terminal.result(as_json(result.as_dict()))
+        return
+    from cpabmm_cli.measured_lines import measured_lines
+
+    for line in measured_lines(result):
+        terminal.result(line)
 
 
 def _pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:

@@ -11,7 +11,6 @@ from torch import nn
 
 from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import DataError
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import require_package
 from cpabmm_core.metrics.frames import check_frames
@@ -73,15 +72,12 @@ class Fid:
             sums.merge(state)
         self._sums = sums
 
-    def compute(self) -> float:
-        """FID of all frames.
-
-        Raises:
-            DataError: there are fewer than two.
-        """
+    def compute(self) -> float | None:
+        """FID of all frames; None, after a line that says so, if there are fewer than two."""
         count = self._sums.real.count
         if count < 2:
-            raise DataError(f"FID: needs two frames at least, got {count}; leave it out")
+            self._tell(f"FID is left out: it needs two frames, got {count}")
+            return None
         if count <= FEATURES:
             self._tell(
                 f"FID over {count} frames is biased upwards: up to {FEATURES} do not fill the "
@@ -113,11 +109,7 @@ def open_fid(path: Path | None, request: Request) -> Fid:
     """
     require_package("torch_fidelity", "FID", "quality")
     path = find_weights(
-        INCEPTION_FILE,
-        path,
-        allow_download=request.allow_download,
-        announce=request.announce,
-        without="fid=False",
+        INCEPTION_FILE, path, allow_download=request.allow_download, announce=request.announce
     )
     info = ExtractorInfo(
         name="fid",

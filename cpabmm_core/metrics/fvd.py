@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import DataError
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.frames import check_frames
 from cpabmm_core.metrics.frechet import PairedSums, frechet_distance
@@ -103,17 +102,12 @@ class Fvd:
             total.merge(state)
         self._state = total
 
-    def compute(self) -> float:
-        """FVD of all clips.
-
-        Raises:
-            DataError: there are fewer than two.
-        """
+    def compute(self) -> float | None:
+        """FVD of all clips; None, after a line that says so, if there are fewer than two."""
         count, short = self._state.sums.real.count, self._state.short
         if count < 2:
-            raise DataError(
-                f"FVD: needs two clips of {CLIP} frames at least, got {count}; leave it out"
-            )
+            self._tell(f"FVD is left out: it needs two clips of {CLIP} frames, got {count}")
+            return None
         if short:
             self._tell(f"FVD leaves out {short} videos of fewer than {CLIP} frames")
         if count <= CLASSES:
@@ -168,11 +162,7 @@ def open_fvd(path: Path | None, request: Request) -> Fvd:
         ConfigError: the weights are not at hand.
     """
     path = find_weights(
-        I3D_FILE,
-        path,
-        allow_download=request.allow_download,
-        announce=request.announce,
-        without="fvd=False",
+        I3D_FILE, path, allow_download=request.allow_download, announce=request.announce
     )
     network = load_i3d(path)
     info = ExtractorInfo(

@@ -105,11 +105,7 @@ def open_lpips(path: Path | None, request: Request) -> Lpips:
     """
     module = require_package("torchmetrics.functional.image.lpips", "LPIPS", "quality")
     path = find_weights(
-        ALEXNET_FILE,
-        path,
-        allow_download=request.allow_download,
-        announce=request.announce,
-        without="lpips=False",
+        ALEXNET_FILE, path, allow_download=request.allow_download, announce=request.announce
     )
     # The class behind the public one, which would download AlexNet by itself. The weights of its
     # layers come with torchmetrics.

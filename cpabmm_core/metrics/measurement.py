@@ -60,9 +60,6 @@ class Measurement:
         Args:
             videos: its videos, one at least, in the order they are to be listed in.
             states: `states` of each process that measured some of them.
-
-        Raises:
-            DataError: there are too few frames for a measure.
         """
         for number, metric in enumerate(self._set_metrics):
             metric.merge([of_process[number] for of_process in states])

@@ -48,7 +48,7 @@ def joined(parts: Sequence[VideoSums]) -> VideoSums:
 
 def summarise(
     videos: Sequence[VideoRecord],
-    of_set: Mapping[str, float],
+    of_set: Mapping[str, float | None],
     extractors: Mapping[str, ExtractorInfo],
 ) -> SetResult:
     """The figures of a set.

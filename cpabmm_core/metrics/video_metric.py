@@ -111,10 +111,6 @@ class SetMetric(Protocol):
         """Replace the own state by these together: one of each process, in their order."""
         ...
 
-    def compute(self) -> float:
-        """The figure of all videos of the state.
-
-        Raises:
-            DataError: there are too few of them.
-        """
+    def compute(self) -> float | None:
+        """The figure of all videos of the state; None, after a line that says so, of too few."""
         ...

@@ -135,10 +135,15 @@ def _pairs(
 
 
 def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
-    if _is_image(real) and _is_image(generated) and not has_puppet_joints(real):
+    if are_two_pictures(real, generated):
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
+
+
+def are_two_pictures(real: Path, generated: Path) -> bool:
+    """Whether both are images to be compared whole, and not strips of a puppet's frames."""
+    return _is_image(real) and _is_image(generated) and not has_puppet_joints(real)
 
 
 def _is_image(path: Path) -> bool:

@@ -20,7 +20,8 @@ class Brightness:
         return self.embeddings(frames)[:, None, :2]
 
     def embeddings(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return frames.mean(axis=(1, 2), dtype=np.float64)
+        means: NDArray[np.float64] = frames.mean(axis=(1, 2), dtype=np.float64)
+        return means
 
 
 def open_extractor(_: Request) -> Brightness:

@@ -102,4 +102,4 @@ class Request:
     allow_download: bool = True
     """False forbids every download."""
     announce: Callable[[str], None] = lambda _: None
-    """Is told, in one line, before anything is downloaded."""
+    """Is told, in one line each, before anything is downloaded and what limits a figure."""

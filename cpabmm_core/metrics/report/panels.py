@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cpabmm_core.media.framing import square_frame
-from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.image import read_image
 from cpabmm_core.media.timed_frames import StillFrames, TimedFrames, open_frames
 from cpabmm_core.media.video import VideoWriter
+from cpabmm_core.metrics.video_pairs import are_two_pictures
 from cpabmm_core.visualize.heat import heat
 from cpabmm_core.visualize.layout import side_by_side
 from cpabmm_core.visualize.painting import Colour, Picture
@@ -76,7 +77,7 @@ def draw_panels(real: Path, generated: Path) -> Panels:
         DataError: one is neither a video, nor a strip, nor a folder of frames.
         ResourceError: no room for the temporary file.
     """
-    if _is_image(real) and _is_image(generated):
+    if are_two_pictures(real, generated):
         result = read_image(generated)  # two images are compared whole
         truth = _framed(read_image(real), result)
         row, _ = panel_row(truth, truth, result)
@@ -152,10 +153,6 @@ def _still(row: Picture) -> Panels:
     Image.fromarray(row).save(file, "JPEG", quality=_POSTER_QUALITY, subsampling=0)
     poster = _data_uri("image/jpeg", file.getvalue())
     return Panels(poster, None, 1, 0.0, row.shape[1], row.shape[0])
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
 
 
 def _data_uri(kind: str, content: bytes) -> str:
