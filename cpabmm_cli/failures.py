@@ -51,20 +51,20 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            _tell("interrupted")
+            _tell("interrupted", INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if terminal.debug:
                 terminal.traceback(error)
             code, message = explain(error)
-            _tell(message)
+            _tell(message, code)
             raise typer.Exit(code) from None
 
     return run
 
 
-def _tell(message: str) -> None:
-    if not leave_word(message):
+def _tell(message: str, code: int) -> None:
+    if not leave_word(message, code):
         terminal.error(message)
 
 

@@ -49,15 +49,15 @@ def is_orphan() -> bool:
     return starter is not None and os.getppid() != int(starter)
 
 
-def leave_word(message: str) -> bool:
-    """Give why this process fails to the one that started it; False if there is none to tell.
+def leave_word(message: str, code: int) -> bool:
+    """Tell the process that started this one why it fails; False if there is none to tell.
 
     It tells the person once what may have happened in every process.
     """
     folder = os.environ.get(_FAILURES)
     if folder is None or is_orphan():
         return False
-    Path(folder, os.environ["RANK"]).write_text(message, encoding="utf-8")
+    Path(folder, os.environ["RANK"]).write_text(f"{code} {message}", encoding="utf-8")
     return True
 
 
@@ -91,8 +91,10 @@ def run_together(
         failed = _wait(processes, asked, grace)
         if failed is None:
             return 0
+        said, message = _first_words(Path(words))
         code = processes[failed].returncode
-        message = _why(Path(words))
+        if code == -signal.SIGABRT and said is not None:
+            code = said  # PyTorch aborts where the connection with one that failed breaks
         if code < 0 and not asked:
             message = f"process {failed} was ended by signal {-code}; {cure}"
         if message is not None:
@@ -158,10 +160,13 @@ def _first_failure(processes: Sequence[Process]) -> int | None:
     return next((rank for rank, process in enumerate(processes) if process.returncode), None)
 
 
-def _why(words: Path) -> str | None:
-    """What the first process to fail said; the others may have failed because of it."""
-    said = sorted(words.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    return said[0].read_text(encoding="utf-8") if said else None
+def _first_words(words: Path) -> tuple[int | None, str | None]:
+    """Exit code and reason of the first process to tell; others may fail because of it."""
+    told = sorted(words.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    if not told:
+        return None, None
+    code, _, message = told[0].read_text(encoding="utf-8").partition(" ")
+    return int(code), message
 
 
 def _free_port() -> int:

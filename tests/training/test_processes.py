@@ -246,11 +246,28 @@ def test_cause_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
     script = """
 from cpabmm_cli.processes import leave_word
 time.sleep(0.2 * (1 - rank))
-leave_word(["consequence", "cause"][rank])
+leave_word(["consequence", "cause"][rank], 1)
 time.sleep(0.3 * rank)
 sys.exit(1)
 """
     assert run_script(script) == 1
+    assert capfd.readouterr() == ("", "error: cause\n")
+
+
+def test_abort_that_another_process_brings_about_is_not_the_cause(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A process may abort when the one it is connected with ends, and be gone before that one."""
+    script = """
+from cpabmm_cli.processes import leave_word
+if rank == 0:
+    leave_word("cause", 3)
+    time.sleep(1)
+    sys.exit(3)
+time.sleep(0.3)
+os.abort()
+"""
+    assert run_script(script) == 3
     assert capfd.readouterr() == ("", "error: cause\n")
 
 
