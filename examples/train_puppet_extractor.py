@@ -54,9 +54,9 @@ class Samples(NamedTuple):
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="File of weights to write.")],
     samples: Annotated[Path, typer.Option(help="File of rendered frames; made if missing.")],
-    characters: Annotated[int, typer.Option(help="Number of characters to render.")] = 6000,
-    joint_steps: Annotated[int, typer.Option(help="Steps of the joint detector.")] = 3600,
-    identity_steps: Annotated[int, typer.Option(help="Steps of the identity network.")] = 1600,
+    characters: Annotated[int, typer.Option(min=48, help="Characters to render.")] = 6000,
+    joint_steps: Annotated[int, typer.Option(help="Steps of the joint detector.")] = 2600,
+    identity_steps: Annotated[int, typer.Option(help="Steps of the identity network.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the frames and the training.")] = 1,
 ) -> None:
     """Render, train both networks, and write them."""
@@ -130,21 +130,19 @@ def train_identity(data: Samples, steps: int, seed: int, characters: int = 48) -
     rng = np.random.default_rng([seed, 2])
     order = batches(rng, len(data.frames) // FRAMES, characters)
 
-    def loss(network: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    def loss(network: Callable[[Tensor], Tensor]) -> Tensor:
         first = next(order) * FRAMES
         pairs = [first + rng.integers(0, 2, characters), first + rng.integers(2, 4, characters)]
         chosen = np.concatenate(pairs)
         frames, joints, shown = (torch.from_numpy(array[chosen]) for array in data)
         frames, joints, shown = move(to_float(frames), joints, shown)
         frames = resize(spoil(recolour(frames, 0.06)), IDENTITY_SIDE)
-        embeddings, presence = network(frames)
         there = shown.any(1)
         both = there[:characters] & there[characters:]
-        one, other = embeddings.split(characters)
-        likeness = (one @ other.mT / TEMPERATURE)[both][:, both]
+        one, other = (part[both] for part in network(frames).split(characters))
+        likeness = one @ other.mT / TEMPERATURE
         names = torch.arange(len(likeness))
-        alike = F.cross_entropy(likeness, names) + F.cross_entropy(likeness.mT, names)
-        return alike / 2 + F.binary_cross_entropy_with_logits(presence, there.float())
+        return (F.cross_entropy(likeness, names) + F.cross_entropy(likeness.mT, names)) / 2
 
     return train("identity", IdentityNetwork(), loss, steps)
 
@@ -171,7 +169,7 @@ def train(
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
-        total += float(loss)
+        total += loss.item()
         if step % 100 == 0:
             took = time.perf_counter() - began
             typer.echo(f"{name} {step}: loss {total / 100:.4f}, {took:.0f} s")

@@ -91,7 +91,7 @@ def _enlarge(features: Tensor) -> Tensor:
 
 
 class IdentityNetwork(nn.Module):
-    """Describes a character by a vector of unit length, and says whether there is one."""
+    """Describes a character by a vector of unit length."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,14 +105,13 @@ class IdentityNetwork(nn.Module):
         )
         self.attention = nn.Conv2d(96, 4, 1)
         self.head = nn.Linear(4 * 96, EMBEDDING)
-        self.presence = nn.Linear(4 * 96, 1)
 
     def forward(
         self,
         frames: Tensor,  # (B, 3, 64, 64) in [0, 1]
-    ) -> tuple[Tensor, Tensor]:  # (B, D), (B,) logits
-        """Embeddings, and whether there is a character."""
+    ) -> Tensor:  # (B, D)
+        """Compute the embeddings."""
         features = self.trunk(2 * frames - 1)
         shares = self.attention(features).float().flatten(2).softmax(-1)
         pooled = (shares @ features.float().flatten(2).mT).flatten(1)
-        return F.normalize(self.head(pooled).float()), self.presence(pooled).float()[:, 0]
+        return F.normalize(self.head(pooled).float())

@@ -279,7 +279,7 @@ def test_takes_no_options() -> None:
 def test_a_damaged_installation_is_named_in_one_line(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(puppets.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
     file = tmp_path / "weights" / WEIGHTS.name
     file.parent.mkdir()
     tensors = load_file(WEIGHTS)
