@@ -64,7 +64,6 @@ def main(
         np.savez(samples, **render(seed, characters)._asdict())
     with np.load(samples) as arrays:
         data = Samples(**{name: arrays[name] for name in Samples._fields})
-    torch.manual_seed(seed)
     networks = {
         "identity": train_identity(data, identity_steps, seed),
         "joints": train_joints(data, joint_steps, seed),
@@ -101,6 +100,7 @@ def packed(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
 
 def train_joints(data: Samples, steps: int, seed: int, batch: int = 32) -> nn.Module:
     """Train the joint detector."""
+    torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 1])
     order = batches(rng, len(data.frames), batch)
 
@@ -127,6 +127,7 @@ def train_joints(data: Samples, steps: int, seed: int, batch: int = 32) -> nn.Mo
 
 def train_identity(data: Samples, steps: int, seed: int, characters: int = 48) -> nn.Module:
     """Train the identity network: two frames of a character are alike, others are not."""
+    torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 2])
     order = batches(rng, len(data.frames) // FRAMES, characters)
 
