@@ -164,9 +164,9 @@ def _paint_frames(
     pictures = np.empty((frames, size, size, 3), np.uint8)
     visible = np.zeros(joints.shape[:2], bool)
     names = [joint.layer for joint in stage.skeleton.joints]
-    for number, figure in enumerate(_figures(stage, shot, size)):
+    for number, figure in enumerate(pose_figures(stage, shot, size)):
         canvas = Canvas(backdrop.view(shot.camera[number]), figure.unit)
-        _paint_shadow(canvas, figure, shot, number, size)
+        paint_shadow(canvas, figure, shot, number, size)
         order: dict[str, int] = {}
         for layer in figure.layers():
             number_of_layer = order.setdefault(layer.name, len(order))
@@ -180,7 +180,8 @@ def _paint_frames(
     return pictures, visible
 
 
-def _figures(stage: Stage, shot: Shot, size: int) -> list[Figure]:
+def pose_figures(stage: Stage, shot: Shot, size: int) -> list[Figure]:
+    """The character of each frame, in pixels."""
     pose = shot.pose
     starts = {bone: shot.project(points) * size - 0.5 for bone, points in pose.starts.items()}
     ends = {bone: shot.project(points) * size - 0.5 for bone, points in pose.ends.items()}
@@ -201,7 +202,7 @@ def _figures(stage: Stage, shot: Shot, size: int) -> list[Figure]:
     ]
 
 
-def _paint_shadow(canvas: Canvas, figure: Figure, shot: Shot, number: int, size: int) -> None:
+def paint_shadow(canvas: Canvas, figure: Figure, shot: Shot, number: int, size: int) -> None:
     """Darken the ground below the character, less so while it is in the air."""
     pose = shot.pose
     x = float(pose.starts["pelvis"][number, 0])
