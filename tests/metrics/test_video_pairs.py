@@ -60,7 +60,7 @@ def test_two_strips_of_puppets_are_compared_frame_by_frame(tmp_path: Path) -> No
     squares = [picture(16, 16) for _ in range(3)]
     for name in ("a.png", "b.png"):
         write_image(tmp_path / name, np.concatenate(squares, axis=1))
-    (tmp_path / "a.json").write_text('{"joint_names": ["head"]}')
+    (tmp_path / "a.json").write_text('{"joint_names": ["head"], "joints": []}')
     ours, theirs = first(tmp_path / "a.png", tmp_path / "b.png")
     np.testing.assert_array_equal(ours, squares)
     np.testing.assert_array_equal(theirs, squares)

@@ -17,7 +17,7 @@ from cpabmm_core.metrics.extractors.interface import (
     KeypointExtractor,
     Request,
 )
-from cpabmm_core.metrics.extractors.puppet_truth import has_puppet_joints
+from cpabmm_core.metrics.extractors.puppet_joints import has_puppet_joints
 from cpabmm_core.metrics.extractors.registry import (
     open_embedding_extractor,
     open_keypoint_extractor,

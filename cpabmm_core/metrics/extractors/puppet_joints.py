@@ -37,10 +37,11 @@ def in_fixed_order(
     return arranged
 
 
-def has_puppet_joints(path: Path) -> bool:
-    """Whether a file beside the video, of the same name with the suffix .json, has its joints."""
+def has_puppet_joints(video: Path) -> bool:
+    """Whether ``NAME.json`` beside a video, strip or folder ``NAME`` has the joints of a puppet."""
+    name = video.name if video.is_dir() else video.stem
     try:
-        truth = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        truth = json.loads((video.parent / f"{name}.json").read_bytes())
     except (OSError, ValueError):
         return False
     if not isinstance(truth, dict) or "joints" not in truth:

@@ -101,7 +101,7 @@ def test_puppets_where_their_joints_lie_beside_the_videos(
     at_hand: Install, videos: list[Path]
 ) -> None:
     known = at_hand(puppets=False, faces=True, faces_dlib=True)
-    videos[1].with_suffix(".json").write_text('{"joint_names": ["head"]}')
+    videos[1].with_suffix(".json").write_text('{"joint_names": ["head"], "joints": []}')
     assert chosen(videos) == ("puppets", "puppets")
     assert known["faces"].seen == []
 

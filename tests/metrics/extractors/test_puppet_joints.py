@@ -57,6 +57,12 @@ def test_a_file_beside_the_video_tells_of_puppets(
     assert has_puppet_joints(tmp_path / "a") is expected
 
 
+def test_a_folder_of_frames_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.1").mkdir()
+    (tmp_path / "a.1.json").write_text('{"joint_names": ["head"], "joints": []}')
+    assert has_puppet_joints(tmp_path / "a.1")
+
+
 def test_telling_puppets_does_not_import_torch() -> None:
     code = (
         "import sys, cpabmm_core.metrics.extractors.puppet_joints;sys.exit('torch' in sys.modules)"
