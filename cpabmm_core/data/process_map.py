@@ -13,7 +13,7 @@ from typing import Any
 
 from cpabmm_core.errors import ResourceError
 
-Map = Callable[[Callable[[Any], None], Iterable[Any]], Iterator[None]]
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def process_map(workers: int) -> Iterator[Map]:
 
 
 def _start(
-    pool: ProcessPoolExecutor, function: Callable[[Any], None], arguments: Iterable[Any]
-) -> Iterator[None]:
+    pool: ProcessPoolExecutor, function: Callable[[Any], Any], arguments: Iterable[Any]
+) -> Iterator[Any]:
     """Begin the calls; a process that is only starting must not answer Ctrl-C with a traceback."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         return pool.map(function, arguments)

@@ -54,14 +54,14 @@ def sides_of(data: Path, test_share: float, seed: int, report: Report) -> Sides:
     except DataError as error:
         raise DataError(f"{error}; or give a data set, a folder with train/ and test/") from None
     identities = clips_by_identity(paths)
-    held_out = _held_out(identities, test_share, seed)
-    numbers = {number for name in held_out for number in identities[name]}
-    if held_out:
-        more = f" and {len(held_out) - _NAMED} more" if len(held_out) > _NAMED else ""
+    held = held_out(identities, test_share, seed)
+    numbers = {number for name in held for number in identities[name]}
+    if held:
+        more = f" and {len(held) - _NAMED} more" if len(held) > _NAMED else ""
         report(
-            f"{data}: has no train/ and test/; {len(held_out)} of {len(identities)} identities "
+            f"{data}: has no train/ and test/; {len(held)} of {len(identities)} identities "
             f"({len(numbers)} of {len(paths)} clips) are held out for validation, by "
-            f"data.test_share={test_share:g}: {', '.join(held_out[:_NAMED])}{more}"
+            f"data.test_share={test_share:g}: {', '.join(held[:_NAMED])}{more}"
         )
     return Sides(
         Side(data, [path for k, path in enumerate(paths) if k not in numbers]),
@@ -69,7 +69,8 @@ def sides_of(data: Path, test_share: float, seed: int, report: Report) -> Sides:
     )
 
 
-def _held_out(identities: Iterable[str], share: float, seed: int) -> list[str]:
+def held_out(identities: Iterable[str], share: float, seed: int) -> list[str]:
+    """The identities that belong to the test side, by the rule of `sides_of`."""
     ordered = sorted(identities, key=lambda name: _hash(name, seed))
     if not share or len(ordered) < 2:
         return []

@@ -3,7 +3,9 @@
 import typer
 
 from cpabmm_cli.commands.preprocess.puppets import puppets
+from cpabmm_cli.commands.preprocess.videos import videos
 from cpabmm_cli.failures import with_exit_code
 
 preprocess_app = typer.Typer(help="Make a data set to train on.", no_args_is_help=True)
 preprocess_app.command("puppets")(with_exit_code(puppets))
+preprocess_app.command("videos")(with_exit_code(videos))
