@@ -8,6 +8,8 @@ from cpabmm_core.data.preprocess.rules import CAMERA_MOVES, LIGHT_CHANGES
 
 # The rules of TaiChiHD: optical flow at 256 pixels, grey levels of 256.
 _SIDE, _MOST_FLOW = 256, 1.0
+_JERK = 4.0
+"""Flow that counts at once. Less must last: recompressed videos jump by a pixel at key frames."""
 _MOST_CHANGE = 1.5
 # A quarter of the pixels tell the median of the flow as well, to a few hundredths of a pixel.
 _LOOKED_AT = 128
@@ -17,11 +19,13 @@ class CameraWatch:
     """Compares each frame with the one before it.
 
     The median over all pixels counts, so that the subject may move as it likes as long as it covers
-    less than half of the frame. Of the grey levels it is the median of the changes.
+    less than half of the frame. Of the grey levels it is the median of the changes. The camera
+    moves if the flow is over 1 pixel between two pairs of frames in a row, or over 4 in one.
     """
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
+        self._flow = 0.0
 
     def trouble(
         self,
@@ -34,10 +38,13 @@ class CameraWatch:
 
         grey = small_grey(image, _LOOKED_AT).astype(np.float32)
         last, self._last = self._last, grey
+        flow_before, self._flow = self._flow, 0.0
         if last is None or begins_scene or np.array_equal(last, grey):
             return None
-        if abs(float(np.median(grey - last))) > _MOST_CHANGE:
-            return LIGHT_CHANGES
-        flow = optical_flow_ilk(last / 255, grey / 255, num_warp=3)
-        length = float(np.median(np.hypot(*flow))) * _SIDE / max(grey.shape)
-        return CAMERA_MOVES if length > _MOST_FLOW else None
+        change = float(np.median(grey - last))
+        flow = optical_flow_ilk(last / 255, (grey - change) / 255, num_warp=3)
+        self._flow = float(np.median(np.hypot(*flow))) * _SIDE / max(grey.shape)
+        if self._flow > _MOST_FLOW:  # what is where another thing was, says nothing of the light
+            moves = self._flow > _JERK or flow_before > _MOST_FLOW
+            return CAMERA_MOVES if moves else None
+        return LIGHT_CHANGES if abs(change) > _MOST_CHANGE else None

@@ -11,19 +11,21 @@ _LONGER_SIDE = 160
 _MOST_SAMPLES = 128
 _LEAST_CHANGE = 12.0
 """Grey levels; what compression leaves of a still background stays below it."""
-_NOISE_FACTOR = 6.0
+_NOISE_FACTOR = 4.0
+_MAD_TO_SIGMA = 1.4826
+_NEAR = 2
+"""Pixels; regions no farther apart than twice as much are one."""
 _LEAST_SHARE = 0.1
 """Of the largest moving region's area, for another one to count."""
-_SPECK = np.ones((3, 3), dtype=bool)
-_MAD_TO_SIGMA = 1.4826
+_SQUARE = np.ones((3, 3), dtype=bool)
 
 
 class MotionBox:
     """Takes the frames of a clip one by one, in constant memory.
 
     The background is the median of at most 128 frames, evenly spread. A pixel has moved if in *any*
-    frame it lay farther from the background than noise explains; regions of such pixels that are
-    as small as specks do not count.
+    frame it was darker or lighter than the background within one pixel of it, by more than noise
+    explains: an edge that trembles has not moved. Specks and small regions do not count.
     """
 
     def __init__(self) -> None:
@@ -58,18 +60,20 @@ class MotionBox:
             return None, 0.0
         samples = np.stack(self._samples)  # (S, h, w)
         background = np.median(samples, axis=0)  # (h, w)
-        away = np.median(np.abs(samples - background), axis=0)
-        limit = max(_LEAST_CHANGE, _NOISE_FACTOR * _MAD_TO_SIGMA * float(np.median(away)))
-        moved = np.maximum(self._highest - background, background - self._lowest) > limit
-        moved = ndimage.binary_opening(moved, _SPECK)
-        labels, count = ndimage.label(moved, _SPECK)
-        if not count:
+        spread = _MAD_TO_SIGMA * np.median(np.abs(samples - background), axis=0)
+        limit = max(_LEAST_CHANGE, _NOISE_FACTOR * float(np.median(spread)))
+        lighter = self._highest - ndimage.maximum_filter(background, 3)
+        darker = ndimage.minimum_filter(background, 3) - self._lowest
+        moved = ndimage.binary_opening(np.maximum(lighter, darker) > limit, _SQUARE)
+        if not moved.any():
             return None, 0.0
-        areas = np.bincount(labels.ravel())[1:]
-        regions = ndimage.find_objects(labels)
+        joined = ndimage.binary_dilation(moved, _SQUARE, iterations=_NEAR)
+        labels, count = ndimage.label(joined, _SQUARE)
+        labels = np.where(moved, labels, 0)
+        areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
         boxes = [
             Box(columns.start, rows.start, columns.stop, rows.stop)
-            for (rows, columns), area in zip(regions, areas, strict=True)
+            for (rows, columns), area in zip(ndimage.find_objects(labels), areas, strict=True)
             if area >= _LEAST_SHARE * areas.max()
         ]
         return scaled(union(boxes), self._scale), float(moved.mean())
