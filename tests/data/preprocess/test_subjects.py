@@ -32,9 +32,7 @@ def run(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     images: Sequence[NDArray[np.uint8]] | None = None,
 ) -> list[Candidate]:
-    seen = [
-        Seen(k, images[k] if images else BLANK, k == 0 or k in cuts) for k in range(len(boxes))
-    ]
+    seen = [Seen(k, images[k] if images else BLANK, k == 0 or k in cuts) for k in range(len(boxes))]
     finder = kind(rules, *size, lambda frames: [list(boxes[frame.number]) for frame in frames])
     found = [each for k in range(0, len(seen), 8) for each in finder.see(seen[k : k + 8])]
     return [*found, *finder.finish()]
@@ -69,7 +67,7 @@ def test_defaults_are_those_of_the_published_sets() -> None:
 )
 def test_wrong_rules(subject: str, numbers: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        rules_for(subject, **numbers)  # type: ignore[arg-type]
+        rules_for(subject, **numbers)
 
 
 def test_a_face_that_stays_is_one_clip_with_the_box_of_the_published_set() -> None:

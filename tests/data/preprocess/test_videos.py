@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ import pytest
 from _helpers.raw_videos import across, ground, wandering, with_square, write_frames
 
 from cpabmm_core.checkpoint.digest import file_sha256
+from cpabmm_core.data.clip_set import Report
 from cpabmm_core.data.preprocess import cut, settings, videos
 from cpabmm_core.data.preprocess.gather import Summary
+from cpabmm_core.data.preprocess.records import WorkFolder
 from cpabmm_core.data.preprocess.rules import rules_for
 from cpabmm_core.data.preprocess.settings import Settings
-from cpabmm_core.data.preprocess.sources import Shard, list_sources
+from cpabmm_core.data.preprocess.sources import Shard, Source, list_sources
 from cpabmm_core.data.preprocess.videos import preprocess_videos
+from cpabmm_core.data.preprocess.write import ClipWriter
 from cpabmm_core.data.sides import sides_of
 from cpabmm_core.errors import ConfigError, DataError, MediaError, OutputExistsError
 from cpabmm_core.media.clips import open_clip
-from cpabmm_core.metrics.extractors import ExtractorInfo, Request
+from cpabmm_core.metrics.extractors import ExtractorInfo, Request, SubjectDetector
 
 RULES = rules_for("none", min_frames=6, max_frames=8, min_size=64)
 WHOLE = Settings("none", RULES, size=32, scenes="none", test_share=0.3)
@@ -38,8 +42,19 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(raw: Path, output: Path, how: Settings = WHOLE, **more: Any) -> Summary:
-    return preprocess_videos(raw, output, how, **more)
+def make(
+    raw: Path,
+    output: Path,
+    how: Settings = WHOLE,
+    *,
+    shard: Shard | None = None,
+    workers: int = 1,
+    request: Request | None = None,
+    report: Report = lambda _: None,
+) -> Summary:
+    return preprocess_videos(
+        raw, output, how, shard=shard, workers=workers, request=request, report=report
+    )
 
 
 def lines_of(output: Path) -> list[dict[str, Any]]:
@@ -168,15 +183,15 @@ def test_a_run_that_was_stopped_goes_on(
 ) -> None:
     """Stopped within a clip, after so many frames: of the first video, or of a later one."""
     output, left = tmp_path / "set", [writes * 3]
-    real = cut.ClipWriter.write
+    real = ClipWriter.write
 
-    def write(self: cut.ClipWriter, *arguments: Any) -> None:
+    def write(self: ClipWriter, image: np.ndarray, pts: int, duration: int) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        real(self, *arguments)
+        real(self, image, pts, duration)
 
-    monkeypatch.setattr(cut.ClipWriter, "write", write)
+    monkeypatch.setattr(ClipWriter, "write", write)
     with pytest.raises(KeyboardInterrupt):
         make(raw, output)
     assert not (output / "manifest.jsonl").exists()
@@ -193,10 +208,14 @@ def test_what_is_done_is_not_done_again(
     shutil.copytree(whole, output)
     next(output.glob("*/bert*000016.mp4")).unlink()
     done: list[str] = []
-    real = cut.preprocess_video
-    monkeypatch.setattr(
-        videos, "preprocess_video", lambda s, *more: (done.append(s.name), real(s, *more))
-    )
+
+    def preprocess_video(
+        source: Source, how: Settings, detector: SubjectDetector | None, work: WorkFolder
+    ) -> None:
+        done.append(source.name)
+        cut.preprocess_video(source, how, detector, work)
+
+    monkeypatch.setattr(videos, "preprocess_video", preprocess_video)
     make(raw, output)
     assert done == ["bert/one.mp4"]
     assert contents(output) == contents(whole)
@@ -272,9 +291,7 @@ class FakeDetector:
         return found
 
 
-def test_faces_end_to_end(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_faces_end_to_end(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_detector(name: str, request: Request) -> FakeDetector:
         assert (name, request.device) == ("faces-dlib", "cpu")
         return FakeDetector()
@@ -358,3 +375,16 @@ def test_a_picture_of_a_clip_is_of_its_middle(tmp_path: Path) -> None:
     assert shown[64, 64].min() > 200  # (96, 54) of the video, in the middle of the square
     sheet = read_image(tmp_path / "set/contact-sheet.png")
     np.testing.assert_array_equal(sheet[:128, :128], shown)
+
+
+def test_memory_does_not_grow_with_a_video(tmp_path: Path) -> None:
+    """Four hundred frames take no more than forty; together they would be 25 MB."""
+    peaks: list[int] = []
+    for count in (40, 40, 400):  # the first run imports and caches
+        raw = write_frames(tmp_path / f"{count}.mp4", wandering(across(count)))
+        rules = replace(RULES, max_frames=1000)
+        tracemalloc.start()
+        make(raw, tmp_path / f"set{len(peaks)}", replace(WHOLE, rules=rules))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 10 * 192 * 108 * 3
