@@ -85,6 +85,11 @@ def lies_within(box: Box, width: int, height: int) -> bool:
     return box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
 
 
+def clipped(box: Box, width: int, height: int) -> Box:
+    """The part of a box that lies in a frame."""
+    return Box(max(box.left, 0), max(box.top, 0), min(box.right, width), min(box.bottom, height))
+
+
 def moved_within(box: Box, width: int, height: int) -> Box:
     """A box no larger than the frame, moved into it by the shortest way."""
     left = min(max(box.left, 0), width - box.width)
@@ -112,9 +117,7 @@ def cut_out(
             box that is not square is squeezed.
         size: side of the result, in pixels.
     """
-    height, width = image.shape[:2]
-    left, top = max(int(box.left), 0), max(int(box.top), 0)
-    right, bottom = min(int(box.right), width), min(int(box.bottom), height)
+    left, top, right, bottom = map(int, clipped(box, image.shape[1], image.shape[0]))
     part = image[top:bottom, left:right]
     if part.shape[:2] == (size, size):
         return part.copy()  # it may be a window into a larger buffer of a decoder's
