@@ -115,7 +115,8 @@ class WorkFolder:
 
     def records(self) -> list[Record]:
         """All records, sorted by the name of the video."""
-        found = [_read(file) for file in self._records.glob("*.json")]
+        # A run that was killed may have left a hidden one that it was writing.
+        found = [_read(file) for file in self._records.glob("[!.]*.json")]
         return sorted(found, key=lambda record: str(record["source"]))
 
     def write_record(self, source: Source, record: Record) -> None:

@@ -27,7 +27,7 @@ from cpabmm_core.media.clips import open_clip
 from cpabmm_core.metrics.extractors import ExtractorInfo, Request, SubjectDetector
 
 RULES = rules_for("none", min_frames=6, max_frames=8, min_size=64)
-WHOLE = Settings("none", RULES, size=32, scenes="none", test_share=0.3)
+WHOLE = Settings("none", RULES, size=64, scenes="none", test_share=0.3)
 NAMES = ("anna/one.mp4", "anna/two.mp4", "bert/one.mp4", "Ölaf ☃.mp4", "short.mp4")
 
 
@@ -223,8 +223,8 @@ def test_what_is_done_is_not_done_again(
 
 def test_other_settings_are_refused_in_one_line(raw: Path, whole: Path) -> None:
     before = contents(whole)
-    with pytest.raises(OutputExistsError, match="was begun with size 32, not 64;") as error:
-        make(raw, whole, replace(WHOLE, size=64))
+    with pytest.raises(OutputExistsError, match="was begun with size 64, not 48;") as error:
+        make(raw, whole, replace(WHOLE, size=48))
     assert "\n" not in str(error.value)
     assert contents(whole) == before
 
@@ -299,7 +299,7 @@ def test_faces_end_to_end(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for module in (settings, videos):
         monkeypatch.setattr(module, "open_subject_detector", open_detector)
     rules = rules_for("faces-dlib", min_frames=6, min_size=20)
-    faces = Settings("faces-dlib", rules, size=32, scenes="none")
+    faces = Settings("faces-dlib", rules, size=64, scenes="none")
     make(raw / "bert/one.mp4", tmp_path / "set", faces, request=Request(device="cpu"))
     first, *lines = lines_of(tmp_path / "set")
     assert first["settings"]["detector"]["name"] == "fake"
@@ -317,7 +317,7 @@ def test_two_faces_in_the_same_frames_have_clips_of_two_names(
     monkeypatch.setattr(videos, "open_subject_detector", lambda *_: FakeDetector())
     raw = write_frames(tmp_path / "a.mp4", wandering(across(5)))
     rules = rules_for("faces", min_frames=5, min_size=20)
-    make(raw, tmp_path / "set", Settings("faces", rules, size=32, scenes="none"))
+    make(raw, tmp_path / "set", Settings("faces", rules, size=64, scenes="none"))
     names = sorted(path.name for path in (tmp_path / "set/train").iterdir())
     assert names == ["a#a#000000#000005.mp4", "a#a-2#000000#000005.mp4"]
 
@@ -354,6 +354,19 @@ def test_a_second_run_in_the_same_folder_is_refused(
     make(raw / "short.mp4", tmp_path / "set")
     assert len(refused) == 1
     assert "another run is writing there" in refused[0]
+
+
+def test_half_a_record_of_a_killed_run_does_not_count(
+    raw: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Records are written under a hidden name first, which a kill leaves behind, whole or not."""
+    make(raw, tmp_path / "set")
+    records = tmp_path / "set/work/records"
+    some = next(records.iterdir())
+    shutil.copy(some, records / ".0123456789abcdef.tmp.json")
+    (records / ".fedcba9876543210.tmp.json").write_text("{")
+    make(raw, tmp_path / "set")
+    assert contents(tmp_path / "set") == contents(whole)
 
 
 def test_a_record_that_cannot_be_read_is_told(raw: Path, tmp_path: Path) -> None:
