@@ -1,37 +1,20 @@
 import os
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from _helpers.process_calls import STAY, die, note, stay
 
 from cpabmm_core.data.process_map import process_map
 from cpabmm_core.errors import ResourceError
 
-STAY = 120
 WORKERS_LOAD = """
 import sys
 import cpabmm_core.data.puppets.write
 print([name for name in ("torch", "scipy", "skimage", "numba") if name in sys.modules])
 """
-
-
-def note(path: Path) -> None:
-    """Leave the number of the process that was asked."""
-    path.write_text(str(os.getpid()))
-
-
-def stay(path: Path) -> None:
-    """Leave the number of the process, and take very long."""
-    note(path)
-    time.sleep(STAY)
-
-
-def die(path: Path) -> None:
-    """As if memory had run out."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_alive(process: int) -> bool:
