@@ -53,6 +53,12 @@ PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(help="Of the networks; auto: 16 bits where the device supports them natively."),
 ]
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        metavar="I/N", help="Only share I of N of the videos, by hash of their names; from 1."
+    ),
+]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes to work with.", show_default="all cores")
 ]

@@ -8,7 +8,7 @@ from cpabmm_core.metrics.extractors.interface import ExtractorInfo
 from cpabmm_core.metrics.results import SetResult
 from cpabmm_core.metrics.sharing import Share
 from cpabmm_core.metrics.summary import VideoRecord, joined, summarise
-from cpabmm_core.metrics.video_metric import Frames, SetMetric, VideoMetric
+from cpabmm_core.metrics.video_metric import FrameMetric, Frames, SetMetric, VideoMetric
 from cpabmm_core.metrics.video_pairs import paired_frames
 
 FRAMES_AT_ONCE = 16
@@ -26,7 +26,7 @@ class Measurement:
     ) -> None:
         self._video_metrics = video_metrics
         self._set_metrics = set_metrics
-        self._metrics: list[VideoMetric | SetMetric] = [*video_metrics, *set_metrics]
+        self._metrics: list[FrameMetric] = [*video_metrics, *set_metrics]
         self._name, self._frames = "", 0
 
     def start_video(self, name: str) -> None:

@@ -44,16 +44,12 @@ class VideoSums:
     """By the part that the extractor plays: ``keypoints``, ``identity``."""
 
 
-class VideoMetric(Protocol):
-    """Measures each video on its own; the figure of a set is a mean of theirs.
-
-    The sums of a video do not depend on which videos came before, so that processes may share a
-    set.
-    """
+class FrameMetric(Protocol):
+    """Takes the frames of one video after another; common to both kinds."""
 
     @property
     def part(self) -> str:
-        """Name of its `info` in a result: ``keypoints``, ``identity``, ``lpips``."""
+        """Name of its `info` in a result: ``keypoints``, ``identity``, ``lpips``, ``fid``."""
         ...
 
     @property
@@ -62,7 +58,7 @@ class VideoMetric(Protocol):
         ...
 
     def start_video(self, name: str) -> None:
-        """Forget the last video; the frames of this one follow."""
+        """The frames of this video follow."""
         ...
 
     def update(self, real: Frames, generated: Frames) -> None:
@@ -72,36 +68,22 @@ class VideoMetric(Protocol):
             DataError: they cannot be measured.
         """
         ...
+
+
+class VideoMetric(FrameMetric, Protocol):
+    """Measures each video on its own; the figure of a set is a mean of theirs.
+
+    The sums of a video do not depend on which videos came before, so that processes may share a
+    set.
+    """
 
     def compute(self) -> VideoSums:
         """The sums over the frames since `start_video`."""
         ...
 
 
-class SetMetric(Protocol):
+class SetMetric(FrameMetric, Protocol):
     """Measures a whole set at once, such as FID; keeps sums, never frames of the set."""
-
-    @property
-    def part(self) -> str:
-        """Key of the measure in `MEASURES`: ``fid``, ``fvd``."""
-        ...
-
-    @property
-    def info(self) -> ExtractorInfo | None:
-        """What it measures with."""
-        ...
-
-    def start_video(self, name: str) -> None:
-        """The frames of this video follow; what the last one left unfinished is dealt with."""
-        ...
-
-    def update(self, real: Frames, generated: Frames) -> None:
-        """Take the next frames of the video, of one shape (F, H, W, 3).
-
-        Raises:
-            DataError: they cannot be measured.
-        """
-        ...
 
     def state(self) -> object:
         """All that `merge` needs of the videos seen so far; can be pickled."""

@@ -14,7 +14,7 @@ from cpabmm_core.data.preprocess import videos
 from cpabmm_core.data.preprocess.gather import Summary
 from cpabmm_core.data.preprocess.rules import rules_for
 from cpabmm_core.data.preprocess.settings import Settings
-from cpabmm_core.data.preprocess.sources import Shard
+from cpabmm_core.data.preprocess.shard import Shard
 
 COMMAND = ("preprocess", "videos")
 SMALL = ("--subject", "none", "--scenes", "none", "--min-frames", 4, "--min-size", 64, "--size", 64)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from cpabmm_cli.console import terminal
-from cpabmm_cli.options import ForceOption, OutputFolder
+from cpabmm_cli.options import ForceOption, OutputFolder, WorkersOption
 from cpabmm_cli.processes import usable_cores
 
 
@@ -18,13 +18,13 @@ def puppets(
     size: Annotated[int, typer.Option(min=16, help="Side of the square frames, in pixels.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other puppets.")] = 0,
     file_format: Annotated[
-        Literal["mp4", "strip"],
-        typer.Option("--format", help="strip: the frames side by side in one PNG, lossless."),
+        Literal["mp4", "strip", "png"],
+        typer.Option(
+            "--format",
+            help="Lossless are strip, the frames side by side in one PNG, and png, a folder each.",
+        ),
     ] = "mp4",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes to render with.", show_default="all cores"),
-    ] = None,
+    workers: WorkersOption = None,
     force: ForceOption = False,
 ) -> None:
     """Render a data set of puppets: characters on two and four legs, with their true joints."""

@@ -1,7 +1,7 @@
 """``cpabmm preprocess taichi|vox|ted``: the published sets, cut as their tables say."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +11,19 @@ import typer
 
 from cpabmm_cli.console import Bar, as_json, terminal
 from cpabmm_cli.failures import RUN_FAILED
-from cpabmm_cli.options import ClipFormatOption, JsonOption, OutputFolder, WorkersOption
+from cpabmm_cli.options import (
+    ClipFormatOption,
+    JsonOption,
+    OutputFolder,
+    ShardOption,
+    WorkersOption,
+)
 from cpabmm_cli.processes import usable_cores
 from cpabmm_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from cpabmm_core.data.preprocess.cut_set import CutSummary, Fetch
     from cpabmm_core.data.preprocess.metadata import SetName
-    from cpabmm_core.data.preprocess.write import ClipFormat
 
 Metadata = Annotated[
     Path, typer.Option(metavar="CSV", help="The published table, one clip in each row.")
@@ -27,104 +32,62 @@ Videos = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder that holds the videos, as VIDEO_ID.mp4.")
 ]
 Size = Annotated[int, typer.Option(min=2, help="Side of the square clips, in pixels.")]
-Shard = Annotated[
-    str,
-    typer.Option(
-        metavar="I/N", help="Only share I of N of the videos, by hash of their names; from 1."
-    ),
-]
 Download = Annotated[
     bool,
     typer.Option("--download", help="Fetch videos that are not there, with yt-dlp if installed."),
 ]
 
 
-def taichi(
-    *,
-    metadata: Metadata,
-    videos: Videos,
-    output: OutputFolder,
-    size: Size = 256,
-    file_format: ClipFormatOption = "mp4",
-    download: Download = False,
-    shard: Shard = "1/1",
-    workers: WorkersOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Cut the TaiChi set out of its videos; started again it goes on."""
-    _cut("taichi", metadata, videos, output, size, file_format, download, shard, workers, json)
+def _cutting(data_set: "SetName", title: str, usual_size: int) -> Callable[..., None]:
+    """The command that cuts one of the sets."""
+
+    def cut(
+        *,
+        metadata: Metadata,
+        videos: Videos,
+        output: OutputFolder,
+        size: Size = usual_size,
+        file_format: ClipFormatOption = "mp4",
+        download: Download = False,
+        shard: ShardOption = "1/1",
+        workers: WorkersOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        from cpabmm_core.data.preprocess.cut_set import cut_set
+        from cpabmm_core.data.preprocess.metadata import read_rows
+        from cpabmm_core.data.preprocess.shard import Shard
+
+        part = Shard.parse(shard)
+        rows = read_rows(metadata, data_set)
+        downloader = _downloader(videos) if download else None
+        with terminal.bar() as bar:
+            fetch = _fetch(downloader, videos, bar) if downloader else None
+            task = bar.add_task("cutting", total=None)
+            summary = cut_set(
+                rows,
+                videos,
+                output,
+                size=size,
+                file_format=file_format,
+                shard=part,
+                workers=workers or usable_cores(),
+                fetch=fetch,
+                report=terminal.error,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        _tell(summary, output, part.suffix)
+        found = {**asdict(summary), "output": str(output)}
+        terminal.result(as_json(found) if json else str(output))
+        if not summary.is_whole:
+            raise typer.Exit(RUN_FAILED)
+
+    cut.__doc__ = f"Cut the {title} set out of its videos; started again it goes on."
+    return cut
 
 
-def vox(
-    *,
-    metadata: Metadata,
-    videos: Videos,
-    output: OutputFolder,
-    size: Size = 256,
-    file_format: ClipFormatOption = "mp4",
-    download: Download = False,
-    shard: Shard = "1/1",
-    workers: WorkersOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Cut the VoxCeleb set out of its videos; started again it goes on."""
-    _cut("vox", metadata, videos, output, size, file_format, download, shard, workers, json)
-
-
-def ted(
-    *,
-    metadata: Metadata,
-    videos: Videos,
-    output: OutputFolder,
-    size: Size = 384,
-    file_format: ClipFormatOption = "mp4",
-    download: Download = False,
-    shard: Shard = "1/1",
-    workers: WorkersOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Cut the TED-talks set out of its videos; started again it goes on."""
-    _cut("ted", metadata, videos, output, size, file_format, download, shard, workers, json)
-
-
-def _cut(
-    data_set: "SetName",
-    metadata: Path,
-    videos: Path,
-    output: Path,
-    size: int,
-    file_format: "ClipFormat",
-    download: bool,
-    shard: str,
-    workers: int | None,
-    json: bool,
-) -> None:
-    from cpabmm_core.data.preprocess.cut_set import cut_set
-    from cpabmm_core.data.preprocess.metadata import read_rows
-    from cpabmm_core.data.preprocess.shard import Shard
-
-    part = Shard.parse(shard)
-    rows = read_rows(metadata, data_set)
-    downloader = _downloader(videos) if download else None
-    with terminal.bar() as bar:
-        fetch = _fetch(downloader, videos, bar) if downloader else None
-        task = bar.add_task("cutting", total=None)
-        summary = cut_set(
-            rows,
-            videos,
-            output,
-            size=size,
-            file_format=file_format,
-            shard=part,
-            workers=workers or usable_cores(),
-            fetch=fetch,
-            report=terminal.error,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    _tell(summary, output, part.suffix)
-    terminal.result(as_json({**asdict(summary), "output": str(output)}) if json else str(output))
-    if not summary.is_whole:
-        raise typer.Exit(RUN_FAILED)
+taichi = _cutting("taichi", "TaiChi", 256)
+vox = _cutting("vox", "VoxCeleb", 256)
+ted = _cutting("ted", "TED-talks", 384)
 
 
 def _fetch(command: str, videos: Path, bar: Bar) -> "Fetch":

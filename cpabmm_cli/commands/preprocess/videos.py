@@ -7,7 +7,14 @@ import typer
 
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.failures import RUN_FAILED
-from cpabmm_cli.options import DeviceOption, JsonOption, OutputFolder
+from cpabmm_cli.options import (
+    ClipFormatOption,
+    DeviceOption,
+    JsonOption,
+    OutputFolder,
+    ShardOption,
+    WorkersOption,
+)
 from cpabmm_cli.processes import usable_cores
 
 if TYPE_CHECKING:
@@ -56,10 +63,7 @@ def videos(
             show_default=_BY_SUBJECT,
         ),
     ] = None,
-    file_format: Annotated[
-        Literal["mp4", "png"],
-        typer.Option("--format", help="mp4: near-lossless; png: a folder of frames, lossless."),
-    ] = "mp4",
+    file_format: ClipFormatOption = "mp4",
     scenes: Annotated[
         Literal["adaptive", "none"],
         typer.Option(help="How to find scene cuts; none: there are no cuts."),
@@ -67,13 +71,8 @@ def videos(
     test_share: Annotated[
         float, typer.Option(min=0, max=0.99, help="Share of the identities in test/.")
     ] = 0.1,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes, one video each.", show_default="all cores"),
-    ] = None,
-    shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Work on the I-th of N parts of the videos.")
-    ] = "1/1",
+    workers: WorkersOption = None,
+    shard: ShardOption = "1/1",
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
@@ -83,7 +82,7 @@ def videos(
     """
     from cpabmm_core.data.preprocess.rules import rules_for
     from cpabmm_core.data.preprocess.settings import Settings
-    from cpabmm_core.data.preprocess.sources import Shard
+    from cpabmm_core.data.preprocess.shard import Shard
     from cpabmm_core.data.preprocess.videos import preprocess_videos
     from cpabmm_core.metrics.extractors import Request
 

@@ -17,9 +17,10 @@ from cpabmm_core.data.preprocess.cut_manifest import (
     write_manifest,
 )
 from cpabmm_core.data.preprocess.cut_video import VideoTask, cut_video
+from cpabmm_core.data.preprocess.lock import sole_use
 from cpabmm_core.data.preprocess.metadata import Row
 from cpabmm_core.data.preprocess.shard import Shard
-from cpabmm_core.data.preprocess.unfinished import folder_of_unfinished, sole_use
+from cpabmm_core.data.preprocess.unfinished import folder_of_unfinished
 from cpabmm_core.data.preprocess.write import ClipFormat, check_clip_size, clip_path
 from cpabmm_core.data.process_map import process_map
 from cpabmm_core.errors import DataError, OutputExistsError
@@ -103,7 +104,8 @@ def cut_set(
     made = _made(folder, asked, earlier)
     todo = [row for row in rows if clip_of(row) not in made]
     manifest = manifest_path(folder, shard)
-    with sole_use(folder, shard, report), folder_of_unfinished(folder, shard) as unfinished:
+    lock = folder / f".lock{shard.suffix}"
+    with sole_use(folder, lock, report), folder_of_unfinished(folder, shard) as unfinished:
         tasks = [
             VideoTask(source, of_video, folder, unfinished, manifest, size, file_format)
             for source, of_video in _sources(todo, videos, fetch, report)

@@ -7,17 +7,17 @@ In the data set's folder, ``work`` holds ``settings.json``, a record of each vid
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.data.clip_set import Report
-from cpabmm_core.data.preprocess.sources import Shard, Source
+from cpabmm_core.data.preprocess.lock import sole_use
+from cpabmm_core.data.preprocess.shard import Shard
+from cpabmm_core.data.preprocess.sources import Source
 from cpabmm_core.data.preprocess.write import ClipFormat, clip_path
-from cpabmm_core.errors import DataError, MediaError, OutputExistsError
+from cpabmm_core.errors import DataError, OutputExistsError
 from cpabmm_core.media.files import write_error
 from cpabmm_core.media.output import atomic_path, check_output_folder
 
@@ -68,29 +68,13 @@ class WorkFolder:
                     f"{json.dumps(wanted)}; give the same settings, or another folder"
                 )
 
-    @contextmanager
-    def sole_use(self, shard: Shard, report: Report) -> Iterator[None]:
-        """Keep other runs on the same shard out; a killed one leaves no lock behind.
+    def sole_use(self, shard: Shard, report: Report) -> AbstractContextManager[None]:
+        """A context that keeps other runs on the same shard out.
 
         Raises:
-            MediaError: another run holds it.
+            OutputExistsError: another run is there.
         """
-        file = self._work / f"{shard.index}-of-{shard.count}.lock"
-        # The library's stand-in for a lock is a file that would outlive a killed process.
-        lock = FileLock(file, timeout=0, fallback_to_soft=False)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise MediaError(
-                f"{self.output}: another run is writing there; wait for its end, or give another "
-                "folder"
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            report(f"{self.output}: cannot be locked ({error}); start no other run there meanwhile")
-        try:
-            yield
-        finally:
-            lock.release()
+        return sole_use(self.output, self._work / f"{shard.number}-of-{shard.total}.lock", report)
 
     def is_done(self, source: Source) -> bool:
         """Whether the video's clips are there, and it is still the one that they were cut from."""

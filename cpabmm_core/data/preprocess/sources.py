@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpabmm_core.errors import ConfigError, DataError
+from cpabmm_core.errors import DataError
 from cpabmm_core.media.clips import VIDEO_SUFFIXES
 
 
@@ -24,33 +24,6 @@ class Source:
     def key(self) -> str:
         """Stands for the name where a short one is needed; the same on every machine."""
         return hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several parts of the videos, each of which has its own machine."""
-
-    index: int = 1
-    """From 1 on."""
-    count: int = 1
-
-    def holds(self, source: Source) -> bool:
-        """Whether a video belongs to it, which depends on the video's name alone."""
-        return int(source.key, 16) % self.count == self.index - 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """The shard of ``I/N``.
-
-        Raises:
-            ConfigError: it is none.
-        """
-        index, mark, count = text.partition("/")
-        if not (mark and index.isdecimal() and count.isdecimal()) or not (
-            1 <= int(index) <= int(count)
-        ):
-            raise ConfigError(f"shard {text}: expected I/N with 1 <= I <= N, such as 2/8")
-        return cls(int(index), int(count))
 
 
 def list_sources(given: Path) -> list[Source]:

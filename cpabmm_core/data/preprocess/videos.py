@@ -12,7 +12,8 @@ from cpabmm_core.data.preprocess.cut import preprocess_video
 from cpabmm_core.data.preprocess.gather import Summary, gather, summarise
 from cpabmm_core.data.preprocess.records import WorkFolder
 from cpabmm_core.data.preprocess.settings import Settings, describe
-from cpabmm_core.data.preprocess.sources import Shard, Source, list_sources
+from cpabmm_core.data.preprocess.shard import Shard
+from cpabmm_core.data.preprocess.sources import Source, list_sources
 from cpabmm_core.data.process_map import process_map
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.metrics.extractors import Request, SubjectDetector, open_subject_detector
@@ -63,7 +64,7 @@ def preprocess_videos(
     work = WorkFolder(output, settings.file_format)
     work.begin(described, given)
     with work.sole_use(shard, report):
-        ours = [source for source in sources if shard.holds(source)]
+        ours = [source for source in sources if shard.holds(source.name)]
         todo = [source for source in ours if not work.is_done(source)]
         threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
         how = _Detection(settings.subject, request.device, request.allow_download, threads)

@@ -11,11 +11,12 @@ from cpabmm_core.data.process_map import process_map
 from cpabmm_core.data.puppets.render import PuppetVideo, Split, check_request, render_puppet
 from cpabmm_core.data.puppets.stage import FRAME_RATE
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.frame_folder import frame_folder
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.output import atomic_folder
 from cpabmm_core.media.video import VideoWriter
 
-Format = Literal["mp4", "strip"]
+Format = Literal["mp4", "strip", "png"]
 
 
 def write_puppets(
@@ -35,8 +36,9 @@ def write_puppets(
 
     Videos are named by their index, so asking for more later renders the same ones first. ``mp4``
     is small and plays anywhere, but halves the resolution of the colours; ``strip`` (the frames
-    side by side in one PNG) is lossless, seven times larger and the better one to train on. The
-    result does not depend on `workers`, the number of processes.
+    side by side in one PNG) is lossless, seven times larger and the better one to train on;
+    ``png`` (a folder of frames for each video) is lossless too. The result does not depend on
+    `workers`, the number of processes.
 
     Args:
         folder: Where to write; must be new or empty unless `force`.
@@ -95,6 +97,10 @@ def _write_one(task: _Task) -> None:
     if task.format == "strip":
         strip = video.frames.transpose(1, 0, 2, 3).reshape(task.size, -1, 3)
         write_image(task.stem.with_suffix(".png"), strip)
+    elif task.format == "png":
+        with frame_folder(task.stem) as folder:
+            for frame in video.frames:
+                folder.write(frame)
     else:
         path = task.stem.with_suffix(".mp4")
         with VideoWriter(path, task.size, task.size, FRAME_RATE, Fraction(1, FRAME_RATE)) as writer:

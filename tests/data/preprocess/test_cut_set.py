@@ -335,7 +335,7 @@ def test_missing_videos_are_fetched_if_somebody_does(tmp_path: Path, videos: Pat
 
 def test_two_runs_of_one_shard_keep_apart(tmp_path: Path, videos: Path) -> None:
     def second_run(names: Sequence[str]) -> None:
-        with pytest.raises(OutputExistsError, match="another run is cutting into it"):
+        with pytest.raises(OutputExistsError, match="another run is writing there"):
             cut([row("A", 0, 5)], tmp_path)
         write_test_video(videos / "A.mp4", frames=5)
 

@@ -27,6 +27,6 @@ def test_the_only_shard_holds_all() -> None:
 def test_it_is_written_i_of_n() -> None:
     assert Shard.parse("2/8") == Shard(2, 8)
     assert Shard(2, 8).suffix == "-2-of-8"
-    for text in ("0/8", "9/8", "2", "2/0", "a/b", "-1/8", "1/8/2", ""):
+    for text in ("0/8", "9/8", "2", "2/0", "a/b", "-1/8", "1/8/2", "1/", ""):
         with pytest.raises(ConfigError, match="expected I/N"):
             Shard.parse(text)

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from cpabmm_core.data.preprocess.sources import Shard, list_sources
-from cpabmm_core.errors import ConfigError, DataError
+from cpabmm_core.data.preprocess.shard import Shard
+from cpabmm_core.data.preprocess.sources import list_sources
+from cpabmm_core.errors import DataError
 
 
 def fill(folder: Path, names: list[str]) -> Path:
@@ -48,19 +49,9 @@ def test_each_video_has_one_shard_by_its_name_alone(tmp_path: Path, count: int) 
     names = [f"v{k}.mp4" for k in range(40)]
     sources = list_sources(fill(tmp_path / "one", names))
     shards = [Shard(index, count) for index in range(1, count + 1)]
-    held = [[source.name for source in sources if shard.holds(source)] for shard in shards]
+    held = [[source.name for source in sources if shard.holds(source.name)] for shard in shards]
     assert sorted(name for names in held for name in names) == sorted(names)
     assert all(held)
     again = list_sources(fill(tmp_path / "other", names[:20]))
     for shard, names_held in zip(shards, held, strict=True):
-        assert {s.name for s in again if shard.holds(s)} <= set(names_held)
-
-
-@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/b", "1/", "-1/2", "1/2/3"])
-def test_what_is_no_shard(text: str) -> None:
-    with pytest.raises(ConfigError, match="expected I/N"):
-        Shard.parse(text)
-
-
-def test_shard_of_text() -> None:
-    assert Shard.parse("2/8") == Shard(2, 8)
+        assert {s.name for s in again if shard.holds(s.name)} <= set(names_held)

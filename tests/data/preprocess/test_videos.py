@@ -18,7 +18,8 @@ from cpabmm_core.data.preprocess.gather import Summary
 from cpabmm_core.data.preprocess.records import WorkFolder
 from cpabmm_core.data.preprocess.rules import rules_for
 from cpabmm_core.data.preprocess.settings import Settings
-from cpabmm_core.data.preprocess.sources import Shard, Source, list_sources
+from cpabmm_core.data.preprocess.shard import Shard
+from cpabmm_core.data.preprocess.sources import Source, list_sources
 from cpabmm_core.data.preprocess.videos import preprocess_videos
 from cpabmm_core.data.preprocess.write import ClipWriter
 from cpabmm_core.data.sides import sides_of
@@ -156,7 +157,9 @@ def test_the_number_of_processes_does_not_matter(raw: Path, whole: Path, tmp_pat
 
 def test_shards_together_are_the_whole(raw: Path, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "set"
-    counts = [sum(Shard(k, 3).holds(source) for source in list_sources(raw)) for k in (1, 2, 3)]
+    counts = [
+        sum(Shard(k, 3).holds(source.name) for source in list_sources(raw)) for k in (1, 2, 3)
+    ]
     left = len(NAMES)
     for index, count in zip((3, 1, 2), (counts[2], counts[0], counts[1]), strict=True):
         assert not (output / "manifest.jsonl").exists()
