@@ -16,6 +16,7 @@ from cpabmm_core.metrics.extracted import ExtractedMetric, FrameSums, Precompute
 from cpabmm_core.metrics.extractors import (
     EmbeddingExtractor,
     Extractor,
+    ExtractorInfo,
     KeypointExtractor,
     Request,
     open_embedding_extractor,
@@ -98,7 +99,9 @@ def open_measurement(wanted: Wanted, videos: Sequence[Path], request: Request) -
         from cpabmm_core.metrics.fvd import open_fvd
 
         of_sets.append(open_fvd(paths.get("fvd"), request))
-    return Measurement([metric for metric in metrics if metric is not None], of_sets)
+    measured = [metric for metric in metrics if metric is not None]
+    _tell_terms([metric.info for metric in measured])
+    return Measurement(measured, of_sets)
 
 
 def _keypoints(
@@ -113,7 +116,6 @@ def _keypoints(
         extractor: KeypointExtractor | None = _told("AKD and MKR", "keypoints", choice)
     else:
         extractor = open_keypoint_extractor(name, request)
-        _tell_terms(extractor)
     if extractor is None:
         return None
     find = cache.kept(extractor.info, "keypoints", extractor.keypoints)
@@ -132,7 +134,6 @@ def _identity(
         extractor: EmbeddingExtractor | None = _told("AED", "identity", choice)
     else:
         extractor = open_embedding_extractor(name, request)
-        _tell_terms(extractor)
     if extractor is None:
         return None
     find = cache.kept(extractor.info, "embeddings", extractor.embeddings)
@@ -145,14 +146,13 @@ def _told(measures: str, option: str, choice: Choice[_E]) -> _E | None:
         terminal.say(f"{measures}: left out; {choice.reason}; choose one with --{option}")
         return None
     terminal.say(f"{measures}: by {choice.extractor.info.name}, for {choice.reason}")
-    _tell_terms(choice.extractor)
     return choice.extractor
 
 
-def _tell_terms(extractor: Extractor) -> None:
-    """A line on what the licence of its weights forbids, if anything."""
-    if extractor.info.terms:
-        terminal.say(f"{extractor.info.name}: {extractor.info.terms}")
+def _tell_terms(infos: Sequence[ExtractorInfo | None]) -> None:
+    """A line on what the licence of the weights of each extractor forbids, if anything."""
+    for name, terms in {info.name: info.terms for info in infos if info and info.terms}.items():
+        terminal.say(f"{name}: {terms}")
 
 
 def _precomputed(

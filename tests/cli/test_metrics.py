@@ -14,7 +14,7 @@ from _helpers.known_extractors import square_frame, write_frames
 from _helpers.media_files import write_test_video
 
 from cpabmm_core.media.image import write_image
-from cpabmm_core.metrics.extractors import registry
+from cpabmm_core.metrics.extractors import ExtractorInfo, registry
 from cpabmm_core.metrics.results import MEASURES
 
 PIXELS_ONLY = ("--keypoints", "none", "--identity", "none")
@@ -376,3 +376,13 @@ def test_an_error_in_one_process_ends_all_with_one_line(
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert "v1: has 3 frames" in line
+
+
+@pytest.mark.usefixtures("known")
+def test_what_a_licence_forbids_is_said_once(
+    squares: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = ExtractorInfo("square", "1", "none", "nothing", terms="not for circles")
+    monkeypatch.setattr(known_extractors.Square, "info", info)
+    lines = run("metrics", *squares, *SQUARES).stderr.splitlines()
+    assert lines.count("square: not for circles") == 1
