@@ -17,6 +17,17 @@ def _known_device(name: str) -> str:
     return name
 
 
+def _well_formed_shard(text: str) -> str:
+    from cpabmm_core.data.preprocess.shard import Shard
+    from cpabmm_core.errors import ConfigError
+
+    try:
+        Shard.parse(text)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
 BatchSizeOption = Annotated[
     int | None,
     typer.Option(
@@ -56,7 +67,9 @@ PrecisionOption = Annotated[
 ShardOption = Annotated[
     str,
     typer.Option(
-        metavar="I/N", help="Only share I of N of the videos, by hash of their names; from 1."
+        metavar="I/N",
+        help="Only share I of N of the videos, by hash of their names; from 1.",
+        callback=_well_formed_shard,
     ),
 ]
 WorkersOption = Annotated[

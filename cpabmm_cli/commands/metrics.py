@@ -139,12 +139,13 @@ def _measure(
     from cpabmm_core.metrics.measurement import measure_videos
     from cpabmm_core.metrics.video_pairs import one_sided_loss
 
-    for line in one_sided_loss(pairs):
-        terminal.say(line)
+    warnings = one_sided_loss(pairs)  # finds files that cannot be read before networks are loaded
     share, device = _share(device)
     request = Request(device=device, allow_download=not offline, announce=terminal.say)
     with share.main_first():
         measurement = open_measurement(wanted, [real for real, _ in pairs], request)
+    for line in warnings:
+        terminal.say(line)
     with terminal.counter("measuring") as bar:
 
         def progress(done: int, total: int) -> None:

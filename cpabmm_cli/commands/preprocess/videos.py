@@ -16,6 +16,7 @@ from cpabmm_cli.options import (
     WorkersOption,
 )
 from cpabmm_cli.processes import usable_cores
+from cpabmm_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from cpabmm_core.data.preprocess.gather import Summary
@@ -86,9 +87,12 @@ def videos(
     from cpabmm_core.data.preprocess.videos import preprocess_videos
     from cpabmm_core.metrics.extractors import Request
 
-    rules = rules_for(
-        subject, min_frames=min_frames, max_frames=max_frames, min_size=min_size, margin=margin
-    )
+    try:
+        rules = rules_for(
+            subject, min_frames=min_frames, max_frames=max_frames, min_size=min_size, margin=margin
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
     failed: list[str] = []
 
     def report(line: str) -> None:

@@ -204,7 +204,7 @@ def _check(path: Path, what: str) -> None:
         kind = "is empty"
     elif head.lstrip().startswith(b"<"):
         kind = "is a web page"
-    raise CheckpointError(f"{path}: {kind}; delete it or put {what} in its place")
+    raise CheckpointError(f"{path}: {kind}; put {what} in its place or give another")
 
 
 def _is_program(path: Path) -> bool:
