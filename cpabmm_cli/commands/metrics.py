@@ -142,18 +142,18 @@ def _measure(
     warnings = one_sided_loss(pairs)  # finds files that cannot be read before networks are loaded
     share, device = _share(device)
     request = Request(device=device, allow_download=not offline, announce=terminal.say)
-    with share.main_first():
-        measurement = open_measurement(wanted, [real for real, _ in pairs], request)
-    for line in warnings:
-        terminal.say(line)
-    with terminal.counter("measuring") as bar:
+    with share, terminal.counter("measuring") as bar:
+        with share.main_first():
+            measurement = open_measurement(wanted, [real for real, _ in pairs], request)
+        for line in warnings:
+            terminal.say(line)
 
         def progress(done: int, total: int) -> None:
             if is_orphan():
                 sys.exit(_ORPHANED)
             bar(done, total)
 
-        result = measure_videos(
+        return measure_videos(
             pairs,
             measurement,
             share,
@@ -161,8 +161,6 @@ def _measure(
             progress=progress,
             report=terminal.say,
         )
-    share.close()
-    return result
 
 
 def _share(device: str) -> tuple["Share", str]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 _T = TypeVar("_T")
 _PATIENCE = timedelta(days=7)
@@ -11,7 +12,23 @@ _PATIENCE = timedelta(days=7)
 
 
 class Share(Protocol):
-    """The part of the work that this process has."""
+    """The part of the work that this process has; a context in which the processes are one group.
+
+    A process that ends while the group is open may abort, so it leaves the group whatever happens.
+    """
+
+    def __enter__(self) -> Self:
+        """The share itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the others: all together, or at once after an error."""
+        ...
 
     def mine(self, items: Sequence[_T]) -> Sequence[_T]:
         """Those of the items that fall to this process."""
@@ -25,13 +42,21 @@ class Share(Protocol):
         """A context that the main process leaves before the others enter, for downloads."""
         ...
 
-    def close(self) -> None:
-        """Leave the other processes; nothing is shared after this."""
-        ...
-
 
 class OneProcess:
     """A `Share` of all the work."""
+
+    def __enter__(self) -> Self:
+        """The share itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """There is none to leave."""
 
     def mine(self, items: Sequence[_T]) -> Sequence[_T]:
         """All of them."""
@@ -45,9 +70,6 @@ class OneProcess:
         """Nothing to wait for."""
         return nullcontext()
 
-    def close(self) -> None:
-        """There is none to leave."""
-
 
 class AcceleratedProcesses:
     """A `Share` for each of the processes that ``accelerate launch`` or the like has started."""
@@ -56,6 +78,21 @@ class AcceleratedProcesses:
         from accelerate import PartialState
 
         self._state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
+
+    def __enter__(self) -> Self:
+        """The share itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the others: all together, or at once after an error."""
+        if error is None:
+            self._state.wait_for_everyone()
+        self._state.destroy_process_group()
 
     @property
     def device(self) -> str:
@@ -77,8 +114,3 @@ class AcceleratedProcesses:
         """A context that the main process leaves before the others enter."""
         order: AbstractContextManager[None] = self._state.main_process_first()
         return order
-
-    def close(self) -> None:
-        """Leave together: a process that exits while the group is open may abort."""
-        self._state.wait_for_everyone()
-        self._state.destroy_process_group()
