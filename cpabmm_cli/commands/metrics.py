@@ -1,6 +1,8 @@
 """``cpabmm metrics``: how near generated videos are to the real ones."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -140,9 +142,8 @@ def _measure(
     from cpabmm_core.metrics.video_pairs import one_sided_loss
 
     warnings = one_sided_loss(pairs)  # finds files that cannot be read before networks are loaded
-    share, device = _share(device)
-    request = Request(device=device, allow_download=not offline, announce=terminal.say)
-    with share, terminal.counter("measuring") as bar:
+    with _share(device) as (share, own_device), terminal.counter("measuring") as bar:
+        request = Request(device=own_device, allow_download=not offline, announce=terminal.say)
         with share.main_first():
             measurement = open_measurement(wanted, [real for real, _ in pairs], request)
         for line in warnings:
@@ -163,14 +164,16 @@ def _measure(
         )
 
 
-def _share(device: str) -> tuple["Share", str]:
+@contextmanager
+def _share(device: str) -> "Iterator[tuple[Share, str]]":
     """The share of this process, and the device that it computes on."""
-    from cpabmm_core.metrics.sharing import AcceleratedProcesses, OneProcess
+    from cpabmm_core.metrics.sharing import OneProcess, accelerated_processes
 
     if not is_worker():
-        return OneProcess(), device
-    share = AcceleratedProcesses(device)
-    return share, share.device if device == "auto" else device
+        yield OneProcess(), device
+        return
+    with accelerated_processes(device) as share:
+        yield share, share.device if device == "auto" else device
 
 
 def _compare(given: list[str], table_format: str) -> None:

@@ -1,10 +1,12 @@
 """Videos shared by several processes: who measures which, and all figures brought together."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 _T = TypeVar("_T")
 _PATIENCE = timedelta(days=7)
@@ -12,23 +14,7 @@ _PATIENCE = timedelta(days=7)
 
 
 class Share(Protocol):
-    """The part of the work that this process has; a context in which the processes are one group.
-
-    A process that ends while the group is open may abort, so it leaves the group whatever happens.
-    """
-
-    def __enter__(self) -> Self:
-        """The share itself."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the others: all together, or at once after an error."""
-        ...
+    """The part of the work that this process has."""
 
     def mine(self, items: Sequence[_T]) -> Sequence[_T]:
         """Those of the items that fall to this process."""
@@ -46,18 +32,6 @@ class Share(Protocol):
 class OneProcess:
     """A `Share` of all the work."""
 
-    def __enter__(self) -> Self:
-        """The share itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """There is none to leave."""
-
     def mine(self, items: Sequence[_T]) -> Sequence[_T]:
         """All of them."""
         return items
@@ -74,25 +48,8 @@ class OneProcess:
 class AcceleratedProcesses:
     """A `Share` for each of the processes that ``accelerate launch`` or the like has started."""
 
-    def __init__(self, device: str) -> None:
-        from accelerate import PartialState
-
-        self._state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
-
-    def __enter__(self) -> Self:
-        """The share itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the others: all together, or at once after an error."""
-        if error is None:
-            self._state.wait_for_everyone()
-        self._state.destroy_process_group()
+    def __init__(self, state: "PartialState") -> None:
+        self._state = state
 
     @property
     def device(self) -> str:
@@ -114,3 +71,22 @@ class AcceleratedProcesses:
         """A context that the main process leaves before the others enter."""
         order: AbstractContextManager[None] = self._state.main_process_first()
         return order
+
+
+@contextmanager
+def accelerated_processes(device: str) -> Iterator[AcceleratedProcesses]:
+    """The share of this process in a group of them, which it leaves whatever happens.
+
+    One that ended while the group is open might abort. Without an error they leave together.
+
+    Args:
+        device: ``cpu``, or another for the one that Accelerate gives this process.
+    """
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
+    try:
+        yield AcceleratedProcesses(state)
+        state.wait_for_everyone()
+    finally:
+        state.destroy_process_group()
