@@ -1,5 +1,6 @@
 """Extractors by name: options, other packages' extractors, and what is refused."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -98,3 +99,22 @@ def test_an_unknown_name_gets_a_hint() -> None:
         open_keypoint_extractor("face-dlib")
     with pytest.raises(ConfigError, match="choose one of bodies, dino, faces"):
         open_keypoint_extractor("quux")
+
+
+def test_the_extractor_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "extractors.md").read_text(encoding="utf-8")
+    own = page.partition("## Your own")[2]
+    (entry,) = re.findall(r"```toml\n.*?\n(.*?)```", own, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", own, re.DOTALL)
+    (tmp_path / "brightest.py").write_text(code)
+    info = tmp_path / "brightest-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brightest\nVersion: 1.0\n")
+    points = entry.replace('"', "")
+    (info / "entry_points.txt").write_text(f"[cpabmm.extractors]\n{points}")
+    monkeypatch.syspath_prepend(tmp_path)
+    frames = np.zeros((2, 6, 8, 3), dtype=np.uint8)
+    frames[0, 2, 5] = 9
+    found = open_keypoint_extractor("brightest").keypoints(frames)
+    assert found[0].tolist() == [[5, 2]]
+    assert np.isnan(found[1]).all()
