@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.media.files import write_error
-from cpabmm_core.media.image import write_image
+from cpabmm_core.media.frame_folder import FrameFolder
 from cpabmm_core.media.video import VideoWriter
 
 ClipFormat = Literal["mp4", "png"]
@@ -78,12 +78,10 @@ class ClipWriter:
             MediaError: it cannot be written.
             ResourceError: the disk is full.
         """
-        self._path = path
-        self._count = 0
-        self._first_pts = 0
-        self._video: VideoWriter | None = None
+        self._first_pts: int | None = None
+        self._frames: VideoWriter | FrameFolder
         if file_format == "mp4":
-            self._video = VideoWriter(
+            self._frames = VideoWriter(
                 path, size, size, frame_rate, time_base, crf=NEAR_LOSSLESS_CRF
             )
             return
@@ -91,6 +89,7 @@ class ClipWriter:
             path.mkdir()
         except OSError as error:
             raise write_error(path, error) from None
+        self._frames = FrameFolder(path)
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -103,8 +102,8 @@ class ClipWriter:
         trace: TracebackType | None,
     ) -> None:
         """Finish the clip; after an error only close it."""
-        if self._video is not None:
-            self._video.__exit__(kind, error, trace)
+        if isinstance(self._frames, VideoWriter):
+            self._frames.__exit__(kind, error, trace)
 
     def write(
         self,
@@ -123,12 +122,9 @@ class ClipWriter:
             MediaError: it cannot be written.
             ResourceError: the disk is full.
         """
-        if self._video is None:
-            write_image(self._path / f"{self._count:06d}.png", image)
-        else:
-            self._first_pts = self._first_pts if self._count else pts
-            self._video.write(image, pts - self._first_pts, duration)
-        self._count += 1
+        if self._first_pts is None:
+            self._first_pts = pts
+        self._frames.write(image, pts - self._first_pts, duration)
 
 
 def put_in_place(
