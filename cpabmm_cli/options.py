@@ -68,7 +68,7 @@ ShardOption = Annotated[
     str,
     typer.Option(
         metavar="I/N",
-        help="Only share I of N of the videos, by hash of their names; from 1.",
+        help="Work on part I of N of the videos, from 1; a hash of each name decides.",
         callback=_well_formed_shard,
     ),
 ]
