@@ -15,9 +15,9 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.media.clips import list_clips, open_clip
 from cpabmm_core.media.image import write_image
+from cpabmm_core.puppets import render_puppet
 
 Frames = NDArray[np.uint8]  # (F, H, W, 3)
 app = typer.Typer(add_completion=False)

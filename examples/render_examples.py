@@ -6,10 +6,10 @@ python examples/render_examples.py
 from fractions import Fraction
 from pathlib import Path
 
-from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.output import atomic_path
 from cpabmm_core.media.video import VideoWriter
+from cpabmm_core.puppets import render_puppet
 
 SEED, SIZE, FRAMES, RATE = 2026, 192, 75, 25
 SOURCE_INDEX, DRIVING_INDEX = 15, 21

@@ -14,12 +14,12 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from cpabmm_core.data.puppets import PuppetVideo, render_puppet
-from cpabmm_core.data.puppets.samples import render_samples
 from cpabmm_core.metrics import average_keypoint_distance
 from cpabmm_core.metrics.extractors.interface import Request
 from cpabmm_core.metrics.extractors.puppet_joints import JOINT_NAMES, in_fixed_order
 from cpabmm_core.metrics.extractors.puppets import PuppetExtractor, open_extractor
+from cpabmm_core.puppets import PuppetVideo, render_puppet
+from cpabmm_core.puppets.samples import render_samples
 
 app = typer.Typer(add_completion=False)
 

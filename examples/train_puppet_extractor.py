@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cpabmm_core.data.puppets.samples import render_samples
 from cpabmm_core.metrics.extractors.puppet_joints import JOINT_NAMES, in_fixed_order
 from cpabmm_core.metrics.extractors.puppet_networks import (
     IDENTITY_SIDE,
@@ -31,6 +30,7 @@ from cpabmm_core.metrics.extractors.puppet_networks import (
     cell_centres,
 )
 from cpabmm_core.precision import cpu_computes_bf16
+from cpabmm_core.puppets.samples import render_samples
 
 app = typer.Typer(add_completion=False)
 

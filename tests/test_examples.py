@@ -12,9 +12,9 @@ from _helpers.command_line import output_of
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
+from cpabmm_core.puppets import write_puppets
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -15,12 +15,16 @@ CLI = "cpabmm_cli"
 # From the bottom up. A module may import from its own package and from any layer before it.
 LAYERS = (
     "errors",
+    "files",
     "config",
     "device",
     "precision",
+    "process_map",
     "geometry",
     "cpab",
+    "pointsets",
     "media",
+    "puppets",
     "visualize",
     "models",
     "checkpoint",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.precision import choose_precision, cpu_computes_bf16
+from cpabmm_core.puppets import write_puppets
 
 ROUNDS = 3
 PRECISIONS = ("no", "bf16", "auto")

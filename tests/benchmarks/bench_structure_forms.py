@@ -23,12 +23,12 @@ from _helpers.frozen_nets import vgg19_layers
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.structure import Form, structure_loss
 from cpabmm_core.media.clips import list_clips, open_clip
 from cpabmm_core.models.frozen.dino import DinoKeys
 from cpabmm_core.models.frozen.vgg import Vgg19Features
+from cpabmm_core.puppets import render_puppet
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 BATCH, SIDE, TOKENS = 8, 256, 785

@@ -26,7 +26,7 @@ ROUNDS = 5
 
 @pytest.mark.usefixtures("all_cores")
 def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
-    from cpabmm_core.data.puppets import write_puppets
+    from cpabmm_core.puppets import write_puppets
 
     cuda = torch.cuda.is_available()
     size, batch = (256, 8) if cuda else (128, 4)

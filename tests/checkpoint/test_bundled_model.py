@@ -5,8 +5,8 @@ import numpy as np
 from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
 from cpabmm_core.checkpoint.format import read_header
 from cpabmm_core.config import load_config
-from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.inference.reconstructor import reconstruct
+from cpabmm_core.puppets import render_puppet
 
 UNSEEN_SEED = 4711
 

@@ -12,7 +12,7 @@ from _helpers.command_line import assert_fails, output_of, run
 from _helpers.training_runs import PATIENCE, wait_until
 
 from cpabmm_cli.processes import usable_cores
-from cpabmm_core.data import puppets
+from cpabmm_core import puppets
 from cpabmm_core.media.timed_frames import open_frames
 
 # The tests may themselves run in the background, where Ctrl-C counts for nothing.

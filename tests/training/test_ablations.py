@@ -14,7 +14,6 @@ from _helpers.tiny_sam import tiny_sam
 from torch import nn
 
 from cpabmm_core.config import Config, load_config, shipped_configs
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.objective import Objective, Outcome
 from cpabmm_core.models.build import build_model
@@ -23,6 +22,7 @@ from cpabmm_core.models.frozen.dino import DinoKeys
 from cpabmm_core.models.frozen.sam import SamFeatures
 from cpabmm_core.models.frozen.vgg import Vgg19Features
 from cpabmm_core.models.frozen.weights import WeightFile
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.draws import draw
 from cpabmm_core.training.loop import train
 

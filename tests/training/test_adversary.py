@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import Config, dump_config, load_config
 from cpabmm_core.data.batches import TimedBatches
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import CheckpointError, TrainingError
 from cpabmm_core.losses.adversarial import discriminator_loss
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.config import AugmentConfig, AvdTrainingConfig, Config
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import (
     CheckpointError,
     DataError,
@@ -23,6 +22,7 @@ from cpabmm_core.errors import (
 )
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.models.avd import AvdNetwork
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.avd import optimise, train_avd
 from cpabmm_core.training.keypoint_tracks import KeypointTracks
 

@@ -8,8 +8,8 @@ from _helpers.tiny_model import tiny_config
 
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import Config
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import CheckpointError, DataError, MediaError, TrainingError
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
 
 SETTINGS = {

@@ -28,12 +28,12 @@ from torch import Tensor
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import Config, DataConfig, dump_config
 from cpabmm_core.data.batches import TimedBatches, read_batches
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.errors import ConfigError, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Objective, Outcome
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.motion import MotionKind
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.clipping import Clipping

@@ -20,8 +20,8 @@ from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import DataConfig, dump_config
 from cpabmm_core.data.batches import read_batches
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.data.validation_pairs import open_validation
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.state import RunFolder
 from cpabmm_core.training.validation import validate
 

@@ -24,8 +24,8 @@ from _helpers.training_runs import (
 from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import CheckpointError, MediaError, ResourceError
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.state import RunFolder, damage, load_state
 
 SETTINGS = {

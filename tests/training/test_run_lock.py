@@ -20,8 +20,8 @@ from _helpers.training_runs import (
 )
 
 from cpabmm_core.config import dump_config
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import DataError, MediaError
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.avd import train_avd
 from cpabmm_core.training.loop import train
 from cpabmm_core.training.plan import plan

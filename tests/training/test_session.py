@@ -9,8 +9,8 @@ from _helpers.tiny_model import tiny_config
 
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import AvdConfig, load_config
-from cpabmm_core.data.puppets import write_puppets
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.session import Session, open_session

@@ -28,7 +28,7 @@ def puppets(
     force: ForceOption = False,
 ) -> None:
     """Render a data set of puppets: characters on two and four legs, with their true joints."""
-    from cpabmm_core.data.puppets import write_puppets
+    from cpabmm_core.puppets import write_puppets
 
     with terminal.counter("rendering") as progress:
         write_puppets(

@@ -14,10 +14,10 @@ from cpabmm_core.data.identities import clips_by_identity
 from cpabmm_core.data.preprocess.crop import Box, cut_out
 from cpabmm_core.data.preprocess.reading import UnreadableError, frames_in, open_video
 from cpabmm_core.data.preprocess.write import ClipFormat, ClipWriter, check_clip_size, clip_path
-from cpabmm_core.data.process_map import process_map
 from cpabmm_core.data.sides import held_out
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.output import atomic_folder, check_output_folder
+from cpabmm_core.process_map import process_map
 
 _SUFFIX = ".gif"
 _WHITE = 255

@@ -14,9 +14,9 @@ from cpabmm_core.data.preprocess.records import WorkFolder
 from cpabmm_core.data.preprocess.settings import Settings, describe
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.data.preprocess.sources import Source, list_sources
-from cpabmm_core.data.process_map import process_map
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.metrics.extractors import Request, SubjectDetector, open_subject_detector
+from cpabmm_core.process_map import process_map
 
 
 def preprocess_videos(

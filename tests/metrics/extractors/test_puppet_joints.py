@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets import render_puppet
 from cpabmm_core.metrics.extractors.puppet_joints import (
     BIPED,
     JOINT_NAMES,
@@ -14,6 +13,7 @@ from cpabmm_core.metrics.extractors.puppet_joints import (
     has_puppet_joints,
     in_fixed_order,
 )
+from cpabmm_core.puppets import render_puppet
 
 
 @pytest.mark.parametrize(("plan", "known"), [("biped", BIPED), ("quadruped", QUADRUPED)])

@@ -12,12 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save
 
-from cpabmm_core.data.puppets import PuppetVideo, render_puppet
-from cpabmm_core.data.puppets.appearance import draw_identity
-from cpabmm_core.data.puppets.background import Backdrop, draw_camera
-from cpabmm_core.data.puppets.canvas import Canvas
-from cpabmm_core.data.puppets.render import draw_motion, pose_figures
-from cpabmm_core.data.puppets.stage import Stage
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.metrics import average_keypoint_distance
 from cpabmm_core.metrics.extractors import (
@@ -34,6 +28,12 @@ from cpabmm_core.metrics.extractors.puppet_joints import (
     QUADRUPED,
     in_fixed_order,
 )
+from cpabmm_core.puppets import PuppetVideo, render_puppet
+from cpabmm_core.puppets.appearance import draw_identity
+from cpabmm_core.puppets.background import Backdrop, draw_camera
+from cpabmm_core.puppets.canvas import Canvas
+from cpabmm_core.puppets.render import draw_motion, pose_figures
+from cpabmm_core.puppets.stage import Stage
 
 SEED = 20261127
 VIDEOS = 12

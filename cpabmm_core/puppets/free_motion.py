@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import BodyPlan
-from cpabmm_core.data.puppets.bodies import LEGS, SIDES
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.motion import BEATS, Course
+from cpabmm_core.puppets.appearance import BodyPlan
+from cpabmm_core.puppets.bodies import LEGS, SIDES
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.motion import BEATS, Course
 
 Limits = dict[str, tuple[float, float]]
 

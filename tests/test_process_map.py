@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from _helpers.process_calls import STAY, die, note, stay
 
-from cpabmm_core.data.process_map import process_map
 from cpabmm_core.errors import ResourceError
+from cpabmm_core.process_map import process_map
 
 WORKERS_LOAD = """
 import sys
-import cpabmm_core.data.puppets.write
+import cpabmm_core.puppets.write
 print([name for name in ("torch", "scipy", "skimage", "numba") if name in sys.modules])
 """
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets import PuppetVideo, render_puppet, write_puppets
-from cpabmm_core.data.puppets.appearance import BodyPlan
-from cpabmm_core.data.puppets.canvas import Canvas
-from cpabmm_core.data.puppets.motion import MotionName, motion_names
-from cpabmm_core.data.puppets.render import Split
-from cpabmm_core.data.puppets.write import Format
 from cpabmm_core.errors import DataError, OutputExistsError
 from cpabmm_core.media.clips import list_clips, open_clip
+from cpabmm_core.puppets import PuppetVideo, render_puppet, write_puppets
+from cpabmm_core.puppets.appearance import BodyPlan
+from cpabmm_core.puppets.canvas import Canvas
+from cpabmm_core.puppets.motion import MotionName, motion_names
+from cpabmm_core.puppets.render import Split
+from cpabmm_core.puppets.write import Format
 
 EVERY_MOTION = [(plan, motion) for plan in ("biped", "quadruped") for motion in motion_names(plan)]
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from cpabmm_core.data.puppets.colour import Array, Colour, oklch
+from cpabmm_core.puppets.colour import Array, Colour, oklch
 
 Scene = Literal["hills", "room", "lights", "clouds"]
 SCENES: tuple[Scene, ...] = ("hills", "room", "lights", "clouds")

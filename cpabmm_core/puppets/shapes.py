@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cpabmm_core.data.puppets.colour import Array
+from cpabmm_core.puppets.colour import Array
 
 Point = Array
 Box = tuple[float, float, float, float]

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import Identity
-from cpabmm_core.data.puppets.background import Camera
-from cpabmm_core.data.puppets.bodies import biped, quadruped
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.motion import BEATS, Clock, Motion, wander
-from cpabmm_core.data.puppets.skeleton import Pose, Skeleton, solve_pose
+from cpabmm_core.puppets.appearance import Identity
+from cpabmm_core.puppets.background import Camera
+from cpabmm_core.puppets.bodies import biped, quadruped
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.motion import BEATS, Clock, Motion, wander
+from cpabmm_core.puppets.skeleton import Pose, Skeleton, solve_pose
 
 FRAME_RATE = 25
 FASTEST = 0.029

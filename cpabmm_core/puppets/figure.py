@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import Identity
-from cpabmm_core.data.puppets.bodies import LEGS, SIDES, TAIL_BONES
-from cpabmm_core.data.puppets.canvas import Layer, Paint
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.face import Head, Part, ear_parts, face_parts, flat, hair_parts
-from cpabmm_core.data.puppets.hats import hat_parts
-from cpabmm_core.data.puppets.shapes import Capsule, Ellipse, Point
-from cpabmm_core.data.puppets.texture import Texture
+from cpabmm_core.puppets.appearance import Identity
+from cpabmm_core.puppets.bodies import LEGS, SIDES, TAIL_BONES
+from cpabmm_core.puppets.canvas import Layer, Paint
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.face import Head, Part, ear_parts, face_parts, flat, hair_parts
+from cpabmm_core.puppets.hats import hat_parts
+from cpabmm_core.puppets.shapes import Capsule, Ellipse, Point
+from cpabmm_core.puppets.texture import Texture
 
 _OUTLINE = 0.0125
 _FAR_SHADE = 0.26

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets import samples
-from cpabmm_core.data.puppets.samples import render_samples
+from cpabmm_core.puppets import samples
+from cpabmm_core.puppets.samples import render_samples
 
 SIZE = 64
 

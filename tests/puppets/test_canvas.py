@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets.canvas import Canvas, Layer, Paint
-from cpabmm_core.data.puppets.shapes import Capsule, Ellipse, Polygon, Shape
-from cpabmm_core.data.puppets.texture import Pattern, Texture
+from cpabmm_core.puppets.canvas import Canvas, Layer, Paint
+from cpabmm_core.puppets.shapes import Capsule, Ellipse, Polygon, Shape
+from cpabmm_core.puppets.texture import Pattern, Texture
 
 WHITE = (1.0, 1.0, 1.0)
 X = np.arange(40, dtype=np.float32)[None]

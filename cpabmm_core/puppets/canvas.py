@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.puppets.colour import Array, Colour
-from cpabmm_core.data.puppets.shapes import Field, Point, Shape
-from cpabmm_core.data.puppets.texture import Texture
+from cpabmm_core.puppets.colour import Array, Colour
+from cpabmm_core.puppets.shapes import Field, Point, Shape
+from cpabmm_core.puppets.texture import Texture
 
 _LIGHT = (-0.5, -0.8)
 """Direction towards the light, in the picture."""

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import BodyPlan
-from cpabmm_core.data.puppets.bodies import SIDES
-from cpabmm_core.data.puppets.colour import Array
+from cpabmm_core.puppets.appearance import BodyPlan
+from cpabmm_core.puppets.bodies import SIDES
+from cpabmm_core.puppets.colour import Array
 
 MotionName = Literal["walk", "march", "wave", "dance", "jump", "trot", "bound", "play", "free"]
 Course = Callable[[Array], dict[str, Array]]

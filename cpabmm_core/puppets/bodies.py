@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cpabmm_core.data.puppets.skeleton import Bone, Joint, Skeleton, Turn, Vector
+from cpabmm_core.puppets.skeleton import Bone, Joint, Skeleton, Turn, Vector
 
 SIDES = (("left", 1.0), ("right", -1.0))
 LEGS = tuple((f"{end}_{side}", end, sign) for end in ("front", "hind") for side, sign in SIDES)

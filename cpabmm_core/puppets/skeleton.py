@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cpabmm_core.data.puppets.colour import Array
+from cpabmm_core.puppets.colour import Array
 
 Angles = Mapping[str, Array]
 Vector = tuple[float, float, float]

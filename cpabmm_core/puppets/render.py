@@ -7,23 +7,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.puppets.appearance import BodyPlan, Identity, draw_identity
-from cpabmm_core.data.puppets.background import Backdrop, draw_camera
-from cpabmm_core.data.puppets.canvas import Canvas
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.figure import Figure
-from cpabmm_core.data.puppets.free_motion import draw_free_course
-from cpabmm_core.data.puppets.gaits import QUADRUPED_COURSES
-from cpabmm_core.data.puppets.motion import (
+from cpabmm_core.errors import DataError
+from cpabmm_core.puppets.appearance import BodyPlan, Identity, draw_identity
+from cpabmm_core.puppets.background import Backdrop, draw_camera
+from cpabmm_core.puppets.canvas import Canvas
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.figure import Figure
+from cpabmm_core.puppets.free_motion import draw_free_course
+from cpabmm_core.puppets.gaits import QUADRUPED_COURSES
+from cpabmm_core.puppets.motion import (
     BIPED_COURSES,
     Motion,
     MotionName,
     draw_yaw,
     motion_names,
 )
-from cpabmm_core.data.puppets.shapes import Ellipse
-from cpabmm_core.data.puppets.stage import FRAME_RATE, Shot, Stage
-from cpabmm_core.errors import DataError
+from cpabmm_core.puppets.shapes import Ellipse
+from cpabmm_core.puppets.stage import FRAME_RATE, Shot, Stage
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cpabmm_core.data.puppets.bodies import LEGS
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.motion import Course, MotionName
+from cpabmm_core.puppets.bodies import LEGS
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.motion import Course, MotionName
 
 _TROT = {"front_left": 0.0, "front_right": np.pi, "hind_left": np.pi, "hind_right": 0.0}
 _WALK = {

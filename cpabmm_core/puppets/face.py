@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import Identity
-from cpabmm_core.data.puppets.canvas import Paint
-from cpabmm_core.data.puppets.colour import Array, Colour
-from cpabmm_core.data.puppets.shapes import Capsule, Ellipse, Point, Polygon, Shape
-from cpabmm_core.data.puppets.texture import Texture
+from cpabmm_core.puppets.appearance import Identity
+from cpabmm_core.puppets.canvas import Paint
+from cpabmm_core.puppets.colour import Array, Colour
+from cpabmm_core.puppets.shapes import Capsule, Ellipse, Point, Polygon, Shape
+from cpabmm_core.puppets.texture import Texture
 
 Part = tuple[Shape, Paint]
 

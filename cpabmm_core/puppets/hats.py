@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cpabmm_core.data.puppets.appearance import Identity
-from cpabmm_core.data.puppets.canvas import Paint
-from cpabmm_core.data.puppets.face import Head, Part, flat
-from cpabmm_core.data.puppets.shapes import Capsule, Ellipse, Point, Polygon
-from cpabmm_core.data.puppets.texture import Pattern, Texture
+from cpabmm_core.puppets.appearance import Identity
+from cpabmm_core.puppets.canvas import Paint
+from cpabmm_core.puppets.face import Head, Part, flat
+from cpabmm_core.puppets.shapes import Capsule, Ellipse, Point, Polygon
+from cpabmm_core.puppets.texture import Pattern, Texture
 
 
 class _Frame:

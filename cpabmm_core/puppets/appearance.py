@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from cpabmm_core.data.puppets.colour import Colour, mix, oklch
-from cpabmm_core.data.puppets.texture import Pattern, Texture
+from cpabmm_core.puppets.colour import Colour, mix, oklch
+from cpabmm_core.puppets.texture import Pattern, Texture
 
 BodyPlan = Literal["biped", "quadruped"]
 Hat = Literal["none", "cap", "top_hat", "beanie", "party", "bowler", "crown"]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.puppets.appearance import Identity, draw_identity
-from cpabmm_core.data.puppets.background import Backdrop, draw_camera
-from cpabmm_core.data.puppets.canvas import Canvas
-from cpabmm_core.data.puppets.colour import Array
-from cpabmm_core.data.puppets.render import draw_motion, paint_shadow, pose_figures
-from cpabmm_core.data.puppets.stage import Stage
+from cpabmm_core.puppets.appearance import Identity, draw_identity
+from cpabmm_core.puppets.background import Backdrop, draw_camera
+from cpabmm_core.puppets.canvas import Canvas
+from cpabmm_core.puppets.colour import Array
+from cpabmm_core.puppets.render import draw_motion, paint_shadow, pose_figures
+from cpabmm_core.puppets.stage import Stage
 
 _LONGEST = 20.0
 """Seconds within which the frames of a motion are drawn; its loop may be shorter."""

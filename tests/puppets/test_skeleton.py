@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from cpabmm_core.data.puppets.appearance import BodyPlan, draw_identity
-from cpabmm_core.data.puppets.background import draw_camera
-from cpabmm_core.data.puppets.bodies import biped, quadruped
-from cpabmm_core.data.puppets.motion import MotionName
-from cpabmm_core.data.puppets.render import draw_motion
-from cpabmm_core.data.puppets.skeleton import Bone, Skeleton, Turn, rotation, solve_pose
-from cpabmm_core.data.puppets.stage import FRAME_RATE, Stage
+from cpabmm_core.puppets.appearance import BodyPlan, draw_identity
+from cpabmm_core.puppets.background import draw_camera
+from cpabmm_core.puppets.bodies import biped, quadruped
+from cpabmm_core.puppets.motion import MotionName
+from cpabmm_core.puppets.render import draw_motion
+from cpabmm_core.puppets.skeleton import Bone, Skeleton, Turn, rotation, solve_pose
+from cpabmm_core.puppets.stage import FRAME_RATE, Stage
 
 ARM = Skeleton(
     (

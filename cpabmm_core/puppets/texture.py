@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cpabmm_core.data.puppets.colour import Array, Colour
+from cpabmm_core.puppets.colour import Array, Colour
 
 Pattern = Literal["plain", "rings", "stripes", "dots", "checks", "gradient", "patches"]
 
