@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def draw(name: str, shape: Sequence[int]) -> Tensor:
-    """The tensor ``network.key``, after the rule in tests/data/tpsmm/README.md."""
+    """The tensor ``network.key``, after the rule in tests/golden/tpsmm/README.md."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith("num_batches_tracked"):
         return torch.tensor(0)

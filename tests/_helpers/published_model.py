@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cpabmm_core.config import Config, config_from_dict
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "golden"
 Family = Literal["tpsmm", "fomm", "mraa"]
 Shapes = dict[str, dict[str, list[int]]]
 _BLUR = "down.weight"  # a fixed kernel

@@ -12,7 +12,7 @@ import torch
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab.space import Boundary
 
-GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 
 
 def test_accuracy() -> None:

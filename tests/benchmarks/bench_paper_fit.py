@@ -2,7 +2,7 @@
 
     python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_paper_fit.py
 
-Frames 0, 9 and 18 of tests/data/fit, one at a time, as the paper's code draws them: the 10 groups'
+Frames 0, 9 and 18 of tests/golden/fit, one at a time, as the paper's code draws them: the 10 groups'
 transformations (4 x 4 squares, 200 iterations), then that of all 50 keypoints (6 x 6, 300). Flows
 are compared on a 64 x 64 grid of the unit square, as a share of how far they move.
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, adam, axes, fit, transform
 from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
 
-DATA = Path(__file__).parents[1] / "data" / "fit"
+DATA = Path(__file__).parents[1] / "golden" / "fit"
 FRAMES = (0, 9, 18)
 GRID = to_unit_square(identity_grid(64, 64)).view(1, -1, 2)
 

@@ -12,7 +12,7 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.axes import descent_axes
 from cpabmm_core.errors import ConfigError
 
-DATA = Path(__file__).parents[1] / "data" / "fit"
+DATA = Path(__file__).parents[1] / "golden" / "fit"
 
 
 def frames(count: int) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from _helpers.real_motion import FIGURES, load_real_motion
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit
 from cpabmm_core.cpab.prior import smoothness_precision
 
-DATA = Path(__file__).parents[1] / "data" / "fit"
+DATA = Path(__file__).parents[1] / "golden" / "fit"
 
 
 def test_default_fit_extends_real_motion_no_worse_than_the_papers_adam() -> None:

@@ -9,7 +9,7 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.errors import ConfigError
 
-GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 
 
 def smooth_pairs(

@@ -10,7 +10,7 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.errors import ConfigError
 
-GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 CASES = json.loads((GOLDEN / "transforms.json").read_text())
 
 

@@ -14,7 +14,7 @@ from cpabmm_core.cpab.reference import transform_point
 from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.cpab.transform import transform_with_jacobian
 
-GOLDEN = Path(__file__).parents[1] / "data" / "cpab"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 CASES = json.loads((GOLDEN / "transforms.json").read_text())
 # Seen: 4.3e-7 in float32, 3.3e-7 in float64; the golden solver's own error is 3.3e-7.
 GOLDEN_TOLERANCE = {torch.float32: 1e-6, torch.float64: 5e-7}

@@ -9,7 +9,7 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_euclidean_distance
 from cpabmm_core.metrics.identity_distance import IdentitySums
 
-GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
+GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 
 
 def test_agrees_with_the_field() -> None:

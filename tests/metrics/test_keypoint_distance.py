@@ -13,7 +13,7 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.metrics import average_keypoint_distance
 from cpabmm_core.metrics.keypoint_distance import KeypointSums
 
-GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
+GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 PRINTED = json.loads((GOLDEN / "metrics.json").read_text())
 DETECTIONS = dict(np.load(GOLDEN / "metrics.npz"))
 NAN = math.nan

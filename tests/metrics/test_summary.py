@@ -13,7 +13,7 @@ from cpabmm_core.metrics.results import MEASURES
 from cpabmm_core.metrics.summary import VideoRecord, joined, summarise
 from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
 
-GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
+GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 PRINTED = json.loads((GOLDEN / "metrics.json").read_text())
 DETECTIONS = dict(np.load(GOLDEN / "metrics.npz"))
 

@@ -1,4 +1,4 @@
-"""The rows of the tables against the settings that their authors published (tests/data/peers)."""
+"""The rows of the tables against the settings that their authors published (tests/golden/peers)."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from cpabmm_core.config import AvdConfig, Config, load_config, shipped_configs
 
 SETTINGS: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "data" / "peers" / "settings.json").read_text()
+    (Path(__file__).parents[1] / "golden" / "peers" / "settings.json").read_text()
 )
 SUFFIXES = {"tpsmm": "-tps", "fomm": "-fomm", "mraa": "-mraa"}
 TABLE_2 = ("", "-cpab", "-cpab-global", "-semantic", "-structure")

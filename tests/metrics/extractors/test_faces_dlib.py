@@ -21,7 +21,7 @@ from cpabmm_core.metrics.extractors import (
 )
 from cpabmm_core.metrics.extractors.faces_dlib import DlibFaces, open_extractor
 
-GOLDEN = Path(__file__).parents[2] / "data" / "faces"
+GOLDEN = Path(__file__).parents[2] / "golden" / "faces"
 FRAMES = Path(__file__).parents[3].parent / "shared" / "reference" / "faces" / "faces.npz"
 LANDMARK_FILE = "shape_predictor_68_face_landmarks.dat"
 IDENTITY_FILE = "dlib_face_recognition_resnet_model_v1.dat"
