@@ -20,9 +20,9 @@ from torchvision.transforms.functional import gaussian_blur
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, sample, transform, warp_batch
 from cpabmm_core.cpab.prior import smoothness_precision
-from cpabmm_core.data.transformations import Transformation, Transformations
 from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
 from cpabmm_core.media.image import read_image, write_image
+from cpabmm_core.pointsets.transformations import Transformation, Transformations
 from cpabmm_core.visualize import Picture, side_by_side
 
 app = typer.Typer(add_completion=False)

@@ -6,8 +6,8 @@ python examples/render_examples.py
 from fractions import Fraction
 from pathlib import Path
 
+from cpabmm_core.files.output import atomic_path
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.output import atomic_path
 from cpabmm_core.media.video import VideoWriter
 from cpabmm_core.puppets import render_puppet
 

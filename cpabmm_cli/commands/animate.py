@@ -55,7 +55,7 @@ def animate(
     force: ForceOption = False,
 ) -> None:
     """Animate a picture by a video; frames, timestamps and sound of the video are kept."""
-    from cpabmm_core.media.output import atomic_path, check_output
+    from cpabmm_core.files.output import atomic_path, check_output
     from cpabmm_core.media.video import VideoReader, read_source, video_format
 
     path = output or Path(f"{source.stem}--{driving.stem}.mp4")

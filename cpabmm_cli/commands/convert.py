@@ -35,7 +35,7 @@ def convert(
 
     What it is, and how wide its networks are, is read from its tensors. Nothing in it is executed.
     """
-    from cpabmm_core.media.output import check_output
+    from cpabmm_core.files.output import check_output
 
     if output.suffix != ".safetensors":
         raise typer.BadParameter("expected a name that ends in .safetensors", param_hint="--output")

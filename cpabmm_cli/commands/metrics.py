@@ -124,7 +124,7 @@ def _print(result: "SetResult", *, as_document: bool) -> None:
 
 def _pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:
     """Which videos belong together, after a look at what would be written."""
-    from cpabmm_core.media.output import check_output
+    from cpabmm_core.files.output import check_output
     from cpabmm_core.metrics.video_pairs import match_videos
 
     real, generated = (Path(path) for path in paths)

@@ -62,7 +62,7 @@ def reconstruct(
     force: ForceOption = False,
 ) -> None:
     """Draw each video again from its first frame, and measure how far it is from the real one."""
-    from cpabmm_core.media.output import atomic_folder, check_output_folder
+    from cpabmm_core.files.output import atomic_folder, check_output_folder
     from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 
     _check_extractors(metrics, {"--keypoints": keypoints, "--identity": identity})

@@ -38,8 +38,8 @@ def apply_document(theta: Path, points: Path | None, inverse: bool, request: Req
     _check_usage(theta, points, request)
     import numpy as np
 
-    from cpabmm_core.data.points import POINT_SUFFIXES, format_points, read_points
-    from cpabmm_core.data.transformations import read_transformations
+    from cpabmm_core.pointsets.points import POINT_SUFFIXES, format_points, read_points
+    from cpabmm_core.pointsets.transformations import read_transformations
 
     document = read_transformations(read_input(theta, [".json"]))
     places = read_points(read_input(points, POINT_SUFFIXES)) if points else np.empty((0, 2))

@@ -13,7 +13,7 @@ import typer
 from cpabmm_core.errors import DataError
 
 if TYPE_CHECKING:
-    from cpabmm_core.data.number_files import NumberFile
+    from cpabmm_core.pointsets.number_files import NumberFile
 
 Write = Callable[[Path], object]
 """Writes a file to the path it is given."""
@@ -52,7 +52,7 @@ def is_stdin(path: Path | None) -> bool:
 
 def read_input(path: Path, suffixes: Sequence[str]) -> "NumberFile":
     """The content of a file, or of stdin if the path is ``-``."""
-    from cpabmm_core.data.number_files import number_file, read_number_file
+    from cpabmm_core.pointsets.number_files import number_file, read_number_file
 
     if is_stdin(path):
         return number_file(sys.stdin.buffer.read(), "standard input", suffixes)
@@ -70,7 +70,7 @@ def output_files(
         inputs: files that must not be replaced.
         text: suffixes that the output may have where it is no picture.
     """
-    from cpabmm_core.media.output import check_output
+    from cpabmm_core.files.output import check_output
 
     if request.image:
         outputs = _one_for_each(request.output, names)
@@ -97,7 +97,7 @@ def output_files(
 
 def write_all(files: Sequence[tuple[Path, Write]], *, force: bool) -> None:
     """Write each file under a temporary name, then rename them; if one fails, there is none."""
-    from cpabmm_core.media.output import atomic_path
+    from cpabmm_core.files.output import atomic_path
 
     with ExitStack() as stack:
         for path, write in files:

@@ -13,8 +13,8 @@ from cpabmm_cli.cpab.pictures import Pictures
 
 if TYPE_CHECKING:
     from cpabmm_core.cpab import FitResult, VelocitySpace
-    from cpabmm_core.data.point_pairs import PointPairs
-    from cpabmm_core.data.transformations import Transformation, Transformations
+    from cpabmm_core.pointsets.point_pairs import PointPairs
+    from cpabmm_core.pointsets.transformations import Transformation, Transformations
 
 NO_WEIGHTS = Path("none")
 """In place of a file: all pairs count alike."""
@@ -63,8 +63,8 @@ def fit_sets(keypoints: Path, settings: Settings, request: Request) -> None:
 
 
 def _read_sets(keypoints: Path, weights: Path | None) -> "list[PointPairs]":
-    from cpabmm_core.data.pair_formats import PAIR_SUFFIXES
-    from cpabmm_core.data.point_pairs import WEIGHT_SUFFIXES, read_point_pairs, read_weights
+    from cpabmm_core.pointsets.pair_formats import PAIR_SUFFIXES
+    from cpabmm_core.pointsets.point_pairs import WEIGHT_SUFFIXES, read_point_pairs, read_weights
 
     file = read_input(keypoints, PAIR_SUFFIXES)
     if weights is None or weights == NO_WEIGHTS:
@@ -76,7 +76,7 @@ def _fit(space: "VelocitySpace", sets: "list[PointPairs]", settings: Settings) -
     import torch
 
     from cpabmm_core.cpab import fit
-    from cpabmm_core.data.point_pairs import stack_pairs
+    from cpabmm_core.pointsets.point_pairs import stack_pairs
 
     source, target, weights = (torch.from_numpy(array) for array in stack_pairs(sets))
     return fit(space, source, target, settings.solver, weights=weights, huber=settings.huber)
@@ -85,7 +85,7 @@ def _fit(space: "VelocitySpace", sets: "list[PointPairs]", settings: Settings) -
 def _document(
     settings: Settings, sets: "list[PointPairs]", result: "FitResult"
 ) -> "Transformations":
-    from cpabmm_core.data.transformations import Transformations
+    from cpabmm_core.pointsets.transformations import Transformations
 
     return Transformations(
         cells=settings.cells,
@@ -98,7 +98,7 @@ def _document(
 
 
 def _transformation(index: int, pairs: "PointPairs", result: "FitResult") -> "Transformation":
-    from cpabmm_core.data.transformations import Residual, Transformation
+    from cpabmm_core.pointsets.transformations import Residual, Transformation
 
     distances = result.residual[index, : len(pairs.weights)].norm(dim=1)
     counting = distances.numpy()[pairs.weights > 0]

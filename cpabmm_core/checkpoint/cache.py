@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cpabmm_core.checkpoint.convert import CONVERTER, convert, is_ours
 from cpabmm_core.checkpoint.damage import one_line
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.errors import CheckpointError, ResourceError
+from cpabmm_core.files.digest import file_sha256
 
 
 def converted(path: Path, cache: Path, announce: Callable[[str], None]) -> Path:

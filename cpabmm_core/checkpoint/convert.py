@@ -14,7 +14,6 @@ import torch
 from cpabmm_core.checkpoint.catalogue import PublicFile, public_file_like
 from cpabmm_core.checkpoint.damage import one_line, weights_kind
 from cpabmm_core.checkpoint.differences import differences
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.checkpoint.format import (
     Checkpoint,
     is_checkpoint,
@@ -25,6 +24,7 @@ from cpabmm_core.checkpoint.layouts import LAYOUTS, Layout, Tensors
 from cpabmm_core.checkpoint.torch_file import TorchFile, read_torch_file
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.models.build import build_model
 
 CONVERTER = 2

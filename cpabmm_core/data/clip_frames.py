@@ -12,7 +12,7 @@ from cpabmm_core.config import DataConfig
 from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip
 from cpabmm_core.data.frame_cache import Frame, FrameCache
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.files import one_line, require_file
+from cpabmm_core.files.checks import one_line, require_file
 from cpabmm_core.media.integrity import require_whole
 
 # From version 17 on PyAV converts a frame in as many threads as there are cores, started anew for

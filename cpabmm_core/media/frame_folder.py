@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from cpabmm_core.errors import MediaError
+from cpabmm_core.files.output import atomic_folder
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.output import atomic_folder
 
 
 class FrameFolder:

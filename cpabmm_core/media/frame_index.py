@@ -12,8 +12,8 @@ from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.decoding import damaged, decode, is_cut, open_input, to_rgb, video_stream
-from cpabmm_core.media.files import one_line
 
 
 class FrameIndex:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.files import one_line, require_file, write_error
+from cpabmm_core.files.checks import one_line, require_file, write_error
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """What `write_image` writes, and what counts as an image in a folder of frames."""

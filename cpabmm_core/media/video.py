@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpabmm_core.media.files import require_file
+from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.image import is_image, read_image
 from cpabmm_core.media.video_formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video_reader import VideoFrame, VideoReader

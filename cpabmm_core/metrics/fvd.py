@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.frames import check_frames
 from cpabmm_core.metrics.frechet import PairedSums, frechet_distance

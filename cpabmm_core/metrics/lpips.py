@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torchvision.models import AlexNet_Weights
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import require_package
 from cpabmm_core.metrics.frames import check_frames

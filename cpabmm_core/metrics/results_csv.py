@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from cpabmm_core.media.output import atomic_path
+from cpabmm_core.files.output import atomic_path
 from cpabmm_core.metrics.results import MEASURES, Coverage, SetResult
 
 SET_ROW = "(all)"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.output import atomic_folder
 from cpabmm_core.media.frame_folder import frame_folder
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.output import atomic_folder
 from cpabmm_core.media.video import VideoWriter
 from cpabmm_core.process_map import process_map
 from cpabmm_core.puppets.render import PuppetVideo, Split, check_request, render_puppet

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.checkpoint.writing import write_atomically
 from cpabmm_core.config import Config, dump_config
 from cpabmm_core.errors import CheckpointError, MediaError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.models.animation_model import AnimationModel
 
 MODEL_FILE = "model.safetensors"

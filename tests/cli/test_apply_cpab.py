@@ -19,8 +19,8 @@ from _helpers.command_line import (
 from _helpers.simple_fields import affine_field, translation
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
-from cpabmm_core.data.transformations import Transformation, Transformations
 from cpabmm_core.media.image import read_image, write_image
+from cpabmm_core.pointsets.transformations import Transformation, Transformations
 
 SPACE = VelocitySpace(Tessellation(3, 2))
 POINTS = np.array([[0.1, 0.2], [0.5, 0.75], [1.0, 0.0]])

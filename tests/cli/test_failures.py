@@ -105,7 +105,7 @@ WAITING = """
 import signal, sys, time
 from pathlib import Path
 from cpabmm_cli import app
-from cpabmm_core.media.output import atomic_path
+from cpabmm_core.files.output import atomic_path
 
 # A shell starts its background jobs with SIGINT ignored, the test's own among them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.data.preprocess.crop import cut_out
 from cpabmm_core.data.preprocess.finders import make_finder
 from cpabmm_core.data.preprocess.records import Record, WorkFolder
@@ -20,6 +19,7 @@ from cpabmm_core.data.preprocess.sheet import PICTURE_SIDE
 from cpabmm_core.data.preprocess.sources import Source
 from cpabmm_core.data.preprocess.write import ClipWriter, clip_name, clip_path, put_in_place
 from cpabmm_core.errors import MediaError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video import VideoReader
 from cpabmm_core.metrics.extractors import SubjectDetector

@@ -9,8 +9,8 @@ from typing import Any
 from cpabmm_core.data.preprocess.metadata import Row
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.data.preprocess.write import ClipFormat
-from cpabmm_core.media.files import write_error
-from cpabmm_core.media.output import atomic_path
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.output import atomic_path
 
 _STEM = "manifest"
 

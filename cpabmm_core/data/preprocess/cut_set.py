@@ -23,9 +23,9 @@ from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.data.preprocess.unfinished import folder_of_unfinished
 from cpabmm_core.data.preprocess.write import ClipFormat, check_clip_size, clip_path
 from cpabmm_core.errors import DataError, OutputExistsError
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.output import check_output_folder
 from cpabmm_core.media.clips import VIDEO_SUFFIXES
-from cpabmm_core.media.files import write_error
-from cpabmm_core.media.output import check_output_folder
 from cpabmm_core.process_map import process_map
 
 _NAMED = 5

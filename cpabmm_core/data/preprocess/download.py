@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cpabmm_core.data.clip_set import Report
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 
 # The pictures alone: nothing then has to be merged, for which yt-dlp would need FFmpeg.
 _FORMAT = "bv*[ext=mp4][height<=1080]/b[ext=mp4]/b"

@@ -13,7 +13,7 @@ from cpabmm_core.data.preprocess.sheet import write_contact_sheet
 from cpabmm_core.data.preprocess.write import put_in_place
 from cpabmm_core.data.sides import held_out
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.output import atomic_path
+from cpabmm_core.files.output import atomic_path
 
 MANIFEST = "manifest.jsonl"
 CONTACT_SHEET = "contact-sheet.png"

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 from cpabmm_core.data.clip_set import Report
 from cpabmm_core.errors import OutputExistsError
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Literal
 from cpabmm_core.data.preprocess.crop import Box
 from cpabmm_core.data.preprocess.write import clip_name
 from cpabmm_core.errors import DataError, MediaError
-from cpabmm_core.media.files import one_line, require_file
+from cpabmm_core.files.checks import one_line, require_file
 
 SetName = Literal["taichi", "vox", "ted"]
 Partition = Literal["train", "test"]

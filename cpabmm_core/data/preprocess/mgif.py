@@ -16,7 +16,7 @@ from cpabmm_core.data.preprocess.reading import UnreadableError, frames_in, open
 from cpabmm_core.data.preprocess.write import ClipFormat, ClipWriter, check_clip_size, clip_path
 from cpabmm_core.data.sides import held_out
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.output import atomic_folder, check_output_folder
+from cpabmm_core.files.output import atomic_folder, check_output_folder
 from cpabmm_core.process_map import process_map
 
 _SUFFIX = ".gif"

@@ -11,15 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.data.clip_set import Report
 from cpabmm_core.data.preprocess.lock import sole_use
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.data.preprocess.sources import Source
 from cpabmm_core.data.preprocess.write import ClipFormat, clip_path
 from cpabmm_core.errors import DataError, OutputExistsError
-from cpabmm_core.media.files import write_error
-from cpabmm_core.media.output import atomic_path, check_output_folder
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.digest import file_sha256
+from cpabmm_core.files.output import atomic_path, check_output_folder
 
 Record = dict[str, Any]
 SIDES = ("train", "test")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from cpabmm_core.files.output import atomic_path
 from cpabmm_core.media.image import read_image, write_image
-from cpabmm_core.media.output import atomic_path
 
 PICTURE_SIDE = 128
 _LINE, _LINES = 11, 3

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cpabmm_core.data.preprocess.shard import Shard
-from cpabmm_core.media.files import write_error
+from cpabmm_core.files.checks import write_error
 
 
 @contextmanager

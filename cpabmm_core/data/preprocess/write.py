@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import ConfigError
-from cpabmm_core.media.files import write_error
+from cpabmm_core.files.checks import write_error
 from cpabmm_core.media.frame_folder import FrameFolder
 from cpabmm_core.media.video import VideoWriter
 

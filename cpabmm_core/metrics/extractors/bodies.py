@@ -15,9 +15,9 @@ import torchvision
 from numpy.typing import NDArray
 from torch import nn
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.network_weights import weights_for
 from cpabmm_core.metrics.extractors.options import check_options

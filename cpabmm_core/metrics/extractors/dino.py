@@ -12,8 +12,8 @@ import timm
 import torch
 from numpy.typing import NDArray
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.device import resolve_device
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.network_weights import weights_for
 from cpabmm_core.metrics.extractors.options import check_options

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.onnx_input import (
     KEYS,

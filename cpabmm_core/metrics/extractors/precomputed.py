@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
 from cpabmm_core.metrics.extractors.precomputed_csv import read_csv
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.output import atomic_path
+from cpabmm_core.files.output import atomic_path
 from cpabmm_core.metrics.report.figures import histogram, known, measured, shown, worst_first
 from cpabmm_core.metrics.report.panels import (
     ERROR_TOP,

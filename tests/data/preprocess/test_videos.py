@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from _helpers.raw_videos import across, ground, wandering, with_square, write_frames
 
-from cpabmm_core.checkpoint.digest import file_sha256
 from cpabmm_core.data.clip_set import Report
 from cpabmm_core.data.preprocess import cut, settings, videos
 from cpabmm_core.data.preprocess.gather import Summary
@@ -24,6 +23,7 @@ from cpabmm_core.data.preprocess.videos import preprocess_videos
 from cpabmm_core.data.preprocess.write import ClipWriter
 from cpabmm_core.data.sides import sides_of
 from cpabmm_core.errors import ConfigError, DataError, MediaError, OutputExistsError
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.metrics.extractors import ExtractorInfo, Request, SubjectDetector
 

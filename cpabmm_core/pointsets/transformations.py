@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
-from cpabmm_core.data.number_files import NumberFile
-from cpabmm_core.data.pair_formats import check_names
 from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import NumberFile
+from cpabmm_core.pointsets.pair_formats import check_names
 
 MAX_SQUARES = 16
 """Squares along a side: the time to build a space grows with the third power of their number."""

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cpabmm_core.data.number_files import NumberFile, number_file, read_number_file
-from cpabmm_core.data.pair_formats import PAIR_SUFFIXES
-from cpabmm_core.data.point_pairs import (
+from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import NumberFile, number_file, read_number_file
+from cpabmm_core.pointsets.pair_formats import PAIR_SUFFIXES
+from cpabmm_core.pointsets.point_pairs import (
     PointPairs,
     read_point_pairs,
     read_weights,
     stack_pairs,
 )
-from cpabmm_core.errors import DataError
 
 SOURCE = [[0.1, 0.2], [0.5, 0.5], [0.0, 1.0]]
 TARGET = [[0.2, 0.2], [0.4, 0.5], [0.0, 0.9]]

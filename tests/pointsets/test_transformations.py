@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 import torch
 
-from cpabmm_core.data.number_files import NumberFile
-from cpabmm_core.data.transformations import (
+from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import NumberFile
+from cpabmm_core.pointsets.transformations import (
     Residual,
     Transformation,
     Transformations,
     read_transformations,
 )
-from cpabmm_core.errors import DataError
 
 DIM = 12  # of 2 x 1 cells with a free boundary
 THETA = [0.1 * k - 1 / 3 for k in range(DIM)]

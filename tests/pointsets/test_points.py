@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpabmm_core.data.number_files import NumberFile, number_file
-from cpabmm_core.data.points import POINT_SUFFIXES, format_points, read_points
 from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import NumberFile, number_file
+from cpabmm_core.pointsets.points import POINT_SUFFIXES, format_points, read_points
 
 POINTS = np.array([[0.1, 0.2], [1 / 3, -0.25], [1.5, 0.0]])
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.files import one_line
+from cpabmm_core.files.checks import one_line
 
 Array = NDArray[np.float64]
 

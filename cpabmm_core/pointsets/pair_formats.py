@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.number_files import Array, NumberFile, as_numbers
 from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import Array, NumberFile, as_numbers
 
 PAIR_SUFFIXES = (".json", ".csv", ".npz")
 

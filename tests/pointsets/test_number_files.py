@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from _helpers.system import without_privileges
 
-from cpabmm_core.data.number_files import NumberFile, number_file, read_number_file
 from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets.number_files import NumberFile, number_file, read_number_file
 
 SUFFIXES = (".json", ".csv", ".npz")
 

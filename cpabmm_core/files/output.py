@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError
-from cpabmm_core.media.files import is_disk_full, write_error
+from cpabmm_core.files.checks import is_disk_full, write_error
 
 
 def check_output(path: str | Path, *, force: bool, inputs: Sequence[str | Path] = ()) -> None:

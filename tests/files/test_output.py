@@ -6,7 +6,7 @@ import pytest
 from _helpers.system import limited_file_size, without_privileges
 
 from cpabmm_core.errors import MediaError, OutputExistsError, ResourceError
-from cpabmm_core.media.output import (
+from cpabmm_core.files.output import (
     atomic_folder,
     atomic_path,
     check_output,

@@ -1,0 +1,1 @@
+"""What is about files on disk: checks, output that is whole or absent, digests, downloads."""
