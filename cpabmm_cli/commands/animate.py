@@ -56,7 +56,8 @@ def animate(
 ) -> None:
     """Animate a picture by a video; frames, timestamps and sound of the video are kept."""
     from cpabmm_core.files.output import atomic_path, check_output
-    from cpabmm_core.media.video import VideoReader, read_source, video_format
+    from cpabmm_core.media.source import read_source
+    from cpabmm_core.media.video import VideoReader, video_format
 
     path = output or Path(f"{source.stem}--{driving.stem}.mp4")
     video_format(path)

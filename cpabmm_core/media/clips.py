@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from cpabmm_core.errors import DataError, MediaError
-from cpabmm_core.media.frame_index import FrameIndex
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.video import FrameIndex
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".wmv")
 """What counts as a video in a data set."""

@@ -19,8 +19,8 @@ from cpabmm_core.data.batches import TimedBatches, read_batches
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
 from cpabmm_core.media.clips import open_clip
-from cpabmm_core.media.decoding import decode
 from cpabmm_core.media.image import write_image
+from cpabmm_core.media.video.decoding import decode
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SETS = [("taichi-mini", 256), ("actions", 64)]
@@ -103,7 +103,7 @@ def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "pictures").mkdir()
     for k, image in enumerate(open_clip(tmp_path / "g8.mp4").read(range(300))):
         write_image(tmp_path / "pictures" / f"{k}.png", image)
-    monkeypatch.setattr("cpabmm_core.media.frame_index.decode", counted)
+    monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", counted)
     print("\n| form | frames decoded a pair | time a pair |")
     print("|---|---|---|")
     for name in ("g250.mp4", "g30.mp4", "g8.mp4", "pictures"):

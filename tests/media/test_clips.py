@@ -17,9 +17,9 @@ from PIL import Image
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.clips import list_clips, open_clip
-from cpabmm_core.media.decoding import decode
 from cpabmm_core.media.image import read_image, write_image
 from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video.decoding import decode
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 COUNT = 30
@@ -117,7 +117,7 @@ def test_only_the_run_with_the_frame_is_decoded(
             decoded.append(frame.pts)
             yield frame
 
-    monkeypatch.setattr("cpabmm_core.media.frame_index.decode", counted)
+    monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", counted)
     clip.read([COUNT - 1])
     assert len(decoded) <= 7
     decoded.clear()

@@ -9,7 +9,8 @@ from PIL import Image
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.video import VideoReader, VideoWriter, read_source
+from cpabmm_core.media.source import read_source
+from cpabmm_core.media.video import VideoReader, VideoWriter
 
 FACES = Path(__file__).parents[2].parent / "shared" / "data" / "faces"
 needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason=f"real files are not at {FACES}")

@@ -1,4 +1,4 @@
-"""The networks against numbers that TPSMM's and FOMM's own code computed (tests/golden/*/README.md).
+"""The networks against numbers that TPSMM's and FOMM's code computed (tests/golden/*/README.md).
 
 Every tensor of a checkpoint is drawn from its name; the file is converted as published ones are.
 """

@@ -14,8 +14,8 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.audio import AudioTrack
 from cpabmm_core.media.video import VideoReader, VideoWriter, video_format
+from cpabmm_core.media.video.sound import AudioTrack
 
 TONE = 440
 

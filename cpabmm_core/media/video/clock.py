@@ -8,7 +8,7 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.frame import VideoFrame as AvFrame
 
-from cpabmm_core.media.decoding import damaged
+from cpabmm_core.media.video.decoding import damaged
 
 _SMALLEST_JUMP = 1
 """Seconds back in time that sloppy timestamps do not explain; joined recordings have them."""

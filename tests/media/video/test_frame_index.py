@@ -10,9 +10,9 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.decoding import decode
-from cpabmm_core.media.frame_index import FrameIndex
 from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video.decoding import decode
+from cpabmm_core.media.video.frame_index import FrameIndex
 
 COUNT = 36
 GROUP = 8
@@ -49,7 +49,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
             seen.append(frame.pts)
             yield frame
 
-    monkeypatch.setattr("cpabmm_core.media.frame_index.decode", counted)
+    monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", counted)
     return seen
 
 

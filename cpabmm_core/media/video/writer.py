@@ -17,12 +17,12 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import write_error
-from cpabmm_core.media.audio import AudioTrack
-from cpabmm_core.media.decoding import open_input
-from cpabmm_core.media.encodable import as_palette, as_yuv, tag_colours
 from cpabmm_core.media.image import check_frame
-from cpabmm_core.media.output_times import GifTimes, Times
-from cpabmm_core.media.video_formats import video_format
+from cpabmm_core.media.video.decoding import open_input
+from cpabmm_core.media.video.encodable import as_palette, as_yuv, tag_colours
+from cpabmm_core.media.video.formats import video_format
+from cpabmm_core.media.video.output_times import GifTimes, Times
+from cpabmm_core.media.video.sound import AudioTrack
 
 
 class VideoWriter:

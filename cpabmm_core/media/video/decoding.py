@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file
-from cpabmm_core.media.integrity import require_whole
+from cpabmm_core.media.video.integrity import require_whole
 
 # From version 17 on PyAV converts a frame in as many threads as there are cores, started anew for
 # each frame: slower than one, and threads of this kind do not survive the fork of a data worker.

@@ -5,7 +5,7 @@ from _helpers.media_files import numbered_frame, write_test_video
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.integrity import require_whole
+from cpabmm_core.media.video.integrity import require_whole
 
 
 def write_gif(path: Path) -> Path:

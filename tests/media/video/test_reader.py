@@ -373,7 +373,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     )
     output = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path)],
-        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],
+        check=True, capture_output=True, text=True, cwd=Path(__file__).parents[3],
     ).stdout  # fmt: skip
     count, kilobytes = map(int, output.split())
     assert count == 600

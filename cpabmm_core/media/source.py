@@ -1,4 +1,4 @@
-"""Videos as frames with timestamps; see `VideoReader` and `VideoWriter`."""
+"""The picture to animate."""
 
 from pathlib import Path
 
@@ -6,18 +6,7 @@ import numpy as np
 
 from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.image import is_image, read_image
-from cpabmm_core.media.video_formats import VIDEO_OUTPUT_SUFFIXES, video_format
-from cpabmm_core.media.video_reader import VideoFrame, VideoReader
-from cpabmm_core.media.video_writer import VideoWriter
-
-__all__ = [
-    "VIDEO_OUTPUT_SUFFIXES",
-    "VideoFrame",
-    "VideoReader",
-    "VideoWriter",
-    "read_source",
-    "video_format",
-]
+from cpabmm_core.media.video import VideoReader
 
 
 def read_source(path: str | Path) -> np.ndarray:

@@ -13,7 +13,14 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.decoding import damaged, decode, is_cut, open_input, to_rgb, video_stream
+from cpabmm_core.media.video.decoding import (
+    damaged,
+    decode,
+    is_cut,
+    open_input,
+    to_rgb,
+    video_stream,
+)
 
 
 class FrameIndex:

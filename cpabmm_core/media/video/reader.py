@@ -11,8 +11,8 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.clock import Clock
-from cpabmm_core.media.decoding import (
+from cpabmm_core.media.video.clock import Clock
+from cpabmm_core.media.video.decoding import (
     decode,
     open_input,
     to_rgb,

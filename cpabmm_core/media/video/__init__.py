@@ -1,0 +1,15 @@
+"""Videos as frames with timestamps; see `VideoReader` and `VideoWriter`."""
+
+from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
+from cpabmm_core.media.video.frame_index import FrameIndex
+from cpabmm_core.media.video.reader import VideoFrame, VideoReader
+from cpabmm_core.media.video.writer import VideoWriter
+
+__all__ = [
+    "VIDEO_OUTPUT_SUFFIXES",
+    "FrameIndex",
+    "VideoFrame",
+    "VideoReader",
+    "VideoWriter",
+    "video_format",
+]
