@@ -1,33 +1,18 @@
 """Image animation by continuous piecewise-affine based motion (CPABMM, AAAI 2024).
 
+The names below are the public interface; the stub ``__init__.pyi`` lists them. Each is imported on
+first use, so that a program which needs only the errors does not wait for torch.
+
 Example:
     >>> import cpabmm_core as cpabmm
-    >>> model = cpabmm.load_model("puppets")  # doctest: +SKIP
-    >>> frames = cpabmm.Animator(model).animate(source, driving_frames)  # doctest: +SKIP
+    >>> model = cpabmm.load_model("puppets", device="cpu")
+    >>> model.frame_size
+    96
 """
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cpabmm_core.checkpoint.bundled import load_model
-    from cpabmm_core.inference.animator import Animator
+import lazy_loader
 
-    __version__: str
-
-__all__ = ["Animator", "__version__", "load_model"]
-
-# Imported on first use: whoever needs only the version or the errors does not wait for torch.
-_HOMES = {
-    "Animator": "cpabmm_core.inference.animator",
-    "load_model": "cpabmm_core.checkpoint.bundled",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        return version("cpabmm")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = version("cpabmm")

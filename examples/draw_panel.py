@@ -9,8 +9,8 @@ from typing import Annotated
 import torch
 import typer
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint
 from cpabmm_core.checkpoint.convert import open_checkpoint
+from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.losses.objective import Outcome

@@ -13,8 +13,8 @@ import torch
 import typer
 from torch import Tensor
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint
 from cpabmm_core.checkpoint.convert import open_checkpoint
+from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.inference.frames import to_model_input

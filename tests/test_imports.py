@@ -15,6 +15,7 @@ CLI = "cpabmm_cli"
 # From the bottom up. A module may import from its own package and from any layer before it.
 LAYERS = (
     "errors",
+    "arrays",
     "files",
     "config",
     "device",

@@ -26,8 +26,8 @@ def info(
     json: JsonOption = False,
 ) -> None:
     """Show what a checkpoint holds: kind, parts and widths, configuration, where it comes from."""
-    from cpabmm_core.checkpoint.bundled import find_checkpoint
     from cpabmm_core.checkpoint.convert import open_checkpoint
+    from cpabmm_core.checkpoint.load import find_checkpoint
     from cpabmm_core.models.build import keypoint_count
 
     path = find_checkpoint(ready(checkpoint))

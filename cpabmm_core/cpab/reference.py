@@ -9,12 +9,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import expm
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.tessellation import Tessellation
-
-Array = npt.NDArray[np.float64]
 
 _SAMPLES = 64
 _BISECTIONS = 60

@@ -5,16 +5,15 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.tessellation import Tessellation
 from cpabmm_core.errors import ConfigError
 
 Boundary = Literal["free", "zero"]
-Array = npt.NDArray[np.float64]
 
 _RANK_TOLERANCE = 1e-7
 _BLOCK = 64

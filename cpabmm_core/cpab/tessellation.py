@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.errors import ConfigError
 
 TOP, RIGHT, BOTTOM, LEFT = range(4)
@@ -36,9 +37,6 @@ _CORNERS = {  # of the side that a triangle stands on, as (column, row) offsets
     BOTTOM: ((1, 1), (0, 1)),
     LEFT: ((0, 1), (0, 0)),
 }
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip
-from cpabmm_core.data.frame_cache import Frame, FrameCache
+from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.framing import square_frame
@@ -96,7 +96,7 @@ class ClipFrames:
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
         for index, image in zip(missing, decoded, strict=True):
-            frame = Frame(square_frame(image, self._size), image.shape)
+            frame = CachedFrame(square_frame(image, self._size), image.shape)
             frames[index] = frame
             self._cache.put(number, index, frame)
         found = [frame for frame in frames.values() if frame is not None]

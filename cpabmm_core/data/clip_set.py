@@ -41,8 +41,8 @@ def open_clips(
 ) -> list[NamedClip]:
     """Open every clip of a folder that two frames can be taken from, in natural order.
 
-    Videos are indexed without decoding more than their last run of frames (`media.video`), a few at a
-    time. The index stays in memory: nothing is written beside the user's files.
+    Videos are indexed without decoding more than their last run of frames (`media.video`), a few
+    at a time. The index stays in memory: nothing is written beside the user's files.
 
     Args:
         folder: holds one clip per file or sub-folder (`media.clips`).

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Frame(NamedTuple):
+class CachedFrame(NamedTuple):
     """A decoded frame, brought to the training size."""
 
     image: npt.NDArray[np.uint8]  # (S, S, 3) RGB
@@ -24,18 +24,18 @@ class FrameCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._frames: OrderedDict[tuple[int, int], Frame] = OrderedDict()
+        self._frames: OrderedDict[tuple[int, int], CachedFrame] = OrderedDict()
         self.bytes = 0
         """Memory that the pictures take."""
 
-    def get(self, clip: int, index: int) -> Frame | None:
+    def get(self, clip: int, index: int) -> CachedFrame | None:
         """Frame `index` of a clip, if it is still there."""
         frame = self._frames.get((clip, index))
         if frame is not None:
             self._frames.move_to_end((clip, index))
         return frame
 
-    def put(self, clip: int, index: int, frame: Frame) -> None:
+    def put(self, clip: int, index: int, frame: CachedFrame) -> None:
         """Keep a frame that is not there yet, if the limit allows any of its size."""
         if frame.image.nbytes > self._limit:
             return

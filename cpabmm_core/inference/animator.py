@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import ConfigError
-from cpabmm_core.inference.frames import Frame, batches, resize, to_frames
+from cpabmm_core.inference.frames import batches, resize, to_frames
 from cpabmm_core.inference.renderer import RenderedSource, Renderer
 from cpabmm_core.inference.transfer import TransferMode, check_mode, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel

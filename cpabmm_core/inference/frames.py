@@ -6,14 +6,11 @@ from itertools import islice
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.framing import square_frame
-
-Frame = NDArray[np.uint8]
-"""(H, W, 3) uint8 RGB."""
 
 
 def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # (1, 3, size, size)

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.inference.frames import Frame, to_model_input
+from cpabmm_core.inference.frames import to_model_input
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animator import Animator
-from cpabmm_core.inference.frames import Frame
 from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
 from cpabmm_core.media.frame_folder import FrameFolder, frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames

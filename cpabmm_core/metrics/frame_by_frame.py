@@ -1,14 +1,12 @@
 """Measuring videos while they are made: one real and one generated frame at a time."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics.measurement import FRAMES_AT_ONCE, Measurement
 from cpabmm_core.metrics.results import SetResult
 from cpabmm_core.metrics.summary import VideoRecord
-
-Frame = NDArray[np.uint8]
 
 
 class FrameByFrame:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError, ShapeError
-
-_Array = NDArray[np.float64]
 
 
 @dataclass
@@ -19,8 +18,8 @@ class GaussianSums:
     """
 
     count: int
-    mean: _Array  # (D,)
-    scatter: _Array  # (D, D)
+    mean: Array  # (D,)
+    scatter: Array  # (D, D)
 
     @classmethod
     def empty(cls, size: int) -> "GaussianSums":
@@ -65,7 +64,7 @@ class GaussianSums:
         return len(self.mean)
 
     @property
-    def covariance(self) -> _Array:  # (D, D)
+    def covariance(self) -> Array:  # (D, D)
         """Unbiased covariance.
 
         Raises:
@@ -124,8 +123,8 @@ def frechet_distance(real: GaussianSums, generated: GaussianSums) -> float:
 
 
 def _factor(
-    covariance: _Array,  # (D, D)
-) -> _Array:  # (D, rank)
+    covariance: Array,  # (D, D)
+) -> Array:  # (D, rank)
     """A with A A^T = covariance; the directions in which there is rounding alone are left out."""
     values, vectors = np.linalg.eigh(covariance)
     keep = values > values[-1] * len(values) * np.finfo(np.float64).eps

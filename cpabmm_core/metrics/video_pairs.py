@@ -5,8 +5,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
@@ -15,7 +15,6 @@ from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.extractors.puppet_joints import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames
 
-Frame = NDArray[np.uint8]
 _NAMED_IN_ERRORS = 3
 
 

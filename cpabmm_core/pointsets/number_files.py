@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
-
-Array = NDArray[np.float64]
 
 _MAGIC = {b"PK": ".npz", b"\x93NUMPY": ".npy"}
 

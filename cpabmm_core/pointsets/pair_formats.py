@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import Array, NumberFile, as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
 
 PAIR_SUFFIXES = (".json", ".csv", ".npz")
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import Array, NumberFile, as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
 from cpabmm_core.pointsets.pair_formats import RawPairs, check_names, of_set, read_raw_pairs
 from cpabmm_core.pointsets.points import check_points
 

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from cpabmm_core.puppets.colour import Array, Colour, oklch
+from cpabmm_core.arrays import Floats
+from cpabmm_core.puppets.colour import Colour, oklch
 
 Scene = Literal["hills", "room", "lights", "clouds"]
 SCENES: tuple[Scene, ...] = ("hills", "room", "lights", "clouds")
@@ -23,14 +24,14 @@ _MARGIN = 0.2
 class Camera:
     """Slow waves of the camera: size, rate and start for each of x, y, zoom and roll."""
 
-    sizes: Array  # (4,)
-    rates: Array  # (4,) radians in a second
-    starts: Array  # (4,)
+    sizes: Floats  # (4,)
+    rates: Floats  # (4,) radians in a second
+    starts: Floats  # (4,)
 
     def matrices(
         self,
-        time: Array,  # (F,) seconds
-    ) -> Array:
+        time: Floats,  # (F,) seconds
+    ) -> Floats:
         """Return (F, 2, 3) affine maps from scene coordinates to the frame, [0, 1]^2."""
         waves = self.sizes * np.sin(time[:, None] * self.rates + self.starts)
         x, y, zoom, roll = waves.T
@@ -65,8 +66,8 @@ class Backdrop:
 
     def view(
         self,
-        camera: Array,  # (2, 3) scene to frame
-    ) -> Array:
+        camera: Floats,  # (2, 3) scene to frame
+    ) -> Floats:
         """Return the frame that the camera sees, (H, W, 3) in [0, 1]."""
         back = np.linalg.inv(np.vstack([camera, [0, 0, 1]]))
         to_picture = np.array(
@@ -116,7 +117,9 @@ def _draw_tints(rng: np.random.Generator) -> _Tints:
     return _Tints(light, chroma, sky, sky + turn, -0.1)
 
 
-def _paint_scene(rng: np.random.Generator, scene: Scene, x: Array, y: Array, pixel: float) -> Array:
+def _paint_scene(
+    rng: np.random.Generator, scene: Scene, x: Floats, y: Floats, pixel: float
+) -> Floats:
     tints = _draw_tints(rng)
     picture = _blend(
         _flat(tints.above(0.0), x, y), tints.above(1.0), np.clip(0.8 * y + 0 * x, 0, 1)
@@ -143,22 +146,22 @@ def _paint_scene(rng: np.random.Generator, scene: Scene, x: Array, y: Array, pix
     return picture
 
 
-def _under(level: Array, y: Array, pixel: float) -> Array:
+def _under(level: Floats, y: Floats, pixel: float) -> Floats:
     """Coverage of what lies below a line, (h, w)."""
     return np.clip((y - level) / np.float32(pixel) + 0.5, 0, 1)
 
 
-def _flat(colour: Colour, x: Array, y: Array) -> Array:
+def _flat(colour: Colour, x: Floats, y: Floats) -> Floats:
     shape = (*np.broadcast_shapes(x.shape, y.shape), 3)
     return np.broadcast_to(np.asarray(colour, np.float32), shape).copy()
 
 
-def _blend(picture: Array, colour: Colour, cover: Array) -> Array:
+def _blend(picture: Floats, colour: Colour, cover: Floats) -> Floats:
     share = np.asarray(cover, np.float32)[..., None]
     return np.asarray(picture + share * (np.asarray(colour, np.float32) - picture))
 
 
-def _ripple(rng: np.random.Generator, x: Array, turns: float) -> Array:
+def _ripple(rng: np.random.Generator, x: Floats, turns: float) -> Floats:
     waves = [
         size * np.sin(2 * np.pi * turns * rate * x + rng.uniform(0, 6.3))
         for size, rate in ((0.6, rng.uniform(0.2, 0.4)), (0.4, rng.uniform(0.5, 0.9)))
@@ -166,7 +169,7 @@ def _ripple(rng: np.random.Generator, x: Array, turns: float) -> Array:
     return np.asarray(waves[0] + waves[1], np.float32)
 
 
-def _clouds_of_noise(rng: np.random.Generator, x: Array, y: Array) -> Array:
+def _clouds_of_noise(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     """Sum of smooth waves in random directions, 0 to 1."""
     total = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
     for rate in (1.0, 1.7, 2.6, 3.7):
@@ -177,8 +180,8 @@ def _clouds_of_noise(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _spots(
-    rng: np.random.Generator, x: Array, y: Array, soft: float, radii: tuple[float, float]
-) -> Array:
+    rng: np.random.Generator, x: Floats, y: Floats, soft: float, radii: tuple[float, float]
+) -> Floats:
     cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
     low, high = (-0.1, -0.1, radii[0]), (1.1, 1.1, radii[1])
     for cx, cy, radius in rng.uniform(low, high, (12, 3)).tolist():
@@ -187,7 +190,7 @@ def _spots(
     return cover
 
 
-def _cloud_puffs(rng: np.random.Generator, x: Array, y: Array, pixel: float) -> Array:
+def _cloud_puffs(rng: np.random.Generator, x: Floats, y: Floats, pixel: float) -> Floats:
     cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
     for cx, cy, size in rng.uniform((-0.1, 0.0, 0.07), (1.1, 0.5, 0.12), (6, 3)).tolist():
         for shift, share in ((-1.1, 0.6), (0.0, 1.0), (1.0, 0.7)):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.puppets.colour import Array, Colour
+from cpabmm_core.arrays import Floats
+from cpabmm_core.puppets.colour import Colour
 from cpabmm_core.puppets.shapes import Field, Point, Shape
 from cpabmm_core.puppets.texture import Texture
 
@@ -42,7 +43,7 @@ class Canvas:
 
     def __init__(
         self,
-        background: Array,  # (H, W, 3) in [0, 1]
+        background: Floats,  # (H, W, 3) in [0, 1]
         unit: float,
     ) -> None:
         """Start from `background`; `unit` is the number of pixels in one body unit."""
@@ -97,7 +98,9 @@ class Canvas:
             return None
         return slice(low_y, high_y), slice(low_x, high_x)
 
-    def _paint_outline(self, layer: Layer, fields: list[tuple[tuple[slice, slice], Array]]) -> None:
+    def _paint_outline(
+        self, layer: Layer, fields: list[tuple[tuple[slice, slice], Floats]]
+    ) -> None:
         nearest = np.full(self.top.shape, 1e6, np.float32)
         for window, distance in fields:
             np.minimum(nearest[window], distance, out=nearest[window])
@@ -116,7 +119,7 @@ class Canvas:
             coverage *= np.clip(np.sqrt(dx * dx + dy * dy) / radius - 0.7, 0.0, 1.0)
         self._blend((rows, columns), np.asarray(layer.outline, np.float32), coverage)
 
-    def _colours(self, field: Field, paint: Paint) -> Array:
+    def _colours(self, field: Field, paint: Paint) -> Floats:
         """Texture times light, (h, w, 3), or (3,) where both are even."""
         texture = paint.texture
         colours = np.asarray(texture.first, np.float32) * np.float32(paint.brightness)
@@ -133,8 +136,8 @@ class Canvas:
     def _blend(
         self,
         window: tuple[slice, slice],
-        colours: Array,  # (h, w, 3) or (3,)
-        coverage: Array,  # (h, w)
+        colours: Floats,  # (h, w, 3) or (3,)
+        coverage: Floats,  # (h, w)
     ) -> None:
         below = self.image[window]
         below += coverage[..., None] * (colours - below)

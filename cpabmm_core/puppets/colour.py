@@ -1,11 +1,7 @@
 """Colours in OKLCH, so that palettes are even in lightness whatever their hue."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
 Colour = tuple[float, float, float]
 
 _LMS_FROM_LAB = np.array(

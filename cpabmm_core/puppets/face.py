@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import Identity
 from cpabmm_core.puppets.canvas import Paint
-from cpabmm_core.puppets.colour import Array, Colour
+from cpabmm_core.puppets.colour import Colour
 from cpabmm_core.puppets.shapes import Capsule, Ellipse, Point, Polygon, Shape
 from cpabmm_core.puppets.texture import Texture
 
@@ -26,7 +27,7 @@ class Head:
     centre: Point  # (2,) pixels
     radius_x: float
     radius_y: float
-    turn: Array  # (3, 3)
+    turn: Floats  # (3, 3)
     unit: float
 
     @property

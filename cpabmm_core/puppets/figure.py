@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import Identity
 from cpabmm_core.puppets.bodies import LEGS, SIDES, TAIL_BONES
 from cpabmm_core.puppets.canvas import Layer, Paint
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.face import Head, Part, ear_parts, face_parts, flat, hair_parts
 from cpabmm_core.puppets.hats import hat_parts
 from cpabmm_core.puppets.shapes import Capsule, Ellipse, Point
@@ -25,7 +25,7 @@ class Figure:
     starts: dict[str, Point]
     ends: dict[str, Point]
     depths: dict[str, tuple[float, float]]
-    rotations: dict[str, Array]
+    rotations: dict[str, Floats]
     unit: float
 
     def layers(self) -> list[Layer]:

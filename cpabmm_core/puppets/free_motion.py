@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import BodyPlan
 from cpabmm_core.puppets.bodies import LEGS, SIDES
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.motion import BEATS, Course
 
 Limits = dict[str, tuple[float, float]]
@@ -60,7 +60,7 @@ def _quadruped_limits() -> Limits:
     return limits
 
 
-def _ease(share: Array) -> Array:
+def _ease(share: Floats) -> Floats:
     """Minimum-jerk course from 0 to 1."""
     share = np.clip(share, 0.0, 1.0)
     return np.asarray(share**3 * (10 - 15 * share + 6 * share**2))
@@ -73,7 +73,7 @@ def draw_free_course(rng: np.random.Generator, body_plan: BodyPlan) -> Course:
     poses = low + (high - low) * rng.beta(0.9, 0.9, (BEATS, len(limits)))
     lags = rng.uniform(0.0, 1.0 - _EASE, len(limits))
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         beat = phase / (2 * np.pi)
         number = np.floor(beat).astype(int) % BEATS
         share = (beat - np.floor(beat))[:, None] - lags

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.bodies import LEGS
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.motion import Course, MotionName
 
 _TROT = {"front_left": 0.0, "front_right": np.pi, "hind_left": np.pi, "hind_right": 0.0}
@@ -18,7 +18,7 @@ _WALK = {
 _BOUND = {"front_left": 0.0, "front_right": 0.3, "hind_left": 2.6, "hind_right": 2.9}
 
 
-def _tail(out: dict[str, Array], phase: Array, wag: float, lag: float) -> dict[str, Array]:
+def _tail(out: dict[str, Floats], phase: Floats, wag: float, lag: float) -> dict[str, Floats]:
     out["tail_wag"] = 0.6 * wag * np.sin(phase - lag)
     out["tail_curl"] = 8 + wag * np.sin(phase - lag - 0.6)
     return out
@@ -31,7 +31,7 @@ def _gait(
     wag, nod = rng.uniform(8, 20), rng.uniform(4, 10)
     lag = rng.uniform(0, 2 * np.pi)
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         out = {
             "pitch": bounce * 60 * np.sin(phase + 0.4),
             "stoop": bounce * 70 * np.sin(phase),
@@ -61,7 +61,7 @@ def _play(rng: np.random.Generator) -> Course:
     paw = rng.uniform(45, 65)
     lag = rng.uniform(0, 2 * np.pi)
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         out = {
             "pitch": bow * np.sin(phase),
             "neck_pitch": nod * np.sin(phase + 0.6),

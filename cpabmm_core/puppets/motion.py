@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import BodyPlan
 from cpabmm_core.puppets.bodies import SIDES
-from cpabmm_core.puppets.colour import Array
 
 MotionName = Literal["walk", "march", "wave", "dance", "jump", "trot", "bound", "play", "free"]
-Course = Callable[[Array], dict[str, Array]]
+Course = Callable[[Floats], dict[str, Floats]]
 LENGTHS = frozenset({"jump", "drift"})
 
 BEATS = 8
@@ -36,8 +36,8 @@ class Motion:
 
     def angles(
         self,
-        phase: Array,  # (F,) radians
-    ) -> dict[str, Array]:
+        phase: Floats,  # (F,) radians
+    ) -> dict[str, Floats]:
         """Return angles in radians, and the channels of the whole body in body units."""
         channels = {
             name: values if name in LENGTHS else np.deg2rad(values)
@@ -51,12 +51,12 @@ class Motion:
 class Clock:
     """The pace of a loop."""
 
-    seconds: Array  # (BEATS,) that each beat takes
+    seconds: Floats  # (BEATS,) that each beat takes
 
     def phase(
         self,
-        time: Array,  # (F,) seconds
-    ) -> Array:
+        time: Floats,  # (F,) seconds
+    ) -> Floats:
         """Return the phase at the given times, in radians from 0 to 2 pi times BEATS."""
         knots = np.concatenate([[0.0], np.cumsum(self.seconds)])
         beats = np.interp(np.mod(time, knots[-1]), knots, np.arange(BEATS + 1))
@@ -65,20 +65,20 @@ class Clock:
 
 def wander(
     rng: np.random.Generator, size: float, slowest: int = 1, fastest: int = 3
-) -> Callable[[Array], Array]:
+) -> Callable[[Floats], Floats]:
     """Return a smooth random wave of the given size, slower than the beat, that loops."""
     turns = np.arange(slowest, fastest + 1) / BEATS
     shares = rng.uniform(0.4, 1.0, len(turns))
     shares = size * shares / shares.sum()
     starts = rng.uniform(0, 2 * np.pi, len(turns))
 
-    def wave(phase: Array) -> Array:
+    def wave(phase: Floats) -> Floats:
         return np.asarray((shares * np.sin(phase[:, None] * turns + starts)).sum(1))
 
     return wave
 
 
-def _bump(phase: Array) -> Array:
+def _bump(phase: Floats) -> Floats:
     """A smooth bump once in a turn, 0 to 1, highest at phase 0."""
     return np.asarray((0.5 + 0.5 * np.cos(phase)) ** 1.5)
 
@@ -89,7 +89,7 @@ def _walk(rng: np.random.Generator, *, march: bool) -> Course:
     arm, elbow = rng.uniform(30, 55), rng.uniform(20, 70)
     spread = rng.uniform(10, 22)
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         out = {
             "twist": 9 * np.sin(phase),
             "lean": 4 * np.cos(phase),
@@ -121,7 +121,7 @@ def _wave(rng: np.random.Generator) -> Course:
     both = rng.random() < 0.25
     sway = rng.uniform(5, 9)
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         out = {
             "lean": sway * np.sin(phase / 2),
             "bend": -0.6 * sway * np.sin(phase / 2),
@@ -160,7 +160,7 @@ def _dance(rng: np.random.Generator) -> Course:
     lag = rng.uniform(0.4, 1.2)
     spin = rng.uniform(5, 16)
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         out = {
             "lean": hips * np.sin(phase),
             "bend": -1.3 * hips * np.sin(phase - 0.3),
@@ -191,7 +191,7 @@ def _jump(rng: np.random.Generator) -> Course:
     legs = rng.uniform(12, 24)
     turned = rng.choice([-80.0, -80.0, 60.0])
 
-    def course(phase: Array) -> dict[str, Array]:
+    def course(phase: Floats) -> dict[str, Floats]:
         flight = np.clip(np.sin(phase), 0, None)
         bent = np.clip(-np.sin(phase), 0, None) ** 1.2
         open_ = 0.5 + 0.5 * np.sin(phase - 0.35)

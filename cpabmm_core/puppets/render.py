@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.errors import DataError
 from cpabmm_core.puppets.appearance import BodyPlan, Identity, draw_identity
 from cpabmm_core.puppets.background import Backdrop, draw_camera
 from cpabmm_core.puppets.canvas import Canvas
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.figure import Figure
 from cpabmm_core.puppets.free_motion import draw_free_course
 from cpabmm_core.puppets.gaits import QUADRUPED_COURSES
@@ -39,7 +39,7 @@ class PuppetVideo:
     """
 
     frames: NDArray[np.uint8]  # (F, H, W, 3)
-    joints: Array  # (F, J, 2)
+    joints: Floats  # (F, J, 2)
     in_frame: NDArray[np.bool_]  # (F, J)
     visible: NDArray[np.bool_]  # (F, J)
     joint_names: tuple[str, ...]
@@ -154,7 +154,7 @@ def _with_looks(who: Identity, rng: np.random.Generator) -> Identity:
 def _paint_frames(
     stage: Stage,
     shot: Shot,
-    joints: Array,  # (F, J, 2) pixels
+    joints: Floats,  # (F, J, 2) pixels
     backdrop: Backdrop,
     size: int,
     hidden: Collection[str],

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import Identity, draw_identity
 from cpabmm_core.puppets.background import Backdrop, draw_camera
 from cpabmm_core.puppets.canvas import Canvas
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.render import draw_motion, paint_shadow, pose_figures
 from cpabmm_core.puppets.stage import Stage
 
@@ -28,7 +28,7 @@ class PuppetSamples:
     """
 
     frames: NDArray[np.uint8]  # (F, H, W, 3)
-    joints: Array  # (F, J, 2) pixels
+    joints: Floats  # (F, J, 2) pixels
     drawn: NDArray[np.bool_]  # (F, J)
     joint_names: tuple[str, ...]
 

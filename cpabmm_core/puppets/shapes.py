@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cpabmm_core.puppets.colour import Array
+from cpabmm_core.arrays import Floats
 
-Point = Array
+Point = Floats
 Box = tuple[float, float, float, float]
 _TINY = 1e-6
 
@@ -19,11 +19,11 @@ _TINY = 1e-6
 class Field(NamedTuple):
     """What a shape knows about each pixel of a grid; lengths are in pixels."""
 
-    distance: Array
-    along: Array
-    across: Array
-    normal_x: Array
-    normal_y: Array
+    distance: Floats
+    along: Floats
+    across: Floats
+    normal_x: Floats
+    normal_y: Floats
 
 
 class Shape(Protocol):
@@ -35,8 +35,8 @@ class Shape(Protocol):
 
     def field(
         self,
-        x: Array,  # (1, w)
-        y: Array,  # (h, 1)
+        x: Floats,  # (1, w)
+        y: Floats,  # (h, 1)
     ) -> Field:
         """Return the field on a grid."""
         ...
@@ -62,7 +62,7 @@ class Capsule:
         high = np.maximum(self.start, self.end) + radius
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
-    def field(self, x: Array, y: Array) -> Field:
+    def field(self, x: Floats, y: Floats) -> Field:
         """Return the field on a grid."""
         dx, dy = (float(value) for value in self.end - self.start)
         squared = max(dx * dx + dy * dy, _TINY)
@@ -102,7 +102,7 @@ class Ellipse:
         half_y = float(np.hypot(self.radius_x * s, self.radius_y * c))
         return cx - half_x, cy - half_y, cx + half_x, cy + half_y
 
-    def field(self, x: Array, y: Array) -> Field:
+    def field(self, x: Floats, y: Floats) -> Field:
         """Return the field on a grid."""
         px, py = x - float(self.centre[0]), y - float(self.centre[1])
         c, s = self.right
@@ -133,7 +133,7 @@ class Polygon:
         low, high = self.corners.min(0) - self.radius, self.corners.max(0) + self.radius
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
-    def field(self, x: Array, y: Array) -> Field:
+    def field(self, x: Floats, y: Floats) -> Field:
         """Return the field on a grid."""
         nearest = np.full(np.broadcast_shapes(x.shape, y.shape), np.inf, np.float32)
         inside = np.zeros(nearest.shape, bool)

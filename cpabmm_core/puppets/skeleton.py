@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from cpabmm_core.puppets.colour import Array
+from cpabmm_core.arrays import Floats
 
-Angles = Mapping[str, Array]
+Angles = Mapping[str, Floats]
 Vector = tuple[float, float, float]
 
 _PLANE = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
@@ -61,15 +61,15 @@ class Skeleton:
 class Pose:
     """Bones in space, frame by frame, in body units."""
 
-    starts: dict[str, Array]
-    ends: dict[str, Array]
-    rotations: dict[str, Array]
+    starts: dict[str, Floats]
+    ends: dict[str, Floats]
+    rotations: dict[str, Floats]
 
 
 def rotation(
     axis: Literal["x", "y", "z"],
-    angle: Array,  # (F,) radians
-) -> Array:
+    angle: Floats,  # (F,) radians
+) -> Floats:
     """Return the right-handed rotations about one axis, (F, 3, 3)."""
     first, second = _PLANE[axis]
     matrix = np.zeros((len(angle), 3, 3))

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import Identity
 from cpabmm_core.puppets.background import Camera
 from cpabmm_core.puppets.bodies import biped, quadruped
-from cpabmm_core.puppets.colour import Array
 from cpabmm_core.puppets.motion import BEATS, Clock, Motion, wander
 from cpabmm_core.puppets.skeleton import Pose, Skeleton, solve_pose
 
@@ -34,14 +34,14 @@ class Shot:
     """A filmed pose; body units times `unit` plus `origin` are scene coordinates."""
 
     pose: Pose
-    camera: Array  # (F, 2, 3) scene to frame, [0, 1]^2
-    unit: Array  # (F,)
-    origin: Array  # (2,)
+    camera: Floats  # (F, 2, 3) scene to frame, [0, 1]^2
+    unit: Floats  # (F,)
+    origin: Floats  # (2,)
 
     def project(
         self,
-        points: Array,  # (F, 3) body units
-    ) -> Array:
+        points: Floats,  # (F, 3) body units
+    ) -> Floats:
         """Return points of the frame, (F, 2) in [0, 1]."""
         scene = self.origin + self.unit[:, None] * points[:, :2]
         return np.asarray(
@@ -69,7 +69,7 @@ class Stage:
 
     def shoot(
         self,
-        time: Array,  # (F,) seconds
+        time: Floats,  # (F,) seconds
     ) -> Shot:
         """Return the character as filmed at the given times."""
         return self._shoot(self._clock.phase(time), time)
@@ -77,18 +77,18 @@ class Stage:
     def joints(
         self,
         shot: Shot,
-    ) -> Array:
+    ) -> Floats:
         """Return all joints, (F, J, 2) in [0, 1]."""
         pose = shot.pose
         sides = {"start": pose.starts, "end": pose.ends}
         points = [shot.project(sides[joint.at][joint.bone]) for joint in self.skeleton.joints]
         return np.stack(points, axis=1)
 
-    def _shoot(self, phase: Array, time: Array) -> Shot:
+    def _shoot(self, phase: Floats, time: Floats) -> Shot:
         unit = self._unit * np.exp(self._largest_approach * self._approach(phase))
         return Shot(self._pose(phase), self._camera.matrices(time), unit, self._origin)
 
-    def _pose(self, phase: Array) -> Pose:
+    def _pose(self, phase: Floats) -> Pose:
         channels = self._motion.angles(phase)
         channels["yaw"] = channels["yaw"] + np.deg2rad(self._sway(phase))
         look = np.deg2rad(self._look(phase))
@@ -137,7 +137,7 @@ def _build_skeleton(who: Identity) -> Skeleton:
     return quadruped(who.proportions)
 
 
-def _reach(pose: Pose, who: Identity) -> tuple[Array, Array]:
+def _reach(pose: Pose, who: Identity) -> tuple[Floats, Floats]:
     """Return the corners of a box around the character in all frames, in body units."""
     points = np.concatenate([*pose.starts.values(), *pose.ends.values()])[:, :2]
     thickness = 0.06 if who.body_plan == "biped" else who.proportions["pelvis_radius"]

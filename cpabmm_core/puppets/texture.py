@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from cpabmm_core.puppets.colour import Array, Colour
+from cpabmm_core.arrays import Floats
+from cpabmm_core.puppets.colour import Colour
 
 Pattern = Literal["plain", "rings", "stripes", "dots", "checks", "gradient", "patches"]
 
@@ -21,10 +22,10 @@ class Texture:
 
     def coverage(
         self,
-        along: Array,  # (h, w) body units from the start of the part
-        across: Array,  # (h, w) body units from its axis
+        along: Floats,  # (h, w) body units from the start of the part
+        across: Floats,  # (h, w) body units from its axis
         pixel: float,
-    ) -> Array | None:
+    ) -> Floats | None:
         """Return how much of each pixel the second colour covers, or None for nothing at all.
 
         Edges are softened over `pixel` body units, which is the width of one pixel.
@@ -56,6 +57,6 @@ class Texture:
         return np.asarray(np.clip(signed / pixel + 0.5, 0.0, 1.0))
 
 
-def _wave(position: Array, period: float) -> Array:
+def _wave(position: Floats, period: float) -> Floats:
     """Signed distance to the edges of bands half a period wide, positive within the bands."""
     return np.asarray(0.25 * period - np.abs((position / period) % 1.0 - 0.5) * period)

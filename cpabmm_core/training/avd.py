@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint
 from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.checkpoint.format import Checkpoint, save_checkpoint
+from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.data.identities import clips_to_draw_from

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint
 from cpabmm_core.checkpoint.convert import open_checkpoint
+from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.errors import CheckpointError
 from cpabmm_core.training.widening import widen_dense_motion
 

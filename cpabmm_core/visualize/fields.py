@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.visualize.painting import Array, Colour, Pen, Picture, blend, painted
+from cpabmm_core.visualize.painting import Colour, Pen, Picture, blend, painted
 from cpabmm_core.visualize.square import SquareView, view_square
 
 _ARROWS = 21  # along the longer side

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.transform import transform
 from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
-from cpabmm_core.visualize.painting import Array, Colour, Pen, Picture, image_pixels, painted
+from cpabmm_core.visualize.painting import Colour, Pen, Picture, image_pixels, painted
 from cpabmm_core.visualize.square import SquareView, view_square
 
 _LINES_PER_SQUARE = 4

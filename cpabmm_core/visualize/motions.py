@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.transform import transform
 from cpabmm_core.visualize.fields import FADING, paint_field
 from cpabmm_core.visualize.grids import deformed_lattice, paint_lattice
 from cpabmm_core.visualize.layout import side_by_side
-from cpabmm_core.visualize.painting import Array, Colour, Pen, Picture, painted
+from cpabmm_core.visualize.painting import Colour, Pen, Picture, painted
 from cpabmm_core.visualize.square import PAPER, SquareView, view_square
 
 _MOTION: Colour = (224, 70, 28)

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.geometry.coordinates import to_pixels
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 Colour = tuple[int, int, int]
-Array = NDArray[np.float64]
 
 _SMOOTHING = 4  # drawn this many times larger and averaged, so that lines have no stairs
 _HEAD_LENGTH, _HEAD_WIDTH = 4.0, 3.6  # of an arrow, in widths of its shaft

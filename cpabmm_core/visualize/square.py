@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.image import Room, warp_image
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.geometry.coordinates import from_unit_square, to_pixels
-from cpabmm_core.visualize.painting import Array, Colour, Picture
+from cpabmm_core.visualize.painting import Colour, Picture
 
 PAPER: Colour = (255, 255, 255)
 

@@ -3,8 +3,8 @@
     python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_paper_fit.py
 
 Frames 0, 9 and 18 of tests/golden/fit, one at a time, as the paper's code fits them: the 10
-groups' transformations (4 x 4 squares, 200 iterations), then that of all 50 keypoints (6 x 6, 300). Flows
-are compared on a 64 x 64 grid of the unit square, as a share of how far they move.
+groups' transformations (4 x 4 squares, 200 iterations), then that of all 50 keypoints (6 x 6,
+300). Flows are compared on a 64 x 64 grid of the unit square, as a share of how far they move.
 
 Adam's path depends on the basis, and libcpab's changes from machine to machine (`cpab/axes.py`). So
 we are put on the axes of the libcpab that is installed here, where both must agree, and run beside

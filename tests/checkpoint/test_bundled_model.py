@@ -2,8 +2,8 @@ import os
 
 import numpy as np
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
 from cpabmm_core.checkpoint.format import read_header
+from cpabmm_core.checkpoint.load import find_checkpoint, load_model
 from cpabmm_core.config import load_config
 from cpabmm_core.inference.reconstructor import reconstruct
 from cpabmm_core.puppets import render_puppet

@@ -1,10 +1,10 @@
 import numpy as np
 
-from cpabmm_core.data.frame_cache import Frame, FrameCache
+from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 
 
-def frame(value: int) -> Frame:
-    return Frame(np.full((4, 4, 3), value, np.uint8), (4, 4, 3))  # 48 bytes
+def frame(value: int) -> CachedFrame:
+    return CachedFrame(np.full((4, 4, 3), value, np.uint8), (4, 4, 3))  # 48 bytes
 
 
 def test_the_frame_used_longest_ago_goes_first() -> None:

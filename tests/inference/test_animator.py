@@ -12,10 +12,11 @@ from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 
 from cpabmm_core import load_model
+from cpabmm_core.arrays import Frame
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
 from cpabmm_core.inference.animator import Animator
-from cpabmm_core.inference.frames import Frame, to_frames, to_model_input
+from cpabmm_core.inference.frames import to_frames, to_model_input
 from cpabmm_core.inference.transfer import TransferMode, hull_area, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import Precision

@@ -6,8 +6,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
-from cpabmm_core.inference.frames import Frame, batches, resize, to_frames, to_model_input
+from cpabmm_core.inference.frames import batches, resize, to_frames, to_model_input
 
 CPU = torch.device("cpu")
 

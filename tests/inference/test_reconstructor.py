@@ -8,8 +8,8 @@ from _helpers.moving_square import moving_square
 from _helpers.tiny_model import tiny_config, tiny_model
 from torch import Tensor
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import ConfigError, DataError
-from cpabmm_core.inference.frames import Frame
 from cpabmm_core.inference.reconstructor import reconstruct, summarise
 from cpabmm_core.metrics.l1 import l1
 from cpabmm_core.models.animation_model import AnimationModel

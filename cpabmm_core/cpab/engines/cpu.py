@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.cpab import exponential
 from cpabmm_core.cpab.engines import cpu_kernels as kernels
 from cpabmm_core.cpab.space import VelocitySpace
-
-Array = NDArray[np.float64]
 
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
 _CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # its cube is what it costs

@@ -12,10 +12,9 @@ of t to the first, then those in H' and H.
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from cpabmm_core.arrays import Array, IntArray
+
 Tape = tuple[IntArray, IntArray, Array]
 """Where each point's steps begin; (steps,) row of the map; (steps, 5) start, duration, F and G."""
 

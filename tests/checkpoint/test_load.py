@@ -5,8 +5,8 @@ import torch
 from _helpers.published_model import write_narrow_model
 from _helpers.tiny_model import tiny_config, tiny_model
 
-from cpabmm_core.checkpoint.bundled import find_checkpoint, load_model
 from cpabmm_core.checkpoint.format import save_checkpoint
+from cpabmm_core.checkpoint.load import find_checkpoint, load_model
 from cpabmm_core.checkpoint.names import BUNDLED, DEFAULT_CHECKPOINT
 from cpabmm_core.errors import CheckpointError, ResourceError
 
@@ -23,7 +23,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that stands for the bundled weights."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr("cpabmm_core.checkpoint.bundled.resources.files", lambda _: tmp_path)
+    monkeypatch.setattr("cpabmm_core.checkpoint.load.resources.files", lambda _: tmp_path)
     return folder
 
 

@@ -1,0 +1,19 @@
+"""The public interface of the library."""
+
+from . import cpab as cpab
+from . import data as data
+from . import errors as errors
+from . import geometry as geometry
+from . import media as media
+from . import metrics as metrics
+from . import models as models
+from . import puppets as puppets
+from . import training as training
+from . import visualize as visualize
+from .checkpoint.convert import open_checkpoint as open_checkpoint
+from .checkpoint.load import load_model as load_model
+from .inference.animator import Animator as Animator
+from .inference.reconstructor import reconstruct as reconstruct
+from .training.loop import train as train
+
+__version__: str
