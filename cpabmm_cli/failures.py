@@ -16,6 +16,7 @@ from cpabmm_core.errors import (
     CpabmmError,
     DataError,
     MediaError,
+    Remedy,
     ResourceError,
     TrainingStopped,
 )
@@ -32,6 +33,17 @@ _CODES: dict[type[CpabmmError], int] = {
     CheckpointError: 4,
     ResourceError: 5,
 }
+_CURES = {
+    Remedy.OVERWRITE: "choose another name or use --force",
+    Remedy.RESUME: "continue with --resume auto",
+    Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
+    Remedy.LIST_CHECKPOINTS: "`cpabmm checkpoints` lists the names",
+    Remedy.CONVERT: "convert it with `cpabmm convert`",
+    Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`",
+    Remedy.DOWNLOAD: "use --download",
+    Remedy.WHOLE_VIDEOS: "use --scenes none",
+}
+"""Cures of the core's errors in terms of the command line."""
 _OUT_OF_RESOURCES = 5
 _OUT_OF_MEMORY = (
     "out of memory; lower --batch-size (when training --set training.batch_size=N), "
@@ -71,16 +83,22 @@ def _tell(message: str, code: int) -> None:
 def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the line for an error."""
     if isinstance(error, TrainingStopped):
-        return _SIGNALLED + error.signal, str(error)
+        return _SIGNALLED + error.signal, message_of(error)
     if isinstance(error, CpabmmError):
         codes = [code for kind, code in _CODES.items() if isinstance(error, kind)]
-        return (codes or [RUN_FAILED])[0], str(error)
+        return (codes or [RUN_FAILED])[0], message_of(error)
     if _is_out_of_memory(error):
         return _OUT_OF_RESOURCES, _OUT_OF_MEMORY
     if getattr(error, "errno", None) in _DISK_FULL:
         return _OUT_OF_RESOURCES, f"the disk is full ({error}); free some space"
     name = type(error).__name__
     return RUN_FAILED, f"unexpected {name}: {error} (cpabmm --debug COMMAND shows where)"
+
+
+def message_of(error: CpabmmError) -> str:
+    """The trouble and its cure, phrased for the command line where it has its own way."""
+    cure = error.cure if error.remedy is None else _CURES[error.remedy]
+    return error.trouble if cure is None else f"{error.trouble}; {cure}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

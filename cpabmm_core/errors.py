@@ -1,12 +1,48 @@
 """The one family of errors that the core raises.
 
-Each message is one line that names the file or setting, the trouble and the cure; the command line
-prints it and turns the class into an exit code.
+Each message is one line: the file or setting, the trouble, then the cure. A cure is phrased for
+callers of the Python interface. Where the command line has another way, the error also names the
+remedy, so that the caller can phrase the cure in its own terms.
 """
+
+from enum import Enum, auto
+
+
+class Remedy(Enum):
+    """What would help, independent of how the caller offers it."""
+
+    OVERWRITE = auto()
+    """Allow existing output to be replaced."""
+    RESUME = auto()
+    """Resume the run in that folder."""
+    CHOOSE_DEVICE = auto()
+    """Choose another device."""
+    LIST_CHECKPOINTS = auto()
+    """Look up the names of the published checkpoints."""
+    CONVERT = auto()
+    """Convert a published checkpoint to our format."""
+    TRAIN_AVD = auto()
+    """Train the network of the mode ``avd``."""
+    DOWNLOAD = auto()
+    """Allow missing videos to be downloaded."""
+    WHOLE_VIDEOS = auto()
+    """Do not split videos into scenes."""
 
 
 class CpabmmError(Exception):
-    """Base of every error that the core raises on purpose (exit code 1)."""
+    """Base class of every error that the core raises on purpose (exit code 1).
+
+    Args:
+        trouble: the file or setting, and what is wrong with it; or the whole message.
+        cure: what to do about it, in terms of the Python interface.
+        remedy: the same for callers that phrase the cure themselves.
+    """
+
+    def __init__(
+        self, trouble: str, cure: str | None = None, *, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(trouble if cure is None else f"{trouble}; {cure}")
+        self.trouble, self.cure, self.remedy = trouble, cure, remedy
 
 
 class ConfigError(CpabmmError):
@@ -40,8 +76,10 @@ class ResourceError(CpabmmError):
 class TrainingStopped(CpabmmError):
     """Training was asked to stop, and did so in good order (exit code 128 + signal)."""
 
-    def __init__(self, message: str, signal: int) -> None:
-        super().__init__(message)
+    def __init__(
+        self, trouble: str, cure: str | None = None, *, signal: int, remedy: Remedy | None = None
+    ) -> None:
+        super().__init__(trouble, cure, remedy=remedy)
         self.signal = signal
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError
+from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError, Remedy
 from cpabmm_core.files.checks import is_disk_full, write_error
 
 
@@ -33,7 +33,11 @@ def check_output(path: str | Path, *, force: bool, inputs: Sequence[str | Path] 
     if path.exists() and not path.is_file():
         raise MediaError(f"{path}: is not a regular file; choose another name")
     if path.exists() and not force:
-        raise OutputExistsError(f"{path}: exists already; choose another name or use --force")
+        raise OutputExistsError(
+            f"{path}: already exists",
+            "choose another name or pass force=True",
+            remedy=Remedy.OVERWRITE,
+        )
 
 
 @contextmanager
@@ -90,7 +94,11 @@ def check_output_folder(
     if path.is_dir():
         _check_writable(path)
         if not force and any(path.iterdir()):
-            raise OutputExistsError(f"{path}: is not empty; choose another folder or use --force")
+            raise OutputExistsError(
+                f"{path}: is not empty",
+                "choose another folder or pass force=True",
+                remedy=Remedy.OVERWRITE,
+            )
 
 
 @contextmanager
@@ -131,7 +139,8 @@ def _raise_in_users_terms(error: BaseException, temporary: Path, path: Path) -> 
     if is_disk_full(error):
         raise write_error(path, error) from error
     if isinstance(error, CpabmmError) and str(temporary) in str(error):
-        raise type(error)(str(error).replace(str(temporary), str(path))) from error
+        trouble = error.trouble.replace(str(temporary), str(path))
+        raise type(error)(trouble, error.cure, remedy=error.remedy) from error
 
 
 def _check_parent(path: Path) -> None:

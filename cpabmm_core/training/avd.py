@@ -24,7 +24,7 @@ from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.data.identities import clips_to_draw_from
 from cpabmm_core.data.sides import sides_of
 from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import CheckpointError, TrainingError, TrainingStopped
+from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
 from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
 from cpabmm_core.inference.renderer import Renderer
 from cpabmm_core.models.avd import AvdNetwork
@@ -106,7 +106,7 @@ def train_avd(
             signal = stop()
             if signal:
                 raise TrainingStopped(
-                    "stopped while it detected keypoints; give the same command again", signal
+                    "stopped while it detected keypoints", "start it again", signal=signal
                 )
         draw_from = clips_to_draw_from(paths, by_identity=config.data.identity_sampling)
         tracks = KeypointTracks(found, config.data.augment, draw_from)
@@ -247,7 +247,10 @@ class _Trainer:
                 self._save(step)
             if signal and step < total:
                 raise TrainingStopped(
-                    f"stopped after step {step} of {total}; go on with --resume auto", signal
+                    f"stopped after step {step} of {total}",
+                    'resume with resume="auto"',
+                    signal=signal,
+                    remedy=Remedy.RESUME,
                 )
         self.reporter.finish()
         final = self.folder.path / MODEL_FILE

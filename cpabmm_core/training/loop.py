@@ -12,7 +12,7 @@ from accelerate.utils import broadcast, gather_object
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.data.batches import Batch, TimedBatches, lost_workers_as_errors
-from cpabmm_core.errors import TrainingError, TrainingStopped
+from cpabmm_core.errors import Remedy, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
@@ -157,7 +157,10 @@ class Trainer:
         if signal and step < self.total:
             self.accelerator.end_training()
             raise TrainingStopped(
-                f"stopped after step {step} of {self.total}; go on with --resume auto", signal
+                f"stopped after step {step} of {self.total}",
+                'resume with resume="auto"',
+                signal=signal,
+                remedy=Remedy.RESUME,
             )
 
     def step(self, batches: Iterator[Batch], step: int) -> tuple[Batch, Outcome]:

@@ -87,7 +87,7 @@ def test_outputs_that_are_refused(published: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "ends in .safetensors" in result.stderr
     output.write_bytes(b"kept")
-    assert_fails(3, "convert", published, "-o", output, words="exists already")
+    assert_fails(3, "convert", published, "-o", output, words="already exists")
     assert output.read_bytes() == b"kept"
     assert_fails(3, "convert", published, "-o", tmp_path / "no" / "a.safetensors", words="create")
     output_of("convert", published, "-o", output, "--force")

@@ -38,7 +38,7 @@ def outcome(error: BaseException, *options: str) -> Result:
     ("error", "code"),
     [
         (errors.MediaError("a.mp4: is empty; fetch it again"), 3),
-        (errors.OutputExistsError("a.mp4: exists already"), 3),
+        (errors.OutputExistsError("a.mp4: already exists"), 3),
         (errors.DataError("a: no such folder"), 3),
         (errors.ConfigError("a.yaml: unknown key"), 4),
         (errors.CheckpointError("a: truncated"), 4),
@@ -52,6 +52,21 @@ def test_each_error_of_the_core_has_its_code(error: Exception, code: int) -> Non
     assert result.exit_code == code
     assert result.stderr == f"error: {error}\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("remedy", list(errors.Remedy))
+def test_cures_are_phrased_for_the_command_line(remedy: errors.Remedy) -> None:
+    error = errors.OutputExistsError("a.mp4: exists", "pass force=True", remedy=remedy)
+    assert str(error) == "a.mp4: exists; pass force=True"
+    line = outcome(error).stderr
+    assert line.startswith("error: a.mp4: exists; ")
+    assert "force=True" not in line
+
+
+def test_a_cure_without_a_remedy_is_shown_as_it_is() -> None:
+    assert outcome(errors.DataError("a.csv: is empty", "export it again")).stderr == (
+        "error: a.csv: is empty; export it again\n"
+    )
 
 
 @pytest.mark.parametrize(

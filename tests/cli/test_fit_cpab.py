@@ -298,7 +298,7 @@ def test_of_many_files_either_all_are_written_or_none(
     kept.write_text("precious")
     arguments = ("fit-cpab", many, "--image", picture, "-o", tmp_path / "o.png")
     assert_leaves_no_file(
-        tmp_path, lambda: assert_fails(3, *arguments, words="o-one.png: exists already")
+        tmp_path, lambda: assert_fails(3, *arguments, words="o-one.png: already exists")
     )
     assert kept.read_text() == "precious"
     output_of(*arguments, "--force")

@@ -225,7 +225,7 @@ def test_a_table_of_videos(squares: tuple[Path, Path], known: Path, tmp_path: Pa
     assert [row["name"] for row in rows] == ["v0", "v1", "v2", "v3", "(all)"]
     assert float(rows[-1]["akd"]) == document["akd"]
     assert rows[0]["psnr"] == rows[-1]["fid"] == ""
-    assert_fails(3, "metrics", *squares, *PIXELS_ONLY, "--csv", path, words="exists already")
+    assert_fails(3, "metrics", *squares, *PIXELS_ONLY, "--csv", path, words="already exists")
     output_of("metrics", *squares, *PIXELS_ONLY, "--csv", path, "--force")
     assert "akd" in path.read_text()
 
