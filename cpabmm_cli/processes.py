@@ -19,7 +19,7 @@ _GRACE_SECONDS = 20.0
 """How long the others may take to end by themselves when one process has failed."""
 _LOOK_SECONDS = 0.1
 _SIGNALLED = 128
-_RESUME = "go on with --resume auto"
+_RESUME = "continue with --resume auto"
 _STARTER, _FAILURES = "CPABMM_STARTER", "CPABMM_FAILURES"
 """Variables for the processes: who started them, and the folder for their last words."""
 

@@ -39,7 +39,7 @@ class CpabmmError(Exception):
     """
 
     def __init__(
-        self, trouble: str, cure: str | None = None, *, remedy: Remedy | None = None
+        self, trouble: str = "", cure: str | None = None, *, remedy: Remedy | None = None
     ) -> None:
         super().__init__(trouble if cure is None else f"{trouble}; {cure}")
         self.trouble, self.cure, self.remedy = trouble, cure, remedy

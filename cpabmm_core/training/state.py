@@ -16,7 +16,7 @@ from torch import nn
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.checkpoint.writing import write_atomically
 from cpabmm_core.config import Config, dump_config
-from cpabmm_core.errors import CheckpointError, MediaError
+from cpabmm_core.errors import CheckpointError, MediaError, Remedy
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.models.animation_model import AnimationModel
 
@@ -149,7 +149,9 @@ class RunFolder:
     def _refuse_another(self) -> None:
         if self.log.exists() or self.saved_states():
             raise MediaError(
-                f"{self.path}: holds a run; go on with --resume auto or give a new folder"
+                f"{self.path}: already holds a run",
+                'pass resume="auto" or choose a new folder',
+                remedy=Remedy.RESUME,
             )
 
 

@@ -69,7 +69,7 @@ def test_the_old_file_survives_any_end(tmp_path: Path, end: type[BaseException])
 def test_existing_file_needs_force(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"old")
-    with pytest.raises(OutputExistsError, match="--force"), atomic_path(path, force=False):
+    with pytest.raises(OutputExistsError, match="force=True"), atomic_path(path, force=False):
         pytest.fail("the work must not begin")
     with atomic_path(path, force=True) as temporary:
         temporary.write_bytes(b"new")
@@ -229,7 +229,7 @@ def test_filled_folder_needs_force_which_only_replaces_what_is_written(tmp_path:
     (path / "train" / "old.txt").write_text("old")
     (path / "photo.jpg").write_text("precious")
     with (
-        pytest.raises(OutputExistsError, match="--force"),
+        pytest.raises(OutputExistsError, match="force=True"),
         atomic_folder(path, force=False),
     ):
         pytest.fail("the work must not begin")

@@ -194,7 +194,7 @@ def test_a_run_that_is_stopped_goes_on(base: Path, puppets: Path, tmp_path: Path
     run(config(), base, puppets, tmp_path / "whole", steps=6)
     asked = itertools.count(1)
     clips_and_steps = 3 + 3
-    with pytest.raises(TrainingStopped, match="after step 3 of 6; go on with --resume auto") as end:
+    with pytest.raises(TrainingStopped, match="after step 3 of 6; resume with") as end:
         run(
             config(),
             base,
@@ -228,7 +228,7 @@ def test_another_model_cannot_go_on(base: Path, puppets: Path, tmp_path: Path) -
 def test_another_run_is_not_overwritten(base: Path, puppets: Path, tmp_path: Path) -> None:
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=1)
     before = checkpoint.read_bytes()
-    with pytest.raises(MediaError, match="go on with --resume auto"):
+    with pytest.raises(MediaError, match="already holds a run"):
         run(config(), base, puppets, tmp_path / "run", steps=2)
     assert checkpoint.read_bytes() == before
 

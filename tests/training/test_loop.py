@@ -94,7 +94,7 @@ def test_loss_falls(puppets: Path, tmp_path: Path) -> None:
 def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "run", steps=1)
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
-    with pytest.raises(MediaError, match="go on with --resume auto"):
+    with pytest.raises(MediaError, match="already holds a run"):
         run(config(), puppets, tmp_path / "run", steps=1)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 

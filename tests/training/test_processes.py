@@ -135,7 +135,7 @@ def test_signal_stops_all_and_torchrun_goes_on(
     assert parent.wait() == 143
     done = len(lines(out / "log.jsonl"))
     assert parent.stdout == ""
-    message = f"error: stopped after step {done} of 1000; go on with --resume auto\n"
+    message = f"error: stopped after step {done} of 1000; continue with --resume auto\n"
     assert parent.stderr == message
     assert RunFolder(out).saved_states()[-1].name == f"step-{done:08d}"
     again = arguments(config, data, out, "--resume", "auto", steps=max(STEPS, done + 1))
@@ -237,7 +237,7 @@ sys.exit(4)
 def test_one_that_is_killed_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     script = f"os.kill(os.getpid(), 9) if rank == 1 else time.sleep({PATIENCE})"
     assert run_script(script) == 137
-    message = "error: process 1 was ended by signal 9; go on with --resume auto\n"
+    message = "error: process 1 was ended by signal 9; continue with --resume auto\n"
     assert capfd.readouterr() == ("", message)
 
 

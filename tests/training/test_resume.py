@@ -155,7 +155,7 @@ def test_signal_saves_and_stops(
     process.send(number)
     assert process.wait() == code
     done = len(lines(out / "log.jsonl"))
-    message = f"error: stopped after step {done} of 200; go on with --resume auto\n"
+    message = f"error: stopped after step {done} of 200; continue with --resume auto\n"
     assert process.stderr == message
     assert process.stdout == ""
     assert RunFolder(out).saved_states()[-1].name == f"step-{done:08d}"
@@ -304,7 +304,7 @@ def test_torn_last_line_of_a_log_is_dropped(tmp_path: Path) -> None:
 
 def test_run_without_log_is_not_overwritten_either(tmp_path: Path) -> None:
     save(tmp_path, 2)
-    with pytest.raises(MediaError, match="go on with --resume auto"):
+    with pytest.raises(MediaError, match="already holds a run"):
         RunFolder(tmp_path).resume_from(None)
 
 
