@@ -4,10 +4,46 @@ from pathlib import Path
 import pytest
 import torch
 
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="device of the numeric tests, e.g. cuda")
+    parser.addoption(
+        "--dtype", action="append", choices=list(DTYPES), help="dtype of the numeric tests"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take a `dtype` once for each chosen one, by default for all."""
+    if "dtype" in metafunc.fixturenames and not _has_own_dtypes(metafunc):
+        names = metafunc.config.getoption("dtype") or list(DTYPES)
+        metafunc.parametrize("dtype", [DTYPES[name] for name in names], ids=names)
+
+
+def _has_own_dtypes(metafunc: pytest.Metafunc) -> bool:
+    marks = metafunc.definition.iter_markers("parametrize")
+    return any("dtype" in str(mark.args[0]) for mark in marks)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """The device that numeric tests run on: the option ``--device``."""
+    return torch.device(request.config.getoption("device"))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """The tensors of tests are small: threads cost more than they give."""
+    """Compute on one thread: the tensors of tests are too small for more."""
     torch.set_num_threads(1)
 
 
