@@ -1,4 +1,4 @@
-"""Help, version and usage errors load nothing heavy (`tests/benchmarks/bench_startup.py` times it)."""
+"""Help, version and usage errors load nothing heavy; `bench_startup.py` times them."""
 
 import subprocess
 import sys
