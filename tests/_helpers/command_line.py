@@ -1,4 +1,4 @@
-"""The command line in this process, with its streams apart."""
+"""The command line run in this process, with stdout and stderr captured separately."""
 
 import json
 from collections.abc import Callable
@@ -16,26 +16,26 @@ def run(*arguments: object) -> Result:
 
 
 def run_with_input(content: bytes, *arguments: object) -> Result:
-    """Run ``cpabmm`` with these arguments and the content on stdin."""
+    """Run ``cpabmm`` with these arguments and `content` on stdin."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=content)
 
 
 def output_of(*arguments: object) -> str:
-    """What a successful run prints on stdout."""
+    """Run ``cpabmm``, assert that it succeeds and return its stdout."""
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def document_of(*arguments: object) -> dict[str, Any]:
-    """The JSON document that a successful run with ``--json`` prints on stdout."""
+    """Run ``cpabmm`` with ``--json``, assert that it succeeds and return the document."""
     document: dict[str, Any] = json.loads(output_of(*arguments, "--json"))
     assert document.pop("schema") == 1
     return document
 
 
 def assert_fails(code: int, *arguments: object, words: str = "") -> None:
-    """The run ends with the code, one line on stderr and nothing on stdout."""
+    """Assert that the run ends with the code, one line on stderr and nothing on stdout."""
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert result.stdout == ""
@@ -45,7 +45,7 @@ def assert_fails(code: int, *arguments: object, words: str = "") -> None:
 
 
 def assert_leaves_no_file(folder: Path, action: Callable[[], None]) -> None:
-    """The action neither adds nor removes a file anywhere below the folder."""
+    """Assert that the action neither adds nor removes files below the folder."""
     before = sorted(folder.rglob("*"))
     action()
     assert sorted(folder.rglob("*")) == before

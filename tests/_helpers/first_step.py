@@ -1,4 +1,4 @@
-"""The gradients of a run's first step, however many processes share it."""
+"""Gradients of the first training step, in one or several processes."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from cpabmm_core.training.state import RunFolder
 
 
 def write_gradients(config: Path, data: Path, out: Path) -> None:
-    """Take the first step and write the gradients that this process has then."""
+    """Take the first step and save the gradients of this process."""
     gradients, rank = first_gradients(config, data, out)
     torch.save(gradients, out / f"gradients-{rank}.pt")
 
 
 def first_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tensor], int]:
-    """The gradients of each parameter by name, and the number of this process."""
+    """Return the gradient of each parameter by name, and the rank of this process."""
     session = _after_first_step(config, data, out)
     gradients = {
         name: parameter.grad.clone()
@@ -32,13 +32,13 @@ def first_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tens
 
 
 def write_discriminator_gradients(config: Path, data: Path, out: Path) -> None:
-    """As `write_gradients`, for the discriminator."""
+    """Do the same as `write_gradients` for the discriminator."""
     gradients, rank = discriminator_gradients(config, data, out)
     torch.save(gradients, out / f"gradients-{rank}.pt")
 
 
 def discriminator_gradients(config: Path, data: Path, out: Path) -> tuple[dict[str, Tensor], int]:
-    """As `first_gradients`; they are forgotten after its step, but Adam remembers its first."""
+    """Return the discriminator's gradients, read off Adam's first moment after its first step."""
     session = _after_first_step(config, data, out)
     adversary = session.adversary
     assert adversary is not None

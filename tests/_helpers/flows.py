@@ -10,18 +10,18 @@ from cpabmm_core.cpab import VelocitySpace
 
 @dataclass(frozen=True)
 class AffineField:
-    """v(x) = A [x, 1] everywhere, the same in every cell."""
+    """The field v(x) = A [x, 1], the same in every cell."""
 
     name: str
     matrix: Tensor  # (2, 3) float64
 
     def theta(self, space: VelocitySpace) -> Tensor:  # (1, dim)
-        """Coordinates of the field, which every free space holds."""
+        """Return the coordinates of the field in a space with a free boundary."""
         cells = space.tessellation.cells
         return space.coordinates(self.matrix.expand(1, cells, 2, 3))
 
     def flow(self, points: Tensor) -> Tensor:  # (..., 2) -> (..., 2)
-        """Where the field carries points in one unit of time."""
+        """Return where the field carries the points in one unit of time."""
         generator = torch.zeros(3, 3, dtype=torch.float64)
         generator[:2] = self.matrix
         motion = torch.linalg.matrix_exp(generator)

@@ -1,4 +1,4 @@
-"""Saves of a training state that are killed, each at another moment."""
+"""Saves of a training state, each killed at a different system call."""
 
 import os
 import shutil
@@ -13,11 +13,11 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.training.state import RunFolder, TrainerState, save_state
 
 CALLS = ("mkdir", "fsync", "replace", "rename", "unlink", "rmdir")
-"""The system calls by which a save changes what is on the disk."""
+"""The system calls through which a save changes the disk."""
 
 
 def save(folder: Path, step: int, *, keep: int = 1, model: AnimationModel | None = None) -> Path:
-    """Save a state of a tiny model."""
+    """Save the training state of a tiny model."""
     config, model = tiny_config(), model or tiny_model()
     optimizer = torch.optim.Adam(model.parameters()).state_dict()
     state = TrainerState(step, optimizer, None, [{"cpu": torch.get_rng_state()}], None)
@@ -25,9 +25,9 @@ def save(folder: Path, step: int, *, keep: int = 1, model: AnimationModel | None
 
 
 def save_killed_everywhere(folder: Path) -> None:
-    """In ``folder/before``: a state of step 2; in ``CALL-N`` one of step 4 killed at that call."""
+    """Save step 2 in ``folder/before``, then step 4 in ``CALL-N``, killed at that call."""
     model = tiny_model()
-    setattr(os, "fsync", lambda _: None)  # noqa: B010 (what a kill can do needs no disk)
+    setattr(os, "fsync", lambda _: None)  # noqa: B010 (a kill leaves the page cache intact)
     save(folder / "before", 2, model=model)
     (folder / "before" / "log.jsonl").touch()
     for call in CALLS:
@@ -38,7 +38,7 @@ def save_killed_everywhere(folder: Path) -> None:
 
 
 def _save_killed_at(folder: Path, call: str, number: int, model: AnimationModel) -> bool:
-    """Whether there was such a call."""
+    """Return whether the save made the call, and so was killed."""
     shutil.copytree(folder.with_name("before"), folder)
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""The fit of the paper's code, written plainly over libcpab, which the extra ``bench`` installs."""
+"""The paper's fit, written directly over libcpab (installed by the extra ``bench``)."""
 
 import libcpab
 import torch
@@ -13,7 +13,10 @@ def paper_adam(
     source: Tensor,  # (B, P, 2)
     iterations: int,
 ) -> Tensor:  # (B, dim) in libcpab's basis
-    """Adam, 1e-2, from 1e-6, on the norm of all residuals in [-1, 1], not squared."""
+    """Fit by Adam on the norm of all residuals in [-1, 1].
+
+    The learning rate is 1e-2; theta starts at 1e-6.
+    """
     theta: Tensor = engine.identity(len(driving), epsilon=1e-6).requires_grad_()
     optimizer = torch.optim.Adam([theta], lr=1e-2)
     for _ in range(iterations):
@@ -29,12 +32,12 @@ def carried(
     theta: Tensor,  # (B, dim)
     points: Tensor,  # (B, P, 2)
 ) -> Tensor:  # (B, P, 2)
-    """Where libcpab takes the points."""
+    """Transform the points with libcpab."""
     moved: Tensor = engine.transform_grid(points.transpose(1, 2).contiguous(), theta)
     return moved.transpose(1, 2)
 
 
 def axes_of(engine: libcpab.Cpab, space: VelocitySpace) -> Tensor:  # (dim, dim) float64
-    """The installed libcpab's basis in the coordinates of ours, as `cpab.axes` has one stored."""
+    """Return the basis of the installed libcpab in our coordinates (`cpab.axes` stores one)."""
     basis = torch.as_tensor(engine.get_basis(), dtype=torch.float64)
     return space.basis.flatten(1) @ basis

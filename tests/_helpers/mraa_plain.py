@@ -1,9 +1,8 @@
-"""MRAA once more: plain formulas on tensors by their published names, region by region.
+"""A second implementation of MRAA: plain formulas, region by region.
 
-There are no golden numbers of MRAA (Siarohin et al., CVPR 2021), so the formulas of its description
-are written down here a second time, in another way: no class of cpabmm, covariances by double sums,
-frames by LAPACK's SVD, flows by loops over regions, and channels in the order of the published
-files.
+No golden numbers of MRAA (Siarohin et al., CVPR 2021) exist. This module implements its formulas
+independently of cpabmm: covariances by double sums, principal axes by LAPACK's SVD, flows by loops
+over regions. Tensors have their published names and channel order.
 """
 
 from typing import NamedTuple
@@ -18,7 +17,7 @@ _BLUR_SIGMA, _BLUR_RADIUS = 1.5, 6
 
 
 class Regions(NamedTuple):
-    """Of one image."""
+    """The regions of one image."""
 
     means: Tensor  # (N, 2)
     covariances: Tensor  # (N, 2, 2)
@@ -26,7 +25,7 @@ class Regions(NamedTuple):
 
 
 def regions(networks: Networks, image: Tensor) -> Regions:  # image: (1, 3, H, W)
-    """Means, covariances and principal frames of the heatmaps."""
+    """Return means, covariances and principal axes of the heatmaps."""
     part = networks["region_predictor"]
     features = _hourglass(part, "predictor.encoder", "predictor.decoder", _shrunk(image))
     logits = F.conv2d(features, part["regions.weight"], part["regions.bias"])[0]
@@ -45,7 +44,7 @@ def regions(networks: Networks, image: Tensor) -> Regions:  # image: (1, 3, H, W
 
 
 def background(networks: Networks, source: Tensor, driving: Tensor) -> Tensor:  # (3, 3)
-    """Affine motion of the background, from driving to source."""
+    """Return the affine motion of the background, from driving to source."""
     part = networks["bg_predictor"]
     features = _encoder(part, "encoder", torch.cat((source, driving), dim=1))[-1]
     numbers = F.linear(features.mean((2, 3)), part["fc.weight"], part["fc.bias"]).view(2, 3)
@@ -53,7 +52,7 @@ def background(networks: Networks, source: Tensor, driving: Tensor) -> Tensor:  
 
 
 class Flow(NamedTuple):
-    """What the flow predictor says."""
+    """Output of the flow predictor."""
 
     masks: Tensor  # (1, N + 1, h, w)
     flow: Tensor  # (1, h, w, 2)
@@ -63,7 +62,7 @@ class Flow(NamedTuple):
 def flow(
     networks: Networks, image: Tensor, source: Regions, driving: Regions, matrix: Tensor
 ) -> Flow:
-    """Mix the background's motion and those of the regions."""
+    """Combine the motion of the background with those of the regions."""
     prefix = "pixelwise_flow_predictor."
     part = {
         name.removeprefix(prefix): tensor
@@ -94,7 +93,7 @@ def flow(
 
 
 def picture(networks: Networks, image: Tensor, motion: Flow) -> Tensor:  # (1, 3, H, W)
-    """Draw the source, with skips at every level and at the end."""
+    """Generate the frame, with skip connections at every level and at the end."""
     part = networks["generator"]
     levels = [_block(part, "first", image)]
     for i in range(2):
@@ -122,7 +121,7 @@ def picture(networks: Networks, image: Tensor, motion: Flow) -> Tensor:  # (1, 3
 
 
 def avd(networks: Networks, source: Regions, driving: Regions) -> Tensor:  # (N, 6)
-    """The driving pose on the source's shape: means and frames."""
+    """Put the driving pose on the source's shape: means and axes."""
     part = networks["avd_network"]
     turned = [
         a * torch.sign((a @ torch.linalg.inv(b))[0, 0])
@@ -169,7 +168,7 @@ def _grid(height: int, width: int) -> Tensor:  # (height, width, 2), (x, y)
 
 
 def _shrunk(image: Tensor) -> Tensor:
-    """Blurred and thinned to a quarter."""
+    """Blur, then keep every fourth pixel."""
     offsets = torch.arange(-_BLUR_RADIUS, _BLUR_RADIUS + 1.0)
     bell = torch.exp(-(offsets**2) / (2 * _BLUR_SIGMA**2))
     kernel = torch.outer(bell, bell) / bell.sum() ** 2

@@ -1,6 +1,6 @@
-"""Every tensor that TPSMM's and FOMM's own code computed, beside what ours computes.
+"""Pairs of tensors to compare: ours, and those of the code of TPSMM and FOMM.
 
-MRAA's tensors stand beside those of a second writing of its formulas.
+For MRAA the reference is `_helpers.mraa_plain`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.motion import TpsMotion
 
 Compared = tuple[str, Tensor, Tensor]
-"""Name, ours, theirs."""
+"""The name, our tensor, the reference tensor."""
 
 
 @torch.inference_mode()
 def tpsmm(folder: Path) -> Iterator[Compared]:
-    """All tensors of ``reference/tpsmm``."""
+    """Yield all golden tensors of TPSMM."""
     expected = golden("tpsmm")
     model = (
         convert(write_narrow_model(folder / "narrow.pth.tar"), frame_size=128).checkpoint().model
@@ -53,7 +53,7 @@ def tpsmm(folder: Path) -> Iterator[Compared]:
 
 @torch.inference_mode()
 def fomm(folder: Path) -> Iterator[Compared]:
-    """All tensors of ``reference/fomm``."""
+    """Yield all golden tensors of FOMM."""
     expected = golden("fomm")
     file = write_narrow_model(folder / "narrow-fomm.pth.tar", "fomm")
     model = convert(file, frame_size=128).checkpoint().model
@@ -95,7 +95,7 @@ def _drawn(
 
 @torch.inference_mode()
 def mraa(folder: Path) -> Iterator[Compared]:
-    """All that `_helpers.mraa_plain` computes, with the published tensors, of the same images."""
+    """Yield all tensors that `_helpers.mraa_plain` computes from the same images."""
     networks = narrow_networks("mraa")
     file = write_narrow_model(folder / "narrow-mraa.pth", "mraa")
     model = convert(file, frame_size=128).checkpoint().model

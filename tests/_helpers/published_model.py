@@ -1,5 +1,7 @@
-"""Narrow models of TPSMM, FOMM and MRAA, laid out as the published files, their weights drawn from
-their names."""
+"""Narrow models of TPSMM, FOMM and MRAA in the layout of the published files.
+
+Each tensor is a function of its name (`_helpers.named_weights`).
+"""
 
 import json
 import zlib
@@ -10,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from _helpers.drawn_weights import draw
+from _helpers.named_weights import weights_for
 from torch import Tensor
 
 from cpabmm_core.config import Config, config_from_dict
@@ -23,19 +25,19 @@ _JACOBIAN_BIAS = "jacobian.bias"
 
 
 def narrow_config(motion: str = "tps", **model: object) -> Config:
-    """The configuration that the narrow TPSMM model would have been trained with."""
+    """Return the configuration of the narrow TPSMM model."""
     widths = {"block_expansion": 16, "max_features": 64}
     values = {"motion": motion, "dense_motion": widths, "inpainting": widths, **model}
     return config_from_dict({"data": {"frame_size": 128}, "model": values}, "narrow_config")
 
 
 def narrow_networks(family: Family = "tpsmm") -> dict[str, dict[str, Tensor]]:
-    """State dicts of its networks, to be changed as a test likes."""
-    return {network: dict(tensors) for network, tensors in _drawn(family).items()}
+    """Return copies of the state dicts, which a test may change."""
+    return {network: dict(tensors) for network, tensors in _networks(family).items()}
 
 
 def write_narrow_model(path: Path, family: Family = "tpsmm") -> Path:
-    """A file like a published one: networks, an optimizer and the epoch."""
+    """Save a file like a published one: networks, an optimizer and the epoch."""
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.Adam([parameter])
     parameter.grad = torch.ones(3)
@@ -45,13 +47,13 @@ def write_narrow_model(path: Path, family: Family = "tpsmm") -> Path:
 
 
 def golden(family: Literal["tpsmm", "fomm"]) -> Mapping[str, Tensor]:
-    """What the family's own code computes with the narrow model."""
+    """Return what the original code of the family computes with the narrow model."""
     with np.load(DATA / family / "expected.npz") as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays}
 
 
 def published_shapes(family: Family = "tpsmm") -> Shapes:
-    """Shapes of the tensors of the networks of the published full-width models."""
+    """Return the tensor shapes of the published full-width models."""
     if family == "mraa":
         return _mraa_shapes(published_shapes("fomm"), bottle=64)
     found: Shapes = json.loads((DATA / family / "published_shapes.json").read_text())
@@ -59,10 +61,11 @@ def published_shapes(family: Family = "tpsmm") -> Shapes:
 
 
 def _mraa_shapes(fomm: Shapes, *, bottle: int) -> Shapes:
-    """MRAA's detector and generator are FOMM's, under other names and without Jacobians.
+    """Derive MRAA's shapes from FOMM's.
 
-    Its background predictor is one more encoder of the detector's widths, and its avd network that
-    of TPSMM on six numbers a keypoint.
+    The detector and the generator are FOMM's under other names and without jacobians. The
+    background predictor is another encoder of the detector's widths. The avd network is TPSMM's
+    with six numbers per keypoint.
     """
     detector = {
         key.replace("kp.", "regions."): shape
@@ -109,7 +112,7 @@ def _perceptron(name: str, first: int, *widths: int) -> dict[str, list[int]]:
 
 
 @cache
-def _drawn(family: Family) -> dict[str, dict[str, Tensor]]:
+def _networks(family: Family) -> dict[str, dict[str, Tensor]]:
     if family == "mraa":
         shapes = _mraa_shapes(_narrow_shapes("fomm"), bottle=16)
     else:
@@ -132,4 +135,4 @@ def _tensor(network: str, key: str, shape: list[int]) -> Tensor:
         rng = np.random.default_rng(zlib.crc32(f"{network}.{key}".encode()))
         identity = np.tile([1, 0, 0, 1], shape[0] // 4)
         return torch.from_numpy(identity + 0.05 * rng.standard_normal(shape)).float()
-    return draw(f"{network}.{key}", shape)
+    return weights_for(f"{network}.{key}", shape)

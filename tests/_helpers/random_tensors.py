@@ -1,4 +1,4 @@
-"""Random weights in place of published ones."""
+"""Random stand-ins for published weights."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def random_tensors(wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Random values for a state, so sized that the signal neither dies out nor explodes."""
+    """Return random values for a state dict, scaled so that activations keep their magnitude."""
     generator = torch.Generator().manual_seed(0)
     tensors = {}
     for name, like in wanted.items():

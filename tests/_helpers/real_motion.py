@@ -1,4 +1,4 @@
-"""Real motion of 26 pairs of frames, and how far from it a fit extends the keypoints' motion."""
+"""Real motion in 26 pairs of frames, and the error of a fit away from its keypoints."""
 
 import json
 from collections.abc import Callable
@@ -17,12 +17,12 @@ Fit = Callable[[VelocitySpace, Tensor, Tensor], Tensor]
 FIGURES = ("nearest_group", "best_candidate", "global")
 
 _PIXELS = 255.0
-"""From one outer pixel's centre to the other's in a 256 image: a side of the unit square."""
+"""The side of the unit square: the distance between the outer pixel centres of a 256 px image."""
 
 
 @dataclass(frozen=True)
 class RealMotion:
-    """Keypoints and other points of the same bodies, (x, y) in the unit square, float64."""
+    """Keypoints and test points on the same bodies, (x, y) in the unit square, float64."""
 
     driving: Tensor  # (26, 10, 5, 2)
     source: Tensor  # (26, 10, 5, 2)
@@ -31,7 +31,7 @@ class RealMotion:
     peers: dict[str, dict[str, float]]
 
     def figures(self, fit: Fit, local_cells: int = 4, global_cells: int = 6) -> dict[str, float]:
-        """Mean errors in pixels of a 256 image, of 10 local fits and a global one per pair."""
+        """Return mean errors in pixels (of 256) for 10 local fits and a global one per pair."""
         pairs, groups, _, _ = self.driving.shape
         local = _carried(
             local_cells,
@@ -73,7 +73,7 @@ def load_real_motion(folder: Path) -> RealMotion:
 
 
 def to_unit_square(array: np.ndarray) -> Tensor:
-    """From [-1, 1]."""
+    """Map points from [-1, 1] to the unit square."""
     return (torch.from_numpy(array).double() + 1) / 2
 
 

@@ -1,4 +1,4 @@
-"""The parts of a training run, for tests that take its steps themselves."""
+"""Training sessions for tests that take single steps."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from cpabmm_core.training.session import Session, open_session
 
 
 def session_of(settings: Config, data: Path, out: Path) -> Session:
-    """A session on the CPU; its first weights are the same each time."""
+    """Open a session on the CPU, always with the same initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return open_session(

@@ -1,4 +1,4 @@
-"""Limits of the system that tests put on themselves."""
+"""System limits that a test sets on its own process."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ NOBODY = 65534
 
 @contextmanager
 def limited_file_size(size: int) -> Iterator[None]:
-    """Let no file grow beyond `size` bytes: a full disk for one process."""
+    """Limit files to `size` bytes, which simulates a full disk for this process."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
     try:
@@ -21,7 +21,7 @@ def limited_file_size(size: int) -> Iterator[None]:
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Let file permissions count, also where tests run as root."""
+    """Drop privileges, so that file permissions apply even if the tests run as root."""
     if os.geteuid() != 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""An animation model that is small enough to be built and run in a test."""
+"""Animation models small enough for a test."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _BACKBONE = "test_efficientnet"  # timm's smallest convolutional model with batc
 
 
 def tiny_config(**changes: object) -> Config:
-    """A configuration of a very small model on frames of 32 pixels.
+    """Return the configuration of a very small model for frames of 32 px.
 
     Args:
         changes: dotted keys and values: ``tiny_config(**{"model.motion": "tps"})``.
@@ -28,7 +28,7 @@ def tiny_config(**changes: object) -> Config:
             "dense_motion": {"block_expansion": 4, "max_features": 16, "blocks": 3},
             "inpainting": {"block_expansion": 4, "max_features": 16, "down_blocks": 2},
         },
-        "training": {"mixed_precision": "no"},  # the same numbers on every machine
+        "training": {"mixed_precision": "no"},  # the same results on every machine
     }
     for key, value in changes.items():
         *sections, last = key.split(".")
@@ -40,7 +40,7 @@ def tiny_config(**changes: object) -> Config:
 
 
 def tiny_affine_config(frames: str = "jacobian", /, **changes: object) -> Config:
-    """The same with affine motion, as in FOMM (``jacobian``) or MRAA (``pca``)."""
+    """Return the same with affine motion, as in FOMM (``jacobian``) or MRAA (``pca``)."""
     sizes = {"block_expansion": 4, "max_features": 16, "blocks": 2}
     affine = {"keypoints": 4, "frames": frames, "skips": frames == "pca", "padding": 3, **sizes}
     background = None if frames == "jacobian" else {"backbone": "hourglass", **sizes}
@@ -55,11 +55,10 @@ def tiny_affine_config(frames: str = "jacobian", /, **changes: object) -> Config
 
 
 def tiny_model(config: Config | None = None, *, seed: int = 0) -> AnimationModel:
-    """A model with random weights, the same for the same seed; in eval mode.
+    """Build a model in eval mode, with random weights that depend only on the seed.
 
-    The keypoints of a fresh model lie in one spot and hardly move. Here they are spread over the
-    frame and depend on it, and the picture on what reaches the last layer, so that another driving
-    frame gives another picture.
+    The keypoints of a freshly initialised model lie in one spot and hardly move. Here they are
+    spread out and depend on the frame, so that a different driving frame gives a different result.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

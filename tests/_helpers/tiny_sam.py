@@ -1,4 +1,4 @@
-"""A Segment Anything model of the library's own classes, small enough for a test."""
+"""A Segment Anything model, built from the library's classes and small enough for a test."""
 
 from functools import partial
 
@@ -15,10 +15,10 @@ CHANNELS = 32
 
 
 def tiny_sam(*, image_size: int = 96, width: int = 16, seed: int = 0) -> Sam:
-    """A model with random weights, the same for the same seed; in eval mode.
+    """Build a model in eval mode, with random weights that depend only on the seed.
 
-    One block of its encoder looks at windows of 4 x 4 patches, the other at the whole image. The
-    library starts the position embeddings at zero, where no mistake with them would show.
+    One encoder block attends to windows of 4 x 4 patches, the other to the whole image. The library
+    initialises position embeddings with zeros, which would hide mistakes; here they are random.
     """
     cells = image_size // 16
     with torch.random.fork_rng(devices=[]):

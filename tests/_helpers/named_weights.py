@@ -1,4 +1,4 @@
-"""Weights that are drawn from the names of tensors, so that nobody has to store them."""
+"""Random weights that are a function of the tensor's name, so that no file stores them."""
 
 import zlib
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def draw(name: str, shape: Sequence[int]) -> Tensor:
-    """The tensor ``network.key``, after the rule in tests/golden/tpsmm/README.md."""
+def weights_for(name: str, shape: Sequence[int]) -> Tensor:
+    """Return the tensor ``network.key`` by the rule in tests/golden/tpsmm/README.md."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith("num_batches_tracked"):
         return torch.tensor(0)
