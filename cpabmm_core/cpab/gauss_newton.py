@@ -83,6 +83,16 @@ def normal_factor(problem: Problem, state: State, damping: Tensor | float = 0.0)
     return factor
 
 
+def solve_factored(
+    factor: Tensor,  # (B, dim, dim) lower triangular
+    side: Tensor,  # (B, dim)
+) -> Tensor:  # (B, dim)
+    """Solve L L^T x = side. `torch.cholesky_solve` breaks the capture of a CUDA graph: MAGMA."""
+    half = torch.linalg.solve_triangular(factor, side[..., None], upper=False)
+    solution: Tensor = torch.linalg.solve_triangular(factor.mT, half, upper=True)
+    return solution.squeeze(-1)
+
+
 def misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
     """The weighted sum of rho of the residuals that the transformed source leaves."""
     squares = (end - problem.target).square().sum(2)
@@ -105,7 +115,7 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
     slope = (residual[:, None] @ _weighted(problem, state)).squeeze(1)
     slope = slope + prior_weight(problem)[:, None] * state.eta
     factor = normal_factor(problem, state, damping)
-    step = -torch.cholesky_solve(slope[..., None], factor).squeeze(-1)
+    step = -solve_factored(factor, slope)
     maps = step @ problem.space.constant(
         "whitened_basis", step, lambda: _whitened_basis(problem.space)
     ).flatten(1)

@@ -69,7 +69,7 @@ def _solve(problem: Problem, eta: Tensor, side: Tensor) -> Tensor:
     factor = gauss_newton.normal_factor(problem, gauss_newton.evaluate(problem, eta))
 
     def precondition(vector: Tensor) -> Tensor:
-        return torch.cholesky_solve(vector[..., None], factor).squeeze(-1)
+        return gauss_newton.solve_factored(factor, vector)
 
     solution, left = torch.zeros_like(side), side
     direction = fitted = precondition(left)

@@ -148,6 +148,22 @@ def test_a_graph_of_the_fit_follows_its_inputs() -> None:
     assert_near(theta, fit(space, source, target).theta.cpu().double(), 1e-5)
 
 
+def test_a_graph_of_the_gradient_of_the_fit_follows_its_inputs() -> None:
+    space = VelocitySpace(Tessellation(4, 4))
+    _, source = (tensor.cuda() for tensor in case(space, torch.float32, 5))
+    target = source.clone()
+
+    def gradient() -> tuple[Tensor, ...]:
+        to = target.detach().requires_grad_()
+        theta = fit(space, source, to, differentiable=True).theta
+        return torch.autograd.grad(theta.cos().sum(), to)
+
+    graph, (by_target,) = captured(gradient)
+    target += 0.05
+    graph.replay()
+    assert_near(by_target, gradient()[0].cpu().double(), 1e-4)
+
+
 def test_transform_never_waits_for_the_device(
     never_waits: Callable[[Callable[[], object]], None],
 ) -> None:
