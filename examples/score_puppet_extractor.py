@@ -16,8 +16,8 @@ from PIL import Image
 
 from cpabmm_core.metrics import average_keypoint_distance
 from cpabmm_core.metrics.extractors.interface import Request
-from cpabmm_core.metrics.extractors.puppet_joints import JOINT_NAMES, in_fixed_order
-from cpabmm_core.metrics.extractors.puppets import PuppetExtractor, open_extractor
+from cpabmm_core.metrics.extractors.puppets.extractor import PuppetExtractor, open_extractor
+from cpabmm_core.metrics.extractors.puppets.joints import JOINT_NAMES, arrange_joints
 from cpabmm_core.puppets import PuppetVideo, render_puppet
 from cpabmm_core.puppets.samples import render_samples
 
@@ -43,7 +43,7 @@ def main(
         render_puppet(seed, index, split="test", frames=frames, size=size)
         for index in range(videos)
     ]
-    true = [in_fixed_order(video.joints, video.joint_names) for video in rendered]
+    true = [arrange_joints(video.joints, video.joint_names) for video in rendered]
     found = [extractor.keypoints(video.frames) for video in rendered]
     report_errors(rendered, true, found)
     for delay in DELAYS:

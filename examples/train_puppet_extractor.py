@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cpabmm_core.metrics.extractors.puppet_joints import JOINT_NAMES, in_fixed_order
-from cpabmm_core.metrics.extractors.puppet_networks import (
+from cpabmm_core.metrics.extractors.puppets.joints import JOINT_NAMES, arrange_joints
+from cpabmm_core.metrics.extractors.puppets.networks import (
     IDENTITY_SIDE,
     JOINTS_SIDE,
     IdentityNetwork,
@@ -81,7 +81,7 @@ def render(seed: int, characters: int) -> Samples:
         drawn = render_samples(seed, index, motions=2, frames=FRAMES // 2, size=SIZE)
         place = slice(index * FRAMES, (index + 1) * FRAMES)
         frames[place] = drawn.frames
-        joints[place] = np.nan_to_num(in_fixed_order(drawn.joints, drawn.joint_names))
+        joints[place] = np.nan_to_num(arrange_joints(drawn.joints, drawn.joint_names))
         shown[place, [JOINT_NAMES.index(name) for name in drawn.joint_names]] = drawn.drawn
         if index % 500 == 0:
             typer.echo(f"rendered {index} of {characters} characters")

@@ -1,0 +1,43 @@
+"""Weight files of extractors: where they are, and their hash."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cpabmm_core.metrics.extractors.interface import Request
+from cpabmm_core.models.frozen.weights import WeightFile, find_weights
+
+
+def find_option_weights(
+    request: Request, file: WeightFile, option: str = "weights", *, without: str | None = None
+) -> Path:
+    """Return the file that an option names, else the cached one, else download it.
+
+    Args:
+        request: options, permission to download, and receiver of status messages.
+        file: the published file.
+        option: name of the option that holds a path.
+        without: alternative that needs no weights, for the error message.
+
+    Raises:
+        CheckpointError: the file is missing or is not a weights file.
+        ConfigError: the weights are missing and not downloaded.
+        ResourceError: the disk is full.
+    """
+    path = request.options.get(option)
+    return find_weights(
+        file,
+        None if path is None else Path(path),
+        allow_download=request.allow_download,
+        announce=request.announce,
+        without=without,
+    )
+
+
+def hash_weights(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of the concatenated files, as ``cat A B | sha256sum`` prints it."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
