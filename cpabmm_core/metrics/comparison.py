@@ -24,7 +24,13 @@ _METRICS_OF = {
 
 @dataclass(frozen=True)
 class Run:
-    """The metrics document of one method on one data set."""
+    """The metrics document of one method on one data set.
+
+    Example:
+        >>> run = Run("ours", "vox", {"l1": 0.04}, {}, frozenset({("clip", 25)}))
+        >>> run.values["l1"]
+        0.04
+    """
 
     method: str
     """Name of the method."""
@@ -47,7 +53,15 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table with one row per method."""
+    """A table with one row per method.
+
+    Example:
+        >>> from cpabmm_core.metrics import METRICS, Run, compare_runs
+        >>> values = dict.fromkeys([metric.key for metric in METRICS])
+        >>> table = compare_runs([Run("ours", "", {**values, "l1": 0.25}, {}, frozenset())])
+        >>> table.text("ours", table.columns[0])
+        '0.25000'
+    """
 
     columns: Sequence[Column]
     """The columns, grouped by data set."""

@@ -16,7 +16,14 @@ from cpabmm_core.metrics.numbers import as_float64
 
 
 class UnexplainedShare(NamedTuple):
-    """Scores of the joints; 0 is best, and a keypoint that follows the body's mean scores 1."""
+    """Scores of the joints; 0 is best, and a keypoint that follows the body's mean scores 1.
+
+    Example:
+        >>> joints = [[[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [3.0, 0.0]]]
+        >>> mean = [[[0.5, 0.0]], [[1.5, 0.0]]]
+        >>> unexplained_share([mean], [joints]).moving_share
+        1.0
+    """
 
     share: NDArray[np.float64]
     """(J,) spread of each joint about its best keypoint, relative to the joint's own spread."""

@@ -16,7 +16,12 @@ _MISSING = -1
 
 @dataclass(frozen=True)
 class KeypointDistance:
-    """AKD and MKR of generated frames."""
+    """AKD and MKR of generated frames.
+
+    Example:
+        >>> average_keypoint_distance([[[8, 8]]], [[[9, 11]]]).akd
+        2.0
+    """
 
     akd: float
     """Average keypoint distance in pixels; NaN if no keypoint was found in both frames."""

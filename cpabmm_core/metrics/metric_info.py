@@ -4,7 +4,12 @@ from typing import Literal, NamedTuple
 
 
 class MetricInfo(NamedTuple):
-    """How one metric is named, ranked and printed."""
+    """How one metric is named, ranked and printed.
+
+    Example:
+        >>> [metric.title for metric in METRICS if metric.better == "higher"]
+        ['PSNR', 'SSIM']
+    """
 
     key: str
     """Its key in JSON documents and CSV files."""

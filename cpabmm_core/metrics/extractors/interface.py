@@ -41,7 +41,13 @@ class ExtractorInfo:
 
 
 class Extractor(Protocol):
-    """The common part of all extractors; one class may implement several kinds."""
+    """The common part of all extractors; one class may implement several kinds.
+
+    Example:
+        >>> from cpabmm_core.metrics.extractors import Request, open_keypoint_extractor
+        >>> open_keypoint_extractor("puppets", Request(device="cpu")).info.name
+        'puppets'
+    """
 
     @property
     def info(self) -> ExtractorInfo:
@@ -51,7 +57,19 @@ class Extractor(Protocol):
 
 @runtime_checkable
 class KeypointExtractor(Extractor, Protocol):
-    """An extractor that finds the keypoints of the one subject of each frame."""
+    """An extractor that finds the keypoints of the one subject of each frame.
+
+    Example:
+        >>> class Centre:
+        ...     info = ExtractorInfo("centre", "1", weights="", cost="none")
+        ...
+        ...     def keypoints(self, frames):
+        ...         height, width = frames.shape[1:3]
+        ...         centre = ((width - 1) / 2, (height - 1) / 2)
+        ...         return np.tile(centre, (len(frames), 1, 1))
+        >>> isinstance(Centre(), KeypointExtractor)
+        True
+    """
 
     def keypoints(
         self,
@@ -68,7 +86,17 @@ class KeypointExtractor(Extractor, Protocol):
 
 @runtime_checkable
 class EmbeddingExtractor(Extractor, Protocol):
-    """An extractor that describes the identity of the one subject of each frame."""
+    """An extractor that describes the identity of the one subject of each frame.
+
+    Example:
+        >>> class MeanColour:
+        ...     info = ExtractorInfo("mean-colour", "1", weights="", cost="none")
+        ...
+        ...     def embeddings(self, frames):
+        ...         return frames.mean(axis=(1, 2))
+        >>> isinstance(MeanColour(), EmbeddingExtractor)
+        True
+    """
 
     def embeddings(
         self,
@@ -83,7 +111,18 @@ class EmbeddingExtractor(Extractor, Protocol):
 
 @runtime_checkable
 class SubjectDetector(Extractor, Protocol):
-    """An extractor that finds all subjects of each frame, for preprocessing."""
+    """An extractor that finds all subjects of each frame, for preprocessing.
+
+    Example:
+        >>> class WholeFrame:
+        ...     info = ExtractorInfo("whole-frame", "1", weights="", cost="none")
+        ...
+        ...     def boxes(self, frames):
+        ...         height, width = frames.shape[1:3]
+        ...         return [np.array([[0.0, 0.0, width, height]]) for _ in frames]
+        >>> isinstance(WholeFrame(), SubjectDetector)
+        True
+    """
 
     def boxes(
         self,
@@ -98,7 +137,12 @@ class SubjectDetector(Extractor, Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """Settings with which an extractor is opened."""
+    """Settings with which an extractor is opened.
+
+    Example:
+        >>> Request({"weights": "2dfan4.pt"}, device="cpu", allow_download=False).device
+        'cpu'
+    """
 
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the name: ``faces?weights=2dfan4.pt`` gives ``{"weights": "2dfan4.pt"}``."""

@@ -1,7 +1,5 @@
-"""Weight files of extractors: where they are, and their hash."""
+"""Weight files that the options of an extractor name."""
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from cpabmm_core.metrics.extractors.interface import Request
@@ -32,12 +30,3 @@ def find_option_weights(
         announce=request.announce,
         without=without,
     )
-
-
-def hash_weights(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of the concatenated files, as ``cat A B | sha256sum`` prints it."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            hashlib.file_digest(file, lambda: digest)
-    return digest.hexdigest()

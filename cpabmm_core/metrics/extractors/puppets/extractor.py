@@ -38,10 +38,20 @@ _COST = (
 def open_extractor(request: Request) -> "PuppetExtractor":
     """Open the extractor, which has no options.
 
+    Args:
+        request: the device.
+
+    Returns:
+        An extractor of keypoints and of identities.
+
     Raises:
         ConfigError: an option is given.
         CheckpointError: the bundled weights are missing or damaged.
         ResourceError: the device is unavailable.
+
+    Example:
+        >>> open_extractor(Request(device="cpu")).info.name
+        'puppets'
     """
     check_options(NAME, request, ())
     weights = _read_bundled_weights()
@@ -62,6 +72,12 @@ class PuppetExtractor:
         identity: network that describes characters.
         digest: SHA-256 of the weights.
         device: the device on which the networks run.
+
+    Example:
+        >>> extractor = open_extractor(Request(device="cpu"))
+        >>> black = np.zeros((1, 64, 64, 3), np.uint8)
+        >>> bool(np.isnan(extractor.keypoints(black)).all())
+        True
     """
 
     def __init__(

@@ -15,7 +15,13 @@ EMBEDDING = 48
 
 
 class Joints(NamedTuple):
-    """The output of the joint detector."""
+    """The output of the joint detector.
+
+    Example:
+        >>> output = JointDetector(3)(torch.zeros(1, 3, 96, 96))
+        >>> output.positions.shape, output.presence.shape
+        (torch.Size([1, 3, 2]), torch.Size([1, 3]))
+    """
 
     positions: Tensor  # (B, J, 2) pixels of the input
     presence: Tensor  # (B, J) logits of a joint inside the frame, occluded or not
@@ -48,6 +54,10 @@ class JointDetector(nn.Module):
 
     Args:
         joints: number of joints.
+
+    Example:
+        >>> JointDetector(3)(torch.zeros(1, 3, 96, 96)).heatmaps.shape
+        torch.Size([1, 3, 576])
     """
 
     def __init__(self, joints: int) -> None:
@@ -108,7 +118,12 @@ def _enlarge(features: Tensor) -> Tensor:
 
 
 class IdentityNetwork(nn.Module):
-    """A network that describes a character by a vector of unit length."""
+    """A network that describes a character by a vector of unit length.
+
+    Example:
+        >>> IdentityNetwork()(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 48])
+    """
 
     def __init__(self) -> None:
         super().__init__()
