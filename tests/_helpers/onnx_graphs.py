@@ -38,14 +38,14 @@ def write_graph(
     weight = onnx.numpy_helper.from_array(np.ones(1, helper.tensor_dtype_to_np_dtype(number)), "w")
     graph = helper.make_graph(
         [
-            helper.make_node("Mul", ["picture", "w"], ["same"]),
+            helper.make_node("Mul", ["image", "w"], ["same"]),
             *(
                 helper.make_node(operation, ["same"], [output], **attributes)
                 for (operation, attributes), output in zip(nodes, outputs, strict=True)
             ),
         ],
         "network",
-        [helper.make_tensor_value_info("picture", number, shape)],
+        [helper.make_tensor_value_info("image", number, shape)],
         [helper.make_tensor_value_info(output, number, None) for output in outputs],
         [weight],
     )

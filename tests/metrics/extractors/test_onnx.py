@@ -100,7 +100,7 @@ def test_networks_that_do_not_fit_are_errors(
 
 def test_integer_inputs_and_failing_networks_are_errors(tmp_path: Path) -> None:
     integers = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8), kind="INT32")
-    assert "net.onnx: its inputs are picture tensor(int32); export it with one image" in error_of(
+    assert "net.onnx: its inputs are image tensor(int32); export it with one image" in error_of(
         integers
     )
     thirds = [("SpaceToDepth", {"blocksize": 3})]

@@ -196,10 +196,10 @@ def test_akd_tolerates_blur(extractor: puppets.PuppetExtractor) -> None:
     )
     real = detected(128)[:, 0]
     true = np.stack([truth(index) for index in range(VIDEOS)])
-    measured = average_keypoint_distance(real, extractor.keypoints(blurred))
+    distance = average_keypoint_distance(real, extractor.keypoints(blurred))
     wanted = average_keypoint_distance(true[:, 0], true[:, 1]).akd
-    assert measured.akd == pytest.approx(wanted, rel=0.15)
-    assert measured.mkr < 0.05
+    assert distance.akd == pytest.approx(wanted, rel=0.15)
+    assert distance.mkr < 0.05
 
 
 def test_embeddings_distinguish_characters(extractor: puppets.PuppetExtractor) -> None:
