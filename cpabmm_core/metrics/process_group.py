@@ -25,7 +25,7 @@ class ProcessGroup(Protocol):
         ...
 
     def main_first(self) -> AbstractContextManager[None]:
-        """Return a context that the other processes enter after the main process left it.
+        """Return a context that the other processes enter after the main process has left it.
 
         For downloads, which one process makes for all.
         """
@@ -71,7 +71,7 @@ class AccelerateProcesses:
         return gathered
 
     def main_first(self) -> AbstractContextManager[None]:
-        """Return a context that the other processes enter after the main process left it."""
+        """Return a context that the other processes enter after the main process has left it."""
         order: AbstractContextManager[None] = self._state.main_process_first()
         return order
 

@@ -88,7 +88,7 @@ class SetMetric(FrameMetric, Protocol):
     """A metric of a whole set, such as FID. It keeps sums, never the frames of the set."""
 
     def state(self) -> object:
-        """Return what `merge` needs of the videos so far; the object can be pickled."""
+        """Return what `merge` needs from the videos so far; the object can be pickled."""
         ...
 
     def merge(self, states: Sequence[Any]) -> None:
