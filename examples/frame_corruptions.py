@@ -1,4 +1,4 @@
-"""Random corruptions of frames, so that a detector trained on clean ones stands generated ones.
+"""Random corruptions of frames that make a detector robust to the defects of generated frames.
 
 Used by train_puppet_extractor.py. Frames are (B, 3, H, W) in [0, 1].
 """
@@ -9,17 +9,21 @@ from torch import Tensor
 
 
 def resize(frames: Tensor, side: int) -> Tensor:
-    """As the extractor does it."""
+    """Resize frames to a square like the extractor."""
     return F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
 
 
 def uniform(frames: Tensor, low: float, high: float, *size: int) -> Tensor:
-    """A random number for each frame."""
+    """Sample uniform numbers of shape (B, *size)."""
     return torch.empty(len(frames), *size).uniform_(low, high)
 
 
-def erase(frames: Tensor, joints: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-    """Cover a patch around some joint in half of the frames; joints within are not shown."""
+def erase(
+    frames: Tensor,  # (B, 3, H, W)
+    joints: Tensor,  # (B, J, 2) pixels
+    shown: Tensor,  # (B, J)
+) -> tuple[Tensor, Tensor]:  # frames, shown
+    """Cover a patch around a joint in half of the frames; joints inside are no longer shown."""
     frames, shown = frames.clone(), shown.clone()
     side = frames.shape[-1]
     place = torch.arange(side, dtype=torch.float32)
@@ -28,7 +32,7 @@ def erase(frames: Tensor, joints: Tensor, shown: Tensor) -> tuple[Tensor, Tensor
         chosen = torch.multinomial(shown[number].float() + 1e-3, 1)
         centre = joints[number, chosen[0]] + torch.empty(2).uniform_(-0.05, 0.05) * side
         half = torch.empty(2).uniform_(0.03, 0.17) * side
-        power = (2, 8)[number % 2]  # an ellipse or almost a rectangle
+        power = (2, 8)[number % 2]  # an ellipse, or nearly a rectangle
         reach = ((place[:, None] - centre) / half) ** power
         mask = reach[:, 0] + reach[:, 1:] < 1
         fill = fills[int(torch.randint(len(fills), ()))][number]
@@ -37,19 +41,19 @@ def erase(frames: Tensor, joints: Tensor, shown: Tensor) -> tuple[Tensor, Tensor
     return frames, shown
 
 
-def recolour(frames: Tensor, most: float) -> Tensor:
-    """Change saturation, contrast and tint by up to the given share."""
-    colour = uniform(frames, 1 - 2 * most, 1 + most, 1, 1)
-    contrast = uniform(frames, 1 - most, 1 + most, 1, 1)
-    tint = uniform(frames, 1 - most, 1 + most / 2, 3, 1)
+def recolour(frames: Tensor, strength: float) -> Tensor:
+    """Change saturation, contrast and tint by up to this share."""
+    colour = uniform(frames, 1 - 2 * strength, 1 + strength, 1, 1)
+    contrast = uniform(frames, 1 - strength, 1 + strength, 1, 1)
+    tint = uniform(frames, 1 - strength, 1 + strength / 2, 3, 1)
     matrix = tint * contrast * (colour * torch.eye(3) + (1 - colour) / 3)
     middle = frames[:, :, ::8, ::8].mean((1, 2, 3))[:, None, None]
-    changed = torch.baddbmm(tint * middle * (1 - contrast), matrix, frames.flatten(2))
-    return changed.unflatten(2, frames.shape[2:])
+    changed: Tensor = torch.baddbmm(tint * middle * (1 - contrast), matrix, frames.flatten(2))
+    return torch.reshape(changed, frames.shape)
 
 
-def spoil(frames: Tensor) -> Tensor:
-    """What generated and compressed videos do to a frame: blur, ghosts, blocks and noise."""
+def degrade(frames: Tensor) -> Tensor:
+    """Apply the defects of generated and compressed videos: blur, ghosts, blocks and noise."""
     frames = torch.cat([soften(part) for part in frames.split(8)])
     for change, chance in ((ghost, 0.2), (compress, 0.3), (add_noise, 0.4)):
         chosen = torch.rand(len(frames)) < chance
@@ -58,7 +62,7 @@ def spoil(frames: Tensor) -> Tensor:
 
 
 def ghost(frames: Tensor) -> Tensor:
-    """See each frame double."""
+    """Blend each frame with a shifted copy."""
     again = frames.roll([int(shift) for shift in torch.randint(-3, 4, (2,))], (2, 3))
     return frames.lerp(again, uniform(frames, 0, 0.5, 1, 1, 1))
 
@@ -69,7 +73,7 @@ def add_noise(frames: Tensor) -> Tensor:
 
 
 def soften(frames: Tensor) -> Tensor:
-    """Lose the detail of a smaller picture, half of the time."""
+    """Reduce the resolution, with probability 1/2."""
     side = frames.shape[-1]
     if torch.rand(()) < 0.5:
         frames = resize(frames, round(side * float(torch.empty(()).uniform_(0.22, 0.9))))
@@ -78,11 +82,11 @@ def soften(frames: Tensor) -> Tensor:
 
 
 def compress(frames: Tensor) -> Tensor:
-    """Round the cosine coefficients of blocks of 8 x 8 pixels, finer ones more, as JPEG does."""
+    """Quantise the cosine coefficients of 8 x 8 blocks like JPEG, high ones more coarsely."""
     rate = torch.arange(8.0)
     basis = torch.cos((2 * rate + 1) * rate[:, None] * torch.pi / 16) / 2
     basis[0] /= 2**0.5
     blocks = frames.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4)
     step = (1 + rate + rate[:, None]) * uniform(frames, 0.002, 0.06, 1, 1, 1, 1, 1)
     rounded = (basis @ blocks @ basis.mT / step).round() * step
-    return (basis.mT @ rounded @ basis).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    return torch.reshape((basis.mT @ rounded @ basis).transpose(3, 4), frames.shape)

@@ -1,4 +1,4 @@
-"""``cpabmm metrics``: how near generated videos are to the real ones."""
+"""``cpabmm metrics``: compare generated videos with real ones."""
 
 import sys
 from collections.abc import Iterator
@@ -13,14 +13,15 @@ from cpabmm_cli.options import DeviceOption, ForceOption, JsonOption
 from cpabmm_cli.processes import is_main, is_orphan, is_worker, run_processes
 
 if TYPE_CHECKING:
-    from cpabmm_cli.measures import Wanted
+    from cpabmm_cli.metric_selection import MetricSelection
+    from cpabmm_core.metrics.comparison_formats import TableFormat
+    from cpabmm_core.metrics.process_group import ProcessGroup
     from cpabmm_core.metrics.results import SetResult
-    from cpabmm_core.metrics.sharing import Share
 
 Pairs = list[tuple[Path, Path]]
-_FRAMES_AT_ONCE = 16
-_ORPHANED = 143
-_AGAIN = "start again; what the extractors found is kept"
+_CHUNK_FRAMES = 16
+_ORPHANED = 143  # the exit code of SIGTERM
+_RESTART = "start again; results of extractors are cached"
 
 
 def metrics(
@@ -28,8 +29,8 @@ def metrics(
         list[str],
         typer.Argument(
             metavar="REAL GENERATED",
-            help="Two videos or images, or two folders of them, of the same names. With --compare: "
-            "documents that metrics --json printed, each FILE, FOLDER or LABEL=FILE.",
+            help="Two videos or images, or two folders with the same names. With --compare: "
+            "results of metrics --json, each as FILE, FOLDER or LABEL=FILE.",
         ),
     ],
     *,
@@ -37,66 +38,66 @@ def metrics(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="For AKD and MKR: auto, none, puppets, faces, faces-dlib, bodies, another "
-            "installed extractor, or keypoints in an .npz or .csv file.",
+            help="Keypoints for AKD and MKR: auto, none, puppets, faces, faces-dlib, bodies, "
+            "another installed extractor, or an .npz or .csv file.",
         ),
     ] = "auto",
     identity: Annotated[
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="For AED: auto, none, puppets, faces-dlib, dino, another installed extractor, "
-            "MODEL.onnx, or embeddings in an .npz or .csv file.",
+            help="Identities for AED: auto, none, puppets, faces-dlib, dino, another installed "
+            "extractor, MODEL.onnx, or an .npz or .csv file.",
         ),
     ] = "auto",
-    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS too.")] = False,
-    fid: Annotated[bool, typer.Option("--fid", help="Measure FID too.")] = False,
-    fvd: Annotated[bool, typer.Option("--fvd", help="Measure FVD too.")] = False,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Also compute LPIPS.")] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Also compute FID.")] = False,
+    fvd: Annotated[bool, typer.Option("--fvd", help="Also compute FVD.")] = False,
     weights: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Weights of the network of lpips, fid or fvd."),
+        typer.Option(metavar="NAME=PATH", help="Weights file of lpips, fid or fvd."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row for each video and the set.")
+        Path | None, typer.Option(metavar="FILE", help="Write a CSV table with a row per video.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with videos and error maps.")
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML report with error maps.")
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Put several measured runs into one table.")
+        bool, typer.Option("--compare", help="Compare several results in one table.")
     ] = False,
     table_format: Annotated[
         Literal["text", "markdown", "latex", "json"],
-        typer.Option("--format", help="Of the table of --compare."),
+        typer.Option("--format", help="Format of the --compare table."),
     ] = "text",
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Frames measured at a time; fewer need less memory.")
-    ] = _FRAMES_AT_ONCE,
+        int, typer.Option(min=1, help="Frames per batch; fewer need less memory.")
+    ] = _CHUNK_FRAMES,
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes on this machine that share the videos.")
+        int, typer.Option(min=1, help="Number of processes that share the videos.")
     ] = 1,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Download nothing; weights must be at hand.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never download weights.")] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Measure how near generated videos are to real ones, or compare such measurements."""
+    """Compare generated videos with real ones, or compare several results."""
     if compare:
         _compare(paths, "json" if json else table_format)
         return
     if len(paths) != 2:
-        raise typer.BadParameter(f"expected two, got {len(paths)}", param_hint="REAL GENERATED")
-    from cpabmm_cli.measures import Wanted
+        raise typer.BadParameter(
+            f"expected two paths, got {len(paths)}", param_hint="REAL GENERATED"
+        )
+    from cpabmm_cli.metric_selection import MetricSelection
 
-    wanted = Wanted(keypoints, identity, lpips, fid, fvd, weights or ())
-    wanted.weight_paths()
-    pairs = _pairs(paths, [file for file in (csv, report) if file is not None], force=force)
+    selection = MetricSelection(keypoints, identity, lpips, fid, fvd, weights or ())
+    selection.weight_paths()
+    pairs = _match_pairs(paths, [file for file in (csv, report) if file is not None], force=force)
     if processes > 1 and not is_worker():
-        raise typer.Exit(run_processes(sys.argv[1:], processes, cure=_AGAIN))
+        raise typer.Exit(run_processes(sys.argv[1:], processes, cure=_RESTART))
     terminal.quiet = terminal.quiet or not is_main()
-    result = _measure(pairs, wanted, device, offline=offline, frames_at_once=batch_size)
+    result = _evaluate(pairs, selection, device, offline=offline, chunk_frames=batch_size)
     if not is_main():
         return
     _print(result, as_document=json)
@@ -107,23 +108,23 @@ def metrics(
     if report is not None:
         from cpabmm_core.metrics.report import write_report
 
-        with terminal.counter("drawing the report") as progress:
+        with terminal.counter("rendering the report") as progress:
             write_report(report, result, pairs, force=force, progress=progress)
 
 
 def _print(result: "SetResult", *, as_document: bool) -> None:
-    """The figures, before any file that may fail: they may have taken hours."""
+    """Print the values, before a failure to write other files can lose hours of work."""
     if as_document:
         terminal.result(as_json(result.as_dict()))
         return
-    from cpabmm_cli.measured_lines import measured_lines
+    from cpabmm_cli.metric_lines import metric_lines
 
-    for line in measured_lines(result):
+    for line in metric_lines(result):
         terminal.result(line)
 
 
-def _pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:
-    """Which videos belong together, after a look at what would be written."""
+def _match_pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:
+    """Check the outputs, then match the videos."""
     from cpabmm_core.files.output import check_output
     from cpabmm_core.metrics.video_pairs import match_videos
 
@@ -133,19 +134,19 @@ def _pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:
     return match_videos(real, generated)
 
 
-def _measure(
-    pairs: Pairs, wanted: "Wanted", device: str, *, offline: bool, frames_at_once: int
+def _evaluate(
+    pairs: Pairs, selection: "MetricSelection", device: str, *, offline: bool, chunk_frames: int
 ) -> "SetResult":
-    from cpabmm_cli.measures import open_measurement
+    from cpabmm_cli.metric_selection import open_evaluation
+    from cpabmm_core.metrics.evaluation import evaluate_videos
     from cpabmm_core.metrics.extractors import Request
-    from cpabmm_core.metrics.measurement import measure_videos
-    from cpabmm_core.metrics.video_pairs import one_sided_loss
+    from cpabmm_core.metrics.video_pairs import coding_warnings
 
-    warnings = one_sided_loss(pairs)  # finds files that cannot be read before networks are loaded
-    with _share(device) as (share, own_device), terminal.counter("measuring") as bar:
+    warnings = coding_warnings(pairs)  # reports unreadable files before networks load
+    with _join_group(device) as (group, own_device), terminal.counter("evaluating") as bar:
         request = Request(device=own_device, allow_download=not offline, announce=terminal.say)
-        with share.main_first():
-            measurement = open_measurement(wanted, [real for real, _ in pairs], request)
+        with group.main_first():
+            evaluation = open_evaluation(selection, [real for real, _ in pairs], request)
         for line in warnings:
             terminal.say(line)
 
@@ -154,43 +155,37 @@ def _measure(
                 sys.exit(_ORPHANED)
             bar(done, total)
 
-        return measure_videos(
+        return evaluate_videos(
             pairs,
-            measurement,
-            share,
-            frames_at_once=frames_at_once,
+            evaluation,
+            group,
+            chunk_frames=chunk_frames,
             progress=progress,
-            report=terminal.say,
+            announce=terminal.say,
         )
 
 
 @contextmanager
-def _share(device: str) -> "Iterator[tuple[Share, str]]":
-    """The share of this process, and the device that it computes on."""
-    from cpabmm_core.metrics.sharing import OneProcess, accelerated_processes
+def _join_group(device: str) -> "Iterator[tuple[ProcessGroup, str]]":
+    """Join the group of processes, and return the device of this one."""
+    from cpabmm_core.metrics.process_group import SingleProcess, join_processes
 
     if not is_worker():
-        yield OneProcess(), device
+        yield SingleProcess(), device
         return
-    with accelerated_processes(device) as share:
-        yield share, share.device if device == "auto" else device
+    with join_processes(device) as group:
+        yield group, group.device if device == "auto" else device
 
 
-def _compare(given: list[str], table_format: str) -> None:
-    from cpabmm_core.metrics.comparison import compare, differences, read_run
-    from cpabmm_core.metrics.comparison_formats import (
-        as_document,
-        as_latex,
-        as_markdown,
-        as_text,
-    )
+def _compare(sources: list[str], table_format: "TableFormat | Literal['json']") -> None:
+    from cpabmm_core.metrics.comparison import compare_runs, comparison_warnings, read_run
+    from cpabmm_core.metrics.comparison_formats import comparison_document, format_comparison
 
-    runs = [read_run(each) for each in given]
-    comparison = compare(runs)
-    for line in differences(runs):
+    runs = [read_run(source) for source in sources]
+    comparison = compare_runs(runs)
+    for line in comparison_warnings(runs):
         terminal.say(line)
     if table_format == "json":
-        terminal.result(as_json(as_document(comparison)))
-        return
-    drawn = {"text": as_text, "markdown": as_markdown, "latex": as_latex}[table_format]
-    terminal.result(drawn(comparison))
+        terminal.result(as_json(comparison_document(comparison)))
+    else:
+        terminal.result(format_comparison(comparison, table_format))

@@ -22,8 +22,8 @@ from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
 
 if TYPE_CHECKING:
     from cpabmm_core.inference.reconstructor import Reconstruction
-    from cpabmm_core.metrics.frame_by_frame import FrameByFrame
     from cpabmm_core.metrics.results import SetResult
+    from cpabmm_core.metrics.streaming import StreamingEvaluation
 
 # The files of values that `metrics` takes.
 _TABLES = (".npz", ".csv")
@@ -120,14 +120,14 @@ def _check_extractors(metrics: bool, names: Mapping[str, str | None]) -> None:
 
 def _watch(
     videos: Sequence[Path], keypoints: str | None, identity: str | None, device: str
-) -> "FrameByFrame":
-    from cpabmm_cli.measures import AUTO, Wanted, open_measurement
+) -> "StreamingEvaluation":
+    from cpabmm_cli.metric_selection import AUTO, MetricSelection, open_evaluation
     from cpabmm_core.metrics.extractors import Request
-    from cpabmm_core.metrics.frame_by_frame import FrameByFrame
+    from cpabmm_core.metrics.streaming import StreamingEvaluation
 
-    wanted = Wanted(keypoints or AUTO, identity or AUTO)
+    wanted = MetricSelection(keypoints or AUTO, identity or AUTO)
     request = Request(device=device, announce=terminal.say)
-    return FrameByFrame(open_measurement(wanted, videos, request))
+    return StreamingEvaluation(open_evaluation(wanted, videos, request))
 
 
 def _score(name: str, drawn: "Reconstruction") -> dict[str, Any]:
@@ -155,9 +155,9 @@ def _summed(drawn: "Sequence[Reconstruction]", scores: list[dict[str, Any]]) -> 
 
 def _with_measured(found: Mapping[str, Any], measured: "SetResult") -> dict[str, Any]:
     """Both in one document, in which `l1` is that of `metrics`: of frames as they are written."""
-    from cpabmm_cli.measured_lines import measured_lines
+    from cpabmm_cli.metric_lines import metric_lines
 
-    for line in measured_lines(measured):
+    for line in metric_lines(measured):
         terminal.say(line)
     document = measured.as_dict()
     videos = zip(found["videos"], document["videos"], strict=True)

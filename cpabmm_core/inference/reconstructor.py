@@ -11,7 +11,7 @@ from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.inference.frames import batches, to_frames
 from cpabmm_core.inference.renderer import RenderedSource, Renderer
-from cpabmm_core.metrics.l1 import mean_over_frames
+from cpabmm_core.metrics.pixel_error import mean_over_frames
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import PrecisionChoice
 

@@ -1,18 +1,15 @@
-"""Measures of generated frames, as the field computes them."""
+"""Metrics of generated frames and videos, as the field computes them.
 
-from cpabmm_core.metrics.identity_distance import average_euclidean_distance
-from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
-from cpabmm_core.metrics.keypoint_distance import KeypointDistance, average_keypoint_distance
-from cpabmm_core.metrics.l1 import l1
-from cpabmm_core.metrics.unexplained_share import UnexplainedShare, unexplained_share
+Functions compute a metric of arrays: `l1`, `average_keypoint_distance` and others. `Evaluation`
+computes several metrics of videos in one pass.
 
-__all__ = [
-    "KeypointDistance",
-    "UnexplainedShare",
-    "average_euclidean_distance",
-    "average_keypoint_distance",
-    "l1",
-    "peak_signal_noise_ratio",
-    "structural_similarity",
-    "unexplained_share",
-]
+Example:
+    >>> import numpy as np
+    >>> from cpabmm_core.metrics import l1
+    >>> l1(np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), 0.25))
+    0.25
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

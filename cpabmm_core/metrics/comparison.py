@@ -1,4 +1,4 @@
-"""The figures of several runs side by side, and which of them are best."""
+"""Comparison of several runs in one table, with the best values marked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,135 +7,197 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.metrics.results import MEASURES, Measure
+from cpabmm_core.metrics.metric_info import METRICS, MetricInfo
 
 RESULT_FILE = "metrics.json"
-"""What a folder of a run calls the document of ``metrics --json``."""
-_LEFT_OUT = "l1_videos"
-"""A second L1, which no table of the field has."""
-_MEASURED_WITH = {"keypoints": "AKD, MKR", "identity": "AED", "lpips": "LPIPS", "fid": "FID"}
-_MEASURED_WITH["fvd"] = "FVD"
+"""Name of the metrics document in the folder of a run."""
+_OMITTED = "l1_videos"
+"""A second L1, which the field's tables do not contain."""
+_METRICS_OF = {
+    "keypoints": "AKD and MKR",
+    "identity": "AED",
+    "lpips": "LPIPS",
+    "fid": "FID",
+    "fvd": "FVD",
+}
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of ``metrics --json`` found."""
+    """The metrics document of one method on one data set.
+
+    Example:
+        >>> run = Run("ours", "vox", {"l1": 0.04}, {}, frozenset({("clip", 25)}))
+        >>> run.values["l1"]
+        0.04
+    """
 
     method: str
+    """Name of the method."""
     data: str
-    """The data set; empty where runs are not told apart by it."""
+    """Name of the data set; empty if the label has none."""
     values: Mapping[str, float | None]
+    """Values of the set by the key of each of `METRICS`."""
     extractors: Mapping[str, Any]
+    """The extractors used, by role."""
     videos: frozenset[tuple[str, int]]
-    """Name and number of frames of each."""
+    """Name and number of frames of each video."""
 
 
 class Column(NamedTuple):
-    """A measure on a data set."""
+    """A metric on a data set."""
 
     data: str
-    measure: Measure
+    metric: MetricInfo
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table with a row for each method."""
+    """A table with one row per method.
+
+    Example:
+        >>> from cpabmm_core.metrics import METRICS, Run, compare_runs
+        >>> values = dict.fromkeys([metric.key for metric in METRICS])
+        >>> table = compare_runs([Run("ours", "", {**values, "l1": 0.25}, {}, frozenset())])
+        >>> table.text("ours", table.columns[0])
+        '0.25000'
+    """
 
     columns: Sequence[Column]
+    """The columns, grouped by data set."""
     methods: Sequence[str]
+    """The rows."""
     values: Mapping[tuple[str, Column], float]
-    """Where there is one."""
+    """The cells; absent where a method has no value."""
     best: frozenset[tuple[str, Column]]
-    """The best of each column with two values or more; several if they are printed alike."""
+    """The best cells of each column with two or more values; several if equal when printed."""
 
     def text(self, method: str, column: Column) -> str:
-        """A figure as it is printed; empty where there is none."""
+        """Return a cell as printed, or an empty string."""
         value = self.values.get((method, column))
-        return "" if value is None else f"{value:.{column.measure.digits}f}"
+        return "" if value is None else f"{value:.{column.metric.digits}f}"
 
 
-def read_run(given: str) -> Run:
-    """Read the document of ``metrics --json``.
+def read_run(source: str) -> Run:
+    """Read a metrics document, the JSON of `SetResult.as_dict`.
 
     Args:
-        given: ``FILE``, or ``FOLDER`` that holds ``metrics.json``, or ``LABEL=FILE``. The label is
-            the name of the method, or ``METHOD/DATASET``; by default that of the file or folder.
+        source: ``FILE``, ``FOLDER`` that contains ``metrics.json``, or ``LABEL=FILE``. The label is
+            ``METHOD`` or ``METHOD/DATASET``; it defaults to the name of the file or folder.
+
+    Returns:
+        The run, for `compare_runs`.
 
     Raises:
-        DataError: it is no such document.
+        DataError: the file is missing or is not a metrics document.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core.metrics import read_run
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "metrics.json")
+        ...     _ = file.write_text('{"l1": 0.25, "videos": [{"name": "clip", "frames": 2}]}')
+        ...     run = read_run(f"ours/vox={file}")
+        >>> run.method, run.data, run.values["l1"]
+        ('ours', 'vox', 0.25)
     """
-    label, path = _labelled(given)
+    label, path = _split_label(source)
     file = path / RESULT_FILE if path.is_dir() else path
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        values = {measure.key: _number(document.get(measure.key)) for measure in MEASURES}
+        values = {metric.key: _to_float(document.get(metric.key)) for metric in METRICS}
         videos = frozenset((video["name"], video["frames"]) for video in document["videos"])
         extractors = dict(document.get("extractors", {}))
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}); check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"{file}: is not what `cpabmm metrics --json` prints") from None
+        raise DataError(
+            f"{file}: not a metrics document (the JSON output of an evaluation); "
+            "evaluate the videos again"
+        ) from None
     method, _, data = label.partition("/")
     return Run(method, data, values, extractors, videos)
 
 
-def compare(runs: Sequence[Run]) -> Comparison:
-    """Put runs into one table; methods and data sets come in the order of the runs.
+def compare_runs(runs: Sequence[Run]) -> Comparison:
+    """Combine runs into one table; methods and data sets keep the order of the runs.
+
+    Args:
+        runs: runs with distinct labels.
+
+    Returns:
+        The table, for `format_comparison`.
 
     Raises:
-        DataError: two runs have one name.
+        DataError: two runs have the same label.
+
+    Example:
+        >>> from cpabmm_core.metrics import METRICS, Run, compare_runs
+        >>> values = dict.fromkeys([metric.key for metric in METRICS])
+        >>> ours = Run("ours", "", {**values, "l1": 0.25}, {}, frozenset())
+        >>> theirs = Run("theirs", "", {**values, "l1": 0.5}, {}, frozenset())
+        >>> [method for method, _ in compare_runs([ours, theirs]).best]
+        ['ours']
     """
     by_name = {(run.method, run.data): run for run in runs}
     if len(by_name) < len(runs):
         names = [(run.method, run.data) for run in runs]
-        twice = next(name for name in names if names.count(name) > 1)
-        label = "/".join(part for part in twice if part)
-        raise DataError(f"{label}: two runs have this name; give each one as LABEL=FILE")
+        repeated = next(name for name in names if names.count(name) > 1)
+        label = "/".join(part for part in repeated if part)
+        raise DataError(f"{label}: two runs have this label; name each one as LABEL=FILE")
     columns = [
-        Column(data, measure)
+        Column(data, metric)
         for data in dict.fromkeys(run.data for run in runs)
-        for measure in MEASURES
-        if measure.key != _LEFT_OUT
-        and any(run.data == data and run.values[measure.key] is not None for run in runs)
+        for metric in METRICS
+        if metric.key != _OMITTED
+        and any(run.data == data and run.values[metric.key] is not None for run in runs)
     ]
     values = {
         (run.method, column): value
         for run in runs
         for column in columns
-        if run.data == column.data and (value := run.values[column.measure.key]) is not None
+        if run.data == column.data and (value := run.values[column.metric.key]) is not None
     }
     methods = list(dict.fromkeys(run.method for run in runs))
-    best = frozenset(pair for column in columns for pair in _best(column, values))
+    best = frozenset(cell for column in columns for cell in _best_cells(column, values))
     return Comparison(columns, methods, values, best)
 
 
-def differences(runs: Sequence[Run]) -> list[str]:
-    """What makes figures of one data set not comparable, one line each."""
+def comparison_warnings(runs: Sequence[Run]) -> list[str]:
+    """Return one line for each reason why values on a data set are not comparable.
+
+    Example:
+        >>> from cpabmm_core.metrics import Run
+        >>> ours = Run("ours", "", {}, {}, frozenset({("clip", 2)}))
+        >>> theirs = Run("theirs", "", {}, {}, frozenset({("clip", 3)}))
+        >>> comparison_warnings([ours, theirs])
+        ['ours and theirs: evaluated on different videos or numbers of frames']
+    """
     lines = []
     for data in dict.fromkeys(run.data for run in runs):
         first, *others = (run for run in runs if run.data == data)
         for other in others:
             names = f"{first.method} and {other.method}{f' on {data}' if data else ''}"
             lines += [
-                f"{names}: {figures} measured with other extractors or weights; do not compare them"
-                for part, figures in _MEASURED_WITH.items()
-                if (one := first.extractors.get(part))
-                and (two := other.extractors.get(part))
+                f"{names}: {metrics} of different extractors or weights; do not compare them"
+                for role, metrics in _METRICS_OF.items()
+                if (one := first.extractors.get(role))
+                and (two := other.extractors.get(role))
                 and one != two
             ]
             if first.videos != other.videos:
-                lines.append(f"{names}: measured on other videos, or on other numbers of frames")
+                lines.append(f"{names}: evaluated on different videos or numbers of frames")
     return lines
 
 
-def _labelled(given: str) -> tuple[str, Path]:
-    label, separator, path = given.partition("=")
-    if separator and not Path(given).exists():
+def _split_label(source: str) -> tuple[str, Path]:
+    label, separator, path = source.partition("=")
+    if separator and not Path(source).exists():
         return label, Path(path)
-    return (Path(given).name if Path(given).is_dir() else Path(given).stem), Path(given)
+    return (Path(source).name if Path(source).is_dir() else Path(source).stem), Path(source)
 
 
-def _number(value: object) -> float | None:
+def _to_float(value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, int | float):
@@ -143,13 +205,15 @@ def _number(value: object) -> float | None:
     raise ValueError
 
 
-def _best(column: Column, values: Mapping[tuple[str, Column], float]) -> list[tuple[str, Column]]:
+def _best_cells(
+    column: Column, values: Mapping[tuple[str, Column], float]
+) -> list[tuple[str, Column]]:
     printed = {
-        pair: round(value, column.measure.digits)
-        for pair, value in values.items()
-        if pair[1] == column
+        cell: round(value, column.metric.digits)
+        for cell, value in values.items()
+        if cell[1] == column
     }
     if len(printed) < 2:
         return []
-    wanted = (min if column.measure.better == "lower" else max)(printed.values())
-    return [pair for pair, value in printed.items() if value == wanted]
+    best = (min if column.metric.better == "lower" else max)(printed.values())
+    return [cell for cell, value in printed.items() if value == best]

@@ -1,4 +1,4 @@
-"""FID: Fréchet distance of the Inception features of all frames of a set."""
+"""FID: Fréchet distance of the Inception features of all frames."""
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -24,64 +24,64 @@ _COST = "Inception, 96 MB; 0.33 s a pair of 256 x 256 frames on one CPU core"
 
 
 class Fid:
-    """Fréchet inception distance (Heusel et al., NeurIPS 2017): a `SetMetric`.
+    """Compute the Fréchet inception distance (Heusel et al., NeurIPS 2017): a `SetMetric`.
 
     Args:
-        network: takes (N, 3, H, W) uint8 and gives a tuple of (N, `FEATURES`).
-        device: where it runs.
-        info: what it is.
-        tell: is told, in one line, if there are so few frames that the figure is biased.
+        network: maps (N, 3, H, W) uint8 to a tuple of one (N, `FEATURES`) tensor.
+        device: the device on which the network runs.
+        info: description of the network.
+        announce: receives a status message if the value is biased by a small number of frames.
     """
 
-    part = "fid"
+    role = "fid"
 
     def __init__(
         self,
         network: nn.Module,
         device: torch.device,
         info: ExtractorInfo,
-        tell: Callable[[str], None],
+        announce: Callable[[str], None],
     ) -> None:
         self.info: ExtractorInfo | None = info
         self._network = network.to(device)
         self._device = device
-        self._tell = tell
+        self._announce = announce
         self._sums = PairedSums.empty(FEATURES)
 
     def start_video(self, name: str) -> None:
-        """Nothing is left unfinished between videos."""
+        """Do nothing: frames count independently of their video."""
 
     def update(self, real: Frames, generated: Frames) -> None:
-        """Take frames.
+        """Add frames.
 
         Raises:
-            DataError: they differ in number or size.
+            DataError: real and generated frames differ in number or size.
         """
         check_frames(real, generated)
         self._sums.real.update(self.features(real))
         self._sums.generated.update(self.features(generated))
 
     def state(self) -> PairedSums:
-        """Counts, means and scatters, 67 MB in all."""
+        """Return counts, means and scatter matrices (67 MB)."""
         return self._sums
 
     def merge(self, states: Sequence[PairedSums]) -> None:
-        """Replace the own state by these together."""
+        """Replace the state by the sum of these."""
         sums = PairedSums.empty(FEATURES)
         for state in states:
             sums.merge(state)
         self._sums = sums
 
     def compute(self) -> float | None:
-        """FID of all frames; None, after a line that says so, if there are fewer than two."""
+        """Return FID over all frames; None, after a status message, for fewer than two frames."""
         count = self._sums.real.count
         if count < 2:
-            self._tell(f"FID is left out: it needs two frames, got {count}")
+            self._announce(f"FID skipped: it needs two or more frames, got {count}")
             return None
         if count <= FEATURES:
-            self._tell(
-                f"FID over {count} frames is biased upwards: up to {FEATURES} do not fill the "
-                f"{FEATURES} dimensions; compare it only over the same frames"
+            self._announce(
+                f"FID of {count} frames is biased upwards (its covariance is singular up to "
+                f"{FEATURES} frames); compare it only over the same frames"
             )
         return frechet_distance(self._sums.real, self._sums.generated)
 
@@ -90,7 +90,7 @@ class Fid:
         self,
         frames: Frames,  # (F, H, W, 3)
     ) -> NDArray[np.float32]:  # (F, FEATURES)
-        """Features of the last pooling layer."""
+        """Compute the features of the last pooling layer."""
         parts = []
         for start in range(0, len(frames), _BATCH):
             batch = frames[start : start + _BATCH].transpose(0, 3, 1, 2)
@@ -100,13 +100,26 @@ class Fid:
         return np.concatenate(parts)
 
 
-def open_fid(path: Path | None, request: Request) -> Fid:
-    """FID with the weights from `path`, torch's cache, or a download.
+def open_fid(path: Path | None = None, request: Request | None = None) -> Fid:
+    """Open FID with weights from `path`, from torch's cache, or from a download.
+
+    Args:
+        path: local file of weights; None looks in torch's cache.
+        request: device, permission to download, and receiver of status messages.
+
+    Returns:
+        A metric for `Evaluation`.
 
     Raises:
-        CheckpointError: the file is damaged or of another network.
-        ConfigError: torch-fidelity is not installed, or the weights are not at hand.
+        CheckpointError: the file is damaged or holds another network.
+        ConfigError: torch-fidelity is not installed, or the weights are missing and not downloaded.
+        ResourceError: the device is unavailable, or the disk is full.
+
+    Example:
+        >>> from cpabmm_core.metrics.extractors import Request
+        >>> metric = open_fid(request=Request(device="cpu"))  # doctest: +SKIP
     """
+    request = request or Request()
     require_package("torch_fidelity", "FID", "quality")
     path = find_weights(
         INCEPTION_FILE, path, allow_download=request.allow_download, announce=request.announce

@@ -1,30 +1,40 @@
-"""L1, PSNR and SSIM of videos that come in parts."""
+"""L1, PSNR and SSIM of videos that arrive in chunks."""
 
 import math
 
 from cpabmm_core.metrics.image_quality import peak_signal_noise_ratio, structural_similarity
-from cpabmm_core.metrics.l1 import l1
+from cpabmm_core.metrics.pixel_error import l1
 from cpabmm_core.metrics.video_metric import Frames, Tally, VideoSums
 
 
 class FrameQuality:
-    """A `VideoMetric` of ``l1``, ``psnr`` and ``ssim``, with the functions of these names."""
+    """Compute ``l1``, ``psnr`` and ``ssim`` of videos: a `VideoMetric`.
 
-    part = "frames"
+    Example:
+        >>> import numpy as np
+        >>> metric = FrameQuality()
+        >>> metric.start_video("clip")
+        >>> black = np.zeros((2, 16, 16, 3), np.uint8)
+        >>> metric.update(black, black + np.uint8(255))
+        >>> metric.compute().tallies["l1"].mean
+        1.0
+    """
+
+    role = "frames"
     info = None
 
     def __init__(self) -> None:
         self._values: list[tuple[float, float, float]] = []
 
     def start_video(self, name: str) -> None:
-        """Forget the last video."""
+        """Discard the previous video."""
         self._values = []
 
     def update(self, real: Frames, generated: Frames) -> None:
-        """Take the next frames, of one shape (F, H, W, 3).
+        """Add the next frames, both of shape (F, H, W, 3).
 
         Raises:
-            DataError: they are too small for SSIM.
+            DataError: the frames are too small for SSIM.
         """
         for one, other in zip(real, generated, strict=True):
             pair = one[None], other[None]
@@ -33,7 +43,7 @@ class FrameQuality:
             )
 
     def compute(self) -> VideoSums:
-        """The sums over the frames; that of PSNR is infinite if a frame is identical."""
+        """Return the sums over the frames; the sum of PSNR is infinite if a frame is identical."""
         totals = [math.fsum(values) for values in zip(*self._values, strict=True)]
         count = len(self._values)
         keys = ("l1", "psnr", "ssim")

@@ -1,4 +1,4 @@
-"""FVD: Fréchet distance of the I3D logits of the clips of a set."""
+"""FVD: Fréchet distance of the I3D logits of all clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,100 +20,100 @@ from cpabmm_core.metrics.video_metric import Frames
 from cpabmm_core.models.frozen.weights import find_weights
 
 CLIP: Final = 16
-"""Frames of a clip."""
+"""Number of frames of a clip."""
 _COST = "I3D, 51 MB; 1.8 s a pair of clips on one CPU core"
 
 
 @dataclass
 class FvdState:
-    """What FVD knows of the videos so far."""
+    """Running sums over the clips so far."""
 
     sums: PairedSums = field(default_factory=lambda: PairedSums.empty(CLASSES))
     short: int = 0
-    """Videos of fewer frames than a clip has."""
+    """Number of videos shorter than a clip."""
 
     def merge(self, other: "FvdState") -> None:
-        """Add the state of another part of the set."""
+        """Add the state of other videos."""
         self.sums.merge(other.sums)
         self.short += other.short
 
 
 class Fvd:
-    """Fréchet video distance (Unterthiner et al. 2018): a `SetMetric`.
+    """Compute the Fréchet video distance (Unterthiner et al. 2018): a `SetMetric`.
 
-    Each video gives its consecutive clips of 16 frames, which do not overlap; what is left at its
-    end is not used.
+    Each video contributes its consecutive, non-overlapping clips of 16 frames. Remaining frames at
+    its end are not used.
 
     Args:
-        network: takes (B, 3, T, 224, 224) in [-1, 1] and gives (B, `CLASSES`).
-        device: where it runs.
-        info: what it is.
-        tell: is told, in one line each, if videos are too short or clips so few that the figure is
-            biased.
+        network: maps (B, 3, T, 224, 224) in [-1, 1] to (B, `CLASSES`).
+        device: the device on which the network runs.
+        info: description of the network.
+        announce: receives a status message if videos are too short, or if the value is biased by a
+            small number of clips.
     """
 
-    part = "fvd"
+    role = "fvd"
 
     def __init__(
         self,
         network: nn.Module,
         device: torch.device,
         info: ExtractorInfo,
-        tell: Callable[[str], None],
+        announce: Callable[[str], None],
     ) -> None:
         self.info: ExtractorInfo | None = info
         self._network = network.to(device)
         self._device = device
-        self._tell = tell
+        self._announce = announce
         self._state = FvdState()
-        self._waiting: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
-        self._too_short = False  # the video at hand, so far
+        self._pending: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+        self._too_short = False  # whether the current video has no clip yet
 
     def start_video(self, name: str) -> None:
-        """Drop the unfinished clip of the last video."""
+        """Discard the unfinished clip of the previous video."""
         self._finish()
         self._too_short = True
 
     def update(self, real: Frames, generated: Frames) -> None:
-        """Take the next frames of the video.
+        """Add the next frames of the video.
 
         Raises:
-            DataError: they differ in number or size.
+            DataError: real and generated frames differ in number or size.
         """
         check_frames(real, generated)
         for pair in zip(real, generated, strict=True):
-            self._waiting.append(pair)
-            if len(self._waiting) == CLIP:
-                one, other = (np.stack(frames) for frames in zip(*self._waiting, strict=True))
+            self._pending.append(pair)
+            if len(self._pending) == CLIP:
+                one, other = (np.stack(frames) for frames in zip(*self._pending, strict=True))
                 self._state.sums.real.update(self.features(one))
                 self._state.sums.generated.update(self.features(other))
-                self._waiting = []
+                self._pending = []
                 self._too_short = False
 
     def state(self) -> FvdState:
-        """Counts, means and scatters; an unfinished clip is dropped."""
+        """Return counts, means and scatter matrices; an unfinished clip is discarded."""
         self._finish()
         return self._state
 
     def merge(self, states: Sequence[FvdState]) -> None:
-        """Replace the own state by these together."""
+        """Replace the state by the sum of these."""
         total = FvdState()
         for state in states:
             total.merge(state)
         self._state = total
 
     def compute(self) -> float | None:
-        """FVD of all clips; None, after a line that says so, if there are fewer than two."""
+        """Return FVD over all clips; None, after a status message, for fewer than two clips."""
         count, short = self._state.sums.real.count, self._state.short
         if count < 2:
-            self._tell(f"FVD is left out: it needs two clips of {CLIP} frames, got {count}")
+            self._announce(f"FVD skipped: it needs two or more clips of {CLIP} frames, got {count}")
             return None
         if short:
-            self._tell(f"FVD leaves out {short} videos of fewer than {CLIP} frames")
+            self._announce(f"FVD skips {short} videos shorter than {CLIP} frames")
         if count <= CLASSES:
-            self._tell(
-                f"FVD over {count} clips is biased upwards: up to {CLASSES} do not fill the "
-                f"{CLASSES} dimensions; compare it only over the same clips"
+            self._announce(
+                f"FVD of {count} clips is biased upwards (its covariance is singular up to "
+                f"{CLASSES} clips); compare it only over the same clips"
             )
         return frechet_distance(self._state.sums.real, self._state.sums.generated)
 
@@ -122,23 +122,23 @@ class Fvd:
         self,
         clip: Frames,  # (T, H, W, 3)
     ) -> NDArray[np.float32]:  # (1, CLASSES)
-        """Logits of one clip."""
+        """Compute the logits of one clip."""
         images = torch.as_tensor(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
-        resized = resize_as_published(images.to(self._device).float())
+        resized = resize_like_tensorflow(images.to(self._device).float())
         return np.asarray(self._network(resized[None] * (2 / 255) - 1).cpu().numpy())
 
     def _finish(self) -> None:
         self._state.short += self._too_short
-        self._waiting, self._too_short = [], False
+        self._pending, self._too_short = [], False
 
 
-def resize_as_published(
+def resize_like_tensorflow(
     images: Tensor,  # (..., H, W)
 ) -> Tensor:  # (..., 224, 224)
-    """Bilinear, as TensorFlow 1 did: output pixel i lies at i times the ratio of the sides.
+    """Resize bilinearly as TensorFlow 1: output pixel i samples at i times the ratio of the sides.
 
-    So frames are not centred, and not smoothed when they shrink. The published code of FVD does it,
-    and its figures depend on it.
+    The result is shifted by a part of a pixel, and not antialiased. The published code of FVD
+    resizes in this way, and its values depend on it.
     """
     rows, columns = (_bilinear(size).to(images) for size in images.shape[-2:])
     return rows @ images @ columns.T
@@ -154,13 +154,26 @@ def _bilinear(size: int) -> Tensor:  # (224, size)
     return weights
 
 
-def open_fvd(path: Path | None, request: Request) -> Fvd:
-    """FVD with I3D from `path`, torch's cache, or a download.
+def open_fvd(path: Path | None = None, request: Request | None = None) -> Fvd:
+    """Open FVD with the weights of I3D from `path`, from torch's cache, or from a download.
+
+    Args:
+        path: local file of weights; None looks in torch's cache.
+        request: device, permission to download, and receiver of status messages.
+
+    Returns:
+        A metric for `Evaluation`.
 
     Raises:
-        CheckpointError: the file is damaged, of another network, or a TorchScript program.
-        ConfigError: the weights are not at hand.
+        CheckpointError: the file is damaged, holds another network, or is TorchScript.
+        ConfigError: the weights are missing and not downloaded.
+        ResourceError: the device is unavailable, or the disk is full.
+
+    Example:
+        >>> from cpabmm_core.metrics.extractors import Request
+        >>> metric = open_fvd(request=Request(device="cpu"))  # doctest: +SKIP
     """
+    request = request or Request()
     path = find_weights(
         I3D_FILE, path, allow_download=request.allow_download, announce=request.announce
     )

@@ -1,4 +1,4 @@
-"""The I3D network, whose logits FVD compares."""
+"""I3D, the network behind FVD."""
 
 from pathlib import Path
 from typing import Final
@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
 
 CLASSES: Final = 400
-"""Classes of Kinetics-400, and so the size of a clip's features."""
+"""Number of classes of Kinetics-400, the dimension of a clip's features."""
 SIDE: Final = 224
-"""Side of the frames that it was trained on."""
+"""Side of the training frames, in pixels."""
 
 I3D_FILE = WeightFile(
     what="I3D of TF-Hub's i3d-kinetics-400, converted for PyTorch",
@@ -23,13 +23,13 @@ I3D_FILE = WeightFile(
     ),
     megabytes=51,
     key="weights fvd=PATH",
-    sha256="",  # nobody publishes one; the address holds a commit and so never changes its file
+    sha256="",  # none is published; the commit in the address pins the file
     licence="Apache-2.0",
 )
 
 _Triple = tuple[int, int, int]
 _EPS = 1e-5
-"""Of the normalisation, in the network of TF-Hub; DeepMind's own release has 1e-3."""
+"""Epsilon of the normalisation in the network of TF-Hub; DeepMind's own release has 1e-3."""
 _MIXED: dict[str, tuple[int, tuple[int, int, int, int, int, int]]] = {
     "Mixed_3b": (192, (64, 96, 128, 16, 32, 32)),
     "Mixed_3c": (256, (128, 128, 192, 32, 96, 64)),
@@ -41,7 +41,7 @@ _MIXED: dict[str, tuple[int, tuple[int, int, int, int, int, int]]] = {
     "Mixed_5b": (832, (256, 160, 320, 32, 128, 128)),
     "Mixed_5c": (832, (384, 192, 384, 48, 128, 128)),
 }
-"""Channels that enter, and those of the branches: 1x1; 1x1, 3x3; 1x1, 3x3; pooled."""
+"""Input channels, and channels of the branches: 1x1; 1x1, 3x3; 1x1, 3x3; pooled."""
 
 
 def pad_same(
@@ -49,7 +49,7 @@ def pad_same(
     kernel: _Triple,
     stride: _Triple,
 ) -> Tensor:
-    """Pad with zeros as TensorFlow's SAME does: ceil(side / stride) outputs, more at the end."""
+    """Pad with zeros like TensorFlow's SAME: ceil(side / stride) outputs, surplus at the end."""
     sides = []
     for size, width, step in zip(x.shape[2:], kernel, stride, strict=True):
         missing = max((-(-size // step) - 1) * step + width - size, 0)
@@ -71,12 +71,12 @@ class _Unit(nn.Module):
 
 
 def _pool(x: Tensor, kernel: _Triple, stride: _Triple) -> Tensor:
-    # Zeros never win: what is pooled comes from a ReLU.
+    # Padding with zeros does not change the maximum: the input comes from a ReLU.
     return F.max_pool3d(pad_same(x, kernel, stride), kernel, stride)
 
 
 class _Mixed(nn.Module):
-    """Inception module: four branches side by side."""
+    """An Inception module of four parallel branches."""
 
     def __init__(self, inputs: int, widths: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class _Logits(nn.Module):
 class I3d(nn.Module):
     """Inflated Inception-v1 (Carreira and Zisserman, CVPR 2017), frozen.
 
-    The names of the tensors are those of the conversions that the field uses.
+    Tensor names follow the conversions that the field uses.
     """
 
     def __init__(self) -> None:
@@ -117,14 +117,14 @@ class I3d(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "I3d":
-        """Frozen: stays in eval mode."""
+        """Stay in eval mode, because the network is frozen."""
         return super().train(False)
 
     def forward(
         self,
         clips: Tensor,  # (B, 3, T, 224, 224) in [-1, 1], T >= 9
     ) -> Tensor:  # (B, 400)
-        """The logits before the softmax, averaged over time."""
+        """Return the logits before the softmax, averaged over time."""
         x = _pool(self.Conv3d_1a_7x7(clips), (1, 3, 3), (1, 2, 2))
         x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))
         for name in _MIXED:
@@ -140,16 +140,16 @@ class I3d(nn.Module):
 
 
 def load_i3d(path: Path) -> I3d:
-    """Read the tensors of a conversion of I3D, without executing anything of the file.
+    """Read the tensors of a conversion of I3D without executing code from the file.
 
     Raises:
-        CheckpointError: the file is damaged, of another network, or a TorchScript program.
+        CheckpointError: the file is damaged, holds another network, or is TorchScript.
     """
     tensors = read_weights(path, I3D_FILE.what)
     with torch.device("meta"):
         network = I3d()
     network.to_empty(device="cpu")
-    # Older files do not count the batches of the normalisation, and nothing here needs the counts.
+    # Older files lack the batch counters, which inference does not use.
     counts = {
         name: torch.zeros_like(value)
         for name, value in network.state_dict().items()

@@ -1,4 +1,4 @@
-"""The Inception network whose features FID compares."""
+"""Inception, the network behind FID."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from cpabmm_core.metrics.extractors.options import require_package
 from cpabmm_core.models.frozen.weights import WeightFile, read_weights
 
 FEATURES = 2048
-"""Size of an image's features."""
+"""Dimension of an image's features."""
 
 INCEPTION_FILE = WeightFile(
     what="TensorFlow's Inception of 2015-12-05, converted for PyTorch",
@@ -28,18 +28,18 @@ INCEPTION_FILE = WeightFile(
 
 
 def load_inception(path: Path) -> nn.Module:
-    """The network of torch-fidelity, which takes (N, 3, H, W) uint8 and gives a tuple of (N, 2048).
+    """Load torch-fidelity's network, which maps (N, 3, H, W) uint8 to a tuple of one (N, 2048).
 
-    It resizes to 299 x 299 as TensorFlow 1 did, so that FID is the one that papers print.
+    It resizes to 299 x 299 like TensorFlow 1, which published values of FID depend on.
 
     Raises:
-        CheckpointError: the file is damaged or of another network.
+        CheckpointError: the file is damaged or holds another network.
         ConfigError: torch-fidelity is not installed.
     """
     name = "torch_fidelity.feature_extractor_inceptionv3"
     module = require_package(name, "FID", "quality")
     tensors = read_weights(path, INCEPTION_FILE.what)
-    # Its constructor unpickles whatever it is given, so it is given the tensors that were read.
+    # The constructor unpickles its argument, so it gets the tensors that were read safely.
     buffer = io.BytesIO()
     torch.save(tensors, buffer)
     buffer.seek(0)

@@ -1,4 +1,4 @@
-"""AKD and MKR: distance of detected keypoints, and share of missed ones."""
+"""AKD and MKR: distance of detected keypoints, and rate of missing ones."""
 
 import math
 from dataclasses import dataclass
@@ -7,19 +7,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cpabmm_core.errors import DataError, ShapeError
-from cpabmm_core.metrics.numbers import as_numbers
-from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
+from cpabmm_core.metrics.numbers import as_float64
+from cpabmm_core.metrics.video_metric import Detections, Tally, VideoSums
 
 _MISSING = -1
-"""What the field's files of body keypoints have for both coordinates of a missing one."""
+"""Value of both coordinates of a missing keypoint in the field's files of body keypoints."""
 
 
 @dataclass(frozen=True)
 class KeypointDistance:
-    """How far the keypoints of generated frames are from the real ones'."""
+    """AKD and MKR of generated frames.
+
+    Example:
+        >>> average_keypoint_distance([[[8, 8]]], [[[9, 11]]]).akd
+        2.0
+    """
 
     akd: float
-    """Average keypoint distance in pixels; NaN if no keypoint was found in both."""
+    """Average keypoint distance in pixels; NaN if no keypoint was found in both frames."""
     mkr: float
     """Missing keypoint rate, in [0, 1]."""
 
@@ -28,13 +33,19 @@ def average_keypoint_distance(
     real: ArrayLike,  # (F, J, 2) pixels; NaN, or -1 in both coordinates: missing
     generated: ArrayLike,  # (F, J, 2) pixels, likewise
 ) -> KeypointDistance:
-    """Compare detected keypoints, as the field's evaluation scripts do.
+    """Compute AKD and MKR as the field's evaluation scripts do.
 
-    AKD is the mean absolute difference of the coordinates, over the keypoints found in both frames,
-    then over the frames that have one. MKR is the share of the real frame's keypoints that are
-    missing in the generated one, averaged over the frames that have one.
+    AKD is the mean absolute difference of the coordinates, first over the keypoints found in both
+    frames, then over the frames that have such a keypoint. MKR is the share of the real frame's
+    keypoints that are missing in the generated frame, averaged over the frames with a real
+    keypoint. Gradients are not propagated.
 
-    Takes arrays, tensors on any device and nested lists; no gradient comes back.
+    Args:
+        real: keypoints of the real frames; an array, a tensor on any device, or nested lists.
+        generated: keypoints of the generated frames.
+
+    Returns:
+        AKD in pixels and MKR in [0, 1]; lower is better for both.
 
     Raises:
         ShapeError: the shapes differ or are not (F, J, 2).
@@ -44,17 +55,17 @@ def average_keypoint_distance(
         >>> average_keypoint_distance([[[8, 8], [2, 5]]], [[[9, 11], [-1, -1]]])
         KeypointDistance(akd=2.0, mkr=0.5)
     """
-    ours, theirs = as_numbers(real, "keypoints"), as_numbers(generated, "keypoints")
+    ours, theirs = as_float64(real, "keypoints"), as_float64(generated, "keypoints")
     _check(ours, theirs)
-    distances, rates = _of_frames(ours, theirs)
+    distances, rates = _per_frame(ours, theirs)
     if not len(rates):
-        raise DataError("keypoints: the real frames have none, so there is nothing to compare with")
+        raise DataError("keypoints: the real frames have none; check the extractor or the file")
     akd = math.fsum(distances) / len(distances) if len(distances) else math.nan
     return KeypointDistance(akd=akd, mkr=math.fsum(rates) / len(rates))
 
 
 class KeypointSums:
-    """``akd`` and ``mkr`` of a video in parts: `average_keypoint_distance` of the whole."""
+    """Accumulate ``akd`` and ``mkr`` of a video in chunks, as in `average_keypoint_distance`."""
 
     def __init__(self) -> None:
         self._distances: list[float] = []
@@ -66,24 +77,24 @@ class KeypointSums:
         real: NDArray[np.float64],  # (F, J, 2) pixels; NaN, or -1 in both coordinates: missing
         generated: NDArray[np.float64],  # (F, J, 2) pixels, likewise
     ) -> None:
-        """Take the keypoints of the next frames.
+        """Add the keypoints of the next frames.
 
         Raises:
             ShapeError: the shapes differ or are not (F, J, 2).
         """
         _check(real, generated)
-        distances, rates = _of_frames(real, generated)
+        distances, rates = _per_frame(real, generated)
         self._distances += distances.tolist()
         self._rates += rates.tolist()
-        self._real += int(_found(real).any(axis=1).sum())
-        self._generated += int(_found(generated).any(axis=1).sum())
+        self._real += int(_is_found(real).any(axis=1).sum())
+        self._generated += int(_is_found(generated).any(axis=1).sum())
 
     def compute(self) -> VideoSums:
-        """The sums over the frames that have a figure."""
+        """Return the sums over the frames that have a value."""
         values = {"akd": self._distances, "mkr": self._rates}
         return VideoSums(
-            {key: Tally(math.fsum(of_frames), len(of_frames)) for key, of_frames in values.items()},
-            {"keypoints": Found(self._real, self._generated)},
+            {key: Tally(math.fsum(per_frame), len(per_frame)) for key, per_frame in values.items()},
+            {"keypoints": Detections(self._real, self._generated)},
         )
 
 
@@ -94,21 +105,21 @@ def _check(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> None:
         )
 
 
-def _of_frames(
+def _per_frame(
     ours: NDArray[np.float64],  # (F, J, 2)
     theirs: NDArray[np.float64],  # (F, J, 2)
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AKD of the frames with a keypoint in both, MKR of the frames with a real one."""
-    found = _found(ours)
-    both = found & _found(theirs)
+    """Return AKD of the frames with a keypoint in both, and MKR of those with a real keypoint."""
+    found = _is_found(ours)
+    both = found & _is_found(theirs)
     differences = np.where(both[..., None], np.abs(ours - theirs), 0).sum(axis=(1, 2))
     in_both, in_real = both.sum(axis=1), found.sum(axis=1)
-    measured, known = in_both > 0, in_real > 0
-    distances = differences[measured] / (2 * in_both[measured])
-    return distances, 1 - in_both[known] / in_real[known]
+    has_distance, has_rate = in_both > 0, in_real > 0
+    distances = differences[has_distance] / (2 * in_both[has_distance])
+    return distances, 1 - in_both[has_rate] / in_real[has_rate]
 
 
-def _found(
+def _is_found(
     keypoints: NDArray[np.float64],  # (F, J, 2)
 ) -> NDArray[np.bool_]:  # (F, J)
     missing: NDArray[np.bool_] = np.isnan(keypoints).any(axis=2) | (keypoints == _MISSING).all(

@@ -1,4 +1,4 @@
-"""LPIPS: distance of the features of two frames, weighted as people judge it."""
+"""LPIPS: learned perceptual distance of two frames."""
 
 import math
 from importlib.metadata import version
@@ -30,16 +30,22 @@ ALEXNET_FILE = WeightFile(
     sha256="7be5be79",
 )
 _PREFIX = "features."
-_SMALLEST = 31
-"""Side that leaves one position for the last of AlexNet's layers."""
+_MIN_SIDE = 31
+"""The smallest side that leaves one position for the last layer of AlexNet."""
 _BATCH = 16
 _COST = "AlexNet, 244 MB; 0.04 s a pair of 256 x 256 frames on one CPU core"
 
 
 class Lpips:
-    """LPIPS 0.1 with AlexNet (Zhang et al., CVPR 2018), of torchmetrics: a `VideoMetric`."""
+    """Compute LPIPS 0.1 with AlexNet (Zhang et al., CVPR 2018): a `VideoMetric`.
 
-    part = "lpips"
+    Args:
+        network: the LPIPS network of torchmetrics.
+        device: the device on which the network runs.
+        info: description of the network.
+    """
+
+    role = "lpips"
 
     def __init__(self, network: nn.Module, device: torch.device, info: ExtractorInfo) -> None:
         self.info: ExtractorInfo | None = info
@@ -48,20 +54,20 @@ class Lpips:
         self._values: list[float] = []
 
     def start_video(self, name: str) -> None:
-        """Forget the last video."""
+        """Discard the previous video."""
         self._values = []
 
     def update(self, real: Frames, generated: Frames) -> None:
-        """Take the next frames of the video.
+        """Add the next frames of the video.
 
         Raises:
-            DataError: they differ in number or size, or are too small.
+            DataError: the frames differ in number or size, or are too small.
         """
         self._values.extend(self.distances(real, generated).tolist())
 
     def compute(self) -> VideoSums:
-        """The sum over the frames."""
-        return VideoSums({self.part: Tally(math.fsum(self._values), len(self._values))})
+        """Return the sum over the frames."""
+        return VideoSums({"lpips": Tally(math.fsum(self._values), len(self._values))})
 
     @torch.inference_mode()
     def distances(
@@ -69,17 +75,17 @@ class Lpips:
         real: Frames,  # (F, H, W, 3)
         generated: Frames,  # (F, H, W, 3)
     ) -> NDArray[np.float64]:  # (F,)
-        """LPIPS of each pair of frames.
+        """Compute LPIPS of each pair of frames.
 
         Raises:
             DataError: the frames differ in number or size, or are too small.
         """
         check_frames(real, generated)
         height, width = real.shape[1:3]
-        if min(height, width) < _SMALLEST:
+        if min(height, width) < _MIN_SIDE:
             raise DataError(
-                f"frames: LPIPS needs {_SMALLEST} x {_SMALLEST} pixels at least, "
-                f"got {width} x {height}; leave it out"
+                f"frames: {width} x {height} is too small for LPIPS; "
+                f"frames need at least {_MIN_SIDE} x {_MIN_SIDE} pixels"
             )
         parts = []
         for start in range(0, len(real), _BATCH):
@@ -96,22 +102,34 @@ class Lpips:
         return images.to(self._device).float() / 255
 
 
-def open_lpips(path: Path | None, request: Request) -> Lpips:
-    """LPIPS with torchvision's AlexNet from `path`, torch's cache, or a download.
+def open_lpips(path: Path | None = None, request: Request | None = None) -> Lpips:
+    """Open LPIPS with torchvision's AlexNet from `path`, from torch's cache, or from a download.
+
+    Args:
+        path: local file of weights; None looks in torch's cache.
+        request: device, permission to download, and receiver of status messages.
+
+    Returns:
+        A metric for `Evaluation`.
 
     Raises:
-        CheckpointError: the file is damaged or of another network.
-        ConfigError: torchmetrics is not installed, or the weights are not at hand.
+        CheckpointError: the file is damaged or holds another network.
+        ConfigError: torchmetrics is not installed, or the weights are missing and not downloaded.
+        ResourceError: the device is unavailable, or the disk is full.
+
+    Example:
+        >>> from cpabmm_core.metrics.extractors import Request
+        >>> metric = open_lpips(request=Request(device="cpu"))  # doctest: +SKIP
     """
+    request = request or Request()
     module = require_package("torchmetrics.functional.image.lpips", "LPIPS", "quality")
     path = find_weights(
         ALEXNET_FILE, path, allow_download=request.allow_download, announce=request.announce
     )
-    # The class behind the public one, which would download AlexNet by itself. The weights of its
-    # layers come with torchmetrics.
+    # The public class would download AlexNet. The LPIPS layers themselves ship with torchmetrics.
     network: nn.Module = module._LPIPS(pretrained=True, net="alex", pnet_rand=True)
     backbone = network.get_submodule("net")
-    fill(backbone, _by_slices(read_weights(path, _WHAT), backbone), path, _WHAT)
+    fill(backbone, _rename_to_slices(read_weights(path, _WHAT), backbone), path, _WHAT)
     info = ExtractorInfo(
         name="lpips",
         version=f"0.1, alex, torchmetrics {version('torchmetrics')}",
@@ -121,8 +139,8 @@ def open_lpips(path: Path | None, request: Request) -> Lpips:
     return Lpips(network, resolve_device(request.device), info)
 
 
-def _by_slices(tensors: dict[str, Any], backbone: nn.Module) -> dict[str, Any]:
-    """AlexNet's convolutions under the names of the backbone: ``features.3`` is ``slice2.3``."""
+def _rename_to_slices(tensors: dict[str, Any], backbone: nn.Module) -> dict[str, Any]:
+    """Rename AlexNet's convolutions to those of the backbone: ``features.3`` to ``slice2.3``."""
     names = {name.partition(".")[2]: name for name in backbone.state_dict()}
     places = {
         name.removeprefix(_PREFIX): value

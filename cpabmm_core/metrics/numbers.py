@@ -1,4 +1,4 @@
-"""Numbers from whoever holds them: NumPy arrays, tensors on any device, lists of either."""
+"""Conversion of arrays, tensors and nested lists to NumPy."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,33 +6,33 @@ from numpy.typing import ArrayLike, NDArray
 from cpabmm_core.errors import ShapeError
 
 
-def as_numbers(
-    values: ArrayLike,  # of any shape; a tensor may have a gradient
+def as_float64(
+    values: ArrayLike,  # of any shape; tensors may require gradients
     name: str,
 ) -> NDArray[np.float64]:
-    """The values as one array; ``None`` becomes NaN.
+    """Convert values to a float64 array; ``None`` becomes NaN.
 
     Args:
-        values: what to convert.
-        name: what the values are, for the error.
+        values: array, tensor on any device, or nested lists of either.
+        name: what the values are, for the error message.
 
     Raises:
-        ShapeError: rows of different lengths, or something that is no number.
+        ShapeError: the rows differ in length, or an entry is not a number.
     """
     try:
-        return np.asarray(_on_the_host(values), dtype=np.float64)
+        return np.asarray(_to_cpu(values), dtype=np.float64)
     except (TypeError, ValueError) as error:
         reason = str(error).partition(". ")[0]
         raise ShapeError(
-            f"{name}: cannot be read as an array of numbers ({reason}); give an array, a tensor or "
-            "nested lists with rows of one length"
+            f"{name}: not an array of numbers ({reason}); give an array, a tensor or nested lists "
+            "with rows of equal length"
         ) from None
 
 
-def _on_the_host(values: object) -> object:
-    """Tensors, also within lists, as what NumPy reads; torch need not be loaded to tell them."""
+def _to_cpu(values: object) -> object:
+    """Convert tensors, including those in lists, to arrays without importing torch."""
     if isinstance(values, list | tuple):
-        return [_on_the_host(value) for value in values]
+        return [_to_cpu(value) for value in values]
     if hasattr(values, "detach"):
         return values.detach().cpu().double().numpy()  # NumPy has no bfloat16
     return values

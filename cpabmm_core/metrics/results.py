@@ -1,41 +1,18 @@
-"""What was measured: of a video, of a set, and by what; read from and written as JSON."""
+"""Metric values of videos and of whole sets, and their JSON document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
-
-
-class Measure(NamedTuple):
-    """One figure that a table can have."""
-
-    key: str
-    """Its name in JSON."""
-    title: str
-    """Its name in tables."""
-    better: Literal["lower", "higher"]
-    digits: int
-    """Digits after the point, in tables."""
-    unit: str = ""
-
-
-MEASURES: tuple[Measure, ...] = (
-    Measure("l1", "L1", "lower", 5),
-    Measure("l1_videos", "L1 (videos)", "lower", 5),
-    Measure("psnr", "PSNR", "higher", 3, "dB"),
-    Measure("ssim", "SSIM", "higher", 5),
-    Measure("akd", "AKD", "lower", 3, "px"),
-    Measure("mkr", "MKR", "lower", 4),
-    Measure("aed", "AED", "lower", 5),
-    Measure("lpips", "LPIPS", "lower", 5),
-    Measure("fid", "FID", "lower", 3),
-    Measure("fvd", "FVD", "lower", 2),
-)
-"""In the order of a table's columns."""
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of the frames in which an extractor found its subject, in [0, 1]."""
+    """Shares of the frames in which an extractor found its subject, in [0, 1].
+
+    Example:
+        >>> Coverage(real=1.0, generated=0.5).generated
+        0.5
+    """
 
     real: float
     generated: float
@@ -43,33 +20,51 @@ class Coverage:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """The figures of one video: means over its frames."""
+    """The metric values of one video: means over its frames.
+
+    Example:
+        >>> VideoResult("clip", 25, {"l1": 0.04, "psnr": None}).values["l1"]
+        0.04
+    """
 
     name: str
+    """File name without suffix."""
     frames: int
+    """Number of frames."""
     values: Mapping[str, float | None]
-    """By the key of the measure; None where nothing could be measured, or a PSNR is infinite."""
+    """Values by the key of the metric; None where no value exists or a PSNR is infinite."""
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
-    """By ``keypoints`` and ``identity``."""
+    """Coverage of the extractors of ``keypoints`` and ``identity``."""
 
 
 @dataclass(frozen=True)
 class SetResult:
-    """The figures of a set of videos."""
+    """The metric values of a set of videos."""
 
     values: Mapping[str, float | None]
-    """By the key of the measure, for all of `MEASURES`; None where it was left out."""
+    """Values by the key of each of `METRICS`; None for a metric that was not computed."""
     intervals: Mapping[str, tuple[float, float] | None]
-    """Bootstrap 95% intervals over the videos, for all of `MEASURES`; None where there is none."""
+    """Bootstrap 95% intervals over the videos, by the same keys; None where undefined."""
     coverage: Mapping[str, Coverage]
+    """Coverage over all frames, of the extractors of ``keypoints`` and ``identity``."""
     extractors: Mapping[str, Mapping[str, Any] | None]
     """``ExtractorInfo.as_dict()`` by ``keypoints``, ``identity``, ``lpips``, ``fid`` and ``fvd``;
-    None where left out."""
+    None for those not used."""
     videos: Sequence[VideoResult]
-    """In natural order of their names."""
+    """Results of the videos, in natural order of their names."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON document."""
+        """Return the JSON document.
+
+        Returns:
+            The values by key, then ``intervals``, ``coverage``, ``extractors`` and ``videos``.
+
+        Example:
+            >>> video = VideoResult("clip", 2, {"l1": 0.25})
+            >>> result = SetResult({"l1": 0.25}, {"l1": None}, {}, {}, [video])
+            >>> result.as_dict()["videos"]
+            [{'name': 'clip', 'frames': 2, 'l1': 0.25, 'coverage': {}}]
+        """
         return {
             **self.values,
             "intervals": {

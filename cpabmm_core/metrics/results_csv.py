@@ -1,27 +1,45 @@
-"""The figures of a set as a table that spreadsheets open."""
+"""Metric values in a CSV file, for spreadsheets."""
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from cpabmm_core.files.output import atomic_path
-from cpabmm_core.metrics.results import MEASURES, Coverage, SetResult
+from cpabmm_core.metrics.metric_info import METRICS
+from cpabmm_core.metrics.results import Coverage, SetResult
 
 SET_ROW = "(all)"
-"""Name of the last row, that of the set."""
-_PARTS = ("keypoints", "identity")
+"""Name of the last row, which holds the values of the set."""
+_EXTRACTORS = ("keypoints", "identity")
 
 
-def write_csv(path: Path, result: SetResult, *, force: bool) -> None:
-    """Write a row for each video and a last one for the set; a figure that is None stays empty.
+def write_csv(path: Path, result: SetResult, *, force: bool = False) -> None:
+    """Write one row per video and a last row, ``(all)``, for the set.
+
+    The columns are ``name``, ``frames``, the keys of `METRICS` and the coverage of the extractors.
+    Missing values are empty cells.
+
+    Args:
+        path: the file to write.
+        result: the values.
+        force: whether to replace an existing file.
 
     Raises:
         OutputExistsError: the file exists and `force` is not set.
-        MediaError: it cannot be written.
+        MediaError: the file cannot be written.
         ResourceError: the disk is full.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core.metrics import SetResult, VideoResult
+        >>> result = SetResult({"l1": 0.25}, {}, {}, {}, [VideoResult("clip", 2, {"l1": 0.25})])
+        >>> with TemporaryDirectory() as folder:
+        ...     write_csv(Path(folder, "values.csv"), result)
+        ...     [line[:14] for line in Path(folder, "values.csv").read_text().splitlines()]
+        ['name,frames,l1', 'clip,2,0.25,,,', '(all),2,0.25,,']
     """
-    keys = [measure.key for measure in MEASURES]
-    coverage = [f"{part}_{side}" for part in _PARTS for side in ("real", "generated")]
+    keys = [metric.key for metric in METRICS]
+    coverage = [f"{name}_{videos}" for name in _EXTRACTORS for videos in ("real", "generated")]
     with (
         atomic_path(path, force=force) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
@@ -41,8 +59,8 @@ def _row(
     coverage: Mapping[str, Coverage],
 ) -> dict[str, object]:
     shares = {
-        f"{part}_{side}": share
-        for part, of_part in coverage.items()
-        for side, share in vars(of_part).items()
+        f"{extractor}_{videos}": share
+        for extractor, found in coverage.items()
+        for videos, share in vars(found).items()
     }
     return {"name": name, "frames": frames, **values, **shares}

@@ -1,107 +1,108 @@
-"""From the sums of videos to the figures of their set."""
+"""Reduction of the sums of videos to the metric values of their set."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cpabmm_core.metrics.bootstrap import interval
+from cpabmm_core.metrics.bootstrap import confidence_interval
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
-from cpabmm_core.metrics.results import MEASURES, Coverage, SetResult, VideoResult
-from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
+from cpabmm_core.metrics.metric_info import METRICS
+from cpabmm_core.metrics.results import Coverage, SetResult, VideoResult
+from cpabmm_core.metrics.video_metric import Detections, Tally, VideoSums
 
 _OVER_FRAMES = ("l1", "akd", "mkr", "aed")
-"""Measures whose mean is over all frames of all videos, as the field's scripts print them."""
+"""Metrics averaged over all frames of all videos, as the field's scripts do."""
 _OVER_VIDEOS = {"l1_videos": "l1", "psnr": "psnr", "ssim": "ssim", "lpips": "lpips"}
-"""Measures whose mean is over the means of the videos; each with the key of its tallies."""
-EXTRACTOR_PARTS = ("keypoints", "identity", "lpips", "fid", "fvd")
-_NOTHING = Tally(0.0, 0)
+"""Metrics averaged over the means of the videos, with the key of their tallies."""
+EXTRACTOR_ROLES = ("keypoints", "identity", "lpips", "fid", "fvd")
+_EMPTY = Tally(0.0, 0)
 
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """What was measured of one video, before means are taken; can be pickled."""
+    """The sums of all metrics over one video; can be pickled."""
 
     name: str
     frames: int
     sums: VideoSums
 
     def result(self) -> VideoResult:
-        """Its figures."""
+        """Return the metric values of the video."""
         return VideoResult(
             name=self.name,
             frames=self.frames,
             values={key: _finite(tally.mean) for key, tally in self.sums.tallies.items()},
             coverage={
-                part: Coverage(found.real / self.frames, found.generated / self.frames)
-                for part, found in self.sums.found.items()
+                role: Coverage(found.real / self.frames, found.generated / self.frames)
+                for role, found in self.sums.detections.items()
             },
         )
 
 
-def joined(parts: Sequence[VideoSums]) -> VideoSums:
-    """The sums of several measures of one video as one."""
+def merge_sums(parts: Sequence[VideoSums]) -> VideoSums:
+    """Merge the sums of several metrics over one video."""
     return VideoSums(
         {key: tally for part in parts for key, tally in part.tallies.items()},
-        {key: found for part in parts for key, found in part.found.items()},
+        {role: found for part in parts for role, found in part.detections.items()},
     )
 
 
 def summarise(
     videos: Sequence[VideoRecord],
-    of_set: Mapping[str, float | None],
+    set_values: Mapping[str, float | None],
     extractors: Mapping[str, ExtractorInfo],
 ) -> SetResult:
-    """The figures of a set.
+    """Compute the metric values of a set.
 
     Args:
-        videos: its videos, of which there is one at least, in the order they are to be listed in.
-        of_set: figures that are of the set as a whole, by key.
-        extractors: what the figures were measured with, by the part it played.
+        videos: records of the videos, at least one, in the order in which to list them.
+        set_values: values of the metrics of whole sets, by key.
+        extractors: the extractors used, by role.
     """
-    values: dict[str, float | None] = {measure.key: None for measure in MEASURES}
-    intervals: dict[str, tuple[float, float] | None] = {measure.key: None for measure in MEASURES}
-    values.update({key: _finite(value) for key, value in of_set.items()})
+    values: dict[str, float | None] = {metric.key: None for metric in METRICS}
+    intervals: dict[str, tuple[float, float] | None] = {metric.key: None for metric in METRICS}
+    values.update({key: _finite(value) for key, value in set_values.items()})
     for key in (*_OVER_FRAMES, *_OVER_VIDEOS):
         tallies = _tallies(videos, key)
         counts = [tally.count for tally in tallies]
         totals = [tally.total for tally in tallies]
         values[key] = _finite(Tally(math.fsum(totals), sum(counts)).mean)
-        intervals[key] = interval(totals, counts)
+        intervals[key] = confidence_interval(totals, counts)
     return SetResult(
         values=values,
         intervals=intervals,
         coverage=_coverage(videos),
         extractors={
-            part: extractors[part].as_dict() if part in extractors else None
-            for part in EXTRACTOR_PARTS
+            role: extractors[role].as_dict() if role in extractors else None
+            for role in EXTRACTOR_ROLES
         },
         videos=[video.result() for video in videos],
     )
 
 
 def _tallies(videos: Sequence[VideoRecord], key: str) -> list[Tally]:
-    """What the mean of a measure is taken over: sums over frames, or a mean of each video."""
+    """Return one term of the mean of a metric per video: its sum over frames, or its mean."""
     if key in _OVER_FRAMES:
-        return [video.sums.tallies.get(key, _NOTHING) for video in videos]
-    means = [video.sums.tallies.get(_OVER_VIDEOS[key], _NOTHING).mean for video in videos]
-    return [_NOTHING if mean is None else Tally(mean, 1) for mean in means]
+        return [video.sums.tallies.get(key, _EMPTY) for video in videos]
+    means = [video.sums.tallies.get(_OVER_VIDEOS[key], _EMPTY).mean for video in videos]
+    return [_EMPTY if mean is None else Tally(mean, 1) for mean in means]
 
 
 def _coverage(videos: Sequence[VideoRecord]) -> dict[str, Coverage]:
     frames = sum(video.frames for video in videos)
-    found: dict[str, list[Found]] = {}
+    by_role: dict[str, list[Detections]] = {}
     for video in videos:
-        for part, of_video in video.sums.found.items():
-            found.setdefault(part, []).append(of_video)
+        for role, found in video.sums.detections.items():
+            by_role.setdefault(role, []).append(found)
     return {
-        part: Coverage(
-            sum(one.real for one in of_videos) / frames,
-            sum(one.generated for one in of_videos) / frames,
+        role: Coverage(
+            sum(found.real for found in per_video) / frames,
+            sum(found.generated for found in per_video) / frames,
         )
-        for part, of_videos in found.items()
+        for role, per_video in by_role.items()
     }
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON has no infinity: the PSNR of identical frames is None."""
+    """Replace infinity, which JSON lacks, by None: for instance the PSNR of identical frames."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What a measure of videos is: something that sees them in parts and keeps sums."""
+"""Protocols of metrics that receive videos in chunks and keep sums."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tally:
-    """A sum over those frames of a video of which a figure could be taken, and their number."""
+    """The sum of a metric over the frames of a video that have a value, and their number."""
 
     total: float
     count: int
 
     @property
     def mean(self) -> float | None:
-        """The mean; None of no frame."""
+        """The mean, or None for a count of 0."""
         return self.total / self.count if self.count else None
 
 
 @dataclass(frozen=True)
-class Found:
-    """In how many frames of a video an extractor found its subject."""
+class Detections:
+    """Number of frames of a video in which an extractor found its subject."""
 
     real: int
     generated: int
@@ -36,63 +36,69 @@ class Found:
 
 @dataclass(frozen=True)
 class VideoSums:
-    """What a measure knows of one video at its end."""
+    """The sums of a metric over one video."""
 
     tallies: Mapping[str, Tally]
-    """By the key of the measure."""
-    found: Mapping[str, Found] = field(default_factory=dict)
-    """By the part that the extractor plays: ``keypoints``, ``identity``."""
+    """Tallies by the key of the metric."""
+    detections: Mapping[str, Detections] = field(default_factory=dict)
+    """Detections by the role of the extractor: ``keypoints`` or ``identity``."""
 
 
 class FrameMetric(Protocol):
-    """Takes the frames of one video after another; common to both kinds."""
+    """The part that `VideoMetric` and `SetMetric` share: both receive one video after another."""
 
     @property
-    def part(self) -> str:
-        """Name of its `info` in a result: ``keypoints``, ``identity``, ``lpips``, ``fid``."""
+    def role(self) -> str:
+        """The key of `info` in a result: ``keypoints``, ``identity``, ``lpips``, ``fid``, ``fvd``.
+
+        ``frames`` for metrics without an extractor.
+        """
         ...
 
     @property
     def info(self) -> ExtractorInfo | None:
-        """What it measures with; None if there is nothing to tell."""
+        """The network behind the metric; None for metrics without one."""
         ...
 
     def start_video(self, name: str) -> None:
-        """The frames of this video follow."""
+        """Begin a new video."""
         ...
 
     def update(self, real: Frames, generated: Frames) -> None:
-        """Take the next frames of the video, of one shape (F, H, W, 3).
+        """Add the next frames of the video, both of shape (F, H, W, 3).
 
         Raises:
-            DataError: they cannot be measured.
+            DataError: the metric is undefined for these frames.
         """
         ...
 
 
 class VideoMetric(FrameMetric, Protocol):
-    """Measures each video on its own; the figure of a set is a mean of theirs.
+    """A metric of single videos; its value for a set is a mean over frames or videos.
 
-    The sums of a video do not depend on which videos came before, so that processes may share a
-    set.
+    The sums of a video do not depend on earlier videos, so processes can share a set.
     """
 
     def compute(self) -> VideoSums:
-        """The sums over the frames since `start_video`."""
+        """Return the sums over the frames since `start_video`."""
         ...
 
 
 class SetMetric(FrameMetric, Protocol):
-    """Measures a whole set at once, such as FID; keeps sums, never frames of the set."""
+    """A metric of a whole set, such as FID. It keeps sums, never the frames of the set."""
 
     def state(self) -> object:
-        """All that `merge` needs of the videos seen so far; can be pickled."""
+        """Return what `merge` needs from the videos so far; the object can be pickled."""
         ...
 
     def merge(self, states: Sequence[Any]) -> None:
-        """Replace the own state by these together: one of each process, in their order."""
+        """Replace the state by the sum of these, one per process, in the order of processes."""
         ...
 
     def compute(self) -> float | None:
-        """The figure of all videos of the state; None, after a line that says so, of too few."""
+        """Return the value for all videos of the state.
+
+        Returns:
+            None, after a status message, if the set is too small.
+        """
         ...

@@ -1,6 +1,6 @@
-"""Real videos and generated ones side by side: which belong together, and their frames."""
+"""Matching of real and generated videos, and reading of their frames in pairs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,111 +12,130 @@ from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
 from cpabmm_core.media.lossy import is_lossless
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
-from cpabmm_core.metrics.extractors.puppet_joints import has_puppet_joints
+from cpabmm_core.metrics.extractors.puppets.joints import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames
 
 _NAMED_IN_ERRORS = 3
 
 
 def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
-    """Which generated file belongs to which real one.
+    """Match generated videos with real ones by name.
 
-    Two files belong together; in two folders, files (or folders of frames) of one name, whatever
-    their suffixes.
+    Two files are one pair. In two folders, files and folders of frames of equal name match,
+    whatever their suffixes.
+
+    Args:
+        real: a video or image, or a folder of them.
+        generated: likewise.
+
+    Returns:
+        Paths of the real and the generated video of each pair, in natural order of their names.
 
     Raises:
-        DataError: one is a file and the other a folder, a name is missing on one side, or it stands
-            for two files.
-        MediaError: a file does not exist.
+        DataError: one path is a file and the other a folder, a folder lacks a name of the other, or
+            a name stands for two files.
+        MediaError: a path does not exist.
+
+    Example:
+        >>> match_videos(Path("real.mp4"), Path("generated.mp4"))
+        [(PosixPath('real.mp4'), PosixPath('generated.mp4'))]
     """
     if real.is_dir() != generated.is_dir():
         raise DataError(f"{real} and {generated}: expected two files or two folders")
     if not real.is_dir():
         return [(real, generated)]
     ours, theirs = clips_by_name(real), clips_by_name(generated)
-    for folder, missing in (
-        (generated, ours.keys() - theirs.keys()),
-        (real, theirs.keys() - ours.keys()),
-    ):
-        if missing:
-            names = sorted(missing)
-            shown = ", ".join(names[:_NAMED_IN_ERRORS])
-            more = (
-                f" and {len(names) - _NAMED_IN_ERRORS} more"
-                if len(names) > _NAMED_IN_ERRORS
-                else ""
-            )
-            raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")
+    _check_complete(generated, ours.keys() - theirs.keys())
+    _check_complete(real, theirs.keys() - ours.keys())
     return [(path, theirs[name]) for name, path in ours.items()]
 
 
-def one_sided_loss(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
-    """A line if videos that lost nothing in coding are paired with ones that did; else none.
+def coding_warnings(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
+    """Return a status message if lossless videos are paired with lossy ones, else none.
 
     Raises:
-        MediaError: a video is missing or cannot be read.
+        MediaError: a video is missing or unreadable.
     """
     lossless = [(is_lossless(real), is_lossless(generated)) for real, generated in pairs]
-    uneven = [number for number, (one, other) in enumerate(lossless) if one != other]
+    uneven = [index for index, (one, other) in enumerate(lossless) if one != other]
     if not uneven:
         return []
     real, generated = pairs[uneven[0]]
     whole, lossy = (real, generated) if lossless[uneven[0]][0] else (generated, real)
     return [
-        f"{lossy}: has coding losses, {whole} has none, and so for {len(uneven)} of {len(pairs)} "
-        "videos; losses change the figures, so compare runs that were written alike"
+        f"{lossy} is lossy, {whole} is lossless (likewise {len(uneven)} of {len(pairs)} pairs); "
+        "compression changes the values, so compare runs that were written in one format"
     ]
 
 
-def paired_frames(
+def read_frame_pairs(
     real: Path,
     generated: Path,
     size: int,
     *,
-    report: Callable[[str], None] = lambda _: None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Frames, Frames]]:
-    """The frames of a real and a generated video or image side by side, in constant memory.
+    """Read the frames of a real and a generated video in pairs, in constant memory.
 
-    Frames of one size are paired as they are. A square frame of another size than the real one is
-    paired with what a model saw of the real one: its centred square, resized (`media.framing`).
+    Frames of equal size are paired unchanged. If a generated frame is square and differs in size,
+    the real frame is framed as a model sees it: its centred square, resized (`media.framing`).
 
     Args:
-        real: video, GIF, strip, folder of frames or image.
-        generated: the same, frame by frame; two images are taken whole, also if they are strips,
-            unless joints of puppets lie beside the real one, which tells that it is a strip.
-        size: how many frames come at a time; the last may be fewer.
-        report: is told in one line if the real frames were cut or resized.
+        real: video, GIF, strip, folder of frames, or image.
+        generated: likewise. Two images are compared whole, even if they are strips, unless puppet
+            joints lie next to the real one, which marks it as a strip.
+        size: number of frames per chunk; the last chunk may be smaller.
+        announce: receives a status message if real frames were cropped or resized.
+
+    Yields:
+        Chunks of real and generated frames, both (F, H, W, 3).
 
     Raises:
-        DataError: the number of the frames differs, or their size and the generated ones are not
-            square.
-        MediaError: a file is missing or broken.
+        DataError: the videos differ in length, or frames differ in size and the generated ones are
+            not square.
+        MediaError: a file is missing or damaged.
     """
-    waiting: list[tuple[Frame, Frame]] = []
-    for pair in _pairs(real, generated, report):
-        if len(waiting) == size or (waiting and pair[0].shape != waiting[0][0].shape):
-            yield _stacked(waiting)
-            waiting = []
-        waiting.append(pair)
-    if waiting:
-        yield _stacked(waiting)
+    pending: list[tuple[Frame, Frame]] = []
+    for pair in _read_pairs(real, generated, announce):
+        if len(pending) == size or (pending and pair[0].shape != pending[0][0].shape):
+            yield _stack(pending)
+            pending = []
+        pending.append(pair)
+    if pending:
+        yield _stack(pending)
 
 
-def _stacked(pairs: list[tuple[Frame, Frame]]) -> tuple[Frames, Frames]:
-    return np.stack([one for one, _ in pairs]), np.stack([other for _, other in pairs])
+def are_single_images(real: Path, generated: Path) -> bool:
+    """Return whether both are images to compare whole, rather than strips of puppet frames."""
+    return _is_image(real) and _is_image(generated) and not has_puppet_joints(real)
 
 
-def _pairs(
-    real: Path, generated: Path, report: Callable[[str], None]
+def _check_complete(folder: Path, missing: Collection[str]) -> None:
+    if not missing:
+        return
+    names = sorted(missing)
+    shown = ", ".join(names[:_NAMED_IN_ERRORS])
+    hidden = len(names) - _NAMED_IN_ERRORS
+    more = f" and {hidden} more" if hidden > 0 else ""
+    raise DataError(f"{folder}: lacks {shown}{more}; both folders need the same names")
+
+
+def _stack(pairs: list[tuple[Frame, Frame]]) -> tuple[Frames, Frames]:
+    return np.stack([real for real, _ in pairs]), np.stack([generated for _, generated in pairs])
+
+
+def _read_pairs(
+    real: Path, generated: Path, announce: Callable[[str], None]
 ) -> Iterator[tuple[Frame, Frame]]:
-    told: set[str] = set()
-    pairs = zip_longest(*_frames(real, generated))
+    announced: set[str] = set()
+    pairs = zip_longest(*_open_both(real, generated))
     for count, (one, other) in enumerate(pairs):
         if one is None or other is None:
             total = count + 1 + sum(1 for _ in pairs)
             longer, shorter = (real, generated) if other is None else (generated, real)
             raise DataError(
-                f"{longer}: has {total} frames, {shorter} has {count}; compare videos of one length"
+                f"{longer}: has {total} frames, {shorter} has {count}; "
+                "compare videos of equal length"
             )
         if one.shape == other.shape:
             yield one, other
@@ -125,24 +144,19 @@ def _pairs(
         size = f"{one.shape[1]} x {one.shape[0]}"
         if height != width:
             raise DataError(
-                f"{generated}: is {width} x {height}, {real} is {size}; bring them to one size"
+                f"{generated}: is {width} x {height}, {real} is {size}; resize one of them"
             )
-        if size not in told:
-            report(f"{real}: is {size}; its centred square is compared, at {width} x {height}")
-            told.add(size)
+        if size not in announced:
+            announce(f"{real}: is {size}; its centred square is compared at {width} x {height}")
+            announced.add(size)
         yield square_frame(one, width), other
 
 
-def _frames(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
-    if are_two_pictures(real, generated):
+def _open_both(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[Frame]]:
+    if are_single_images(real, generated):
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
-
-
-def are_two_pictures(real: Path, generated: Path) -> bool:
-    """Whether both are images to be compared whole, and not strips of a puppet's frames."""
-    return _is_image(real) and _is_image(generated) and not has_puppet_joints(real)
 
 
 def _is_image(path: Path) -> bool:

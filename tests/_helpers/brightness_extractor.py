@@ -1,4 +1,4 @@
-"""An extractor that a test can compute by hand; opened by name through an entry point."""
+"""An extractor with a closed form, installed through an entry point."""
 
 from importlib.metadata import EntryPoint
 
@@ -12,7 +12,7 @@ NAME = "brightness"
 
 
 class Brightness:
-    """One keypoint, (mean of red, mean of green), and an embedding of the mean of each channel."""
+    """The keypoint (mean of red, mean of green), and the mean of each channel as embedding."""
 
     info = ExtractorInfo(NAME, "1", "00" * 32, "nothing")
 
@@ -29,6 +29,6 @@ def open_extractor(_: Request) -> Brightness:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `NAME` be the one extractor that is installed."""
+    """Make `NAME` the only installed extractor."""
     point = EntryPoint(NAME, f"{__name__}:open_extractor", registry.GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda **_: (point,))

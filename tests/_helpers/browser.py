@@ -1,4 +1,4 @@
-"""A page in headless Chromium, driven by WebDriver's own protocol with the standard library."""
+"""Headless Chromium, driven through the WebDriver protocol with the standard library."""
 
 import json
 import re
@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name of a reference to an element
-_PATIENCE = 30.0
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's key of an element reference
+_TIMEOUT = 30.0
 Answer = Any
-"""Whatever JSON can hold."""
-_SWITCHES = (
+"""Any JSON value."""
+_FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -32,45 +32,49 @@ _SWITCHES = (
 
 
 class Browser:
-    """One window."""
+    """A browser window.
+
+    Args:
+        session: address of the WebDriver session.
+    """
 
     def __init__(self, session: str) -> None:
         self._session = session
 
     def open(self, path: Path) -> None:
-        """Load a file and wait for it."""
+        """Load a file."""
         _call("POST", f"{self._session}/url", {"url": path.resolve().as_uri()})
 
-    def narrow(self, width: int) -> None:
-        """Show pages as on a telephone of that many pixels, less than a window can have."""
+    def emulate_phone(self, width: int) -> None:
+        """Emulate a phone of this width in pixels; windows cannot be as narrow."""
         size = {"width": width, "height": 2 * width, "deviceScaleFactor": 1, "mobile": True}
         body = {"cmd": "Emulation.setDeviceMetricsOverride", "params": size}
         _call("POST", f"{self._session}/goog/cdp/execute", body)
 
     def run(self, script: str, *arguments: object) -> Answer:
-        """What the body of a function returns in the page."""
+        """Run the body of a function in the page and return its result."""
         body = {"script": script, "args": arguments}
         return _call("POST", f"{self._session}/execute/sync", body)
 
     def click(self, selector: str) -> None:
-        """Click on the one element of a CSS selector as a person does."""
+        """Click on the only element that matches a CSS selector."""
         element = self._find(selector)
         _call("POST", f"{self._session}/element/{element}/click", {})
 
     def press(self, selector: str, key: str) -> None:
-        """Press a key while the element has the focus; fails where it cannot have it."""
+        """Press a key with the focus on an element; fails if the element cannot have the focus."""
         element = self._find(selector)
         _call("POST", f"{self._session}/element/{element}/value", {"text": key})
 
     def wait_for(self, script: str) -> None:
-        """Wait until the body of a function returns something true in the page."""
-        end = monotonic() + _PATIENCE
+        """Wait until the body of a function returns a true value in the page."""
+        end = monotonic() + _TIMEOUT
         while not self.run(script):
-            assert monotonic() < end, f"never became true: {script}"
+            assert monotonic() < end, f"timed out: {script}"
             sleep(0.05)
 
-    def complaints(self) -> list[str]:
-        """Warnings and errors on the console since the last call."""
+    def console_messages(self) -> list[str]:
+        """Return warnings and errors on the console since the last call."""
         entries = _call("POST", f"{self._session}/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
@@ -85,10 +89,10 @@ class Browser:
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Browser]:
-    """A browser for as long as the context lasts; the test is skipped where there is none.
+    """Open a browser; skip the test if Chromium or its driver is missing.
 
     Args:
-        profile: an empty folder for what the browser keeps.
+        profile: an empty folder for the browser profile.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
@@ -99,13 +103,13 @@ def open_browser(profile: Path) -> Iterator[Browser]:
     ) as process:
         try:
             address = f"http://127.0.0.1:{_port(process)}/session"
-            switches = [*_SWITCHES, f"--user-data-dir={profile}"]
-            wanted = {
+            flags = [*_FLAGS, f"--user-data-dir={profile}"]
+            capabilities = {
                 "browserName": "chrome",
-                "goog:chromeOptions": {"binary": chromium, "args": switches},
+                "goog:chromeOptions": {"binary": chromium, "args": flags},
                 "goog:loggingPrefs": {"browser": "ALL"},
             }
-            opened = _call("POST", address, {"capabilities": {"alwaysMatch": wanted}})
+            opened = _call("POST", address, {"capabilities": {"alwaysMatch": capabilities}})
             session = f"{address}/{opened['sessionId']}"
             try:
                 yield Browser(session)
@@ -127,5 +131,5 @@ def _port(process: subprocess.Popen[str]) -> int:
 def _call(method: str, address: str, body: dict[str, Any] | None = None) -> Answer:
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data, {"Content-Type": "application/json"}, method=method)
-    with urlopen(request, timeout=2 * _PATIENCE) as answer:
+    with urlopen(request, timeout=2 * _TIMEOUT) as answer:
         return json.load(answer)["value"]

@@ -1,4 +1,4 @@
-"""Small networks in ONNX files, and how they are opened."""
+"""Small networks in ONNX files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,9 +27,9 @@ def write_graph(
     outputs: Sequence[str] = ("embedding",),
     external: bool = False,
 ) -> Path:
-    """A network: each operation is applied to the picture and is one output, in this order.
+    """Write a network that applies each operation to the input and returns one output each.
 
-    By default the embedding is the input itself, so that all that was done to a frame can be seen.
+    By default the embedding is the flattened input, which reveals the preprocessing of frames.
     """
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
@@ -38,14 +38,14 @@ def write_graph(
     weight = onnx.numpy_helper.from_array(np.ones(1, helper.tensor_dtype_to_np_dtype(number)), "w")
     graph = helper.make_graph(
         [
-            helper.make_node("Mul", ["picture", "w"], ["same"]),
+            helper.make_node("Mul", ["image", "w"], ["same"]),
             *(
                 helper.make_node(operation, ["same"], [output], **attributes)
                 for (operation, attributes), output in zip(nodes, outputs, strict=True)
             ),
         ],
         "network",
-        [helper.make_tensor_value_info("picture", number, shape)],
+        [helper.make_tensor_value_info("image", number, shape)],
         [helper.make_tensor_value_info(output, number, None) for output in outputs],
         [weight],
     )
@@ -60,13 +60,13 @@ def frames(count: int, height: int, width: int) -> np.ndarray:
     return rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
 
 
-def opened(path: Path, query: str = "") -> EmbeddingExtractor:
+def open_network(path: Path, query: str = "") -> EmbeddingExtractor:
     return open_embedding_extractor(f"{path}?{query}" if query else str(path), CPU)
 
 
 def error_of(path: Path, query: str = "", kind: type[CpabmmError] = ConfigError) -> str:
     with pytest.raises(kind) as caught:
-        opened(path, query)
+        open_network(path, query)
     message = str(caught.value)
     assert "\n" not in message
     return message

@@ -1,4 +1,4 @@
-"""Pairs of clips that are easy to tell apart, what was measured of them, and a page taken apart."""
+"""Distinguishable frames, results and a parsed page, for tests of the report."""
 
 import base64
 import io
@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.media.frame_folder import frame_folder
-from cpabmm_core.metrics.results import MEASURES, Coverage, SetResult, VideoResult
+from cpabmm_core.metrics.metric_info import METRICS
+from cpabmm_core.metrics.results import Coverage, SetResult, VideoResult
 
 Frames = NDArray[np.uint8]
 
 
 def write_frames(path: Path, frames: Frames) -> Path:
-    """A folder of frames without loss."""
+    """Write a folder of lossless frames."""
     with frame_folder(path) as folder:
         for frame in frames:
             folder.write(frame)
@@ -28,7 +29,7 @@ def flat_frames(
     *greys: int,
     size: tuple[int, int] = (32, 32),  # height, width
 ) -> Frames:  # (F, H, W, 3)
-    """Frames of one grey each."""
+    """Return uniformly grey frames."""
     return np.stack([np.full((*size, 3), grey, np.uint8) for grey in greys])
 
 
@@ -38,24 +39,22 @@ def result_of(
     frames: int = 3,
     coverage: Mapping[str, Coverage] | None = None,
 ) -> SetResult:
-    """A result whose videos have these values, by name and measure."""
-    of_set: dict[str, float | None] = dict.fromkeys(measure.key for measure in MEASURES)
-    of_set["l1"] = 0.125
+    """Build a result whose videos have these values, by name and metric."""
+    set_values: dict[str, float | None] = dict.fromkeys(metric.key for metric in METRICS)
+    set_values["l1"] = 0.125
     weights = "0123456789abcdef" * 4
     keypoints = {"name": "puppets", "version": "7", "weights": weights, "options": {"side": "9"}}
     return SetResult(
-        values=of_set,
+        values=set_values,
         intervals={"l1": (0.0625, 0.25)},
         coverage={"keypoints": Coverage(1.0, 0.875)},
         extractors={"keypoints": keypoints, "identity": None},
-        videos=[
-            VideoResult(name, frames, of_video, coverage or {}) for name, of_video in values.items()
-        ],
+        videos=[VideoResult(name, frames, video, coverage or {}) for name, video in values.items()],
     )
 
 
 def decoded(uri: str) -> list[tuple[float, Frames]]:
-    """Time in seconds and pixels of each frame of a video in a data URI."""
+    """Decode a video in a data URI to the time in seconds and the pixels of each frame."""
     with av.open(io.BytesIO(content_of(uri)), "r") as container:
         return [
             (
@@ -68,7 +67,7 @@ def decoded(uri: str) -> list[tuple[float, Frames]]:
 
 
 def content_of(uri: str) -> bytes:
-    """The file in a data URI."""
+    """Return the file in a data URI."""
     head, _, text = uri.partition(",")
     assert head.startswith("data:")
     assert head.endswith(";base64")
@@ -76,13 +75,13 @@ def content_of(uri: str) -> bytes:
 
 
 class Page(HTMLParser):
-    """A page's elements, their attributes and their text."""
+    """The elements, attributes and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.rows: list[list[str]] = []
-        """Texts of the cells of every table row."""
+        """Cell texts of every table row."""
         self.text = ""
         self._in: str | None = None
         self.feed(text)
@@ -109,5 +108,5 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
     def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of every element of a kind."""
+        """Return the attributes of all elements with a tag."""
         return [attributes for name, attributes in self.elements if name == tag]

@@ -15,7 +15,7 @@ from _helpers.media_files import write_test_video
 
 from cpabmm_core.media.image import write_image
 from cpabmm_core.metrics.extractors import ExtractorInfo, registry
-from cpabmm_core.metrics.results import MEASURES
+from cpabmm_core.metrics.metric_info import METRICS
 
 PIXELS_ONLY = ("--keypoints", "none", "--identity", "none")
 SQUARE = "_helpers.known_extractors:open_square"
@@ -28,19 +28,19 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what an installed package tells of the extractor ``square``."""
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install the extractor ``square``, and return the folder with its metadata."""
     folder = known_extractors.install(tmp_path / "installed")
     monkeypatch.syspath_prepend(folder)
-    known_extractors.MEASURED.clear()
+    known_extractors.BATCHES.clear()
     return folder
 
 
 @pytest.fixture
 def squares(tmp_path: Path) -> tuple[Path, Path]:
-    """Video k of k + 2 frames: its square is k pixels too far right, and k levels too dark.
+    """Videos k of k + 2 frames, with a square shifted right by k pixels and darker by k levels.
 
-    The last frame of video 3 is black where it was generated.
+    The last generated frame of video 3 is black.
     """
     for k in range(4):
         real = [square_frame(2 + n, 5) for n in range(k + 2)]
@@ -54,7 +54,7 @@ def squares(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Pictures a and b: a differs by 51 of 255 everywhere, b is identical."""
+    """Images a and b: a differs by 51 of 255 everywhere, b is identical."""
     real, generated = tmp_path / "real", tmp_path / "generated"
     for folder, a in ((real, 100), (generated, 151)):
         folder.mkdir()
@@ -63,7 +63,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return real, generated
 
 
-def test_the_document_has_each_video_and_the_means(folders: tuple[Path, Path]) -> None:
+def test_json_contains_videos_and_means(folders: tuple[Path, Path]) -> None:
     document = document_of("metrics", *folders, *PIXELS_ONLY)
     a, b = document["videos"]
     assert (a["name"], a["frames"], b["name"], b["frames"]) == ("a", 1, "b", 1)
@@ -76,7 +76,7 @@ def test_the_document_has_each_video_and_the_means(folders: tuple[Path, Path]) -
     assert document["ssim"] == pytest.approx((a["ssim"] + 1) / 2)
 
 
-def test_without_json_each_video_has_a_line(folders: tuple[Path, Path]) -> None:
+def test_text_has_a_line_per_video(folders: tuple[Path, Path]) -> None:
     lines = output_of("metrics", *folders, *PIXELS_ONLY).splitlines()
     assert lines[0].startswith("a  l1 0.20000  psnr 13.979  ssim ")
     assert lines[1] == "b  l1 0.00000  psnr inf  ssim 1.00000"
@@ -84,8 +84,8 @@ def test_without_json_each_video_has_a_line(folders: tuple[Path, Path]) -> None:
     assert lines[3:] == ["mean of 2 frames  l1 0.10000 [0.00000, 0.20000]"]
 
 
-def test_l1_is_the_mean_over_all_frames_and_l1_videos_that_over_videos(tmp_path: Path) -> None:
-    """One frame that differs by 51 of 255, and three that do not differ."""
+def test_l1_averages_frames_and_l1_videos_averages_videos(tmp_path: Path) -> None:
+    """One frame differs by 51 of 255, three are identical."""
     real, generated = tmp_path / "real", tmp_path / "generated"
     for folder, grey in ((real, 100), (generated, 151)):
         for name, count, level in (("a", 1, grey), ("b", 3, 30)):
@@ -96,8 +96,8 @@ def test_l1_is_the_mean_over_all_frames_and_l1_videos_that_over_videos(tmp_path:
     document = document_of("metrics", real, generated, *PIXELS_ONLY)
     assert document["l1"] == pytest.approx(0.2 / 4)
     assert document["l1_videos"] == pytest.approx(0.2 / 2)
-    measured = {measure.key for measure in MEASURES}
-    assert set(document) == {*measured, "intervals", "coverage", "extractors", "videos"}
+    keys = {metric.key for metric in METRICS}
+    assert set(document) == {*keys, "intervals", "coverage", "extractors", "videos"}
     lines = output_of("metrics", real, generated, *PIXELS_ONLY).splitlines()
     assert lines[2].startswith("mean of 2 videos  l1 0.10000 [")
     assert lines[3].startswith("mean of 4 frames  l1 0.05000 [")
@@ -110,39 +110,39 @@ def test_two_videos_are_compared_frame_by_frame(tmp_path: Path) -> None:
     assert document["videos"][0]["frames"] == 3
 
 
-def test_a_model_sees_the_centred_square_and_that_is_what_counts(
+def test_reconstructions_are_compared_with_the_centred_square(
     tmp_path: Path, checkpoint: Path
 ) -> None:
-    """64 x 48 against 32 x 32: the score of `reconstruct`, but for the coding of what it wrote."""
+    """Agrees with the score of `reconstruct`, up to compression of its output."""
     video = write_test_video(tmp_path / "a.mp4", frames=3)
-    drawn = document_of("reconstruct", video, "-o", tmp_path / "out", "--checkpoint", checkpoint)
+    reconstruction = document_of(
+        "reconstruct", video, "-o", tmp_path / "out", "--checkpoint", checkpoint
+    )
     result = run("metrics", video, tmp_path / "out" / "a.mp4", "--json", *PIXELS_ONLY)
-    assert json.loads(result.stdout)["l1"] == pytest.approx(drawn["l1"], abs=0.02)
-    assert "a.mp4: is 64 x 48; its centred square is compared, at 32 x 32\n" in result.stderr
+    assert json.loads(result.stdout)["l1"] == pytest.approx(reconstruction["l1"], abs=0.02)
+    assert "a.mp4: is 64 x 48; its centred square is compared at 32 x 32\n" in result.stderr
 
 
-def test_mismatches_are_one_line_with_code_3(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_mismatches_have_exit_code_3(folders: tuple[Path, Path], tmp_path: Path) -> None:
     one = write_test_video(tmp_path / "a.mp4", frames=3)
     other = write_test_video(tmp_path / "b.mp4", frames=4)
     small = write_test_video(tmp_path / "c.mp4", frames=3, size=(32, 24))
-    assert_fails(3, "metrics", one, other, *PIXELS_ONLY, words="one length")
-    assert_fails(3, "metrics", one, small, *PIXELS_ONLY, words="one size")
+    assert_fails(3, "metrics", one, other, *PIXELS_ONLY, words="equal length")
+    assert_fails(3, "metrics", one, small, *PIXELS_ONLY, words="resize one of them")
     assert_fails(3, "metrics", one, tmp_path / "nowhere.mp4", words="no such file")
     assert_fails(3, "metrics", one, folders[0], words="two files or two folders")
     (folders[1] / "b.png").unlink()
     assert_fails(3, "metrics", *folders, words="lacks b")
 
 
-def test_keypoints_and_identities_of_a_known_square(
-    squares: tuple[Path, Path], known: Path
-) -> None:
+def test_values_of_an_exact_extractor(squares: tuple[Path, Path], installed: Path) -> None:
     document = document_of("metrics", *squares, *SQUARES)
     counts, shifts = np.array([2, 3, 4, 4]), np.arange(4)
     assert document["akd"] == pytest.approx((counts * shifts / 2).sum() / counts.sum())
     assert document["mkr"] == pytest.approx(1 / 14)
     assert document["aed"] == pytest.approx((counts * (shifts / 255) ** 2).sum() / counts.sum())
     assert document["coverage"] == {
-        part: {"real": 1, "generated": 13 / 14} for part in ("keypoints", "identity")
+        role: {"real": 1, "generated": 13 / 14} for role in ("keypoints", "identity")
     }
     assert document["extractors"]["keypoints"] == {
         "name": "square",
@@ -157,7 +157,7 @@ def test_keypoints_and_identities_of_a_known_square(
     assert document["intervals"]["fid"] is None
 
 
-def test_identical_folders_are_perfect(squares: tuple[Path, Path], known: Path) -> None:
+def test_identical_folders_have_perfect_values(squares: tuple[Path, Path], installed: Path) -> None:
     document = document_of("metrics", squares[0], squares[0], *SQUARES)
     perfect = {"l1": 0, "l1_videos": 0, "psnr": None, "ssim": 1, "akd": 0, "mkr": 0, "aed": 0}
     assert {key: document[key] for key in perfect} == perfect
@@ -165,15 +165,15 @@ def test_identical_folders_are_perfect(squares: tuple[Path, Path], known: Path) 
 
 
 @pytest.mark.parametrize(
-    ("change", "moved"),
+    ("change", "affected"),
     [
         ("shift", {"l1", "psnr", "ssim", "akd"}),
         ("blacken", {"l1", "psnr", "ssim", "mkr"}),
         ("darken", {"l1", "psnr", "ssim", "aed"}),
     ],
 )
-def test_a_corruption_moves_what_it_should(
-    tmp_path: Path, known: Path, change: str, moved: set[str]
+def test_a_corruption_affects_the_expected_metrics(
+    tmp_path: Path, installed: Path, change: str, affected: set[str]
 ) -> None:
     real = [square_frame(6 + n % 3, 7) for n in range(6)]
     changed = {
@@ -188,7 +188,7 @@ def test_a_corruption_moves_what_it_should(
     same = document_of("metrics", tmp_path / "r", tmp_path / "same", *SQUARES)
     found = document_of("metrics", tmp_path / "r", tmp_path / "changed", *SQUARES)
     differing = {key for key in keys if found[key] != same[key]}
-    assert differing | {"psnr"} == moved  # black frames leave the PSNR of a set infinite
+    assert differing | {"psnr"} == affected  # identical frames keep the PSNR infinite
     if change == "shift":
         assert found["akd"] == 1.5  # 3 px in x, none in y
     if change == "blacken":
@@ -197,16 +197,18 @@ def test_a_corruption_moves_what_it_should(
         assert found["aed"] == pytest.approx((1 - 127 / 255) ** 2)
 
 
-def test_a_frame_is_measured_once_in_all_runs(squares: tuple[Path, Path], known: Path) -> None:
-    """14 real frames are 5 pictures; of the generated ones, those of video 0 are among them."""
+def test_extractors_run_once_per_distinct_frame(
+    squares: tuple[Path, Path], installed: Path
+) -> None:
+    """The 14 real frames are 5 distinct images, which include the generated ones of video 0."""
     first = output_of("metrics", *squares, *SQUARES, "--json")
-    assert sum(known_extractors.MEASURED) == 2 * (5 + 3 + 4 + 4 + 1)
-    known_extractors.MEASURED.clear()
+    assert sum(known_extractors.BATCHES) == 2 * (5 + 3 + 4 + 4 + 1)
+    known_extractors.BATCHES.clear()
     assert output_of("metrics", *squares, *SQUARES, "--json", "--batch-size", 3) == first
-    assert known_extractors.MEASURED == []
+    assert known_extractors.BATCHES == []
 
 
-def test_lines_with_keypoints(squares: tuple[Path, Path], known: Path) -> None:
+def test_text_contains_keypoints_and_coverage(squares: tuple[Path, Path], installed: Path) -> None:
     lines = output_of("metrics", *squares, *SQUARES).splitlines()
     assert lines[1].endswith("  akd 0.500  mkr 0.0000  aed 0.00002")
     assert lines[5].startswith("mean of 14 frames  l1 ")
@@ -217,7 +219,7 @@ def test_lines_with_keypoints(squares: tuple[Path, Path], known: Path) -> None:
     ]
 
 
-def test_a_table_of_videos(squares: tuple[Path, Path], known: Path, tmp_path: Path) -> None:
+def test_csv(squares: tuple[Path, Path], installed: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     document = document_of("metrics", *squares, *SQUARES, "--csv", path)
     with path.open(newline="") as file:
@@ -230,36 +232,36 @@ def test_a_table_of_videos(squares: tuple[Path, Path], known: Path, tmp_path: Pa
     assert "akd" in path.read_text()
 
 
-def test_auto_leaves_out_in_one_line_each(
+def test_auto_explains_skipped_metrics(
     squares: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
     result = run("metrics", *squares, "--json")
     assert result.exit_code == 0
     keypoints, identity = result.stderr.splitlines()
-    assert keypoints.startswith("AKD and MKR: left out; faces: no extractor of that name;")
+    assert keypoints.startswith("AKD and MKR: skipped; faces: unknown extractor;")
     assert keypoints.endswith("; choose one with --keypoints")
-    assert identity.startswith("AED: left out; faces-dlib: no extractor of that name;")
+    assert identity.startswith("AED: skipped; faces-dlib: unknown extractor;")
     assert identity.endswith("; choose one with --identity")
     document = json.loads(result.stdout)
     assert (document["akd"], document["mkr"], document["aed"]) == (None, None, None)
     assert document["coverage"] == {}
 
 
-def test_auto_says_what_it_chose(
+def test_auto_announces_its_choice(
     squares: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = EntryPoint("faces-dlib", SQUARE, registry.GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda group: [point])
     result = run("metrics", *squares, "--json")
     assert result.stderr.splitlines() == [
-        "AKD and MKR: by square, for it finds a face in most frames",
-        "AED: by square, for it finds a face in most frames",
+        "AKD and MKR: by square, because it finds a face in most frames",
+        "AED: by square, because it finds a face in most frames",
     ]
     assert json.loads(result.stdout)["akd"] is not None
 
 
-def test_losses_on_one_side_are_said(tmp_path: Path) -> None:
+def test_mixed_coding_causes_one_warning(tmp_path: Path) -> None:
     video = write_test_video(tmp_path / "a.mp4", frames=2)
     frames = write_frames(tmp_path / "whole" / "a", [np.zeros((48, 64, 3), np.uint8)] * 2)
     result = run("metrics", frames, frames, *PIXELS_ONLY)
@@ -269,7 +271,7 @@ def test_losses_on_one_side_are_said(tmp_path: Path) -> None:
     result = run("metrics", tmp_path / "whole", tmp_path / "coded", *PIXELS_ONLY)
     assert result.exit_code == 0
     assert result.stderr.count("\n") == 1
-    assert "a.mp4: has coding losses" in result.stderr
+    assert "a.mp4 is lossy" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_losses_on_one_side_are_said(tmp_path: Path) -> None:
         (["--keypoints", "broken"], "cannot be loaded"),
     ],
 )
-def test_an_extractor_that_cannot_be_opened(
+def test_errors_of_extractors_have_exit_code_4(
     squares: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
@@ -297,36 +299,39 @@ def test_an_extractor_that_cannot_be_opened(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a"], "expected two, got 1"),
-        (["a", "b", "c"], "expected two, got 3"),
+        (["a"], "expected two paths, got 1"),
+        (["a", "b", "c"], "expected two paths, got 3"),
         (["a", "b", "--weights", "lpips=a.pth"], "needs --lpips"),
         (["a", "b", "--lpips", "--weights", "lpips"], "expected lpips=PATH"),
         (["a", "b", "--weights", "vgg=a.pth"], "expected lpips=PATH"),
     ],
 )
-def test_wrong_usage(arguments: list[str], words: str) -> None:
+def test_wrong_usage_has_exit_code_2(arguments: list[str], words: str) -> None:
     result = run("metrics", *arguments)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_runs_in_one_table(squares: tuple[Path, Path], tmp_path: Path) -> None:
-    for name, generated in (("same", squares[0]), ("other", squares[1])):  # PSNR: inf in both
+def test_compare_prints_one_table(squares: tuple[Path, Path], tmp_path: Path) -> None:
+    for name, generated in (
+        ("same", squares[0]),
+        ("other", squares[1]),
+    ):  # PSNR is infinite in both
         text = output_of("metrics", squares[0], generated, *PIXELS_ONLY, "--json")
         (tmp_path / f"{name}.json").write_text(text)
-    given = [f"ours={tmp_path / 'same.json'}", tmp_path / "other.json"]
-    lines = output_of("metrics", "--compare", *given).splitlines()
+    sources = [f"ours={tmp_path / 'same.json'}", tmp_path / "other.json"]
+    lines = output_of("metrics", "--compare", *sources).splitlines()
     assert lines[0].split() == ["L1", "↓", "SSIM", "↑"]
     assert lines[1].split() == ["ours", "0.00000*", "1.00000*"]
-    markdown = output_of("metrics", "--compare", *given, "--format", "markdown")
+    markdown = output_of("metrics", "--compare", *sources, "--format", "markdown")
     assert "| ours | **0.00000** |" in markdown
-    assert r"\textbf{0.00000}" in output_of("metrics", "--compare", *given, "--format", "latex")
-    best = [row["best"] for row in document_of("metrics", "--compare", *given)["rows"]]
+    assert r"\textbf{0.00000}" in output_of("metrics", "--compare", *sources, "--format", "latex")
+    best = [row["best"] for row in document_of("metrics", "--compare", *sources)["rows"]]
     assert best == [["l1", "ssim"], []]
 
 
-def test_runs_measured_otherwise_are_said(
-    squares: tuple[Path, Path], tmp_path: Path, known: Path
+def test_compare_warns_of_different_extractors(
+    squares: tuple[Path, Path], tmp_path: Path, installed: Path
 ) -> None:
     document = document_of("metrics", *squares, *SQUARES)
     for name in ("a", "b"):
@@ -335,14 +340,14 @@ def test_runs_measured_otherwise_are_said(
     result = run("metrics", "--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "a and b: AKD, MKR measured with other extractors or weights; do not compare them"
+        "a and b: AKD and MKR of different extractors or weights; do not compare them"
     ]
     assert_fails(3, "metrics", "--compare", tmp_path / "c.json", words="cannot be read")
 
 
-def processes(known: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, which starts two."""
-    paths = [str(known), str(Path(known_extractors.__file__).parents[1])]
+def run_two_processes(installed: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a subprocess that starts two processes."""
+    paths = [str(installed), str(Path(known_extractors.__file__).parents[1])]
     command = [sys.executable, "-m", "cpabmm_cli", "metrics", *map(str, arguments)]
     return subprocess.run(
         [*command, "--processes", "2", "--device", "cpu"],
@@ -355,31 +360,33 @@ def processes(known: Path, *arguments: object) -> subprocess.CompletedProcess[st
     )
 
 
-def test_two_processes_print_the_figures_of_one(squares: tuple[Path, Path], known: Path) -> None:
-    """Among them a line about frames that were cut, which the second process sees."""
+def test_two_processes_print_the_same_output_as_one(
+    squares: tuple[Path, Path], installed: Path
+) -> None:
+    """The output includes a status message of the second process, about cropped frames."""
     write_frames(squares[0] / "v9", [np.zeros((24, 30, 3), np.uint8)])
     write_frames(squares[1] / "v9", [np.zeros((16, 16, 3), np.uint8)])
     alone = run("metrics", *squares, *SQUARES, "--json")
-    result = processes(known, *squares, *SQUARES, "--json")
+    result = run_two_processes(installed, *squares, *SQUARES, "--json")
     assert result.returncode == 0, result.stderr
     assert result.stdout == alone.stdout
     assert result.stderr == alone.stderr
     assert "its centred square is compared" in result.stderr
 
 
-def test_an_error_in_one_process_ends_all_with_one_line(
-    squares: tuple[Path, Path], known: Path
+def test_an_error_in_one_process_stops_all_with_one_line(
+    squares: tuple[Path, Path], installed: Path
 ) -> None:
     (squares[1] / "v1" / "0.png").unlink()
-    result = processes(known, *squares, *SQUARES)
+    result = run_two_processes(installed, *squares, *SQUARES)
     assert (result.returncode, result.stdout) == (3, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert "v1: has 3 frames" in line
 
 
-@pytest.mark.usefixtures("known")
-def test_what_a_licence_forbids_is_said_once(
+@pytest.mark.usefixtures("installed")
+def test_licence_terms_are_printed_once(
     squares: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = ExtractorInfo("square", "1", "none", "nothing", terms="not for circles")

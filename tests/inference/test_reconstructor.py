@@ -11,7 +11,7 @@ from torch import Tensor
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import ConfigError, DataError
 from cpabmm_core.inference.reconstructor import reconstruct, summarise
-from cpabmm_core.metrics.l1 import l1
+from cpabmm_core.metrics.pixel_error import l1
 from cpabmm_core.models.animation_model import AnimationModel
 
 VIDEO = moving_square(5, height=32, width=40, left=6, speed=3)

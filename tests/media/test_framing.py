@@ -13,7 +13,7 @@ from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.inference.frames import to_frames, to_model_input
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import write_image
-from cpabmm_core.metrics.video_pairs import paired_frames
+from cpabmm_core.metrics.video_pairs import read_frame_pairs
 
 Image = NDArray[np.uint8]
 SHAPES = [(20, 31), (31, 20), (20, 30), (21, 20), (20, 20)]
@@ -73,5 +73,5 @@ def test_training_inference_and_metrics_see_the_same_pixels(
         assert np.array_equal(found, square)
         (seen,) = to_frames(to_model_input(frame, size, torch.device("cpu")))
         assert np.array_equal(seen, square)
-    for real, generated in paired_frames(tmp_path / "clips" / "a", tmp_path / "generated", 16):
+    for real, generated in read_frame_pairs(tmp_path / "clips" / "a", tmp_path / "generated", 16):
         np.testing.assert_array_equal(real, generated)

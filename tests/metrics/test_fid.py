@@ -23,7 +23,7 @@ FEATURES = 6
 
 
 class Corners(nn.Module):
-    """Stands in for Inception: the colours of two corners of an image."""
+    """A stand-in for Inception: the colours of two corners of an image."""
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         return (torch.cat([images[:, :, 0, 0], images[:, :, -1, -1]], 1).float(),)
@@ -33,9 +33,11 @@ def features_of(frames: Frames) -> NDArray[np.float64]:
     return np.concatenate([frames[:, 0, 0], frames[:, -1, -1]], 1).astype(np.float64)
 
 
-def fid(told: list[str] | None = None) -> Fid:
+def fid(messages: list[str] | None = None) -> Fid:
     info = ExtractorInfo("fid", "0", "", "")
-    return Fid(Corners(), torch.device("cpu"), info, (told if told is not None else []).append)
+    return Fid(
+        Corners(), torch.device("cpu"), info, (messages if messages is not None else []).append
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def by_definition(real: Frames, generated: Frames) -> float:
     return float(step @ step + np.trace(sum(covariances) - 2 * root))
 
 
-def test_equal_to_the_definition_however_the_frames_come() -> None:
+def test_agrees_with_the_definition_for_any_chunk_size() -> None:
     real, generated = frames(0, 50), frames(1, 50, 200)
     metric = fid()
     for start, end in ((0, 1), (1, 18), (18, 50)):
@@ -66,7 +68,7 @@ def test_equal_to_the_definition_however_the_frames_come() -> None:
     assert metric.compute() == pytest.approx(by_definition(real, generated), rel=1e-9)
 
 
-def test_processes_together_give_the_figure_of_one() -> None:
+def test_merged_states_agree_with_one_process() -> None:
     real, generated = frames(2, 40), frames(3, 40, 150)
     states = []
     for part in (slice(0, 3), slice(3, 4), slice(4, 40)):
@@ -80,36 +82,36 @@ def test_processes_together_give_the_figure_of_one() -> None:
     assert one.compute() == pytest.approx(by_definition(real, generated), rel=1e-9)
 
 
-def test_identical_sets_are_at_zero() -> None:
+def test_identical_sets_have_distance_zero() -> None:
     metric = fid()
     metric.update(frames(4, 30), frames(4, 30))
     assert metric.compute() == pytest.approx(0, abs=1e-8)
 
 
-def test_few_frames_are_told() -> None:
-    told: list[str] = []
-    metric = fid(told)
+def test_few_frames_cause_a_message() -> None:
+    messages: list[str] = []
+    metric = fid(messages)
     metric.update(frames(5, FEATURES), frames(6, FEATURES))
     metric.compute()
-    assert len(told) == 1
-    assert told[0].startswith(f"FID over {FEATURES} frames is biased")
-    told.clear()
+    assert len(messages) == 1
+    assert messages[0].startswith(f"FID of {FEATURES} frames is biased")
+    messages.clear()
     metric.update(frames(7, 1), frames(8, 1))
     metric.compute()
-    assert told == []
+    assert messages == []
 
 
-def test_one_frame_is_too_few() -> None:
-    told: list[str] = []
-    metric = fid(told)
+def test_a_single_frame_has_no_value() -> None:
+    messages: list[str] = []
+    metric = fid(messages)
     metric.update(frames(9, 1), frames(10, 1))
     assert metric.compute() is None
-    assert told == ["FID is left out: it needs two frames, got 1"]
+    assert messages == ["FID skipped: it needs two or more frames, got 1"]
 
 
 @pytest.fixture(scope="module")
 def inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of random weights that torch-fidelity's own class takes."""
+    """A file of random weights for torch-fidelity's own class."""
     library = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
 
     class Unfilled(library.FeatureExtractorInceptionV3):  # type: ignore[misc, name-defined]
@@ -123,7 +125,7 @@ def inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_features_are_those_of_the_library(inception: Path) -> None:
+def test_features_agree_with_torch_fidelity(inception: Path) -> None:
     library = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     metric = open_fid(inception, Request(device="cpu", allow_download=False))
     seen = frames(11, 2)
@@ -150,7 +152,7 @@ def test_a_pickle_is_not_executed(inception: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_file_of_another_network_is_named(inception: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_rejected(inception: Path, tmp_path: Path) -> None:
     tensors = torch.load(inception, weights_only=True)
     del tensors["Mixed_5b.branch1x1.conv.weight"]
     torch.save(tensors, tmp_path / "other.pth")
@@ -158,11 +160,11 @@ def test_a_file_of_another_network_is_named(inception: Path, tmp_path: Path) -> 
         open_fid(tmp_path / "other.pth", Request())
 
 
-def test_the_size_told_is_that_of_the_network(inception: Path) -> None:
+def test_the_stated_size_is_that_of_the_network(inception: Path) -> None:
     assert inception.stat().st_size == pytest.approx(INCEPTION_FILE.megabytes * 1e6, rel=0.01)
 
 
-def test_without_weights_one_line_says_how_to_get_them(
+def test_missing_weights_are_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch_fidelity")
@@ -174,7 +176,7 @@ def test_without_weights_one_line_says_how_to_get_them(
         open_fid(None, Request(allow_download=False))
 
 
-def test_without_torch_fidelity_one_line_says_what_to_install(
+def test_a_missing_torch_fidelity_is_an_error_with_a_cure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)

@@ -10,13 +10,13 @@ from cpabmm_core.metrics.frame_quality import FrameQuality
 RANDOM = np.random.default_rng(0)
 
 
-def pictures(count: int, side: int = 16) -> np.ndarray:
+def random_frames(count: int, side: int = 16) -> np.ndarray:
     return RANDOM.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("step", [1, 3, 8])
-def test_the_means_are_those_of_scikit_image_however_the_frames_come(step: int) -> None:
-    real, generated = pictures(7), pictures(7)
+def test_means_agree_with_scikit_image_for_any_chunk_size(step: int) -> None:
+    real, generated = random_frames(7), random_frames(7)
     metric = FrameQuality()
     metric.start_video("a")
     for start in range(0, 7, step):
@@ -42,8 +42,8 @@ def test_the_means_are_those_of_scikit_image_however_the_frames_come(step: int) 
         assert tallies[key].mean == pytest.approx(value, rel=1e-9), key
 
 
-def test_identical_frames_are_perfect() -> None:
-    real = pictures(2)
+def test_identical_frames_have_perfect_values() -> None:
+    real = random_frames(2)
     metric = FrameQuality()
     metric.start_video("a")
     metric.update(real, real)
@@ -51,10 +51,10 @@ def test_identical_frames_are_perfect() -> None:
     assert (tallies["l1"].mean, tallies["psnr"].mean, tallies["ssim"].mean) == (0, math.inf, 1)
 
 
-def test_a_video_does_not_know_the_one_before() -> None:
-    metric, real, generated = FrameQuality(), pictures(3), pictures(3)
+def test_videos_are_independent() -> None:
+    metric, real, generated = FrameQuality(), random_frames(3), random_frames(3)
     metric.start_video("a")
-    metric.update(pictures(4), pictures(4))
+    metric.update(random_frames(4), random_frames(4))
     metric.start_video("b")
     metric.update(real, generated)
     fresh = FrameQuality()
@@ -63,8 +63,8 @@ def test_a_video_does_not_know_the_one_before() -> None:
     assert metric.compute() == fresh.compute()
 
 
-def test_frames_too_small_for_ssim_are_refused() -> None:
+def test_frames_too_small_for_ssim_are_rejected() -> None:
     metric = FrameQuality()
     metric.start_video("a")
     with pytest.raises(DataError, match="too small for SSIM"):
-        metric.update(pictures(1, side=4), pictures(1, side=4))
+        metric.update(random_frames(1, side=4), random_frames(1, side=4))

@@ -3,12 +3,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 import scipy.linalg
-from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError, ShapeError
 from cpabmm_core.metrics.frechet import GaussianSums, frechet_distance
-
-Array = NDArray[np.float64]
 
 
 def sums_of(*parts: Array) -> GaussianSums:
@@ -19,14 +17,14 @@ def sums_of(*parts: Array) -> GaussianSums:
 
 
 def with_moments(mean: Array, covariance: Array) -> GaussianSums:
-    """Sums of features that have just this mean and covariance: pairs, opposite about the mean."""
+    """Sums of features with exactly this mean and covariance: pairs symmetric about the mean."""
     size = len(mean)
     steps = np.linalg.cholesky(covariance).T * np.sqrt((2 * size - 1) / 2)
     return sums_of(np.concatenate([mean + steps, mean - steps]))
 
 
 def by_definition(real: Array, generated: Array) -> float:
-    """In two passes, with the root of the product of the covariances, as the field computes it."""
+    """The distance as the field computes it: in two passes, with the root of a matrix product."""
     one, other = np.cov(real, rowvar=False), np.cov(generated, rowvar=False)
     root = scipy.linalg.sqrtm(one @ other)
     step = real.mean(0) - generated.mean(0)
@@ -36,8 +34,8 @@ def by_definition(real: Array, generated: Array) -> float:
 def test_diagonal_gaussians() -> None:
     one, other = np.array([1.0, 4.0, 9.0]), np.array([4.0, 0.25, 9.0])
     mean, moved = np.array([0.0, 1.0, -2.0]), np.array([3.0, 1.0, -1.0])
-    sides = with_moments(mean, np.diag(one)), with_moments(moved, np.diag(other))
-    distance = frechet_distance(*sides)
+    sums = with_moments(mean, np.diag(one)), with_moments(moved, np.diag(other))
+    distance = frechet_distance(*sums)
     assert distance == pytest.approx(9 + 0 + 1 + ((np.sqrt(one) - np.sqrt(other)) ** 2).sum())
 
 
@@ -52,7 +50,7 @@ def test_gaussians_whose_covariances_do_not_commute() -> None:
     assert distance == pytest.approx(expected)
 
 
-def test_equal_to_the_definition() -> None:
+def test_agrees_with_the_definition() -> None:
     rng = np.random.default_rng(0)
     mix = rng.normal(size=(12, 12))
     real, generated = rng.normal(size=(90, 12)) @ mix + 3, rng.normal(size=(70, 12)) * 2
@@ -60,7 +58,7 @@ def test_equal_to_the_definition() -> None:
     assert distance == pytest.approx(by_definition(real, generated), rel=1e-9)
 
 
-def test_equal_to_torch_fidelity() -> None:
+def test_agrees_with_torch_fidelity() -> None:
     library = pytest.importorskip("torch_fidelity.metric_fid")
     rng = np.random.default_rng(6)
     sets = [rng.normal(size=(80, 20)) * scale + scale for scale in (1.0, 1.5)]
@@ -69,7 +67,7 @@ def test_equal_to_torch_fidelity() -> None:
     assert frechet_distance(*(sums_of(one) for one in sets)) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_moments_are_those_of_two_passes_far_from_zero() -> None:
+def test_moments_are_accurate_far_from_zero() -> None:
     rng = np.random.default_rng(1)
     features = rng.normal(size=(500, 4)) * [1, 2, 3, 4] + 1e6
     sums = sums_of(*np.array_split(features, 7))
@@ -93,7 +91,7 @@ def test_the_order_of_merging_does_not_matter() -> None:
 
 
 def test_fewer_features_than_dimensions() -> None:
-    """Features of three numbers, laid into a plane of sixty: the distance stays theirs."""
+    """Embedding 3-dimensional features isometrically in 60 dimensions keeps their distance."""
     rng = np.random.default_rng(3)
     plane = np.linalg.qr(rng.normal(size=(60, 3)))[0].T
     real, generated = rng.normal(size=(20, 3)) * [1, 5, 9], rng.normal(size=(25, 3)) + 1
@@ -101,8 +99,8 @@ def test_fewer_features_than_dimensions() -> None:
     assert distance == pytest.approx(by_definition(real, generated), rel=1e-9)
 
 
-def test_planes_at_right_angles() -> None:
-    """Nothing is common to them, so the root of the product vanishes."""
+def test_orthogonal_subspaces() -> None:
+    """The product of the covariances, and with it the last trace, vanishes."""
     rng = np.random.default_rng(4)
     real, generated = np.zeros((10, 40)), np.zeros((10, 40))
     real[:, :4], generated[:, 4:7] = rng.normal(size=(10, 4)), rng.normal(size=(10, 3))
@@ -112,27 +110,27 @@ def test_planes_at_right_angles() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 30, 300])
-def test_equal_sets_are_at_zero(count: int) -> None:
+def test_equal_sets_have_distance_zero(count: int) -> None:
     features = np.random.default_rng(5).normal(size=(count, 100)) * 10
     distance = frechet_distance(sums_of(features), sums_of(features[::-1]))
     assert 0 <= distance < 1e-8
 
 
-def test_features_without_any_spread() -> None:
+def test_constant_features() -> None:
     constant = np.ones((3, 4))
     assert frechet_distance(sums_of(constant), sums_of(constant + 2)) == pytest.approx(16)
 
 
-def test_what_cannot_be_measured() -> None:
+def test_wrong_features_are_rejected() -> None:
     sums = GaussianSums.empty(3)
     sums.update(np.empty((0, 3)))
     assert sums.count == 0
     sums.update(np.ones((1, 3)))
-    with pytest.raises(DataError, match="needs two at least, got 1"):
+    with pytest.raises(DataError, match="needs two or more, got 1"):
         frechet_distance(sums, sums)
     with pytest.raises(ShapeError, match=r"expected \(N, 3\), got \(2, 4\)"):
         sums.update(np.ones((2, 4)))
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="contain NaN or infinity"):
         sums.update(np.full((1, 3), np.nan))
-    with pytest.raises(ShapeError, match="have 3 numbers, not 4"):
+    with pytest.raises(ShapeError, match="real ones have dimension 3, generated ones 4"):
         frechet_distance(sums, GaussianSums.empty(4))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.metrics import fvd as module
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
-from cpabmm_core.metrics.fvd import Fvd, open_fvd, resize_as_published
+from cpabmm_core.metrics.fvd import Fvd, open_fvd, resize_like_tensorflow
 from cpabmm_core.metrics.i3d import I3d
 from cpabmm_core.metrics.video_metric import Frames
 
@@ -20,7 +20,7 @@ CLASSES = 6
 
 
 class Ends(nn.Module):
-    """Stands in for I3D: the first pixel of the first and of the last frame of a clip."""
+    """A stand-in for I3D: the first pixel of the first and the last frame of a clip."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ def small(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> No
         monkeypatch.setattr(module, "CLASSES", CLASSES)
 
 
-def fvd(told: list[str] | None = None, network: nn.Module | None = None) -> Fvd:
+def fvd(messages: list[str] | None = None, network: nn.Module | None = None) -> Fvd:
     info = ExtractorInfo("fvd", "0", "", "")
-    tell = (told if told is not None else []).append
-    return Fvd(network or Ends(), torch.device("cpu"), info, tell)
+    announce = (messages if messages is not None else []).append
+    return Fvd(network or Ends(), torch.device("cpu"), info, announce)
 
 
 def video(seed: int, count: int, highest: int = 256) -> Frames:
@@ -49,7 +49,7 @@ def video(seed: int, count: int, highest: int = 256) -> Frames:
 
 
 def clip_features(videos: list[Frames]) -> NDArray[np.float64]:
-    """Of frames 0 and 15, 16 and 31, ... of each video, in [-1, 1]."""
+    """Features of frames 0 and 15, 16 and 31, ... of each video, in [-1, 1]."""
     rows = []
     for frames in videos:
         for start in range(0, len(frames) - 15, 16):
@@ -83,7 +83,7 @@ def feed(metric: Fvd, real: list[Frames], generated: list[Frames], step: int) ->
 
 
 @pytest.mark.parametrize("step", [1, 7, 16, 64])
-def test_equal_to_the_definition_however_the_frames_come(step: int) -> None:
+def test_agrees_with_the_definition_for_any_chunk_size(step: int) -> None:
     real, generated = sets()
     network = Ends()
     metric = fvd(network=network)
@@ -94,8 +94,8 @@ def test_equal_to_the_definition_however_the_frames_come(step: int) -> None:
     assert len(network.seen) == 2 * (1 + 2 + 12 + 0 + 2 + 0)
 
 
-def test_processes_together_give_the_figure_of_one() -> None:
-    told: list[str] = []
+def test_merged_states_agree_with_one_process() -> None:
+    messages: list[str] = []
     real, generated = sets()
     whole = fvd()
     feed(whole, real, generated, 16)
@@ -104,41 +104,41 @@ def test_processes_together_give_the_figure_of_one() -> None:
         metric = fvd()
         feed(metric, real[part], generated[part], 16)
         states.append(pickle.loads(pickle.dumps(metric.state())))
-    together = fvd(told)
-    together.merge(states)
+    merged = fvd(messages)
+    merged.merge(states)
     whole.merge([whole.state()])
-    assert together.compute() == pytest.approx(whole.compute(), rel=1e-9)
-    assert told == ["FVD leaves out 2 videos of fewer than 16 frames"]
+    assert merged.compute() == pytest.approx(whole.compute(), rel=1e-9)
+    assert messages == ["FVD skips 2 videos shorter than 16 frames"]
 
 
-def test_identical_sets_are_at_zero() -> None:
+def test_identical_sets_have_distance_zero() -> None:
     metric = fvd()
     real, _ = sets()
     feed(metric, real, real, 16)
     assert metric.compute() == pytest.approx(0, abs=1e-12)
 
 
-def test_few_clips_are_told() -> None:
-    told: list[str] = []
-    metric = fvd(told)
+def test_few_clips_cause_a_message() -> None:
+    messages: list[str] = []
+    metric = fvd(messages)
     feed(metric, [video(1, 16 * CLASSES)], [video(2, 16 * CLASSES)], 16)
     metric.compute()
-    assert len(told) == 1
-    assert told[0].startswith(f"FVD over {CLASSES} clips is biased")
+    assert len(messages) == 1
+    assert messages[0].startswith(f"FVD of {CLASSES} clips is biased")
 
 
-def test_one_clip_is_too_few() -> None:
-    told: list[str] = []
-    metric = fvd(told)
+def test_a_single_clip_has_no_value() -> None:
+    messages: list[str] = []
+    metric = fvd(messages)
     feed(metric, [video(1, 31)], [video(2, 31)], 16)
     assert metric.compute() is None
-    assert told == ["FVD is left out: it needs two clips of 16 frames, got 1"]
+    assert messages == ["FVD skipped: it needs two or more clips of 16 frames, got 1"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 5), (224, 224), (300, 231)])
-def test_resizing_takes_the_published_positions(height: int, width: int) -> None:
+def test_resizing_samples_at_the_published_positions(height: int, width: int) -> None:
     image = np.random.default_rng(0).random((height, width))
-    resized = resize_as_published(torch.tensor(image))
+    resized = resize_like_tensorflow(torch.tensor(image))
     assert resized.shape == (224, 224)
     for row, column in ((0, 0), (1, 200), (110, 97), (223, 223), (223, 0)):
         y, x = row * height / 224, column * width / 224
@@ -150,13 +150,13 @@ def test_resizing_takes_the_published_positions(height: int, width: int) -> None
         assert resized[row, column].item() == pytest.approx((1 - down) * upper + down * lower)
 
 
-def test_resizing_is_torch_fidelitys() -> None:
+def test_resizing_agrees_with_torch_fidelity() -> None:
     library = pytest.importorskip("torch_fidelity.interpolate_compat_tensorflow")
     images = torch.rand(2, 3, 50, 301, generator=torch.Generator().manual_seed(0))
     theirs = library.interpolate_bilinear_2d_like_tensorflow1x(
         images, size=(224, 224), align_corners=False
     )
-    torch.testing.assert_close(resize_as_published(images), theirs, rtol=0, atol=1e-4)
+    torch.testing.assert_close(resize_like_tensorflow(images), theirs, rtol=0, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def i3d(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_network_itself(i3d: Path) -> None:
+def test_the_network_distinguishes_noise_from_a_still_clip(i3d: Path) -> None:
     metric = open_fvd(i3d, Request(device="cpu", allow_download=False))
     noise = video(3, 16)
     features = metric.features(noise)
@@ -179,14 +179,14 @@ def test_the_network_itself(i3d: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_torchscript_is_refused(tmp_path: Path) -> None:
+def test_torchscript_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "i3d_torchscript.pt"
     torch.jit.script(nn.Linear(2, 2)).save(str(path))
     with pytest.raises(CheckpointError, match=r"i3d_torchscript\.pt: is TorchScript, a program"):
         open_fvd(path, Request())
 
 
-def test_without_weights_one_line_says_how_to_get_them(
+def test_missing_weights_are_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))

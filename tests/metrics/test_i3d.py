@@ -20,7 +20,7 @@ def tensors() -> Tensors:
 
 
 def padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's other formula for SAME."""
+    """The equivalent formula for SAME in TensorFlow's documentation."""
     rest = size % stride or stride
     missing = max(kernel - rest, 0)
     return missing // 2, (missing + 1) // 2
@@ -78,7 +78,7 @@ def mixed(x: Tensor, name: str, tensors: Tensors) -> Tensor:
 
 
 def logits_of(x: Tensor, tensors: Tensors) -> Tensor:
-    """The network of the paper's Figure 3, written out."""
+    """The network of the paper's Figure 3, step by step."""
     x = pool(unit(x, "Conv3d_1a_7x7", tensors, 2), (1, 3, 3), (1, 2, 2))
     x = unit(unit(x, "Conv3d_2b_1x1", tensors), "Conv3d_2c_3x3", tensors)
     x = pool(x, (1, 3, 3), (1, 2, 2))
@@ -94,19 +94,19 @@ def logits_of(x: Tensor, tensors: Tensors) -> Tensor:
     return torch.stack([step @ weight.T + bias for step in steps]).mean(0)
 
 
-def test_logits_are_those_of_the_network_written_out(tensors: Tensors, tmp_path: Path) -> None:
+def test_logits_agree_with_a_plain_computation(tensors: Tensors, tmp_path: Path) -> None:
     torch.save(tensors, tmp_path / "i3d.pt")
     network = load_i3d(tmp_path / "i3d.pt").train()
     clips = torch.rand(1, 3, 17, 224, 224, generator=torch.Generator().manual_seed(1)) * 2 - 1
     got = network(clips)
     assert got.shape == (1, 400)
     assert got.std() > 0.1
-    # Measured: 3e-4; each of 57 layers rounds to 6e-8 and the spread of the logits is 1.
+    # Measured error: 3e-4, with 57 float32 layers and logits of standard deviation 1.
     assert (got - logits_of(clips, tensors)).abs().max() < 2e-3 * got.std()
 
 
-def test_names_and_sizes_are_the_published_ones(tensors: Tensors) -> None:
-    """57 convolutions with their normalisation, and the last layer."""
+def test_tensor_names_and_sizes_are_the_published_ones(tensors: Tensors) -> None:
+    """57 convolutions with normalisation, and the last layer."""
     assert len(tensors) == 57 * 6 + 2
     assert tensors["Conv3d_1a_7x7.conv3d.weight"].shape == (64, 3, 7, 7, 7)
     assert tensors["Mixed_4f.b2b.conv3d.weight"].shape == (128, 32, 3, 3, 3)
@@ -116,7 +116,7 @@ def test_names_and_sizes_are_the_published_ones(tensors: Tensors) -> None:
     assert round(size / 1e6) == I3D_FILE.megabytes
 
 
-def test_files_that_do_not_count_batches_are_read(tensors: Tensors, tmp_path: Path) -> None:
+def test_files_without_batch_counters_are_read(tensors: Tensors, tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
     kept = {name: value for name, value in tensors.items() if "num_batches" not in name}
     torch.save(kept, path)

@@ -12,7 +12,7 @@ from cpabmm_core.metrics.identity_distance import IdentitySums
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 
 
-def test_agrees_with_the_field() -> None:
+def test_agrees_with_the_scripts_of_the_field() -> None:
     detections = np.load(GOLDEN / "metrics.npz")
     printed = json.loads((GOLDEN / "metrics.json").read_text())["aed"]
     ours = average_euclidean_distance(detections["id_gt"], detections["id_pred"])
@@ -24,7 +24,7 @@ def test_the_distance_is_squared() -> None:
     assert average_euclidean_distance(real, np.array([[3.0, 4.0], [0.0, 1.0]])) == (25 + 1) / 2
 
 
-def test_tensors_and_lists_are_taken_as_they_are() -> None:
+def test_tensors_and_lists_are_accepted() -> None:
     real = torch.zeros(2, 2, requires_grad=True)
     for generated in (
         torch.tensor([[3.0, 4.0], [0.0, 1.0]], requires_grad=True) * 1,
@@ -37,20 +37,20 @@ def test_tensors_and_lists_are_taken_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1)])
-def test_other_shapes(shape: tuple[int, ...]) -> None:
+def test_wrong_shapes_are_rejected(shape: tuple[int, ...]) -> None:
     for zeros in (np.zeros, torch.zeros):
         with pytest.raises(DataError, match=r"^embeddings: expected \(F, D\) twice, got") as caught:
             average_euclidean_distance(np.zeros((2, 3)), zeros(shape))
         assert isinstance(caught.value, ValueError)
 
 
-def test_missing_identities() -> None:
-    with pytest.raises(DataError, match="hold NaN or infinity"):
+def test_missing_identities_are_an_error() -> None:
+    with pytest.raises(DataError, match="contain NaN or infinity"):
         average_euclidean_distance(np.zeros((1, 2)), np.array([[np.nan, 0.0]]))
 
 
 @pytest.mark.parametrize("step", [1, 5, 24])
-def test_in_parts_it_is_that_of_the_whole(step: int) -> None:
+def test_chunks_agree_with_the_whole_video(step: int) -> None:
     detections = np.load(GOLDEN / "metrics.npz")
     real, generated = detections["id_gt"], detections["id_pred"]
     sums = IdentitySums()
@@ -67,10 +67,10 @@ def test_frames_without_a_subject_do_not_count() -> None:
     sums.add(np.array([[0, 0], nan, [1, 1], nan]), np.array([[3, 4], [5, 5], nan, [6, 6]]))
     result = sums.compute()
     assert (result.tallies["aed"].total, result.tallies["aed"].count) == (25, 1)
-    assert (result.found["identity"].real, result.found["identity"].generated) == (2, 3)
+    assert (result.detections["identity"].real, result.detections["identity"].generated) == (2, 3)
 
 
-def test_no_frame_with_two_subjects_has_no_figure() -> None:
+def test_a_video_without_common_subjects_has_no_value() -> None:
     sums = IdentitySums()
     sums.add(np.array([[np.nan]]), np.array([[1.0]]))
     assert sums.compute().tallies["aed"].mean is None

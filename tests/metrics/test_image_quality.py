@@ -67,7 +67,9 @@ def test_ssim_of_identical_frames_is_one() -> None:
     assert structural_similarity(real, real) == pytest.approx(1)
 
 
-def test_ssim_needs_its_window() -> None:
+def test_ssim_rejects_frames_smaller_than_its_window() -> None:
     small = np.zeros((1, 20, 10, 3), dtype=np.uint8)
-    with pytest.raises(DataError, match="10 x 20 is too small for SSIM, which needs 11 pixels"):
+    with pytest.raises(
+        DataError, match="10 x 20 is too small for SSIM; frames need at least 11 x 11"
+    ):
         structural_similarity(small, small)

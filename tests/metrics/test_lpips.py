@@ -17,7 +17,7 @@ from cpabmm_core.metrics.video_metric import Frames
 
 Tensors = dict[str, Tensor]
 LAYERS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
-"""Of AlexNet's convolutions: place, stride, padding; the first two are pooled after the ReLU."""
+"""Index, stride and padding of AlexNet's convolutions; pooling follows the first two ReLUs."""
 
 
 @pytest.fixture(scope="module")
@@ -54,25 +54,25 @@ def heads() -> list[Tensor]:
 
 
 def by_definition(real: Frames, generated: Frames, tensors: Tensors) -> Tensor:
-    """Squared differences of unit features, weighted by channel, averaged over the positions."""
+    """Squared differences of unit features, weighted by channel, averaged over positions."""
     mean = torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1)
     spread = torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1)
-    sides = [
+    inputs = [
         (torch.tensor(stack).permute(0, 3, 1, 2) / 127.5 - 1 - mean) / spread
         for stack in (real, generated)
     ]
     total = torch.zeros(len(real))
     for (place, stride, padding), head in zip(LAYERS, heads(), strict=True):
         weight, bias = (tensors[f"features.{place}.{part}"] for part in ("weight", "bias"))
-        sides = [F.relu(F.conv2d(side, weight, bias, stride, padding)) for side in sides]
-        one, other = (side / (side**2).sum(1, keepdim=True).add(1e-8).sqrt() for side in sides)
+        inputs = [F.relu(F.conv2d(x, weight, bias, stride, padding)) for x in inputs]
+        one, other = (x / (x**2).sum(1, keepdim=True).add(1e-8).sqrt() for x in inputs)
         total += (head[0] * (one - other) ** 2).sum(1).mean((1, 2))
         if place in (0, 3):
-            sides = [F.max_pool2d(side, 3, 2) for side in sides]
+            inputs = [F.max_pool2d(x, 3, 2) for x in inputs]
     return total
 
 
-def test_equal_to_the_definition(lpips: Lpips, tensors: Tensors) -> None:
+def test_agrees_with_the_definition(lpips: Lpips, tensors: Tensors) -> None:
     real, generated = frames(0, 20), frames(1, 20)
     distances = lpips.distances(real, generated)
     expected = by_definition(real, generated, tensors)
@@ -92,26 +92,28 @@ def test_a_video_is_the_mean_of_its_frames(lpips: Lpips) -> None:
     assert tally.mean == pytest.approx(lpips.distances(real, generated).mean(), rel=1e-5)
 
 
-def test_identical_frames_are_at_zero(lpips: Lpips) -> None:
+def test_identical_frames_have_distance_zero(lpips: Lpips) -> None:
     lpips.start_video("video")
     lpips.update(frames(4), frames(4))
     assert lpips.compute().tallies["lpips"].mean == 0
 
 
-def test_it_says_what_it_measures_with(lpips: Lpips, weights: Path) -> None:
+def test_info_describes_the_network(lpips: Lpips, weights: Path) -> None:
     assert lpips.info is not None
     assert lpips.info.weights == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert "alex" in lpips.info.version
 
 
-def test_small_frames_are_refused_and_the_smallest_measured(lpips: Lpips) -> None:
+def test_frames_below_the_smallest_size_are_rejected(lpips: Lpips) -> None:
     assert lpips.distances(frames(5, 1, 31, 31), frames(6, 1, 31, 31)) > 0
     small = frames(5, 1, 30, 64)
-    with pytest.raises(DataError, match="needs 31 x 31 pixels at least, got 64 x 30"):
+    with pytest.raises(
+        DataError, match="64 x 30 is too small for LPIPS; frames need at least 31 x 31"
+    ):
         lpips.distances(small, small)
 
 
-def test_a_file_of_another_network_is_named(tensors: Tensors, tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_rejected(tensors: Tensors, tmp_path: Path) -> None:
     pytest.importorskip("torchmetrics")
     path = tmp_path / "other.pth"
     torch.save({"features.0.weight": tensors["features.0.weight"]}, path)
@@ -119,7 +121,7 @@ def test_a_file_of_another_network_is_named(tensors: Tensors, tmp_path: Path) ->
         open_lpips(path, Request())
 
 
-def test_without_weights_one_line_says_how_to_get_them(
+def test_missing_weights_are_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torchmetrics")
@@ -143,7 +145,7 @@ def test_weights_in_torchs_cache_are_found(
     assert opened.distances(frames(7, 1), frames(8, 1)) > 0
 
 
-def test_without_torchmetrics_one_line_says_what_to_install(
+def test_a_missing_torchmetrics_is_an_error_with_a_cure(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("torchmetrics", "torchmetrics.functional.image.lpips"):

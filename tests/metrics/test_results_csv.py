@@ -6,13 +6,13 @@ import pytest
 from cpabmm_core.errors import OutputExistsError
 from cpabmm_core.metrics.results_csv import write_csv
 from cpabmm_core.metrics.summary import VideoRecord, summarise
-from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
+from cpabmm_core.metrics.video_metric import Detections, Tally, VideoSums
 
 NAMES = ["plain", 'with, a comma and "quotes"']
 
 
-def test_a_row_for_each_video_and_a_last_one_for_the_set(tmp_path: Path) -> None:
-    found = {"keypoints": Found(2, 1)}
+def test_writes_a_row_per_video_and_a_last_row_for_the_set(tmp_path: Path) -> None:
+    found = {"keypoints": Detections(2, 1)}
     videos = [
         VideoRecord(name, 2, VideoSums({"l1": Tally(number, 2), "akd": Tally(0, 0)}, found))
         for number, name in enumerate(NAMES)
@@ -29,13 +29,13 @@ def test_a_row_for_each_video_and_a_last_one_for_the_set(tmp_path: Path) -> None
     assert of_set["identity_real"] == ""
 
 
-def test_what_is_there_stays_without_force(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("mine")
+    path.write_text("existing")
     result = summarise([VideoRecord("a", 1, VideoSums({"l1": Tally(0, 1)}))], {}, {})
     with pytest.raises(OutputExistsError):
         write_csv(path, result, force=False)
-    assert path.read_text() == "mine"
+    assert path.read_text() == "existing"
     write_csv(path, result, force=True)
     assert path.read_text().startswith("name,frames,l1,")
     assert list(tmp_path.iterdir()) == [path]

@@ -9,12 +9,12 @@ import pytest
 from cpabmm_core.metrics.extractors import ExtractorInfo
 from cpabmm_core.metrics.identity_distance import IdentitySums
 from cpabmm_core.metrics.keypoint_distance import KeypointSums
-from cpabmm_core.metrics.results import MEASURES
-from cpabmm_core.metrics.summary import VideoRecord, joined, summarise
-from cpabmm_core.metrics.video_metric import Found, Tally, VideoSums
+from cpabmm_core.metrics.metric_info import METRICS
+from cpabmm_core.metrics.summary import VideoRecord, merge_sums, summarise
+from cpabmm_core.metrics.video_metric import Detections, Tally, VideoSums
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
-PRINTED = json.loads((GOLDEN / "metrics.json").read_text())
+EXPECTED = json.loads((GOLDEN / "metrics.json").read_text())
 DETECTIONS = dict(np.load(GOLDEN / "metrics.npz"))
 
 
@@ -31,18 +31,18 @@ def detected(video: int, kind: str) -> VideoRecord:
     keypoints, identity = KeypointSums(), IdentitySums()
     keypoints.add(DETECTIONS[f"{kind}_gt"][frames], DETECTIONS[f"{kind}_pred"][frames])
     identity.add(DETECTIONS["id_gt"][frames], DETECTIONS["id_pred"][frames])
-    return VideoRecord(str(video), 8, joined([keypoints.compute(), identity.compute()]))
+    return VideoRecord(str(video), 8, merge_sums([keypoints.compute(), identity.compute()]))
 
 
 @pytest.mark.parametrize("kind", ["body", "face"])
-def test_akd_mkr_and_aed_of_three_videos_are_what_the_field_prints_for_all_frames(
+def test_akd_mkr_and_aed_agree_with_the_scripts_of_the_field(
     kind: str,
 ) -> None:
     result = summarise([detected(video, kind) for video in range(3)], {}, {})
-    assert result.values["akd"] == pytest.approx(PRINTED[f"{kind}_akd"], abs=1e-12)
-    assert result.values["aed"] == pytest.approx(PRINTED["aed"], abs=1e-12)
+    assert result.values["akd"] == pytest.approx(EXPECTED[f"{kind}_akd"], abs=1e-12)
+    assert result.values["aed"] == pytest.approx(EXPECTED["aed"], abs=1e-12)
     if kind == "body":
-        assert result.values["mkr"] == pytest.approx(PRINTED["body_mkr"], abs=1e-12)
+        assert result.values["mkr"] == pytest.approx(EXPECTED["body_mkr"], abs=1e-12)
     else:
         assert result.values["mkr"] == pytest.approx(2 / 24, abs=1e-12)
         assert result.coverage["keypoints"].real == 1
@@ -50,8 +50,8 @@ def test_akd_mkr_and_aed_of_three_videos_are_what_the_field_prints_for_all_frame
     assert result.videos[0].values["akd"] != result.values["akd"]
 
 
-def test_l1_is_over_all_frames_and_the_rest_over_videos() -> None:
-    """The field's scripts keep an L1 of each frame, and print the mean of that list."""
+def test_l1_averages_frames_and_other_metrics_average_videos() -> None:
+    """The field's scripts print the mean of a list with the L1 of each frame."""
     result = summarise(
         [
             record("short", 2, l1=0.5, psnr=10, ssim=0.2, lpips=0.3),
@@ -67,23 +67,23 @@ def test_l1_is_over_all_frames_and_the_rest_over_videos() -> None:
     assert values["lpips"] == pytest.approx(0.2)
 
 
-def test_identical_frames_leave_the_psnr_out_of_json() -> None:
+def test_an_infinite_psnr_is_null_in_json() -> None:
     result = summarise([record("a", 1, psnr=10), record("b", 1, psnr=math.inf)], {}, {})
     assert (result.values["psnr"], result.intervals["psnr"]) == (None, None)
     assert [video.values["psnr"] for video in result.videos] == [10, None]
 
 
-def test_what_was_left_out_is_null() -> None:
+def test_metrics_that_were_not_computed_are_null() -> None:
     document: dict[str, Any] = summarise([record("a", 2, l1=0.5)], {}, {}).as_dict()
-    for measure in MEASURES:
-        if measure.key not in ("l1", "l1_videos"):
-            assert document[measure.key] is None
+    for metric in METRICS:
+        if metric.key not in ("l1", "l1_videos"):
+            assert document[metric.key] is None
     assert document["extractors"] == dict.fromkeys(("keypoints", "identity", "lpips", "fid", "fvd"))
     assert document["coverage"] == {}
     json.dumps(document, allow_nan=False)
 
 
-def test_a_video_without_a_figure_does_not_count() -> None:
+def test_a_video_without_a_value_does_not_count() -> None:
     result = summarise(
         [record("a", 4, akd=None), record("b", 1, akd=3.0), record("c", 3, akd=5.0)], {}, {}
     )
@@ -97,7 +97,7 @@ def test_one_video_has_no_interval() -> None:
     assert set(result.intervals.values()) == {None}
 
 
-def test_figures_of_the_set_and_what_measured() -> None:
+def test_set_values_and_extractors_are_part_of_the_result() -> None:
     info = ExtractorInfo("inception", "1", "00ff", "", {"size": "299"})
     result = summarise([record("a", 1, l1=0.5)], {"fid": 12.5}, {"fid": info})
     assert (result.values["fid"], result.values["fvd"]) == (12.5, None)
@@ -109,10 +109,10 @@ def test_figures_of_the_set_and_what_measured() -> None:
     }
 
 
-def test_coverage_of_a_set_is_over_its_frames() -> None:
+def test_coverage_of_a_set_averages_frames() -> None:
     videos = [
-        VideoRecord("a", 4, VideoSums({}, {"identity": Found(4, 1)})),
-        VideoRecord("b", 1, VideoSums({}, {"identity": Found(0, 0)})),
+        VideoRecord("a", 4, VideoSums({}, {"identity": Detections(4, 1)})),
+        VideoRecord("b", 1, VideoSums({}, {"identity": Detections(0, 0)})),
     ]
     result = summarise(videos, {}, {})
     assert vars(result.coverage["identity"]) == {"real": 4 / 5, "generated": 1 / 5}

@@ -1,29 +1,13 @@
-"""Networks that find keypoints and identities in frames, for AKD, MKR and AED."""
+"""Extractors: networks that find keypoints and identities in frames, for AKD, MKR and AED.
 
-from cpabmm_core.metrics.extractors.interface import (
-    EmbeddingExtractor,
-    Extractor,
-    ExtractorInfo,
-    KeypointExtractor,
-    Request,
-    SubjectDetector,
-)
-from cpabmm_core.metrics.extractors.registry import (
-    extractor_names,
-    open_embedding_extractor,
-    open_keypoint_extractor,
-    open_subject_detector,
-)
+Example:
+    >>> import numpy as np
+    >>> from cpabmm_core.metrics.extractors import Request, open_keypoint_extractor
+    >>> extractor = open_keypoint_extractor("puppets", Request(device="cpu"))
+    >>> extractor.keypoints(np.zeros((2, 96, 96, 3), np.uint8)).shape
+    (2, 37, 2)
+"""
 
-__all__ = [
-    "EmbeddingExtractor",
-    "Extractor",
-    "ExtractorInfo",
-    "KeypointExtractor",
-    "Request",
-    "SubjectDetector",
-    "extractor_names",
-    "open_embedding_extractor",
-    "open_keypoint_extractor",
-    "open_subject_detector",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

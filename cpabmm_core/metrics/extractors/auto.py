@@ -1,4 +1,4 @@
-"""Which extractor suits a set of real videos, of those that are at hand."""
+"""Automatic choice of an installed extractor for a set of real videos."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from cpabmm_core.metrics.extractors.interface import (
     KeypointExtractor,
     Request,
 )
-from cpabmm_core.metrics.extractors.puppet_joints import has_puppet_joints
+from cpabmm_core.metrics.extractors.puppets.joints import has_puppet_joints
 from cpabmm_core.metrics.extractors.registry import (
     open_embedding_extractor,
     open_keypoint_extractor,
@@ -30,66 +30,75 @@ _FACES = ("faces", "faces-dlib")
 _FACE_IDENTITY = "faces-dlib"
 _BODIES = "bodies"
 _SAMPLES = 16
-_MOST = 0.5
+_MAJORITY = 0.5
+_PUPPETS_REASON = "puppet joints lie next to the videos"
+_FACES_REASON = "it finds a face in most frames"
 
 
 @dataclass(frozen=True)
 class Choice(Generic[_E]):
-    """An extractor of keypoints or of identities; None, and why, if none is at hand."""
+    """The chosen extractor, or None, and the reason."""
 
     extractor: _E | None
     reason: str
-    """In words, for one line."""
+    """The reason in words, without a full stop."""
 
 
-def choose_keypoints(videos: Sequence[Path], request: Request) -> Choice[KeypointExtractor]:
-    """The extractor of keypoints for a set of real videos; downloads nothing.
+def choose_keypoint_extractor(
+    videos: Sequence[Path], request: Request
+) -> Choice[KeypointExtractor]:
+    """Choose the keypoint extractor for a set of real videos, without downloads.
 
-    Puppets' own where the joints of puppets lie beside the videos; else one of faces, if it finds
-    one in most of the sampled frames; else that of bodies.
+    ``puppets`` if puppet joints lie next to the videos. Else the first face extractor that finds a
+    face in most sampled frames. Else ``bodies`` if its weights are present.
 
     Raises:
-        ConfigError: the extractor of puppets cannot be opened.
-        DataError: a video that is sampled is damaged.
-        MediaError: it is missing.
+        ConfigError: the puppet extractor cannot be opened.
+        DataError: a sampled video is damaged.
+        MediaError: a sampled video is missing.
     """
-    local = replace(request, allow_download=False)
+    offline = replace(request, allow_download=False)
     if _are_puppets(videos):
-        return Choice(
-            open_keypoint_extractor(PUPPETS, local), "joints of puppets lie beside the videos"
-        )
-    frames = _Samples(videos)
-    tried = []
+        return Choice(open_keypoint_extractor(PUPPETS, offline), _PUPPETS_REASON)
+    samples = _Samples(videos)
+    rejected = []
     for name in (*_FACES, _BODIES):
-        extractor, why_not = _opened(open_keypoint_extractor, name, local)
+        extractor, trouble = _try_open(open_keypoint_extractor, name, offline)
         if extractor is None:
-            tried.append(why_not)
+            rejected.append(trouble)
         elif name == _BODIES:
-            return Choice(extractor, "no face was found in most frames, and its weights are here")
-        elif frames.share_with(extractor.keypoints) > _MOST:
-            return Choice(extractor, "it finds a face in most frames")
+            return Choice(extractor, "most frames show no face, and its weights are present")
+        elif samples.detection_rate(extractor.keypoints) > _MAJORITY:
+            return Choice(extractor, _FACES_REASON)
         else:
-            tried.append(f"{name} finds no face in most frames")
-    return Choice(None, "; ".join(tried))
+            rejected.append(f"{name} finds no face in most frames")
+    return Choice(None, "; ".join(rejected))
 
 
-def choose_identity(videos: Sequence[Path], request: Request) -> Choice[EmbeddingExtractor]:
-    """The extractor of identities for a set of real videos; like `choose_keypoints`.
+def choose_embedding_extractor(
+    videos: Sequence[Path], request: Request
+) -> Choice[EmbeddingExtractor]:
+    """Choose the identity extractor for a set of real videos, without downloads.
 
-    That of puppets or of faces. ``dino`` is never chosen by itself: it sees likeness, not identity.
+    ``puppets`` if puppet joints lie next to the videos. Else ``faces-dlib`` if it finds a face in
+    most sampled frames. Never ``dino``, which describes similarity rather than identity.
+
+    Raises:
+        ConfigError: the puppet extractor cannot be opened.
+        DataError: a sampled video is damaged.
+        MediaError: a sampled video is missing.
     """
-    local = replace(request, allow_download=False)
+    offline = replace(request, allow_download=False)
     if _are_puppets(videos):
-        return Choice(
-            open_embedding_extractor(PUPPETS, local), "joints of puppets lie beside the videos"
-        )
-    extractor, why_not = _opened(open_embedding_extractor, _FACE_IDENTITY, local)
+        return Choice(open_embedding_extractor(PUPPETS, offline), _PUPPETS_REASON)
+    extractor, trouble = _try_open(open_embedding_extractor, _FACE_IDENTITY, offline)
     if extractor is not None:
-        if _Samples(videos).share_with(extractor.embeddings) > _MOST:
-            return Choice(extractor, "it finds a face in most frames")
-        why_not = f"{_FACE_IDENTITY} finds no face in most frames"
+        if _Samples(videos).detection_rate(extractor.embeddings) > _MAJORITY:
+            return Choice(extractor, _FACES_REASON)
+        trouble = f"{_FACE_IDENTITY} finds no face in most frames"
     return Choice(
-        None, f"{why_not}; dino, which sees likeness rather than identity, must be asked for"
+        None,
+        f"{trouble}; dino, which describes similarity rather than identity, is never automatic",
     )
 
 
@@ -97,10 +106,10 @@ def _are_puppets(videos: Sequence[Path]) -> bool:
     return any(has_puppet_joints(video) for video in videos)
 
 
-def _opened(
+def _try_open(
     opener: Callable[[str, Request], _E], name: str, request: Request
 ) -> tuple[_E | None, str]:
-    """The extractor, or why it is not at hand."""
+    """Return the extractor, or None and why it is unavailable."""
     try:
         return opener(name, request), ""
     except (ConfigError, CheckpointError, ResourceError) as error:
@@ -108,29 +117,29 @@ def _opened(
 
 
 class _Samples:
-    """Frames from all over a set of videos."""
+    """Frames sampled evenly from a set of videos, read on first use."""
 
     def __init__(self, videos: Sequence[Path]) -> None:
         self._videos = videos
         self._stacks: list[NDArray[np.uint8]] | None = None
 
-    def share_with(self, find: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> float:
-        """Share of the frames in which something is found."""
+    def detection_rate(self, extract: Callable[[NDArray[np.uint8]], NDArray[np.float64]]) -> float:
+        """Return the share of the frames in which the extractor finds anything."""
         if self._stacks is None:
-            self._stacks = list(_sampled(self._videos))
-        found = [not np.isnan(values).all() for stack in self._stacks for values in find(stack)]
+            self._stacks = list(_sample_frames(self._videos))
+        found = [not np.isnan(values).all() for stack in self._stacks for values in extract(stack)]
         return sum(found) / len(found)
 
 
-def _sampled(videos: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
-    """Stacks (F, H, W, 3): up to 16 frames in all, from videos and places spread evenly."""
+def _sample_frames(videos: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
+    """Yield stacks (F, H, W, 3) of up to 16 frames in all, spread evenly over videos and time."""
     count = min(_SAMPLES, len(videos))
-    for number in range(count):
-        video = videos[number * len(videos) // count]
-        yield np.stack(_spread_frames(video, _SAMPLES // count))
+    for index in range(count):
+        video = videos[index * len(videos) // count]
+        yield np.stack(_read_spaced_frames(video, _SAMPLES // count))
 
 
-def _spread_frames(video: Path, count: int) -> list[NDArray[np.uint8]]:
+def _read_spaced_frames(video: Path, count: int) -> list[NDArray[np.uint8]]:
     if video.suffix.lower() in IMAGE_SUFFIXES and not video.is_dir():
         image = read_image(video)
         height, width = image.shape[:2]

@@ -1,8 +1,8 @@
-"""People and their 17 COCO joints, by torchvision's Keypoint R-CNN.
+"""The extractor ``bodies``: people and their 17 COCO joints, by torchvision's Keypoint R-CNN.
 
-Protocol: of all people whose score is at least `score` the one with the largest box is the subject;
-a joint whose score is below `joints` is missing. The score of a joint is the peak of its heatmap,
-a logit; 2 is the value below which Detectron, from which the network comes, draws no joint.
+Protocol: the subject is the person with the largest box among those whose score is at least
+`score`. A joint whose score is below `joints` is missing. The score of a joint is the peak of its
+heatmap, a logit; Detectron, the origin of the network, hides joints below 2.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
-from cpabmm_core.metrics.extractors.network_weights import weights_for
 from cpabmm_core.metrics.extractors.options import check_options
+from cpabmm_core.metrics.extractors.weights import find_option_weights
 from cpabmm_core.models.frozen.keypoint_rcnn import (
     COCO_JOINTS,
     KEYPOINT_RCNN_FILE,
@@ -37,7 +37,7 @@ _COST = (
 
 
 class _People(NamedTuple):
-    """The people of one frame, the largest first."""
+    """The people of one frame, largest first."""
 
     boxes: NDArray[np.float64]  # (N, 4)
     joints: NDArray[np.float64]  # (N, 17, 2)
@@ -45,13 +45,13 @@ class _People(NamedTuple):
 
 
 class Bodies:
-    """Finds people and their joints in frames of any size, each frame on its own.
+    """Find people and their joints in frames of any size, each frame on its own.
 
     Args:
-        network: a Keypoint R-CNN in eval mode that reports only people whose score is high enough.
-        info: what it is.
-        device: where it computes.
-        joint_score: a joint with a lower score is missing.
+        network: a Keypoint R-CNN in eval mode that reports only people above the score threshold.
+        info: description of the extractor.
+        device: the device on which the network runs.
+        joint_score: score below which a joint is missing.
     """
 
     def __init__(
@@ -66,12 +66,13 @@ class Bodies:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, 17, 2)
-        """Joints of the largest person in pixels, in COCO's order; NaN where one is missing.
+        """Return the joints of the largest person in pixels, in COCO's order; NaN if missing.
 
         Convention: pixel centres lie at integers. torchvision places the first pixel's centre at
-        (0.5, 0.5): the joint in column c of the heatmap of a box is at left + (c + 0.5) * width of
-        a column. So half a pixel is subtracted. (Its training took COCO's whole numbers as they
-        are, so a constant part of a pixel remains uncertain; it cancels out in AKD.)
+        (0.5, 0.5): a joint in column c of the heatmap of a box is at left + (c + 0.5) * column
+        width. Half a pixel is therefore subtracted. (torchvision trained on COCO's integer
+        coordinates without an offset, so a constant fraction of a pixel remains uncertain; it
+        cancels out in AKD.)
         """
         joints = np.full((len(frames), COCO_JOINTS, 2), np.nan)
         for row, frame in zip(joints, frames, strict=True):
@@ -85,7 +86,7 @@ class Bodies:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> list[NDArray[np.float64]]:  # F of (N, 4)
-        """Boxes (left, top, right, bottom) of all people, the largest first, at pixel edges."""
+        """Return boxes (left, top, right, bottom) of all people at pixel edges, largest first."""
         return [self._people(frame).boxes for frame in frames]
 
     @torch.inference_mode()
@@ -95,46 +96,46 @@ class Bodies:
     ) -> _People:
         image = torch.tensor(frame, device=self._device).permute(2, 0, 1) / 255
         [found] = self._network([image])
-        boxes = _numbers(found, "boxes")
+        boxes = _to_array(found, "boxes")
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         order = np.argsort(-areas, kind="stable")
         return _People(
             boxes[order],
-            _numbers(found, "keypoints")[order, :, :2],
-            _numbers(found, "keypoints_scores")[order],
+            _to_array(found, "keypoints")[order, :, :2],
+            _to_array(found, "keypoints_scores")[order],
         )
 
 
 def open_extractor(request: Request) -> Bodies:
-    """Open it with the options ``weights``, ``score`` and ``joints``.
+    """Open the extractor with the options ``weights``, ``score`` and ``joints``.
 
     Raises:
-        ConfigError: an option is wrong, or the weights are not at hand.
+        ConfigError: an option is invalid, or the weights are missing and not downloaded.
         CheckpointError: the weights cannot be read.
-        ResourceError: there is no such device.
+        ResourceError: the device is unavailable.
     """
     check_options(_NAME, request, ("weights", "score", "joints"))
-    score = _number(request, "score", _SCORE, 1)
-    joint_score = _number(request, "joints", _JOINT_SCORE, float("inf"))
+    score = _parse_number(request, "score", _SCORE, 1)
+    joint_score = _parse_number(request, "joints", _JOINT_SCORE, float("inf"))
     device = resolve_device(request.device)
-    path = weights_for(request, KEYPOINT_RCNN_FILE)
+    path = find_option_weights(request, KEYPOINT_RCNN_FILE)
     info = ExtractorInfo(
         name=_NAME,
         version=f"{_PROTOCOL}, torchvision {torchvision.__version__}",
         weights=file_sha256(path),
         cost=_COST,
         options={"score": str(score), "joints": str(joint_score)},
-        terms="trained on COCO, whose pictures have licences of their own; torchvision states none",
+        terms="trained on COCO, whose images have their own licences; torchvision states none",
     )
     return Bodies(load_keypoint_rcnn(path, score), info, device, joint_score)
 
 
-def _numbers(found: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+def _to_array(found: Mapping[str, Any], key: str) -> NDArray[np.float64]:
     numbers: NDArray[np.float64] = found[key].double().cpu().numpy()
     return numbers
 
 
-def _number(request: Request, key: str, default: float, most: float) -> float:
+def _parse_number(request: Request, key: str, default: float, most: float) -> float:
     text = request.options.get(key, str(default))
     try:
         value = float(text)
@@ -142,5 +143,5 @@ def _number(request: Request, key: str, default: float, most: float) -> float:
         value = float("nan")
     if not (isfinite(value) and 0 <= value <= most):
         bound = f"from 0 to {most:g}" if isfinite(most) else "of 0 or more"
-        raise ConfigError(f"{_NAME}: {key}={text}: give a number {bound}")
+        raise ConfigError(f"{_NAME}: {key}={text}: expected a number {bound}")
     return value

@@ -1,7 +1,7 @@
-"""What a frame shows, by the class token of DINO's ViT-B/8: an identity where no better one is.
+"""The extractor ``dino``: the class token of DINO's ViT-B/8, a proxy for identity.
 
-Protocol: the whole frame is resized to 224 x 224 (bilinear, antialiased where it shrinks; a frame
-that is no square is squeezed) and normalised as ImageNet's; the token is taken behind the last
+Protocol: the whole frame is resized to 224 x 224 (bilinear, antialiased when it shrinks, without
+keeping its aspect ratio) and normalised with ImageNet statistics. The token is taken after the last
 block and the final norm.
 """
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from cpabmm_core.device import resolve_device
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
-from cpabmm_core.metrics.extractors.network_weights import weights_for
 from cpabmm_core.metrics.extractors.options import check_options
+from cpabmm_core.metrics.extractors.weights import find_option_weights
 from cpabmm_core.models.frozen.dino import DinoToken, dino_file, load_dino_token
 
 _NAME = "dino"
@@ -27,12 +27,12 @@ _COST = f"{_FILE.megabytes} MB; about 2.5 s a frame on one core of a busy Xeon w
 
 
 class Dino:
-    """Describes frames of any size, each on its own.
+    """Describe frames of any size, each on its own.
 
     Args:
-        network: gives the class token.
-        info: what it is.
-        device: where it computes.
+        network: computes the class token.
+        info: description of the extractor.
+        device: the device on which the network runs.
     """
 
     def __init__(self, network: DinoToken, info: ExtractorInfo, device: torch.device) -> None:
@@ -45,8 +45,8 @@ class Dino:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, D)
-        """The class tokens; there is one for every frame."""
-        # One by one: in a batch the last digits would depend on the batch's size.
+        """Return the class token of every frame."""
+        # One by one, because the last digits would depend on the batch size.
         tokens = [self._token(frame) for frame in frames]
         return np.stack(tokens) if tokens else np.empty((0, self._network.transformer.num_features))
 
@@ -60,16 +60,16 @@ class Dino:
 
 
 def open_extractor(request: Request) -> Dino:
-    """Open it with the option ``weights``.
+    """Open the extractor with the option ``weights``.
 
     Raises:
-        ConfigError: an option is unknown, or the weights are not at hand.
+        ConfigError: an option is unknown, or the weights are missing and not downloaded.
         CheckpointError: the weights cannot be read.
-        ResourceError: there is no such device.
+        ResourceError: the device is unavailable.
     """
     check_options(_NAME, request, ("weights",))
     device = resolve_device(request.device)
-    path = weights_for(request, _FILE)
+    path = find_option_weights(request, _FILE)
     info = ExtractorInfo(
         name=_NAME,
         version=f"{_PROTOCOL}, timm {timm.__version__}",

@@ -1,4 +1,4 @@
-"""Landmarks of faces by face-alignment (Bulat & Tzimiropoulos, 2017), as in the field's AKD."""
+"""The extractor ``faces``: landmarks by face-alignment (Bulat & Tzimiropoulos, 2017)."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cpabmm_core.device import resolve_device
-from cpabmm_core.metrics.extractors.digest import weights_sha256
+from cpabmm_core.files.digest import files_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
-from cpabmm_core.models.frozen.weights import WeightFile, fill, find_weights, read_weights
+from cpabmm_core.metrics.extractors.weights import find_option_weights
+from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
 
 _NAME = _EXTRA = "faces"
 _LANDMARKS = 68
 _HOURGLASSES = 4
-_SMALLEST_SIDE = 32
-"""In pixels; the detector halves a frame five times."""
+_MIN_SIDE = 32
+"""The smallest side in pixels: the detector halves a frame five times."""
 _COST = "186 MB of weights; on one core of an Intel Xeon at 2.6 GHz, 3 s for a 480 x 480 frame"
 _TERMS = (
-    "the landmark network was trained on 300W-LP, made from iBUG 300-W, whose licence excludes "
+    "the landmark network was trained on 300W-LP, derived from iBUG 300-W, whose licence excludes "
     "commercial use"
 )
-_WITHOUT = "the extractor to faces-dlib, whose weights come as a package"
+_WITHOUT = "the extractor to faces-dlib, whose weights are a package"
 
 LANDMARK_FILE = WeightFile(
     what="face-alignment's 2D-FAN",
@@ -74,15 +75,15 @@ class _Aligner(Protocol):
 
 
 class AlignedFaces:
-    """Finds faces, and the 68 landmarks of the one that the detector is most confident of.
+    """Find faces, and the 68 landmarks of the most confident detection.
 
-    That is the field's protocol: the first face of face-alignment's S3FD, and its 2D-FAN of four
-    hourglasses without a second pass over the mirrored face. Frames go through the networks one by
-    one: in a batch, the detector's boxes of a frame would depend on its neighbours.
+    This is the field's protocol: the first face of face-alignment's S3FD, and its 2D-FAN of four
+    hourglasses without a second pass over the mirrored face. Frames pass through the networks one
+    by one, because the boxes of the detector depend on the other frames of a batch.
 
     Args:
         aligner: like ``face_alignment.FaceAlignment``.
-        info: what it is.
+        info: description of the extractor.
     """
 
     def __init__(self, aligner: _Aligner, info: ExtractorInfo) -> None:
@@ -91,19 +92,19 @@ class AlignedFaces:
 
     @property
     def info(self) -> ExtractorInfo:
-        """What it is."""
+        """The description of the extractor."""
         return self._info
 
     def keypoints(
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, 68, 2)
-        """Landmarks (x, y) in pixels; all are NaN where there is no face.
+        """Return landmarks (x, y) in pixels; all NaN for a frame without a face.
 
-        Convention: pixel centres lie at integers, x to the right, y downwards.
+        Convention: pixel centres lie at integers, x points right, y points down.
         """
         points = np.full((len(frames), _LANDMARKS, 2), np.nan)
-        with _cudnn_as_it_was():
+        with _keep_cudnn_setting():
             for row, frame in zip(points, frames, strict=True):
                 faces = self._detect(frame)
                 if faces:
@@ -115,11 +116,11 @@ class AlignedFaces:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> list[NDArray[np.float64]]:  # F of (N, 4)
-        """Boxes (left, top, right, bottom) of all faces, the largest first.
+        """Return boxes (left, top, right, bottom) of all faces, largest first.
 
-        Convention: edges of pixels, so the whole frame is (0, 0, W, H); boxes may leave the frame.
+        Convention: pixel edges, so the whole frame is (0, 0, W, H). Boxes may exceed the frame.
         """
-        with _cudnn_as_it_was():
+        with _keep_cudnn_setting():
             found = [
                 np.array([face[:4] for face in self._detect(frame)], np.float64).reshape(-1, 4)
                 for frame in frames
@@ -133,8 +134,8 @@ class AlignedFaces:
     def _detect(
         self,
         frame: NDArray[np.uint8],  # (H, W, 3) RGB
-    ) -> list[NDArray[np.floating]]:  # of (5,), the most confident first
-        if min(frame.shape[:2]) < _SMALLEST_SIDE:
+    ) -> list[NDArray[np.floating]]:  # of (5,), most confident first
+        if min(frame.shape[:2]) < _MIN_SIDE:
             return []
         return list(self._aligner.face_detector.detect_from_image(frame))
 
@@ -142,59 +143,50 @@ class AlignedFaces:
 def open_extractor(request: Request) -> AlignedFaces:
     """Open face-alignment's networks.
 
-    Options: ``weights`` and ``detector``, files of 2D-FAN and of S3FD; else they are taken from
-    where face-alignment itself keeps them, or downloaded to there. Nothing in a file is executed.
+    The options ``weights`` and ``detector`` name files of 2D-FAN and of S3FD. Otherwise the files
+    come from the cache of face-alignment itself, or are downloaded into it. No code in a file is
+    executed.
 
     Raises:
-        ConfigError: an option is unknown, the package is missing, or weights are not at hand.
-        CheckpointError: a file is damaged or of another network.
-        ResourceError: there is no such device, or the disk is full.
+        ConfigError: an option is unknown, the package is missing, or weights are missing and not
+            downloaded.
+        CheckpointError: a file is damaged or holds another network.
+        ResourceError: the device is unavailable, or the disk is full.
     """
     check_options(_NAME, request, ["weights", "detector"])
     package = require_package("face_alignment", _NAME, _EXTRA)
     device = resolve_device(request.device)
     files = [
-        _find(LANDMARK_FILE, "weights", request),
-        _find(DETECTOR_FILE, "detector", request),
+        find_option_weights(request, LANDMARK_FILE, without=_WITHOUT),
+        find_option_weights(request, DETECTOR_FILE, "detector", without=_WITHOUT),
     ]
     info = ExtractorInfo(
         name=_NAME,
         version=f"protocol 1, face-alignment {version('face-alignment')}",
-        weights=weights_sha256(files),
+        weights=files_sha256(files),
         cost=_COST,
         terms=_TERMS,
     )
-    # The weights that the networks draw at first are overwritten.
-    with _cudnn_as_it_was(), torch.random.fork_rng(devices=[]):
+    # Building the networks samples initial weights, which are then overwritten.
+    with _keep_cudnn_setting(), torch.random.fork_rng(devices=[]):
         return AlignedFaces(_open_aligner(package, files[0], files[1], device), info)
-
-
-def _find(file: WeightFile, option: str, request: Request) -> Path:
-    given = request.options.get(option)
-    return find_weights(
-        file,
-        None if given is None else Path(given),
-        allow_download=request.allow_download,
-        announce=request.announce,
-        without=_WITHOUT,
-    )
 
 
 def _open_aligner(
     package: ModuleType, landmarks: Path, detector: Path, device: torch.device
 ) -> _Aligner:
-    """The library's own class, but with these weights: left alone, it would download them."""
+    """Build the library's class with these weights, which it would otherwise download."""
     from face_alignment.detection.sfd.net_s3fd import s3fd
     from face_alignment.models import FAN
 
-    network = _filled(FAN(_HOURGLASSES), landmarks, LANDMARK_FILE.what).to(device).eval()
+    network = _load_weights(FAN(_HOURGLASSES), landmarks, LANDMARK_FILE.what).to(device).eval()
 
     class Aligner(package.FaceAlignment):  # type: ignore[misc, name-defined]
         def _load_native(self, *_: object) -> nn.Module:
             return network
 
     checked = io.BytesIO()
-    torch.save(_filled(s3fd(), detector, DETECTOR_FILE.what).state_dict(), checked)
+    torch.save(_load_weights(s3fd(), detector, DETECTOR_FILE.what).state_dict(), checked)
     checked.seek(0)
     aligner: _Aligner = Aligner(
         package.LandmarksType.TWO_D,
@@ -207,9 +199,9 @@ def _open_aligner(
     return aligner
 
 
-def _filled(network: nn.Module, path: Path, what: str) -> nn.Module:
+def _load_weights(network: nn.Module, path: Path, what: str) -> nn.Module:
     counters: dict[str, Tensor] = {
-        name: value  # files made before PyTorch 0.4.1 have none
+        name: value  # absent in files older than PyTorch 0.4.1
         for name, value in network.state_dict().items()
         if name.endswith("num_batches_tracked")
     }
@@ -219,8 +211,8 @@ def _filled(network: nn.Module, path: Path, what: str) -> nn.Module:
 
 
 @contextmanager
-def _cudnn_as_it_was() -> Iterator[None]:
-    """The library turns cuDNN's search for fast algorithms on, for everyone."""
+def _keep_cudnn_setting() -> Iterator[None]:
+    """Restore cuDNN's benchmark mode, which the library switches on globally."""
     before = torch.backends.cudnn.benchmark
     try:
         yield

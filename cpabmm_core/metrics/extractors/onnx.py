@@ -1,7 +1,7 @@
-"""The identity that a network in a file describes: ``MODEL.onnx``.
+"""The extractor ``MODEL.onnx``: identity embeddings by a network in an ONNX file.
 
-ONNX is a graph of known operations and numbers: reading it executes nothing that its author wrote,
-unlike TorchScript and pickles, which are refused.
+An ONNX file is a graph of known operations. Unlike TorchScript and pickles, which are refused, it
+cannot execute code of its author.
 """
 
 import hashlib
@@ -26,18 +26,18 @@ from cpabmm_core.metrics.extractors.options import check_options, require_packag
 
 _PROTOCOL = 1
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-_ONLY_FATAL = 4  # errors are raised; onnxruntime need not write them to stderr as well
-_REASON = 200
+_FATAL_ONLY = 4  # errors are raised, so onnxruntime need not print them too
+_MAX_REASON = 200  # characters of an error of onnxruntime
 
 
 class OnnxIdentity:
-    """Describes frames of any size, each on its own.
+    """Describe frames of any size, each on its own.
 
     Args:
-        session: of onnxruntime, with one input.
-        output: name of the output that holds the embedding.
-        settings: how a frame becomes the input.
-        info: what it is.
+        session: session of onnxruntime with one input.
+        output: name of the output that is the embedding.
+        settings: conversion of a frame to the input.
+        info: description of the extractor.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class OnnxIdentity:
         self._session = session
         self._output = output
         self._settings = settings
-        [given] = session.get_inputs()
-        self._input, self._dtype = given.name, _DTYPES[given.type]
+        [image] = session.get_inputs()
+        self._input, self._dtype = image.name, _DTYPES[image.type]
         black = np.zeros((settings.height, settings.width, 3), dtype=np.uint8)
         self._width = len(self._embedding(black))
 
@@ -60,8 +60,8 @@ class OnnxIdentity:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, D)
-        """The embeddings; there is one for every frame."""
-        # One by one: many networks take no more at a time, and a batch would change last digits.
+        """Return the embedding of every frame."""
+        # One by one: many networks have a fixed batch size of 1, and batching changes last digits.
         rows = [self._embedding(frame) for frame in frames]
         return np.array(rows, dtype=np.float64).reshape(len(frames), self._width)
 
@@ -73,30 +73,31 @@ class OnnxIdentity:
         image = self._settings.prepare(frame).astype(self._dtype)
         try:
             [found] = self._session.run([self._output], {self._input: image})
-        except Exception as error:  # onnxruntime has a dozen classes of its own
+        except Exception as error:  # onnxruntime has many error classes
             size = self.info.options["size"]
             raise CheckpointError(
-                f"{name}: cannot be run on a {size} picture ({_reason(error)}); check the options"
+                f"{name}: fails on a {size} image ({_reason(error)}); check the options"
             ) from None
         array = np.asarray(found)
         if array.ndim != 2 or len(array) != 1 or array.dtype.kind != "f":
             raise ConfigError(
-                f"{name}: output {self._output} is {array.dtype} {array.shape}, not one row of "
-                "numbers a picture; name another with output=NAME or export the embedding"
+                f"{name}: output {self._output} is {array.dtype} {array.shape}, expected floats of "
+                "shape (1, D); choose another with output=NAME, or export the embedding"
             )
         row: NDArray[np.float64] = array[0].astype(np.float64)
         return row
 
 
 def open_extractor(request: Request) -> OnnxIdentity:
-    """Open the network of the option ``file``; `KEYS` are the other options.
+    """Open the network of the option ``file``; the other options are `KEYS`.
 
     Raises:
-        ConfigError: an option is wrong, onnxruntime is missing, or the network is of another kind.
+        ConfigError: an option is invalid, onnxruntime is missing, or the network does not map one
+            image to one embedding.
         CheckpointError: the file cannot be read or run.
     """
     if not request.options.get("file"):
-        raise ConfigError("onnx: is no name of its own; give the network's file, MODEL.onnx")
+        raise ConfigError("onnx: not the name of an extractor; give MODEL.onnx, a network's file")
     path = Path(request.options["file"])
     check_options(path.name, request, ("file", *KEYS))
     query = {key: value for key, value in request.options.items() if key != "file"}
@@ -105,12 +106,12 @@ def open_extractor(request: Request) -> OnnxIdentity:
     session = _session(runtime, path, content, request.device)
     options = read_options(path, query)
     settings = input_settings(path.name, _input_shape(path.name, session), options)
-    output = _output(path.name, session, options)
+    output = _select_output(path.name, session, options)
     info = ExtractorInfo(
         name=path.name,
         version=f"{_PROTOCOL}, onnxruntime {runtime.__version__}",
         weights=hashlib.sha256(content).hexdigest(),
-        cost=f"{len(content) / 1e6:.1f} MB, on {_device(session)}",
+        cost=f"{len(content) / 1e6:.1f} MB, on {_device_name(session)}",
         options={**settings.as_options(), "output": output},
     )
     return OnnxIdentity(session, output, settings, info)
@@ -143,29 +144,28 @@ def _read(path: Path) -> bytes:
 
 def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> Any:  # noqa: ANN401
     options = runtime.SessionOptions()
-    options.log_severity_level = _ONLY_FATAL
-    # Weights in files beside it would escape the hash. Below a file no folder can be, so that none
-    # is ever found, wherever the program was started.
+    options.log_severity_level = _FATAL_ONLY
+    # Weights in other files would escape the hash. A path below a file cannot exist, so external
+    # weights are never found, whatever the working directory.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(path.absolute() / "none")
     )
     try:
         return runtime.InferenceSession(content, options, providers=_providers(runtime, device))
-    except Exception as error:  # onnxruntime has a dozen classes of its own
+    except Exception as error:  # onnxruntime has many error classes
         reason = _reason(error)
         if "external data" in str(error).lower():
             raise CheckpointError(
-                f"{path}: keeps weights in another file; save it as one file: "
+                f"{path}: has weights in another file; save it as one file: "
                 "onnx.save(onnx.load(OLD), NEW)"
             ) from None
         raise CheckpointError(
-            f"{path}: onnxruntime {runtime.__version__} cannot load it ({reason}); "
-            "get or export it again"
+            f"{path}: onnxruntime {runtime.__version__} cannot load it ({reason}); export it again"
         ) from None
 
 
 def _providers(runtime: ModuleType, device: str) -> Sequence[object]:
-    """The GPU if it is asked for and onnxruntime can use it, and the CPU for what is left."""
+    """Return the GPU if requested and usable, then the CPU for operations the GPU lacks."""
     cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cuda") or cuda not in runtime.get_available_providers():
@@ -173,27 +173,29 @@ def _providers(runtime: ModuleType, device: str) -> Sequence[object]:
     return [(cuda, {"device_id": int(index) if index.isdigit() else 0}), cpu]
 
 
-def _device(session: Any) -> str:  # noqa: ANN401
+def _device_name(session: Any) -> str:  # noqa: ANN401
     return "a GPU" if session.get_providers()[0].startswith("CUDA") else "the CPU"
 
 
 def _input_shape(name: str, session: Any) -> Sequence[object]:  # noqa: ANN401
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
-        given = ", ".join(f"{one.name} {one.type}" for one in inputs) or "nothing"
-        raise ConfigError(f"{name}: takes {given}, not one picture of floats; export it so")
+        actual = ", ".join(f"{one.name} {one.type}" for one in inputs) or "none"
+        raise ConfigError(
+            f"{name}: its inputs are {actual}; export it with one image of floats as input"
+        )
     shape: Sequence[object] = inputs[0].shape
     return shape
 
 
-def _output(name: str, session: Any, options: dict[str, str]) -> str:  # noqa: ANN401
+def _select_output(name: str, session: Any, options: dict[str, str]) -> str:  # noqa: ANN401
     names = [output.name for output in session.get_outputs()]
-    asked = options.get("output", names[0] if len(names) == 1 else None)
-    if asked is None or asked not in names:
-        trouble = "has several outputs" if asked is None else f"has no output {asked}"
+    output = options.get("output", names[0] if len(names) == 1 else None)
+    if output is None or output not in names:
+        trouble = "has several outputs" if output is None else f"has no output {output}"
         raise ConfigError(f"{name}: {trouble}; give output=NAME, one of {', '.join(names)}")
-    return asked
+    return output
 
 
 def _reason(error: BaseException) -> str:
-    return one_line(error).removeprefix("[ONNXRuntimeError] : ")[:_REASON]
+    return one_line(error).removeprefix("[ONNXRuntimeError] : ")[:_MAX_REASON]

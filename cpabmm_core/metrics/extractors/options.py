@@ -1,4 +1,4 @@
-"""Options of an extractor's name, checked."""
+"""Checks of the options and packages of an extractor."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -8,23 +8,23 @@ from cpabmm_core.errors import ConfigError
 from cpabmm_core.metrics.extractors.interface import Request
 
 
-def check_options(name: str, request: Request, known: Sequence[str]) -> None:
-    """Check that all options are known.
+def check_options(name: str, request: Request, allowed: Sequence[str]) -> None:
+    """Check that every option is allowed.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: an option is unknown.
     """
-    unknown = sorted(set(request.options) - set(known))
+    unknown = sorted(set(request.options) - set(allowed))
     if unknown:
-        names = ", ".join(known) or "none"
+        names = ", ".join(allowed) or "none"
         raise ConfigError(f"{name}: unknown option {unknown[0]}; it takes {names}")
 
 
 def require_package(module: str, name: str, extra: str) -> ModuleType:
-    """Import a package of an extra.
+    """Import a module of an optional dependency.
 
     Raises:
-        ConfigError: it is not installed or cannot be imported.
+        ConfigError: the module is not installed or cannot be imported.
     """
     try:
         return import_module(module)

@@ -1,14 +1,13 @@
-"""Keypoints and identities from a file, of both sets of videos: ``FILE.npz`` and ``FILE.csv``.
+"""Precomputed keypoints and identities of both sets of videos: ``FILE.npz`` and ``FILE.csv``.
 
-An NPZ archive holds an array for each video, ``real/NAME`` and ``generated/NAME``. A CSV file has
-the columns ``set,video,frame`` and then ``joint,x,y`` with a line for each joint of each frame, or
-``e0,e1,...`` with a line for each frame. Frames and joints count from 0. NaN, an empty cell, or -1
-in both coordinates, as in the field's files of bodies, mean that a keypoint is missing; a line of
-NaN or of empty cells means that a frame has no subject.
+An NPZ archive contains one array per video, ``real/NAME`` or ``generated/NAME``. A CSV file has the
+columns ``set,video,frame``, followed by ``joint,x,y`` with a line per joint of each frame, or by
+``e0,e1,...`` with a line per frame. Frames and joints count from 0. A keypoint is missing if it is
+NaN, an empty cell, or -1 in both coordinates, as in the field's files of body keypoints. A line of
+NaN or of empty cells marks a frame without a subject.
 """
 
 import difflib
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +17,12 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
 from cpabmm_core.metrics.extractors.precomputed_csv import read_csv
 
 Kind = Literal["keypoints", "identity"]
-Side = Literal["real", "generated"]
+SetName = Literal["real", "generated"]
 
 SUFFIXES = (".npz", ".csv")
 _MISSING = -1
@@ -33,10 +33,10 @@ class Precomputed:
     """The values of a file.
 
     Args:
-        path: the file, for errors.
-        kind: what its values are.
-        arrays: one for each video, by ``real/NAME`` and ``generated/NAME``.
-        info: what the file is.
+        path: the file, for error messages.
+        kind: kind of the values.
+        arrays: array of each video, by ``real/NAME`` and ``generated/NAME``.
+        info: description of the file.
     """
 
     def __init__(self, path: Path, kind: Kind, arrays: _Arrays, info: ExtractorInfo) -> None:
@@ -44,35 +44,35 @@ class Precomputed:
         self._path = path
         self._kind = kind
         self._arrays = arrays
-        self._shape_of_frame: tuple[int, ...] | None = None
+        self._frame_shape: tuple[int, ...] | None = None
 
-    def values(self, side: Side, name: str, frames: int) -> NDArray[np.float64]:
-        """The values of a video.
+    def values(self, set_name: SetName, video: str, frames: int) -> NDArray[np.float64]:
+        """Return the values of a video.
 
         Args:
-            side: which of the two sets it is in.
-            name: the video's, without suffix.
-            frames: how many it has.
+            set_name: the set that contains the video.
+            video: name of the video, without suffix.
+            frames: number of frames of the video.
 
         Returns:
-            (F, J, 2) keypoints in pixels or (F, D) identities; NaN where there is none.
+            (F, J, 2) keypoints in pixels or (F, D) identities; NaN marks missing ones.
 
         Raises:
-            DataError: the file lacks the video, or has other frames, other shapes or no numbers.
+            DataError: the file lacks the video, or its number of frames, shape or dtype is wrong.
         """
-        key = f"{side}/{name}"
+        key = f"{set_name}/{video}"
         where = f"{self._path}: {key}"
         if key not in self._arrays:
-            raise DataError(f"{self._path}: has no {key}; {self._hint(side, name)}")
-        values = _numbers(where, self._array(key))
+            raise DataError(f"{self._path}: lacks {key}; {self._suggest(set_name, video)}")
+        values = _to_float64(where, self._array(key))
         self._check_shape(where, values, frames)
         if np.isinf(values).any():
-            raise DataError(f"{where}: holds infinity; write NaN where nothing was found")
+            raise DataError(f"{where}: contains infinity; write NaN for missing values")
         missing = np.isnan(values)
         if self._kind == "keypoints":
             values[(values == _MISSING).all(axis=-1) | missing.any(axis=-1)] = np.nan
         elif (missing.any(axis=1) != missing.all(axis=1)).any():
-            raise DataError(f"{where}: a frame is numbers in part and NaN in part; make it one")
+            raise DataError(f"{where}: a frame mixes numbers and NaN; use only one of them")
         return values
 
     def _array(self, key: str) -> NDArray[Any]:
@@ -80,74 +80,73 @@ class Precomputed:
             return self._arrays[key]
         except DataError:
             raise
-        except Exception as error:  # numpy and zipfile raise a dozen classes for a damaged archive
+        except Exception as error:  # numpy and zipfile raise many classes for a damaged archive
             raise DataError(
                 f"{self._path}: {key} cannot be read ({one_line(error)}); save plain numbers"
             ) from None
 
     def _check_shape(self, where: str, values: NDArray[np.float64], frames: int) -> None:
-        of_frame = values.shape[1:]
-        wanted = "(F, J, 2)" if self._kind == "keypoints" else "(F, D)"
-        fits = len(of_frame) == 2 and of_frame[1] == 2
+        frame_shape = values.shape[1:]
+        expected = "(F, J, 2)" if self._kind == "keypoints" else "(F, D)"
+        fits = len(frame_shape) == 2 and frame_shape[1] == 2
         if self._kind == "identity":
-            fits = len(of_frame) == 1
-        if not fits or 0 in of_frame:
-            raise DataError(f"{where}: is of shape {values.shape}, not {wanted}; save it so")
+            fits = len(frame_shape) == 1
+        if not fits or 0 in frame_shape:
+            raise DataError(f"{where}: has shape {values.shape}; save it as {expected}")
         if len(values) != frames:
             raise DataError(
-                f"{where}: has {len(values)} frames, the video {frames}; make them agree"
+                f"{where}: has {len(values)} frames, the video {frames}; save one row per frame"
             )
-        self._shape_of_frame = self._shape_of_frame or of_frame
-        if of_frame != self._shape_of_frame:
-            what = "keypoints" if self._kind == "keypoints" else "numbers"
+        self._frame_shape = self._frame_shape or frame_shape
+        if frame_shape != self._frame_shape:
+            unit = "keypoints" if self._kind == "keypoints" else "numbers"
             raise DataError(
-                f"{where}: has {of_frame[0]} {what} a frame, another video "
-                f"{self._shape_of_frame[0]}; make them agree"
+                f"{where}: has {frame_shape[0]} {unit} per frame, another video "
+                f"{self._frame_shape[0]}; save equal numbers"
             )
 
-    def _hint(self, side: Side, name: str) -> str:
-        start = f"{side}/"
+    def _suggest(self, set_name: SetName, video: str) -> str:
+        start = f"{set_name}/"
         names = [key.removeprefix(start) for key in self._arrays if key.startswith(start)]
-        near = difflib.get_close_matches(name, names, 1)
-        return f"did you mean {near[0]}?" if near else "add it, for it is to have all videos"
+        near = difflib.get_close_matches(video, names, 1)
+        return f"did you mean {near[0]}?" if near else "the file must contain all videos"
 
 
 def read_precomputed(path: Path, kind: Kind) -> Precomputed:
-    """Open a file of values; the arrays of an NPZ archive are read one by one when asked for.
+    """Open a file of values; arrays of an NPZ archive are read on demand.
 
     Raises:
-        DataError: the file is missing, damaged or of another kind.
+        DataError: the file is missing, damaged or in another format.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path}: is neither .npz nor .csv; give {kind} in one of these")
+        raise DataError(f"{path}: is neither .npz nor .csv; convert the {kind} to one of these")
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; give one with the {kind} of both sets") from None
+        raise DataError(f"{path}: no such file; give the {kind} of both sets") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be opened ({one_line(error)}); check the path") from None
     info = ExtractorInfo(
-        name=path.name, version="precomputed", weights=digest, cost="nothing: read from a file"
+        name=path.name, version="precomputed", weights=digest, cost="none: read from a file"
     )
-    arrays: _Arrays = _archive(path) if suffix == ".npz" else read_csv(path, kind)
+    arrays: _Arrays = _open_archive(path) if suffix == ".npz" else read_csv(path, kind)
     return Precomputed(path, kind, arrays, info)
 
 
-def _archive(path: Path) -> _Arrays:
+def _open_archive(path: Path) -> _Arrays:
     try:
         arrays = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy and zipfile raise a dozen classes for a damaged archive
+    except Exception as error:  # numpy and zipfile raise many classes for a damaged archive
         raise DataError(
             f"{path}: not a readable .npz archive ({one_line(error)}); save it again"
         ) from None
     if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: is one array, not an .npz archive; save it with numpy.savez")
+        raise DataError(f"{path}: is a single array, not an .npz archive; use numpy.savez")
     return arrays
 
 
-def _numbers(where: str, array: NDArray[Any]) -> NDArray[np.float64]:
+def _to_float64(where: str, array: NDArray[Any]) -> NDArray[np.float64]:
     if array.dtype.kind not in "iuf":
-        raise DataError(f"{where}: holds {array.dtype}, not numbers; save floats")
+        raise DataError(f"{where}: has dtype {array.dtype}, expected numbers; save floats")
     return array.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Precomputed values in a CSV file."""
+"""CSV files of precomputed values."""
 
 import csv
 from array import array
@@ -18,13 +18,13 @@ _POINT = ("joint", "x", "y")
 
 
 class CsvArrays(Mapping[str, NDArray[Any]]):
-    """The values of each video, by ``real/NAME`` and ``generated/NAME``.
+    """A mapping from ``real/NAME`` and ``generated/NAME`` to the values of a video.
 
     Args:
-        path: the file, for errors.
-        rows: of each video: frame, joint and then the values, one row after the other.
-        values: numbers of values in a row.
-        joints: of each frame; None where frames have no joints.
+        path: the file, for error messages.
+        rows: flat rows of each video: frame, joint, then the values.
+        values: number of values in a row.
+        joints: number of joints per frame; None for identities.
     """
 
     def __init__(
@@ -42,43 +42,43 @@ class CsvArrays(Mapping[str, NDArray[Any]]):
         return len(self._rows)
 
     def __getitem__(self, key: str, /) -> NDArray[np.float64]:
-        """(F, J, 2) or (F, D)."""
+        """Return the (F, J, 2) keypoints or (F, D) identities of a video."""
         table = np.frombuffer(self._rows[key]).reshape(-1, 2 + self._values)
         frames, joints = table[:, :2].astype(np.intp).T
         count, slots = int(frames.max()) + 1, self._joints or 1
-        # Of each slot of a frame there has to be one row. Before, the memory for all slots is
-        # bounded by the rows: one absurd frame number must not ask for all there is.
+        # Each slot of a frame needs exactly one row. Comparing the counts first bounds the memory
+        # by the number of rows, whatever frame numbers the file contains.
         if count * slots == len(table):
             places = frames * slots + joints
             order = np.argsort(places, kind="stable")
             if (places[order] == np.arange(len(table))).all():
                 values = table[order, 2:]
                 return values if self._joints is None else values.reshape(count, slots, 2)
-        raise DataError(f"{self._path}: {key}: {self._gap(frames, joints)}")
+        raise DataError(f"{self._path}: {key}: {self._describe_gap(frames, joints)}")
 
-    def _gap(self, frames: NDArray[np.intp], joints: NDArray[np.intp]) -> str:
-        """The first line that is missing or there twice."""
+    def _describe_gap(self, frames: NDArray[np.intp], joints: NDArray[np.intp]) -> str:
+        """Describe the first line that is missing or duplicated."""
         lines = sorted(zip(frames.tolist(), joints.tolist(), strict=True))
         slots = self._joints or 1
         for number, (frame, joint) in enumerate(lines):
-            wanted = divmod(number, slots)
-            if (frame, joint) != wanted:
-                twice = (frame, joint) < wanted
+            expected = divmod(number, slots)
+            if (frame, joint) != expected:
+                duplicated = (frame, joint) < expected
                 break
         else:
-            wanted, twice = divmod(len(lines), slots), False
-        frame, joint = (frame, joint) if twice else wanted
+            expected, duplicated = divmod(len(lines), slots), False
+        frame, joint = (frame, joint) if duplicated else expected
         place = f"frame {frame}" + ("" if self._joints is None else f", joint {joint}")
-        if twice:
+        if duplicated:
             return f"has two lines for {place}; keep one"
-        return f"has no line for {place}; write one, with empty cells if nothing was found"
+        return f"has no line for {place}; add one, with empty cells if nothing was found"
 
 
 def read_csv(path: Path, kind: Literal["keypoints", "identity"]) -> CsvArrays:
     """Read all values of a file.
 
     Raises:
-        DataError: it is no such table.
+        DataError: the file is not a table of this kind.
     """
     lines = _lines(path)
     _, header = next(lines, (0, []))
@@ -90,25 +90,29 @@ def read_csv(path: Path, kind: Literal["keypoints", "identity"]) -> CsvArrays:
     for number, line in lines:
         if len(line) != len(header):
             raise DataError(
-                f"{path}: line {number} has {len(line)} fields, the first line {len(header)}; "
-                "make them agree"
+                f"{path}: line {number} has {len(line)} fields, expected {len(header)} as in the "
+                "first line"
             )
-        side, video, frame, *cells = (line[index].strip() for index in order)
-        if side not in _SETS:
-            raise DataError(f"{path}: line {number}: set is {side!r}; write real or generated")
+        set_name, video, frame, *cells = (line[index].strip() for index in order)
+        if set_name not in _SETS:
+            raise DataError(
+                f"{path}: line {number}: set is {set_name!r}, expected real or generated"
+            )
         joint = 0
         if kind == "keypoints":
-            joint = _count(path, number, "joint", cells.pop(0))
+            joint = _parse_index(path, number, "joint", cells.pop(0))
             joints = max(joints, joint + 1)
-        values = [_value(path, number, cell) for cell in cells]
-        rows[f"{side}/{video}"].extend([_count(path, number, "frame", frame), joint, *values])
+        values = [_parse_value(path, number, cell) for cell in cells]
+        rows[f"{set_name}/{video}"].extend(
+            [_parse_index(path, number, "frame", frame), joint, *values]
+        )
     is_points = kind == "keypoints"
     own = len(names) - len(_PLACE) - (1 if is_points else 0)
     return CsvArrays(path, dict(rows), own, joints if is_points else None)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines that are not empty, with their numbers."""
+    """Yield the non-empty lines with their numbers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, skipinitialspace=True)
@@ -116,34 +120,34 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if row:
                     yield rows.line_num, row
     except UnicodeDecodeError:
-        raise DataError(f"{path}: cannot be read as UTF-8 text; save it as that") from None
+        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{path}: not a valid CSV file ({error}); fix it") from None
+        raise DataError(f"{path}: not a valid CSV file ({error}); correct that line") from None
 
 
 def _columns(path: Path, header: list[str], kind: str) -> list[str]:
-    """The columns in the order of a row."""
+    """Return the columns in the order of a row."""
     if kind == "keypoints":
         names = [*_PLACE, *_POINT]
-        wanted = ",".join(names)
+        expected = ",".join(names)
     else:
         names = [*_PLACE, *(f"e{number}" for number in range(max(len(header) - len(_PLACE), 1)))]
-        wanted = f"{','.join(_PLACE)},e0,e1,..."
+        expected = f"{','.join(_PLACE)},e0,e1,..."
     if sorted(header) != sorted(names):
-        raise DataError(f"{path}: the columns are not those of {kind}; name them {wanted}")
+        raise DataError(f"{path}: wrong columns for {kind}; expected {expected}")
     return names
 
 
-def _count(path: Path, line: int, column: str, cell: str) -> int:
+def _parse_index(path: Path, line: int, column: str, cell: str) -> int:
     if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
-        raise DataError(f"{path}: line {line}: {column} is {cell!r}; number them from 0")
+        raise DataError(f"{path}: line {line}: {column} is {cell!r}; count from 0")
     return int(cell)
 
 
-def _value(path: Path, line: int, cell: str) -> float:
+def _parse_value(path: Path, line: int, cell: str) -> float:
     try:
         return float(cell or "nan")
     except ValueError:
         raise DataError(
-            f"{path}: line {line}: {cell!r} is not a number; correct it, or empty the cell"
+            f"{path}: line {line}: {cell!r} is not a number; correct it, or leave the cell empty"
         ) from None

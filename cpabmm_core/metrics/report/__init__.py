@@ -1,4 +1,4 @@
-"""The report: what was measured, as one page that needs nothing beside it."""
+"""The report: metric values and videos as a self-contained HTML page."""
 
 from cpabmm_core.metrics.report.page import write_report
 

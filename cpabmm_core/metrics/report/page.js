@@ -33,7 +33,7 @@ function sortable(table) {
   });
 }
 
-// A pause that comes before the first frame is ready rejects the promise, and that is no error.
+// Pausing before the first frame is ready rejects the promise, which is not an error.
 const play = (video) => video.play().catch(() => {});
 
 function player(article) {
@@ -42,7 +42,7 @@ function player(article) {
   const button = bar.querySelector("button");
   const time = bar.querySelector("input");
   const name = button.getAttribute("aria-label").slice("Play ".length);
-  video.controls = false; // they would lie over the panels
+  video.controls = false; // they would cover the panels
   bar.hidden = false;
   const toggle = () => (video.paused ? play(video) : video.pause());
   const label = () => {
@@ -68,7 +68,7 @@ function player(article) {
 function playTogether(videos, button) {
   const inView = new Set();
   let playing = false;
-  // Two dozen decoders at work off the screen would slow the ones that are seen.
+  // Decoding two dozen videos off screen would slow down the visible ones.
   const watcher = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       if (isIntersecting) {

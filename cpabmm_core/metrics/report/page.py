@@ -1,4 +1,4 @@
-"""Writing the report."""
+"""Rendering of the report page."""
 
 import base64
 import hashlib
@@ -13,15 +13,22 @@ from markupsafe import Markup
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.output import atomic_path
-from cpabmm_core.metrics.report.figures import histogram, known, measured, shown, worst_first
+from cpabmm_core.metrics.metric_info import METRICS, MetricInfo
 from cpabmm_core.metrics.report.panels import (
     ERROR_TOP,
-    MOST_FRAMES,
+    MAX_FRAMES,
     SIDE,
     Panels,
-    draw_panels,
+    render_panels,
 )
-from cpabmm_core.metrics.results import MEASURES, Measure, SetResult, VideoResult
+from cpabmm_core.metrics.report.statistics import (
+    build_histogram,
+    finite_or_none,
+    format_value,
+    metrics_with_values,
+    rank_worst_first,
+)
+from cpabmm_core.metrics.results import SetResult, VideoResult
 from cpabmm_core.visualize.heat import heat_colours
 
 _PACKAGE = "cpabmm_core.metrics.report"
@@ -34,39 +41,52 @@ def write_report(
     result: SetResult,
     pairs: Sequence[tuple[Path, Path]],
     *,
-    force: bool,
-    most_panels: int = 24,
+    force: bool = False,
+    max_panels: int = 24,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write one HTML page that shows everything and needs no other file and no network.
+    """Write a self-contained HTML page with values, histograms, and videos of the worst results.
 
     Args:
-        path: the page to be.
-        result: what was measured, of one video at least.
-        pairs: the real and the generated clip of each of `result.videos`, in their order.
-        force: replace a file that is there.
-        most_panels: videos whose frames are shown, the worst by the first measure; the table has
-            all of them.
-        progress: called after each of these with the number done and the total.
+        path: the page to write.
+        result: values of at least one video.
+        pairs: paths of the real and the generated video of each of `result.videos`, in their order.
+        force: whether to replace an existing file.
+        max_panels: number of videos to show, worst L1 first; the table lists all videos.
+        progress: called after each rendered video with the number done and the total.
 
     Raises:
-        DataError: the pairs are not those of the result.
-        OutputExistsError: the file is there and `force` is not set.
-        MediaError: a clip cannot be read, or the page cannot be written.
+        DataError: the number of pairs differs from the number of videos, or is 0.
+        OutputExistsError: the file exists and `force` is not set.
+        MediaError: a video cannot be read, or the page cannot be written.
         ResourceError: the disk is full.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from cpabmm_core.metrics import Evaluation, FrameQuality, evaluate_videos, write_report
+        >>> with TemporaryDirectory() as folder:
+        ...     real, generated = Path(folder, "real.png"), Path(folder, "generated.png")
+        ...     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(real)
+        ...     Image.fromarray(np.full((16, 16, 3), 51, np.uint8)).save(generated)
+        ...     result = evaluate_videos([(real, generated)], Evaluation([FrameQuality()]))
+        ...     write_report(Path(folder, "page.html"), result, [(real, generated)])
+        ...     Path(folder, "page.html").read_text().count("0.20000") > 0
+        True
     """
     if len(pairs) != len(result.videos) or not pairs:
         raise DataError(
-            f"{path}: a report needs the clips of its {len(result.videos)} videos (one at least), "
-            f"got {len(pairs)}"
+            f"{path}: the report needs one pair of videos per result, "
+            f"got {len(pairs)} for {len(result.videos)}"
         )
     with atomic_path(path, force=force) as temporary:
-        order = worst_first(result.videos, MEASURES[0])
+        order = rank_worst_first(result.videos, METRICS[0])
         panels: dict[int, Panels] = {}
-        for index in order[:most_panels]:
-            panels[index] = draw_panels(*pairs[index])
+        for index in order[:max_panels]:
+            panels[index] = render_panels(*pairs[index])
             if progress:
-                progress(len(panels), min(most_panels, len(order)))
+                progress(len(panels), min(max_panels, len(order)))
         temporary.write_text(_render(result, pairs, order, panels), encoding="utf-8")
 
 
@@ -76,7 +96,7 @@ def _render(
     order: Sequence[int],
     panels: Mapping[int, Panels],
 ) -> str:
-    # What people named their files must never become part of the page's own language.
+    # Autoescaping keeps file names from becoming markup.
     environment = Environment(
         loader=PackageLoader(_PACKAGE, ""),
         autoescape=True,
@@ -84,50 +104,50 @@ def _render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
-    environment.filters["known"] = known
-    measures = measured(result.videos)
-    histograms = [histogram(result.videos, measure) for measure in measures]
+    environment.filters["format_value"] = format_value
+    environment.filters["finite_or_none"] = finite_or_none
+    columns = metrics_with_values(result.videos)
+    histograms = [build_histogram(result.videos, metric) for metric in columns]
     return environment.get_template("page.html.j2").render(
-        **_parts("style", "page.css"),
-        **_parts("script", "page.js"),
+        **_inline("style", "page.css"),
+        **_inline("script", "page.js"),
         version=version("cpabmm"),
         names=_names(pairs),
         frames=sum(video.frames for video in result.videos),
-        measures=MEASURES,
-        titles={measure.key: measure.title for measure in MEASURES},
+        metrics=METRICS,
+        titles={metric.key: metric.title for metric in METRICS},
         result=result,
-        columns=measures,
-        kinds=sorted({kind for video in result.videos for kind in video.coverage}),
-        rows=[_row(index, result.videos[index], measures, panels) for index in order],
+        columns=columns,
+        roles=sorted({role for video in result.videos for role in video.coverage}),
+        rows=[_row(index, result.videos[index], columns, panels) for index in order],
         histograms=[each for each in histograms if each],
         legend=_legend(),
-        limits={"side": SIDE, "frames": MOST_FRAMES, "error": ERROR_TOP},
+        limits={"side": SIDE, "frames": MAX_FRAMES, "error": ERROR_TOP},
         megabytes=sum(len(each.poster) + len(each.video or "") for each in panels.values()) / _MEGA,
-        left_out=len(order) - len(panels),
+        omitted=len(order) - len(panels),
     )
 
 
 def _row(
-    index: int, video: VideoResult, measures: Sequence[Measure], panels: Mapping[int, Panels]
+    index: int, video: VideoResult, columns: Sequence[MetricInfo], panels: Mapping[int, Panels]
 ) -> dict[str, Any]:
     return {
         "number": index + 1,
         "video": video,
-        "values": [(measure, known(video.values.get(measure.key))) for measure in measures],
+        "values": [(metric, finite_or_none(video.values.get(metric.key))) for metric in columns],
         "panels": panels.get(index),
     }
 
 
-def _parts(name: str, file: str) -> dict[str, Any]:
-    """A file of the page's own, and the hash by which the page lets the browser run only that."""
+def _inline(name: str, file: str) -> dict[str, Any]:
+    """Return a file of the page and its hash, for the content security policy."""
     text = (files(_PACKAGE) / file).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return {name: Markup(text), f"{name}_hash": f"sha256-{digest}"}
 
 
 def _names(pairs: Sequence[tuple[Path, Path]]) -> tuple[str, str]:
-    """What was compared: two files, or the folders they lie in."""
+    """Return what was compared: two files, or the folders of the files."""
     real, generated = pairs[0]
     if len(pairs) == 1:
         return str(real), str(generated)
@@ -135,7 +155,7 @@ def _names(pairs: Sequence[tuple[Path, Path]]) -> tuple[str, str]:
 
 
 def _legend() -> list[tuple[float, str]]:
-    """Shares of the way up the error map's scale, and their colours."""
+    """Return positions on the colour scale of the error maps, in [0, 1], and their colours."""
     colours = heat_colours()
     places = [step / (_LEGEND_STEPS - 1) for step in range(_LEGEND_STEPS)]
     picked = [colours[round(place * (len(colours) - 1))] for place in places]

@@ -1,4 +1,4 @@
-"""Source, truth, result and error of a video side by side, small enough to put into a page."""
+"""Panels of a video for the report: source, real, generated and error side by side."""
 
 import base64
 import io
@@ -17,38 +17,40 @@ from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.timed_frames import StillFrames, TimedFrames, open_frames
 from cpabmm_core.media.video import VideoWriter
-from cpabmm_core.metrics.video_pairs import are_two_pictures
+from cpabmm_core.metrics.video_pairs import are_single_images
 from cpabmm_core.visualize.heat import heat
 from cpabmm_core.visualize.layout import side_by_side
 from cpabmm_core.visualize.painting import Colour, Picture
 
 SIDE = 160
-"""Most pixels each way of a panel."""
+"""Largest side of a panel, in pixels."""
 GAP = 4
-"""Pixels between two panels."""
+"""Distance between two panels, in pixels."""
 ERROR_TOP = 0.25
-"""Mean absolute difference over the channels, in [0, 1], at which the error map's scale ends."""
-MOST_FRAMES = 125
-"""Frames of a video that are shown, from its first one on."""
+"""Upper end of the colour scale: mean absolute difference over the channels, in [0, 1]."""
+MAX_FRAMES = 125
+"""Number of frames shown, from the first one of a video."""
 
-_GAP_COLOUR: Colour = (128, 128, 128)  # neither the dark page's nor the light one's
+_GAP_COLOUR: Colour = (128, 128, 128)  # distinct from the dark and the light page
 _POSTER_QUALITY = 88
 
 
 @dataclass(frozen=True)
 class Panels:
-    """The four panels of a video, as data URIs."""
+    """The panels of a video as data URIs."""
 
     poster: str
-    """JPEG of the moment with the largest error."""
+    """JPEG of the frame with the largest error."""
     video: str | None
-    """H.264 in MP4; None for a single frame, which the poster shows."""
+    """H.264 video in MP4; None for a single frame, which the poster shows."""
     frames: int
-    """Frames shown."""
+    """Number of frames shown."""
     seconds: float
-    """When the last frame begins."""
+    """Start time of the last frame."""
     width: int
+    """Width of the panels in pixels."""
     height: int
+    """Height of the panels in pixels."""
 
 
 class _Moment(NamedTuple):
@@ -62,29 +64,29 @@ class _Encoded(NamedTuple):
     file: bytes
     moments: int
     last: int
-    """Time of the last one, counted from the first."""
+    """Time of the last moment, relative to the first."""
     worst: Picture
 
 
-def draw_panels(real: Path, generated: Path) -> Panels:
-    """Put two clips or images side by side, in memory that does not grow with a clip's length.
+def render_panels(real: Path, generated: Path) -> Panels:
+    """Render two videos or images side by side, in constant memory.
 
-    Real frames of another size than the generated ones are framed as the measures frame them. The
-    times are those of the clip that has some, the real one first.
+    Real frames are cropped and resized as for the metrics. Timestamps come from the real video, or
+    from the generated one if the real one has none.
 
     Raises:
-        MediaError: a file is missing or broken.
-        DataError: one is neither a video, nor a strip, nor a folder of frames.
-        ResourceError: no room for the temporary file.
+        MediaError: a file is missing or damaged.
+        DataError: a file is neither a video, nor a strip, nor a folder of frames.
+        ResourceError: the disk is full.
     """
-    if are_two_pictures(real, generated):
-        result = read_image(generated)  # two images are compared whole
-        truth = _framed(read_image(real), result)
-        row, _ = panel_row(truth, truth, result)
+    if are_single_images(real, generated):
+        image = read_image(generated)
+        truth = _match_framing(read_image(real), image)
+        row, _ = render_row(truth, truth, image)
         return _still(row)
-    clips = open_frames(real), open_frames(generated)
-    timed = clips[1] if isinstance(clips[0], StillFrames) else clips[0]
-    encoded = _encode(islice(_moments(*clips, timed), MOST_FRAMES), timed)
+    videos = open_frames(real), open_frames(generated)
+    timed = videos[1] if isinstance(videos[0], StillFrames) else videos[0]
+    encoded = _encode(islice(_moments(*videos, timed), MAX_FRAMES), timed)
     still = _still(encoded.worst)
     if encoded.moments == 1:
         return still
@@ -98,43 +100,43 @@ def draw_panels(real: Path, generated: Path) -> Panels:
 
 def _moments(real: TimedFrames, generated: TimedFrames, timed: TimedFrames) -> Iterator[_Moment]:
     source: NDArray[np.uint8] | None = None
-    # The measures have seen that both are of one length.
+    # The evaluation has checked that both have the same length.
     for one, other in zip(real, generated, strict=False):
-        truth = _framed(one.image, other.image)
+        truth = _match_framing(one.image, other.image)
         source = truth.copy() if source is None else source
         clock = one if timed is real else other
-        yield _Moment(clock.pts, clock.duration, *panel_row(source, truth, other.image))
+        yield _Moment(clock.pts, clock.duration, *render_row(source, truth, other.image))
 
 
-def _framed(
-    truth: NDArray[np.uint8],  # (H, W, 3)
-    result: NDArray[np.uint8],  # (S, S, 3), or of the same shape
+def _match_framing(
+    real: NDArray[np.uint8],  # (H, W, 3)
+    generated: NDArray[np.uint8],  # (S, S, 3), or (H, W, 3)
 ) -> NDArray[np.uint8]:
-    return truth if truth.shape == result.shape else square_frame(truth, result.shape[0])
+    return real if real.shape == generated.shape else square_frame(real, generated.shape[0])
 
 
-def panel_row(
+def render_row(
     source: NDArray[np.uint8],  # (H, W, 3)
-    truth: NDArray[np.uint8],  # (H, W, 3)
-    result: NDArray[np.uint8],  # (H, W, 3)
+    real: NDArray[np.uint8],  # (H, W, 3)
+    generated: NDArray[np.uint8],  # (H, W, 3)
 ) -> tuple[Picture, float]:
-    """The panels of one moment (source, truth, result and error map), and its mean error."""
-    height, width = truth.shape[:2]
+    """Render source, real, generated and error of one moment, and return its mean error."""
+    height, width = real.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     panels = [
         np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-        for image in (source, truth, result)
+        for image in (source, real, generated)
     ]
-    error = np.abs(truth.astype(np.float32) - result).mean(axis=2) / 255
-    # Averaged before it is coloured: a mean of colours is no colour of the scale.
+    error = np.abs(real.astype(np.float32) - generated).mean(axis=2) / 255
+    # Shrunk before colouring, because a mean of two colours is not on the scale.
     shrunk = np.asarray(Image.fromarray(error).resize(size, Image.Resampling.BOX))
     row = side_by_side([*panels, heat(shrunk, ERROR_TOP)], gap=GAP, colour=_GAP_COLOUR)
     return row, float(error.mean())
 
 
 def _encode(moments: Iterator[_Moment], timed: TimedFrames) -> _Encoded:
-    worst = first = next(moments)  # a clip has at least one frame
+    worst = first = next(moments)  # a video has at least one frame
     height, width = first.row.shape[:2]
     count, pts = 0, 0
     with TemporaryDirectory() as folder:
@@ -142,7 +144,7 @@ def _encode(moments: Iterator[_Moment], timed: TimedFrames) -> _Encoded:
         with VideoWriter(path, width, height, timed.frame_rate, timed.time_base) as writer:
             for moment in chain([first], moments):
                 count += 1
-                pts = moment.pts - first.pts  # a late start would show nothing for a while
+                pts = moment.pts - first.pts  # a late start would show an empty player
                 writer.write(moment.row, pts, moment.duration)
                 worst = max(worst, moment, key=lambda each: each.error)
         return _Encoded(path.read_bytes(), count, pts, worst.row)

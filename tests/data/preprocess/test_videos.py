@@ -330,7 +330,7 @@ def test_two_faces_in_the_same_frames_have_clips_of_two_names(
     [
         (replace(WHOLE, size=33), "even side"),
         (replace(WHOLE, test_share=1.0), "share in"),
-        (replace(WHOLE, subject="cats"), "cats: no extractor of that name"),
+        (replace(WHOLE, subject="cats"), "cats: unknown extractor"),
     ],
 )
 def test_wrong_settings_fail_before_anything_is_written(

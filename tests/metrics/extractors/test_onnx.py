@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from _helpers.onnx_graphs import CPU, MEAN, Shape, error_of, frames, opened, write_graph
+from _helpers.onnx_graphs import CPU, MEAN, Shape, error_of, frames, open_network, write_graph
 
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.metrics.extractors import (
@@ -19,20 +19,20 @@ from cpabmm_core.metrics.extractors import (
 
 
 def test_an_embedding_of_closed_form(tmp_path: Path) -> None:
-    """The mean of each colour, of even frames, is the normalised colour."""
+    """The mean colour of uniform frames is the normalised colour."""
     path = write_graph(tmp_path / "mean.onnx", ("N", 3, 8, 8), MEAN)
-    extractor = opened(path, "mean=0.5,0.25,0&std=0.5,2,1")
+    extractor = open_network(path, "mean=0.5,0.25,0&std=0.5,2,1")
     colours = np.array([[255, 51, 0], [0, 255, 102]], dtype=np.uint8)
-    even = np.broadcast_to(colours[:, None, None], (2, 30, 20, 3))
+    uniform = np.broadcast_to(colours[:, None, None], (2, 30, 20, 3))
     expected = [[1.0, (0.2 - 0.25) / 2, 0.0], [-1.0, (1 - 0.25) / 2, 0.4]]
-    found = extractor.embeddings(even)
+    found = extractor.embeddings(uniform)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=1e-7)
-    assert extractor.embeddings(even[:0]).shape == (0, 3)
+    assert extractor.embeddings(uniform[:0]).shape == (0, 3)
 
 
-def test_defaults_come_from_the_networks_own_input(tmp_path: Path) -> None:
-    extractor = opened(write_graph(tmp_path / "Net.ONNX", (1, 6, 4, 3)))
+def test_defaults_come_from_the_input_of_the_network(tmp_path: Path) -> None:
+    extractor = open_network(write_graph(tmp_path / "Net.ONNX", (1, 6, 4, 3)))
     content = (tmp_path / "Net.ONNX").read_bytes()
     import onnxruntime
 
@@ -57,54 +57,56 @@ def test_defaults_come_from_the_networks_own_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["FLOAT16", "DOUBLE"])
-def test_other_precisions_are_fed_as_they_are(tmp_path: Path, kind: str) -> None:
-    extractor = opened(write_graph(tmp_path / "net.onnx", (1, 3, 4, 4), kind=kind))
+def test_the_input_has_the_precision_of_the_network(tmp_path: Path, kind: str) -> None:
+    extractor = open_network(write_graph(tmp_path / "net.onnx", (1, 3, 4, 4), kind=kind))
     images = frames(1, 4, 4)
     exact = (images / 255).transpose(0, 3, 1, 2).reshape(1, -1)
     expected = exact if kind == "DOUBLE" else exact.astype(np.float16)
     np.testing.assert_array_equal(extractor.embeddings(images), expected)
 
 
-def test_one_of_several_outputs_is_named(tmp_path: Path) -> None:
+def test_one_of_several_outputs_is_selected_by_name(tmp_path: Path) -> None:
     nodes: list[tuple[str, dict[str, Any]]] = [("Flatten", {"axis": 1}), *MEAN]
     path = write_graph(tmp_path / "two.onnx", (1, 3, 4, 4), nodes, outputs=("same_", "mean_"))
     assert error_of(path) == "two.onnx: has several outputs; give output=NAME, one of same_, mean_"
     assert "has no output logits" in error_of(path, "output=logits")
-    assert opened(path, "output=mean_").embeddings(frames(1, 4, 4)).shape == (1, 3)
-    assert opened(path, "output=same_").embeddings(frames(1, 4, 4)).shape == (1, 48)
+    assert open_network(path, "output=mean_").embeddings(frames(1, 4, 4)).shape == (1, 3)
+    assert open_network(path, "output=same_").embeddings(frames(1, 4, 4)).shape == (1, 48)
 
 
 @pytest.mark.parametrize(
     ("shape", "nodes", "query", "trouble"),
     [
-        ((1, 3, 8, 8), MEAN, "size=4", "size=4: it takes 8x8; correct size"),
-        ((1, 3, None, 8), MEAN, "size=4", "size=4: it takes 8xany; correct size"),
-        ((4, 3, 8, 8), MEAN, "", "its input is 4x3x8x8, not one picture"),
-        ((3, 8, 8), [("Flatten", {})], "", "its input is 3x8x8, not one picture"),
-        ((1, 1, 8, 8), MEAN, "", "its input is 1x1x8x8, not a picture of three colours"),
+        ((1, 3, 8, 8), MEAN, "size=4", "size=4: the network takes 8x8; correct size"),
+        ((1, 3, None, 8), MEAN, "size=4", "size=4: the network takes 8xany; correct size"),
+        ((4, 3, 8, 8), MEAN, "", "its input is 4x3x8x8, not one image"),
+        ((3, 8, 8), [("Flatten", {})], "", "its input is 3x8x8, not one image"),
+        ((1, 1, 8, 8), MEAN, "", "its input is 1x1x8x8, not an RGB image"),
         (
             (1, 3, 8, 8),
             [("ReduceMean", {"axes": [2, 3], "keepdims": 1})],
             "",
-            "output embedding is float32 (1, 3, 1, 1), not one row of numbers a picture",
+            "output embedding is float32 (1, 3, 1, 1), expected floats of shape (1, D)",
         ),
         ((1, 3, 8, 8), [("Flatten", {"axis": 2})], "", "output embedding is float32 (3, 64)"),
     ],
 )
-def test_networks_of_another_kind_are_named(
+def test_networks_that_do_not_fit_are_errors(
     tmp_path: Path, shape: Shape, nodes: Sequence[Any], query: str, trouble: str
 ) -> None:
     path = write_graph(tmp_path / "net.onnx", shape, nodes)
     assert error_of(path, query).startswith(f"net.onnx: {trouble}")
 
 
-def test_what_takes_no_floats_or_cannot_be_run_is_named(tmp_path: Path) -> None:
+def test_integer_inputs_and_failing_networks_are_errors(tmp_path: Path) -> None:
     integers = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8), kind="INT32")
-    assert "net.onnx: takes picture tensor(int32), not one picture of floats" in error_of(integers)
+    assert "net.onnx: its inputs are image tensor(int32); export it with one image" in error_of(
+        integers
+    )
     thirds = [("SpaceToDepth", {"blocksize": 3})]
     path = write_graph(tmp_path / "net.onnx", (1, 3, "H", "W"), thirds)
     message = error_of(path, "size=4", CheckpointError)
-    assert message.startswith("net.onnx: cannot be run on a 4x4 picture (")
+    assert message.startswith("net.onnx: fails on a 4x4 image (")
     assert message.endswith("); check the options")
 
 
@@ -115,10 +117,10 @@ def test_what_takes_no_floats_or_cannot_be_run_is_named(tmp_path: Path) -> None:
         (b"<!DOCTYPE html><html>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
         (pickle.dumps({"a": 1}), "is a PyTorch or zip file, not ONNX; export the network"),
-        (b"hello, this is no network", "onnxruntime "),
+        (b"not a network", "onnxruntime "),
     ],
 )
-def test_files_that_are_no_networks_are_named(tmp_path: Path, content: bytes, trouble: str) -> None:
+def test_other_files_are_errors(tmp_path: Path, content: bytes, trouble: str) -> None:
     if trouble.startswith("onnxruntime"):
         pytest.importorskip("onnxruntime")
     path = tmp_path / "bad.onnx"
@@ -126,43 +128,43 @@ def test_files_that_are_no_networks_are_named(tmp_path: Path, content: bytes, tr
     assert error_of(path, kind=CheckpointError).startswith(f"{path}: {trouble}")
 
 
-def test_half_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "half.onnx", (1, 3, 8, 8))
     path.write_bytes(path.read_bytes()[:-20])
-    assert "get or export it again" in error_of(path, kind=CheckpointError)
+    assert "; export it again" in error_of(path, kind=CheckpointError)
 
 
-def test_paths_that_are_no_files_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_errors(tmp_path: Path) -> None:
     missing = tmp_path / "none.onnx"
     assert error_of(missing, kind=CheckpointError).startswith(f"{missing}: no such file")
     missing.mkdir()
     assert error_of(missing, kind=CheckpointError).startswith(f"{missing}: is a folder")
 
 
-def test_weights_in_another_file_are_refused(
+def test_weights_in_another_file_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their hash would not be in the report; not even where they lie beside the network."""
+    """The hash in results would not cover them, even next to the network."""
     path = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8), external=True)
     assert (tmp_path / "w.bin").is_file()
     monkeypatch.chdir(tmp_path)
     for name in (path, Path("net.onnx")):
         message = error_of(name, kind=CheckpointError)
-        assert message.startswith(f"{name}: keeps weights in another file; save it as one file")
+        assert message.startswith(f"{name}: has weights in another file; save it as one file")
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net.pth", "NET.PKL", "a/net.jit", "net.torchscript"])
-def test_files_of_code_are_refused_with_the_reason(name: str) -> None:
+def test_files_of_code_are_rejected(name: str) -> None:
     for open_it in (open_embedding_extractor, open_keypoint_extractor, open_subject_detector):
         with pytest.raises(ConfigError) as caught:
             open_it(f"{name}?size=96")
         assert str(caught.value) == (
-            f"{name}: TorchScript files and pickles execute code when they are loaded, so none is "
-            "taken; export the network with torch.onnx.export and give MODEL.onnx"
+            f"{name}: TorchScript files and pickles execute code when loaded and are refused; "
+            "export the network with torch.onnx.export and give MODEL.onnx"
         )
 
 
-def test_without_onnxruntime_one_line_says_how_to_get_it(
+def test_a_missing_onnxruntime_is_an_error_with_a_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "net.onnx"
@@ -177,34 +179,34 @@ def test_without_onnxruntime_one_line_says_how_to_get_it(
     ("device", "gpu"),
     [("auto", 0), ("cuda", 0), ("cuda:1", 1), ("cpu", None), ("mps", None)],
 )
-def test_a_gpu_is_used_where_it_is_asked_for_and_there(
+def test_a_gpu_is_used_if_requested_and_available(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, gpu: int | None
 ) -> None:
     path = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8))
     import onnxruntime
 
     cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
-    session, asked = onnxruntime.InferenceSession, []
+    session, calls = onnxruntime.InferenceSession, []
 
-    def on_the_cpu(content: bytes, options: object, providers: list[object]) -> object:
-        asked.append(providers)
+    def create_on_cpu(content: bytes, options: object, providers: list[object]) -> object:
+        calls.append(providers)
         return session(content, options, providers=[cpu])
 
-    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", create_on_cpu)
     open_embedding_extractor(str(path), Request(device=device))
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [cuda, cpu])
     open_embedding_extractor(str(path), Request(device=device))
-    without, where_there = asked
-    assert without == [cpu]
-    assert where_there == ([cpu] if gpu is None else [(cuda, {"device_id": gpu}), cpu])
+    without_gpu, with_gpu = calls
+    assert without_gpu == [cpu]
+    assert with_gpu == ([cpu] if gpu is None else [(cuda, {"device_id": gpu}), cpu])
 
 
-def test_the_bare_name_asks_for_a_file() -> None:
-    with pytest.raises(ConfigError, match="onnx: is no name of its own; give the network's file"):
+def test_the_bare_name_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="onnx: not the name of an extractor; give MODEL"):
         open_embedding_extractor("onnx")
 
 
-def test_it_finds_no_keypoints(tmp_path: Path) -> None:
+def test_networks_have_no_keypoints(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8))
-    with pytest.raises(ConfigError, match=r"net\.onnx: finds no keypoints"):
+    with pytest.raises(ConfigError, match=r"net\.onnx: is not an extractor of keypoints"):
         open_keypoint_extractor(str(path), CPU)

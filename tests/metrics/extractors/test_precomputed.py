@@ -13,7 +13,7 @@ NAMES = ("real/a", "generated/a", "real/b#c#1#9", "generated/b#c#1#9")
 
 
 def arrays(kind: Kind, frames: int = 3) -> dict[str, np.ndarray]:
-    """Values of two videos; the second frame of the first lacks a keypoint, or the subject."""
+    """Values of two videos; a frame of the first lacks a keypoint or the subject."""
     rng = np.random.default_rng(0)
     shape = (frames, 4, 2) if kind == "keypoints" else (frames, 5)
     values = {name: rng.normal(20, 9, shape) for name in NAMES}
@@ -33,17 +33,17 @@ def cells(numbers: np.ndarray, missing: str) -> list[str]:
 
 
 def save_csv(path: Path, values: dict[str, np.ndarray], *, missing: str = "") -> Path:
-    """Lines in an order of their own, for the order must not matter."""
+    """Write the lines in random order, because their order must not matter."""
     lines = []
     for key, array in values.items():
-        side, video = key.split("/")
+        set_name, video = key.split("/")
         for frame, row in enumerate(array):
             if array.ndim == 2:
-                lines.append(",".join([side, video, str(frame), *cells(row, missing)]))
+                lines.append(",".join([set_name, video, str(frame), *cells(row, missing)]))
                 continue
             for joint, point in enumerate(row):
                 lines.append(
-                    ",".join([side, video, str(frame), str(joint), *cells(point, missing)])
+                    ",".join([set_name, video, str(frame), str(joint), *cells(point, missing)])
                 )
     np.random.default_rng(1).shuffle(lines)
     columns = "joint,x,y" if values["real/a"].ndim == 3 else "e0,e1,e2,e3,e4"
@@ -53,7 +53,7 @@ def save_csv(path: Path, values: dict[str, np.ndarray], *, missing: str = "") ->
 
 @pytest.mark.parametrize("kind", ["keypoints", "identity"])
 @pytest.mark.parametrize("form", ["npz", "csv", "csv with nan"])
-def test_values_come_back_as_they_were_written(tmp_path: Path, kind: Kind, form: str) -> None:
+def test_values_round_trip(tmp_path: Path, kind: Kind, form: str) -> None:
     expected = arrays(kind)
     path = tmp_path / f"values.{form[:3]}"
     if form == "npz":
@@ -62,8 +62,8 @@ def test_values_come_back_as_they_were_written(tmp_path: Path, kind: Kind, form:
         save_csv(path, expected, missing="nan" if "nan" in form else "")
     values = read_precomputed(path, kind)
     for name in NAMES:
-        side, video = name.split("/")
-        found = values.values("real" if side == "real" else "generated", video, 3)
+        set_name, video = name.split("/")
+        found = values.values("real" if set_name == "real" else "generated", video, 3)
         assert found.dtype == np.float64
         np.testing.assert_array_equal(found, expected[name])
     assert values.info.as_dict() == {
@@ -74,7 +74,7 @@ def test_values_come_back_as_they_were_written(tmp_path: Path, kind: Kind, form:
     }
 
 
-def test_columns_and_blanks_may_stand_anywhere(tmp_path: Path) -> None:
+def test_column_order_and_spaces_do_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "k.csv"
     path.write_bytes(
         b"\xef\xbb\xbfy, x, video, set, joint, frame\r\n\r\n"
@@ -84,18 +84,18 @@ def test_columns_and_blanks_may_stand_anywhere(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame, [[1.5, 2], [np.nan, np.nan]])
 
 
-def test_missing_keypoints_are_nan_however_they_are_written(tmp_path: Path) -> None:
+def test_all_marks_of_missing_keypoints_become_nan(tmp_path: Path) -> None:
     written = np.array([[[-1.0, -1], [-1, 5], [np.nan, 4], [3, 4]]])
     path = save_npz(tmp_path / "k.npz", {"real/a": written, "generated/a": written + 100})
     found = read_precomputed(path, "keypoints").values("real", "a", 1)
-    lost = [np.nan, np.nan]
-    np.testing.assert_array_equal(found, [[lost, [-1, 5], lost, [3, 4]]])
+    missing = [np.nan, np.nan]
+    np.testing.assert_array_equal(found, [[missing, [-1, 5], missing, [3, 4]]])
     assert average_keypoint_distance(written, found).akd == 0
     identity = save_npz(tmp_path / "i.npz", {"real/a": -np.ones((2, 3))})
     assert (read_precomputed(identity, "identity").values("real", "a", 2) == -1).all()
 
 
-def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
+def test_integers_are_accepted(tmp_path: Path) -> None:
     path = save_npz(tmp_path / "k.npz", {"real/a": np.arange(8).reshape(2, 2, 2)})
     found = read_precomputed(path, "keypoints").values("real", "a", 2)
     np.testing.assert_array_equal(found, np.arange(8.0).reshape(2, 2, 2))
@@ -111,48 +111,46 @@ def error_of(path: Path, kind: Kind, video: str = "a", frames: int = 3) -> str:
 
 
 @pytest.mark.parametrize("form", ["npz", "csv"])
-def test_missing_videos_and_frames_are_named(tmp_path: Path, form: str) -> None:
+def test_missing_videos_and_frames_are_errors(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"k.{form}"
     (save_npz if form == "npz" else save_csv)(path, arrays("keypoints"))
-    assert error_of(path, "keypoints", "b#c#1#8") == "has no real/b#c#1#8; did you mean b#c#1#9?"
-    assert (
-        error_of(path, "keypoints", "xyz")
-        == "has no real/xyz; add it, for it is to have all videos"
-    )
+    assert error_of(path, "keypoints", "b#c#1#8") == "lacks real/b#c#1#8; did you mean b#c#1#9?"
+    expected = "lacks real/xyz; the file must contain all videos"
+    assert error_of(path, "keypoints", "xyz") == expected
     assert error_of(path, "keypoints", frames=4) == (
-        "real/a: has 3 frames, the video 4; make them agree"
+        "real/a: has 3 frames, the video 4; save one row per frame"
     )
 
 
 @pytest.mark.parametrize(
     ("kind", "array", "trouble"),
     [
-        ("keypoints", np.ones((3, 5)), "is of shape (3, 5), not (F, J, 2)"),
-        ("keypoints", np.ones((3, 5, 3)), "is of shape (3, 5, 3), not (F, J, 2)"),
-        ("keypoints", np.ones((3, 0, 2)), "is of shape (3, 0, 2), not (F, J, 2)"),
-        ("identity", np.ones((3, 5, 2)), "is of shape (3, 5, 2), not (F, D)"),
-        ("identity", np.ones(3), "is of shape (3,), not (F, D)"),
-        ("identity", np.array(1.0), "is of shape (), not (F, D)"),
-        ("identity", np.full((3, 2), np.inf), "holds infinity"),
-        ("identity", np.array([[1, 2], [1, np.nan], [1, 2]]), "a frame is numbers in part"),
-        ("identity", np.full((3, 2), "1"), "holds <U1, not numbers"),
-        ("identity", np.ones((3, 2), dtype=complex), "holds complex128, not numbers"),
+        ("keypoints", np.ones((3, 5)), "has shape (3, 5); save it as (F, J, 2)"),
+        ("keypoints", np.ones((3, 5, 3)), "has shape (3, 5, 3); save it as (F, J, 2)"),
+        ("keypoints", np.ones((3, 0, 2)), "has shape (3, 0, 2); save it as (F, J, 2)"),
+        ("identity", np.ones((3, 5, 2)), "has shape (3, 5, 2); save it as (F, D)"),
+        ("identity", np.ones(3), "has shape (3,); save it as (F, D)"),
+        ("identity", np.array(1.0), "has shape (); save it as (F, D)"),
+        ("identity", np.full((3, 2), np.inf), "contains infinity"),
+        ("identity", np.array([[1, 2], [1, np.nan], [1, 2]]), "a frame mixes numbers and NaN"),
+        ("identity", np.full((3, 2), "1"), "has dtype <U1, expected numbers"),
+        ("identity", np.ones((3, 2), dtype=complex), "has dtype complex128, expected numbers"),
     ],
 )
-def test_arrays_of_another_kind_are_named(
+def test_wrong_shapes_and_values_are_errors(
     tmp_path: Path, kind: Kind, array: np.ndarray, trouble: str
 ) -> None:
     path = save_npz(tmp_path / "k.npz", {"real/a": array})
     assert error_of(path, kind).startswith(f"real/a: {trouble}")
 
 
-def test_all_videos_have_as_many_keypoints(tmp_path: Path) -> None:
+def test_all_videos_have_equally_many_keypoints(tmp_path: Path) -> None:
     path = save_npz(
         tmp_path / "k.npz", {"real/a": np.ones((3, 4, 2)), "generated/a": np.ones((3, 5, 2))}
     )
     values = read_precomputed(path, "keypoints")
     values.values("real", "a", 3)
-    with pytest.raises(DataError, match=r"generated/a: has 5 keypoints a frame, another video 4"):
+    with pytest.raises(DataError, match=r"generated/a: has 5 keypoints per frame, another video 4"):
         values.values("generated", "a", 3)
 
 
@@ -161,7 +159,9 @@ class Malicious:
         return (Path.touch, (Path("executed"),))
 
 
-def test_nothing_of_an_archive_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pickles_in_an_archive_are_not_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     evil = np.array([Malicious()], dtype=object)
     path = save_npz(tmp_path / "evil.npz", {"real/a": evil})
@@ -169,7 +169,7 @@ def test_nothing_of_an_archive_is_executed(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "executed").exists()
 
 
-def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
+def test_unreadable_files_are_errors(tmp_path: Path) -> None:
     assert "no such file" in error_of(tmp_path / "none.npz", "keypoints")
     assert "is neither .npz nor .csv" in error_of(tmp_path / "k.json", "keypoints")
     folder = tmp_path / "folder.csv"
@@ -183,10 +183,10 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
     assert "not a readable .npz archive" in error_of(bad, "keypoints")
     with bad.open("wb") as file:
         np.save(file, np.ones(3))
-    assert "is one array, not an .npz archive" in error_of(bad, "keypoints")
+    assert "is a single array, not an .npz archive" in error_of(bad, "keypoints")
     text = tmp_path / "k.csv"
     text.write_bytes(b"set,video,frame,joint,x,y\n\xff")
-    assert "cannot be read as UTF-8" in error_of(text, "keypoints")
+    assert "not UTF-8 text" in error_of(text, "keypoints")
 
 
 POINTS = "set,video,frame,joint,x,y\n"
@@ -199,27 +199,31 @@ IDENTITIES = "set,video,frame,e0,e1\n"
         (
             "keypoints",
             "",
-            "the columns are not those of keypoints; name them set,video,frame,joint",
+            "wrong columns for keypoints; expected set,video,frame,joint",
         ),
-        ("keypoints", IDENTITIES, "the columns are not those of keypoints"),
-        ("identity", POINTS, "the columns are not those of identity; name them set,video,frame,e0"),
-        ("identity", "set,video,frame\n", "the columns are not those of identity"),
-        ("identity", "set,video,frame,e0,e2\n", "the columns are not those of identity"),
-        ("keypoints", POINTS, "has no real/a"),
-        ("keypoints", POINTS + "real,a,0,0,1\n", "line 2 has 5 fields, the first line 6"),
-        ("keypoints", POINTS + "\nfake,a,0,0,1,2\n", "line 3: set is 'fake'; write real or"),
-        ("keypoints", POINTS + "real,a,-1,0,1,2\n", "line 2: frame is '-1'; number them from 0"),
-        ("keypoints", POINTS + "real,a,0,nose,1,2\n", "line 2: joint is 'nose'; number them"),
+        ("keypoints", IDENTITIES, "wrong columns for keypoints"),
+        ("identity", POINTS, "wrong columns for identity; expected set,video,frame,e0"),
+        ("identity", "set,video,frame\n", "wrong columns for identity"),
+        ("identity", "set,video,frame,e0,e2\n", "wrong columns for identity"),
+        ("keypoints", POINTS, "lacks real/a"),
+        ("keypoints", POINTS + "real,a,0,0,1\n", "line 2 has 5 fields, expected 6"),
+        (
+            "keypoints",
+            POINTS + "\nfake,a,0,0,1,2\n",
+            "line 3: set is 'fake', expected real or generated",
+        ),
+        ("keypoints", POINTS + "real,a,-1,0,1,2\n", "line 2: frame is '-1'; count from 0"),
+        ("keypoints", POINTS + "real,a,0,nose,1,2\n", "line 2: joint is 'nose'; count from 0"),
         ("keypoints", POINTS + "real,a,0,0,1,left\n", "line 2: 'left' is not a number"),
         (
             "keypoints",
             POINTS + "real,a,0,0,1,2\nreal,a,0,1,1,2\nreal,a,1,1,1,2\n",
-            "real/a: has no line for frame 1, joint 0; write one",
+            "real/a: has no line for frame 1, joint 0; add one",
         ),
         (
             "keypoints",
             POINTS + "real,a,0,0,1,2\nreal,b,0,0,1,2\nreal,b,0,1,1,2\n",
-            "real/a: has no line for frame 0, joint 1; write one",
+            "real/a: has no line for frame 0, joint 1; add one",
         ),
         (
             "keypoints",
@@ -229,17 +233,17 @@ IDENTITIES = "set,video,frame,e0,e1\n"
         (
             "identity",
             IDENTITIES + "real,a,0,1,2\nreal,a,999999999,1,2\n",
-            "real/a: has no line for frame 1; write one",
+            "real/a: has no line for frame 1; add one",
         ),
         (
             "identity",
             IDENTITIES + "real,a,0,1,2\nreal,a,1,1,2\nreal,a,1,1,2\nreal,a,3,1,2\n",
             "real/a: has two lines for frame 1; keep one",
         ),
-        ("identity", IDENTITIES + "real,a,0,,1\n", "real/a: a frame is numbers in part"),
+        ("identity", IDENTITIES + "real,a,0,,1\n", "real/a: a frame mixes numbers and NaN"),
     ],
 )
-def test_troubles_of_a_table_are_named(
+def test_errors_in_a_csv_file_name_the_line(
     tmp_path: Path, kind: Kind, content: str, trouble: str
 ) -> None:
     path = tmp_path / "values.csv"

@@ -1,5 +1,3 @@
-"""Extractors by name: options, other packages' extractors, and what is refused."""
-
 import re
 import sys
 from pathlib import Path
@@ -43,7 +41,7 @@ gone = other_package:nothing
 
 @pytest.fixture
 def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package of somebody else's, as pip would have installed it."""
+    """A third-party package as pip installs it."""
     (tmp_path / "other_package.py").write_text(PLUGIN)
     info = tmp_path / "other_package-1.0.dist-info"
     info.mkdir()
@@ -62,18 +60,18 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("faces?weights=", {"weights": ""}),
     ],
 )
-def test_options_are_taken_as_they_stand(name: str, options: dict[str, str]) -> None:
+def test_options_are_not_decoded(name: str, options: dict[str, str]) -> None:
     assert split_options(name) == ("faces", options)
 
 
 @pytest.mark.parametrize("name", ["faces?weights", "faces?=x", "faces?a=1&a=2", "faces?a=1&"])
-def test_malformed_options_are_refused(name: str) -> None:
+def test_malformed_options_are_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match=r"KEY=VALUE"):
         split_options(name)
 
 
 @pytest.mark.usefixtures("other_package")
-def test_other_packages_add_theirs() -> None:
+def test_other_packages_add_extractors() -> None:
     assert {"corner", "mean", "faces", "puppets"} <= set(extractor_names())
     frames = np.full((2, 4, 4, 3), 7, dtype=np.uint8)
     corner = open_keypoint_extractor("corner?side=left")
@@ -83,25 +81,27 @@ def test_other_packages_add_theirs() -> None:
 
 
 @pytest.mark.usefixtures("other_package")
-def test_the_wrong_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match="mean: finds no keypoints"):
+def test_the_wrong_kind_is_rejected() -> None:
+    with pytest.raises(ConfigError, match="mean: is not an extractor of keypoints"):
         open_keypoint_extractor("mean")
-    with pytest.raises(ConfigError, match="corner: describes no identity"):
+    with pytest.raises(ConfigError, match="corner: is not an extractor of identities"):
         open_embedding_extractor("corner")
-    with pytest.raises(ConfigError, match="corner: finds no subjects"):
+    with pytest.raises(ConfigError, match="corner: does not detect subjects"):
         open_subject_detector("corner")
     with pytest.raises(ConfigError, match="gone: other_package:nothing cannot be loaded"):
         open_keypoint_extractor("gone")
 
 
-def test_an_unknown_name_gets_a_hint() -> None:
+def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="did you mean faces-dlib"):
         open_keypoint_extractor("face-dlib")
     with pytest.raises(ConfigError, match="choose one of bodies, dino, faces"):
         open_keypoint_extractor("quux")
 
 
-def test_the_extractor_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_extractor_of_the_documentation_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = (Path(__file__).parents[3] / "docs" / "extractors.md").read_text(encoding="utf-8")
     own = page.partition("## Your own")[2]
     (entry,) = re.findall(r"```toml\n.*?\n(.*?)```", own, re.DOTALL)

@@ -1,4 +1,4 @@
-"""The report as a person meets it; skipped where Chromium or its driver is missing."""
+"""The report in a browser; skipped without Chromium or its driver."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from _helpers.reports import result_of, write_frames
 from cpabmm_core.metrics.report import write_report
 from cpabmm_core.metrics.report.panels import GAP
 
-FRAMES = 60  # of the videos: 2.4 s
+FRAMES = 60  # 2.4 s per video
 SIDE = 64
 VALUES: dict[str, dict[str, float | None]] = {
     "video 10": {"l1": 0.25, "psnr": 12.0, "akd": None},
@@ -28,11 +28,11 @@ SORTED = (
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of three videos in which the result grows brighter from frame to frame."""
+    """A page of three videos whose generated frames become brighter over time."""
     folder = tmp_path_factory.mktemp("report")
-    truth = np.full((FRAMES, SIDE, SIDE, 3), 40, np.uint8)
-    result = truth + np.arange(FRAMES, dtype=np.uint8)[:, None, None, None]
-    pair = write_frames(folder / "a", truth), write_frames(folder / "b", result)
+    real = np.full((FRAMES, SIDE, SIDE, 3), 40, np.uint8)
+    generated = real + np.arange(FRAMES, dtype=np.uint8)[:, None, None, None]
+    pair = write_frames(folder / "a", real), write_frames(folder / "b", generated)
     write_report(folder / "p.html", result_of(VALUES, frames=FRAMES), [pair] * 3, force=False)
     return folder / "p.html"
 
@@ -53,22 +53,22 @@ def heading(column: int) -> str:
     return f"#videos thead th:nth-child({column}) button"
 
 
-def test_the_page_opens_worst_first_without_complaints(browser: Browser) -> None:
+def test_the_page_opens_worst_first_without_console_messages(browser: Browser) -> None:
     assert browser.run(ORDER) == [NASTY, "video 10", "video 9"]
     assert browser.run(SORTED) == [["L1", "descending"]]
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
-def test_the_complaints_are_heard(browser: Browser) -> None:
+def test_console_messages_are_detected(browser: Browser) -> None:
     browser.run(
         "document.addEventListener('securitypolicyviolation', () => { window.refused = true; });"
         "new Image().src = 'https://127.0.0.1:9/a.png'"
     )
     browser.wait_for("return window.refused")
-    assert any("Content Security Policy" in each for each in browser.complaints())
+    assert any("Content Security Policy" in each for each in browser.console_messages())
 
 
-def test_a_heading_sorts_worst_first_and_then_best_first(browser: Browser) -> None:
+def test_a_heading_sorts_worst_first_then_best_first(browser: Browser) -> None:
     psnr = heading(4)
     browser.click(psnr)
     assert browser.run(ORDER) == ["video 9", "video 10", NASTY]
@@ -78,13 +78,13 @@ def test_a_heading_sorts_worst_first_and_then_best_first(browser: Browser) -> No
     assert browser.run(SORTED) == [["PSNR", "descending"]]
 
 
-def test_what_was_not_measured_comes_last_either_way(browser: Browser) -> None:
+def test_missing_values_sort_last_in_both_directions(browser: Browser) -> None:
     for expected in (["video 9", NASTY, "video 10"], [NASTY, "video 9", "video 10"]):
         browser.click(heading(5))
         assert browser.run(ORDER) == expected
 
 
-def test_names_sort_as_people_count_by_keyboard(browser: Browser) -> None:
+def test_names_sort_naturally_by_keyboard(browser: Browser) -> None:
     browser.press(heading(1), "\ue007")  # Enter
     names = browser.run(ORDER)
     assert names.index("video 9") < names.index("video 10")
@@ -97,7 +97,7 @@ def test_videos_are_not_loaded_before_they_play(browser: Browser) -> None:
     assert browser.run("return document.querySelector('video').controls") is False
 
 
-def test_a_video_plays_its_panels_in_step(browser: Browser) -> None:
+def test_a_video_plays_its_panels_in_sync(browser: Browser) -> None:
     first = "article:first-of-type"
     browser.click(f"{first} .player button")
     browser.wait_for(
@@ -107,15 +107,15 @@ def test_a_video_plays_its_panels_in_step(browser: Browser) -> None:
     browser.click(f"{first} .player button")
     assert browser.run("return document.querySelector('video').paused")
     label = "document.querySelector('.player button').getAttribute('aria-label')"
-    browser.wait_for(f"return {label}.startsWith('Play')")  # the event comes a little later
+    browser.wait_for(f"return {label}.startsWith('Play')")  # the event arrives later
     assert browser.run(f"return {label}") == f"Play {NASTY}"
     for share in (0.25, 0.75):
         assert_shows(browser, round(share * FRAMES))
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
 def assert_shows(browser: Browser, frame: int) -> None:
-    """The slider takes the video to a frame, and all panels show that one."""
+    """Move the slider to a frame and check that all panels show it."""
     browser.run(
         "window.sought = false; const v = document.querySelector('video');"
         "v.addEventListener('seeked', () => { window.sought = true; }, { once: true });"
@@ -143,16 +143,16 @@ def test_all_play_and_pause_together(browser: Browser) -> None:
     playing = "[...document.querySelectorAll('video')].filter((e) => !e.paused).length"
     browser.wait_for(f"return {playing} >= 2")
     assert browser.run("return document.querySelector('#play-all').textContent") == "Pause all"
-    browser.run("window.scrollTo(0, 0)")  # what is out of sight rests
+    browser.run("window.scrollTo(0, 0)")  # videos outside the viewport pause
     browser.wait_for(f"return {playing} === 0")
     browser.run("document.querySelector('#play-all').scrollIntoView()")
     browser.wait_for(f"return {playing} >= 2")
     browser.click("#play-all")
     assert browser.run(f"return {playing}") == 0
-    assert browser.complaints() == []
+    assert browser.console_messages() == []
 
 
-def test_everything_that_can_be_used_has_a_name(browser: Browser) -> None:
+def test_all_controls_have_an_accessible_name(browser: Browser) -> None:
     unnamed = browser.run(
         "return [...document.querySelectorAll('button, input, video, a, svg, [role=region]')]"
         ".filter((e) => !e.hidden && !e.textContent.trim() && !e.getAttribute('aria-label')"
@@ -161,9 +161,9 @@ def test_everything_that_can_be_used_has_a_name(browser: Browser) -> None:
     assert unnamed == []
 
 
-def test_on_a_telephone_only_the_parts_scroll(page: Path, tmp_path: Path) -> None:
+def test_on_a_phone_only_tables_and_panels_scroll(page: Path, tmp_path: Path) -> None:
     with open_browser(tmp_path) as browser:
-        browser.narrow(320)
+        browser.emulate_phone(320)
         browser.open(page)
         assert browser.run("return window.innerWidth") == 320
         assert browser.run("return document.documentElement.scrollWidth") == 320

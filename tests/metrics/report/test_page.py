@@ -5,8 +5,9 @@ import pytest
 from _helpers.reports import Page, decoded, flat_frames, result_of, write_frames
 
 from cpabmm_core.errors import DataError, OutputExistsError
+from cpabmm_core.metrics.metric_info import METRICS
 from cpabmm_core.metrics.report import write_report
-from cpabmm_core.metrics.results import MEASURES, Coverage
+from cpabmm_core.metrics.results import Coverage
 
 NASTY = "<b onload=x>&\"'</script><script>alert(1)</script>{{ 7 * 7 }}"
 DASH = "\N{EN DASH}"
@@ -43,7 +44,7 @@ def rows_of_videos(page: Page) -> list[list[str]]:
     return page.rows[start:]
 
 
-def test_the_page_needs_nothing_beside_it(text: str) -> None:
+def test_the_page_is_self_contained(text: str) -> None:
     page = Page(text)
     assert not [tag for tag, _ in page.elements if tag in ("link", "iframe", "object", "base")]
     for tag, attributes in page.elements:
@@ -57,18 +58,18 @@ def test_the_page_needs_nothing_beside_it(text: str) -> None:
     assert "@import" not in without_files
 
 
-def test_names_stay_text(text: str) -> None:
+def test_names_are_escaped(text: str) -> None:
     page = Page(text)
     assert len(page.attributes("script")) == 1
     assert not page.attributes("b") or all("onload" not in each for each in page.attributes("b"))
     assert [row[0] for row in rows_of_videos(page)[1:]].count(NASTY) == 1
     labels = [each["aria-label"] for each in page.attributes("video")]
-    assert f"{NASTY}: source, truth, result and error map side by side" in labels
+    assert f"{NASTY}: source, real, generated and error map side by side" in labels
 
 
-def test_the_table_has_every_video_and_figure_the_worst_first(text: str) -> None:
+def test_the_table_lists_all_videos_worst_first(text: str) -> None:
     head, *rows = rows_of_videos(Page(text))
-    assert head == ["Video", "Frames", "L1", "PSNR", "AKD", "Found, keypoints"]
+    assert head == ["Video", "Frames", "L1", "PSNR", "AKD", "Coverage, keypoints"]
     assert rows == [
         [NASTY, "3", "0.30000", "9.500", DASH, "50%"],
         ["middling", "3", "0.10000", "20.250", "1.000", "50%"],
@@ -76,20 +77,20 @@ def test_the_table_has_every_video_and_figure_the_worst_first(text: str) -> None
     ]
 
 
-def test_the_set_is_there_with_intervals_and_what_it_was_measured_with(text: str) -> None:
+def test_the_page_shows_set_values_intervals_and_extractors(text: str) -> None:
     page = Page(text)
-    of_set = {row[0]: row[1:] for row in page.rows[1 : 1 + len(MEASURES)]}
+    of_set = {row[0]: row[1:] for row in page.rows[1 : 1 + len(METRICS)]}
     assert of_set["L1"] == ["0.12500", "0.06250 to 0.25000", "lower"]
-    assert list(of_set) == [measure.title for measure in MEASURES]
+    assert list(of_set) == [metric.title for metric in METRICS]
     assert of_set["FVD"][:2] == [DASH, DASH]
     words = " ".join(page.text.split())
-    assert "puppets, version 7, side 9. Found in 100.0% of the real and 87.5%" in words
+    assert "puppets, version 7, side 9. Subject found in 100.0% of the real and 87.5%" in words
     assert "0123456789abcdef" * 4 in words
-    assert "Identity Left out." in words
+    assert "Identity Not used." in words
     assert "3 videos, 9 frames" in words
 
 
-def test_the_page_shows_no_number_that_is_none(text: str) -> None:
+def test_the_page_shows_no_undefined_numbers(text: str) -> None:
     page = Page(text)
     assert not re.search(r"\b(nan|inf|None|undefined)\b", page.text, re.IGNORECASE)
 
@@ -105,34 +106,32 @@ def test_every_video_plays_in_the_order_of_the_table(text: str) -> None:
     for video in videos:
         assert len(decoded(str(video["src"]))) == 3
         assert video["preload"] == "none"
-        assert "controls" in video  # without scripts the browser's own are there
-    assert len(page.attributes("svg")) == 3 + 1  # histograms and the scale of the error
-    assert "The pictures take" in page.text
+        assert "controls" in video  # for browsers without scripts
+    assert len(page.attributes("svg")) == 3 + 1  # histograms and the colour scale
+    assert "The videos take" in page.text
 
 
-def test_only_the_worst_are_shown_and_the_rest_counted(
+def test_only_the_worst_videos_are_shown_and_the_others_counted(
     tmp_path: Path, pairs: list[tuple[Path, Path]]
 ) -> None:
-    told: list[tuple[int, int]] = []
+    counts: list[tuple[int, int]] = []
     write_report(
         tmp_path / "page.html",
         result_of(VALUES),
         pairs,
         force=False,
-        most_panels=1,
-        progress=lambda *counts: told.append(counts),
+        max_panels=1,
+        progress=lambda done, total: counts.append((done, total)),
     )
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     (video,) = page.attributes("video")
     assert str(video["aria-label"]).startswith(NASTY)
-    assert "The worst video by L1; 2 better ones left out." in page.text
+    assert "The worst video by L1; 2 better ones are omitted." in page.text
     assert len(rows_of_videos(page)) == 1 + 3
-    assert told == [(1, 1)]
+    assert counts == [(1, 1)]
 
 
-def test_a_part_of_a_long_video_is_said_to_be_one(
-    tmp_path: Path, pairs: list[tuple[Path, Path]]
-) -> None:
+def test_a_shortened_video_is_labelled(tmp_path: Path, pairs: list[tuple[Path, Path]]) -> None:
     write_report(
         tmp_path / "p.html", result_of({"a": {"l1": 0.1}}, frames=9), pairs[:1], force=False
     )
@@ -140,24 +139,24 @@ def test_a_part_of_a_long_video_is_said_to_be_one(
     assert "first 3 of 9 frames" in text
 
 
-def test_an_older_page_is_kept_without_force_and_after_a_failure(
+def test_an_existing_page_survives_failures_and_calls_without_force(
     tmp_path: Path, pairs: list[tuple[Path, Path]]
 ) -> None:
     path = tmp_path / "page.html"
-    path.write_text("mine")
+    path.write_text("existing")
     with pytest.raises(OutputExistsError):
         write_report(path, result_of(VALUES), pairs, force=False)
     missing = [*pairs[:2], (tmp_path / "none.mp4", tmp_path / "none.mp4")]
     with pytest.raises(Exception, match=r"none\.mp4"):
         write_report(path, result_of(VALUES), missing, force=True)
-    assert path.read_text() == "mine"
+    assert path.read_text() == "existing"
     write_report(path, result_of(VALUES), pairs, force=True)
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert {each.name for each in tmp_path.iterdir()} == {"page.html", "real", "generated"}
 
 
-def test_pairs_of_another_result_are_refused(
+def test_a_wrong_number_of_pairs_is_rejected(
     tmp_path: Path, pairs: list[tuple[Path, Path]]
 ) -> None:
-    with pytest.raises(DataError, match="3 videos"):
+    with pytest.raises(DataError, match="got 2 for 3"):
         write_report(tmp_path / "page.html", result_of(VALUES), pairs[:2], force=False)

@@ -1,4 +1,4 @@
-"""The two small networks of the `puppets` extractor: one finds joints, one tells who it is."""
+"""The two small networks of the extractor ``puppets``: joint detector and identity network."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 JOINTS_SIDE = 96
-"""Side of the frames that the joint detector takes."""
+"""Side of the joint detector's input, in pixels."""
 IDENTITY_SIDE = 64
-"""Side of the frames that the identity network takes."""
+"""Side of the identity network's input, in pixels."""
 EMBEDDING = 48
-"""Numbers that describe a character."""
+"""Dimension of the identity embedding."""
 
 
 class Joints(NamedTuple):
-    """What the detector says of each joint."""
+    """The output of the joint detector.
 
-    positions: Tensor  # (B, J, 2) pixels of its input
-    presence: Tensor  # (B, J) logits that it is shown, hidden by another part or not
-    heatmaps: Tensor  # (B, J, h * w) logarithms
+    Example:
+        >>> output = JointDetector(3)(torch.zeros(1, 3, 96, 96))
+        >>> output.positions.shape, output.presence.shape
+        (torch.Size([1, 3, 2]), torch.Size([1, 3]))
+    """
+
+    positions: Tensor  # (B, J, 2) pixels of the input
+    presence: Tensor  # (B, J) logits of a joint inside the frame, occluded or not
+    heatmaps: Tensor  # (B, J, h * w) log-probabilities
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> list[nn.Module]:
@@ -44,7 +50,15 @@ def _down(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class JointDetector(nn.Module):
-    """An hourglass with one heatmap a joint; the joint lies at the heatmap's mean."""
+    """An hourglass with one heatmap per joint, whose mean is the position of the joint.
+
+    Args:
+        joints: number of joints.
+
+    Example:
+        >>> JointDetector(3)(torch.zeros(1, 3, 96, 96)).heatmaps.shape
+        torch.Size([1, 3, 576])
+    """
 
     def __init__(self, joints: int) -> None:
         super().__init__()
@@ -63,7 +77,7 @@ class JointDetector(nn.Module):
         self,
         frames: Tensor,  # (B, 3, 96, 96) in [0, 1]
     ) -> Joints:
-        """Find the joints."""
+        """Return positions, presence and heatmaps of the joints."""
         fine = self.fine(self.stem(2 * frames - 1))
         middle = self.middle(fine)
         coarse = self.to_middle(self.coarse(middle))
@@ -81,7 +95,20 @@ class JointDetector(nn.Module):
 
 
 def cell_centres(height: int, width: int, cell: float) -> Tensor:  # (h * w, 2)
-    """Centres (x, y) of the cells of a heatmap, in pixels of the input."""
+    """Return the centres (x, y) of the cells of a heatmap, in pixels of the input.
+
+    Args:
+        height: number of rows of the heatmap.
+        width: number of columns of the heatmap.
+        cell: side of a cell in pixels of the input.
+
+    Returns:
+        Centres, row by row; pixel centres lie at integers.
+
+    Example:
+        >>> cell_centres(1, 2, 4.0).tolist()
+        [[1.5, 1.5], [5.5, 1.5]]
+    """
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return (torch.stack([x, y], dim=-1).flatten(0, 1) + 0.5) * cell - 0.5
 
@@ -91,7 +118,12 @@ def _enlarge(features: Tensor) -> Tensor:
 
 
 class IdentityNetwork(nn.Module):
-    """Describes a character by a vector of unit length."""
+    """A network that describes a character by a vector of unit length.
+
+    Example:
+        >>> IdentityNetwork()(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 48])
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +142,7 @@ class IdentityNetwork(nn.Module):
         self,
         frames: Tensor,  # (B, 3, 64, 64) in [0, 1]
     ) -> Tensor:  # (B, D)
-        """Compute the embeddings."""
+        """Return embeddings of unit length."""
         features = self.trunk(2 * frames - 1)
         shares = self.attention(features).float().flatten(2).softmax(-1)
         pooled = (shares @ features.float().flatten(2).mT).flatten(1)

@@ -1,4 +1,4 @@
-"""The bundled detector against true joints of puppets that it has not seen."""
+"""The bundled networks, evaluated on the true joints of unseen puppets."""
 
 import hashlib
 from functools import cache
@@ -22,11 +22,11 @@ from cpabmm_core.metrics.extractors import (
     open_keypoint_extractor,
     puppets,
 )
-from cpabmm_core.metrics.extractors.puppet_joints import (
+from cpabmm_core.metrics.extractors.puppets.joints import (
     BIPED,
     JOINT_NAMES,
     QUADRUPED,
-    in_fixed_order,
+    arrange_joints,
 )
 from cpabmm_core.puppets import PuppetVideo, render_puppet
 from cpabmm_core.puppets.appearance import draw_identity
@@ -51,7 +51,7 @@ def extractor() -> puppets.PuppetExtractor:
 
 @cache
 def video(index: int, size: int = 128) -> PuppetVideo:
-    """The first frame, and one some frames later."""
+    """Render two frames of a video, `DELAY` frames apart."""
     rendered = render_puppet(SEED, index, split="test", frames=DELAY + 1, size=size)
     return PuppetVideo(
         rendered.frames[::DELAY],
@@ -66,7 +66,7 @@ def video(index: int, size: int = 128) -> PuppetVideo:
 
 
 def truth(index: int, size: int = 128) -> Joints:
-    return in_fixed_order(video(index, size).joints, video(index, size).joint_names)
+    return arrange_joints(video(index, size).joints, video(index, size).joint_names)
 
 
 def found(joints: Joints) -> NDArray[np.bool_]:
@@ -75,13 +75,13 @@ def found(joints: Joints) -> NDArray[np.bool_]:
 
 @cache
 def detected(size: int) -> Joints:
-    """Detections in all videos, (V, 2, J, 2)."""
-    opened = puppets.open_extractor(Request(device="cpu"))
-    return np.stack([opened.keypoints(video(index, size).frames) for index in range(VIDEOS)])
+    """Return detections in all videos, (V, 2, J, 2)."""
+    extractor = puppets.open_extractor(Request(device="cpu"))
+    return np.stack([extractor.keypoints(video(index, size).frames) for index in range(VIDEOS)])
 
 
 @pytest.mark.parametrize("size", [64, 96, 128, 256])
-def test_akd_is_that_of_the_true_joints_within_a_tenth(size: int) -> None:
+def test_akd_agrees_with_the_true_joints_within_a_tenth(size: int) -> None:
     true = np.stack([truth(index, size) for index in range(VIDEOS)])
     akd, wanted = (
         average_keypoint_distance(joints[:, 0], joints[:, 1]).akd
@@ -92,7 +92,7 @@ def test_akd_is_that_of_the_true_joints_within_a_tenth(size: int) -> None:
 
 @pytest.mark.parametrize("size", [64, 256])
 def test_detections_scale_with_the_frame(size: int) -> None:
-    """Pixel centres lie at integers: x of 128 pixels is (x + 0.5) size / 128 - 0.5 of others."""
+    """Pixel centres lie at integers, so x at 128 pixels is (x + 0.5) * size / 128 - 0.5."""
     scaled = (detected(128) + 0.5) * size / 128 - 0.5
     both = found(scaled) & found(detected(size))
     assert both.sum() > 0.97 * found(scaled).sum()
@@ -101,8 +101,8 @@ def test_detections_scale_with_the_frame(size: int) -> None:
     assert np.abs(difference).mean() < 0.8
 
 
-def test_a_shift_of_the_frame_is_measured(extractor: puppets.PuppetExtractor) -> None:
-    """True joints move by 3 px in x and not in y, so AKD, the mean of both, is 1.5."""
+def test_a_shift_gives_the_expected_akd(extractor: puppets.PuppetExtractor) -> None:
+    """Joints move by 3 px in x and 0 in y, so AKD, the mean of both, is 1.5."""
     frames = np.concatenate([video(index).frames for index in range(VIDEOS)])
     shifted = np.concatenate([frames[:, :, :1].repeat(3, 2), frames[:, :, :-3]], axis=2)
     real, generated = extractor.keypoints(frames), extractor.keypoints(shifted)
@@ -125,41 +125,41 @@ def test_joints_of_the_other_body_plan_are_missing() -> None:
 
 
 def render_without(limb: str, index: int) -> tuple[Frames, Frames]:
-    """A character in one pose and scene, with all limbs and without one."""
+    """Render a character in one pose and scene, with all limbs and without one."""
     rng = np.random.default_rng([SEED, index])
     who = draw_identity(rng, "biped")
     stage = Stage(who, draw_motion(rng, who, "wave"), draw_camera(rng), rng)
     shot = stage.shoot(rng.uniform(0, 5, 1))
     (figure,) = pose_figures(stage, shot, 128)
     backdrop = Backdrop(rng, 128)
-    pictures = []
-    for left_out in ("", limb):
+    frames = []
+    for hidden in ("", limb):
         canvas = Canvas(backdrop.view(shot.camera[0]), figure.unit)
         for layer in figure.layers():
-            if layer.name != left_out:
+            if layer.name != hidden:
                 canvas.paint(layer, 0)
-        pictures.append(canvas.to_bytes()[None])
-    return pictures[0], pictures[1]
+        frames.append(canvas.to_bytes()[None])
+    return frames[0], frames[1]
 
 
 @pytest.mark.parametrize("limb", ["left_arm", "right_arm", "left_leg", "right_leg"])
 def test_a_missing_limb_raises_mkr(limb: str, extractor: puppets.PuppetExtractor) -> None:
     """A limb has 4 of the 19 or 20 joints."""
     pairs = [render_without(limb, index) for index in range(10)]
-    whole, maimed = (
+    whole, reduced = (
         extractor.keypoints(np.concatenate(frames)) for frames in zip(*pairs, strict=True)
     )
     side, part = limb.split("_")
     ends = ("elbow", "wrist", "hand") if part == "arm" else ("knee", "ankle", "toe")
     columns = [JOINT_NAMES.index(f"{side}_{end}") for end in ends]
     assert found(whole)[:, columns].mean() > 0.9
-    assert found(maimed)[:, columns].mean() < 0.3
-    mkr = average_keypoint_distance(whole, maimed).mkr
+    assert found(reduced)[:, columns].mean() < 0.3
+    mkr = average_keypoint_distance(whole, reduced).mkr
     assert mkr == pytest.approx(4 / 20, abs=0.07)
 
 
 def test_painted_over_feet_are_missing(extractor: puppets.PuppetExtractor) -> None:
-    """All rows from the highest knee downwards get the colours of the left edge."""
+    """Replace all rows below the highest knee by the colours of the left edge."""
     toes = [column for column, name in enumerate(JOINT_NAMES) if name.endswith(("ankle", "toe"))]
     knees = [column for column, name in enumerate(JOINT_NAMES) if name.endswith("knee")]
     before = after = 0
@@ -174,15 +174,13 @@ def test_painted_over_feet_are_missing(extractor: puppets.PuppetExtractor) -> No
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
-def test_frames_without_a_puppet_are_missing(
-    shade: int, extractor: puppets.PuppetExtractor
-) -> None:
+def test_uniform_frames_have_no_joints(shade: int, extractor: puppets.PuppetExtractor) -> None:
     frames = np.full((2, 96, 96, 3), shade, np.uint8)
     assert np.isnan(extractor.keypoints(frames)).all()
     assert np.isnan(extractor.embeddings(frames)).all()
 
 
-def test_a_scene_alone_has_no_puppet(extractor: puppets.PuppetExtractor) -> None:
+def test_a_scene_without_a_character_has_no_joints(extractor: puppets.PuppetExtractor) -> None:
     still = np.array([[1.0, 0, 0], [0, 1, 0]])
     scenes = [Backdrop(np.random.default_rng([SEED, n]), 128).view(still) for n in range(12)]
     frames = (np.stack(scenes) * 255).astype(np.uint8)
@@ -190,22 +188,22 @@ def test_a_scene_alone_has_no_puppet(extractor: puppets.PuppetExtractor) -> None
     assert np.isnan(extractor.embeddings(frames)).all(1).mean() > 0.9
 
 
-def test_haze_is_survived(extractor: puppets.PuppetExtractor) -> None:
-    """Generated frames of half the detail: AKD to the true pose stays that of the truth."""
+def test_akd_tolerates_blur(extractor: puppets.PuppetExtractor) -> None:
+    """Halving the resolution of generated frames leaves AKD close to that of the true joints."""
     frames = np.concatenate([video(index).frames[1:] for index in range(VIDEOS)])
-    hazy = np.stack(
+    blurred = np.stack(
         [np.asarray(Image.fromarray(frame).resize((64, 64)).resize((128, 128))) for frame in frames]
     )
     real = detected(128)[:, 0]
     true = np.stack([truth(index) for index in range(VIDEOS)])
-    measured = average_keypoint_distance(real, extractor.keypoints(hazy))
+    distance = average_keypoint_distance(real, extractor.keypoints(blurred))
     wanted = average_keypoint_distance(true[:, 0], true[:, 1]).akd
-    assert measured.akd == pytest.approx(wanted, rel=0.15)
-    assert measured.mkr < 0.05
+    assert distance.akd == pytest.approx(wanted, rel=0.15)
+    assert distance.mkr < 0.05
 
 
-def test_embeddings_tell_characters_apart(extractor: puppets.PuppetExtractor) -> None:
-    """Each is nearer to itself in another motion than to all others."""
+def test_embeddings_distinguish_characters(extractor: puppets.PuppetExtractor) -> None:
+    """A character is nearer to itself in another motion than to all others."""
     one, other = (
         np.concatenate(
             [
@@ -232,7 +230,7 @@ def test_embeddings_tell_characters_apart(extractor: puppets.PuppetExtractor) ->
     assert same.mean() < 0.3 * different.mean()
 
 
-def test_batches_change_nothing(extractor: puppets.PuppetExtractor) -> None:
+def test_frames_are_independent(extractor: puppets.PuppetExtractor) -> None:
     frames = np.concatenate([video(index).frames for index in range(3)])
     joints, embeddings = extractor.keypoints(frames), extractor.embeddings(frames)
     for number in range(len(frames)):
@@ -247,7 +245,7 @@ def test_batches_change_nothing(extractor: puppets.PuppetExtractor) -> None:
 def test_frames_need_not_be_square(
     shape: tuple[int, int], extractor: puppets.PuppetExtractor
 ) -> None:
-    """Filled up on the far side, a character stays where it is."""
+    """Padding at the bottom or right does not move the joints."""
     frames = video(0).frames
     more = [(0, 0), (0, shape[0] - 128), (0, shape[1] - 128), (0, 0)]
     wide, square = extractor.keypoints(np.pad(frames, more, mode="edge")), detected(128)[0]
@@ -256,7 +254,7 @@ def test_frames_need_not_be_square(
     assert np.abs(wide - square)[both].mean() < 1.5
 
 
-def test_is_found_by_its_name_and_says_what_it_is() -> None:
+def test_kinds_and_info() -> None:
     opened = open_keypoint_extractor("puppets", Request(device="cpu"))
     assert isinstance(opened, KeypointExtractor)
     assert isinstance(opened, EmbeddingExtractor)
@@ -266,17 +264,17 @@ def test_is_found_by_its_name_and_says_what_it_is() -> None:
     assert "ms a frame" in opened.info.cost
 
 
-def test_both_networks_fit_into_two_megabytes() -> None:
+def test_the_weights_take_at_most_two_megabytes() -> None:
     assert WEIGHTS.stat().st_size <= 2_000_000
 
 
-def test_takes_no_options() -> None:
+def test_options_are_rejected() -> None:
     with pytest.raises(ConfigError, match="puppets: unknown option weights; it takes none"):
         open_keypoint_extractor("puppets?weights=mine.pt")
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "key", "shape"])
-def test_a_damaged_installation_is_named_in_one_line(
+def test_damaged_weights_are_an_error_with_a_cure(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "files", lambda _: tmp_path)
@@ -291,6 +289,6 @@ def test_a_damaged_installation_is_named_in_one_line(
         if damage == "key":
             del tensors[key]
         file.write_bytes(save(tensors))
-    with pytest.raises(CheckpointError, match="install cpabmm again") as caught:
+    with pytest.raises(CheckpointError, match="reinstall cpabmm") as caught:
         puppets.open_extractor(Request(device="cpu"))
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The script that makes the bundled weights."""
+"""The training script of the bundled weights."""
 
 import runpy
 from pathlib import Path
@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from cpabmm_core.metrics.extractors import puppets
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
-BUNDLED = Path(puppets.__file__).parents[2] / "weights" / "puppet-extractor.safetensors"
+EXAMPLES = Path(__file__).parents[4] / "examples"
+BUNDLED = Path(puppets.__file__).parents[3] / "weights" / "puppet-extractor.safetensors"
 
 
-def test_the_training_script_writes_a_file_like_the_bundled_one(
+def test_the_training_script_writes_tensors_like_the_bundled_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
@@ -23,8 +23,8 @@ def test_the_training_script_writes_a_file_like_the_bundled_one(
     arguments = ["-o", file, "--samples", tmp_path / "samples.npz", *options]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
-    made, bundled = load_file(file), load_file(BUNDLED)
-    assert {key: (value.shape, value.dtype) for key, value in made.items()} == {
+    trained, bundled = load_file(file), load_file(BUNDLED)
+    assert {key: (value.shape, value.dtype) for key, value in trained.items()} == {
         key: (value.shape, value.dtype) for key, value in bundled.items()
     }
     assert f"{BUNDLED.stat().st_size} bytes" in result.output

@@ -1,4 +1,4 @@
-"""The extractor `puppets`: joints and identity of procedural puppets, by bundled networks."""
+"""The extractor ``puppets``: joints and identity of procedural puppets, by bundled networks."""
 
 import hashlib
 from importlib import resources
@@ -16,8 +16,8 @@ from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options
-from cpabmm_core.metrics.extractors.puppet_joints import BIPED, JOINT_NAMES, QUADRUPED
-from cpabmm_core.metrics.extractors.puppet_networks import (
+from cpabmm_core.metrics.extractors.puppets.joints import BIPED, JOINT_NAMES, QUADRUPED
+from cpabmm_core.metrics.extractors.puppets.networks import (
     EMBEDDING,
     IDENTITY_SIDE,
     JOINTS_SIDE,
@@ -27,7 +27,7 @@ from cpabmm_core.metrics.extractors.puppet_networks import (
 
 NAME = "puppets"
 _SHIFTS = ((0, 0), (2, 0), (0, 2), (2, 2))
-"""Half a cell of the heatmaps: the mean over these views is free of most of what the cells add."""
+"""Shifts by half a heatmap cell; the mean over them cancels most of the quantisation error."""
 _VERSION = "1"
 _COST = (
     "1.9 MB; 14 ms a frame for the joints, 1 ms more for the identity, on one core of a Xeon "
@@ -36,26 +36,48 @@ _COST = (
 
 
 def open_extractor(request: Request) -> "PuppetExtractor":
-    """Open the extractor; it takes no options.
+    """Open the extractor, which has no options.
+
+    Args:
+        request: the device.
+
+    Returns:
+        An extractor of keypoints and of identities.
 
     Raises:
         ConfigError: an option is given.
         CheckpointError: the bundled weights are missing or damaged.
-        ResourceError: there is no such device.
+        ResourceError: the device is unavailable.
+
+    Example:
+        >>> open_extractor(Request(device="cpu")).info.name
+        'puppets'
     """
     check_options(NAME, request, ())
-    weights = _bundled_weights()
+    weights = _read_bundled_weights()
     detector, identity = JointDetector(len(JOINT_NAMES)), IdentityNetwork()
-    _fill({"joints": detector, "identity": identity}, weights)
+    _load_weights({"joints": detector, "identity": identity}, weights)
     return PuppetExtractor(
         detector, identity, hashlib.sha256(weights).hexdigest(), resolve_device(request.device)
     )
 
 
 class PuppetExtractor:
-    """Finds a puppet's joints, hidden ones too, and describes who it is.
+    """Find the joints of a puppet, including occluded ones, and describe its identity.
 
-    The joints are `JOINT_NAMES`; those that the character's body plan lacks are NaN.
+    The joints are `JOINT_NAMES`. Joints that the character's body plan lacks are NaN.
+
+    Args:
+        detector: network that finds joints.
+        identity: network that describes characters.
+        digest: SHA-256 of the weights.
+        device: the device on which the networks run.
+
+    Example:
+        >>> extractor = open_extractor(Request(device="cpu"))
+        >>> black = np.zeros((1, 64, 64, 3), np.uint8)
+        >>> bool(np.isnan(extractor.keypoints(black)).all())
+        True
     """
 
     def __init__(
@@ -75,17 +97,17 @@ class PuppetExtractor:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, J, 2)
-        """Joints (x, y) in pixels; NaN where one is not shown."""
+        """Return joints (x, y) in pixels; NaN for joints that the frame does not show."""
         found = np.full((len(frames), len(JOINT_NAMES), 2), np.nan)
-        for number, frame in enumerate(frames):  # one by one, so that no batch changes a digit
+        for number, frame in enumerate(frames):  # one by one: batching changes last digits
             image, scale = self._to_input(frame, JOINTS_SIDE)
             views = [F.pad(image, (x, 0, y, 0), mode="replicate") for x, y in _SHIFTS]
-            seen = self._detector(
+            output = self._detector(
                 torch.cat([view[..., :JOINTS_SIDE, :JOINTS_SIDE] for view in views])
             )
-            shown = _shown(seen.presence.mean(0).cpu().numpy())
+            shown = _shown_joints(output.presence.mean(0).cpu().numpy())
             shifts = torch.tensor(_SHIFTS, device=self._device)[:, None]
-            positions = (seen.positions - shifts).mean(0).cpu().numpy().astype(np.float64)
+            positions = (output.positions - shifts).mean(0).cpu().numpy().astype(np.float64)
             found[number, shown] = ((positions + 0.5) / scale - 0.5)[shown]
         return found
 
@@ -94,10 +116,10 @@ class PuppetExtractor:
         self,
         frames: NDArray[np.uint8],  # (F, H, W, 3) RGB
     ) -> NDArray[np.float64]:  # (F, D)
-        """Vectors of unit length; a row of NaN where the frame has no joint."""
+        """Return vectors of unit length; a row of NaN for a frame without joints."""
         found = np.full((len(frames), EMBEDDING), np.nan)
-        there = ~np.isnan(self.keypoints(frames)).all((1, 2))
-        for number in np.flatnonzero(there):
+        has_joints = ~np.isnan(self.keypoints(frames)).all((1, 2))
+        for number in np.flatnonzero(has_joints):
             image, _ = self._to_input(frames[number], IDENTITY_SIDE)
             found[number] = self._identity(image)[0].cpu().numpy()
         return found
@@ -107,9 +129,9 @@ class PuppetExtractor:
         frame: NDArray[np.uint8],  # (H, W, 3)
         side: int,
     ) -> tuple[Tensor, NDArray[np.float64]]:  # (1, 3, side, side) in [0, 1], (2,)
-        """The frame at a network's size, and by how much its x and y were scaled.
+        """Resize a frame to the input of a network, and return the scale of x and y.
 
-        What is not square is filled up at the bottom or on the right by its last row or column.
+        A frame that is not square is padded at the bottom or right by its last row or column.
         """
         height, width = frame.shape[:2]
         share = side / max(height, width)
@@ -121,39 +143,39 @@ class PuppetExtractor:
         return image, np.array([size[1] / width, size[0] / height])
 
 
-def _shown(
+def _shown_joints(
     presence: NDArray[np.float32],  # (J,) logits
 ) -> NDArray[np.bool_]:  # (J,)
-    """Which joints there are: of one body plan only, the one with more of its joints."""
+    """Return the mask of shown joints of the body plan that has more of them."""
     likely = presence > 0
     plan = BIPED if likely[BIPED].sum() >= likely[QUADRUPED].sum() else QUADRUPED
     shown: NDArray[np.bool_] = likely & plan
     return shown
 
 
-def _bundled_weights() -> bytes:
+def _read_bundled_weights() -> bytes:
     path = Path(str(resources.files("cpabmm_core") / "weights" / "puppet-extractor.safetensors"))
     try:
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(
             f"{NAME}: the bundled weights cannot be read ({path}: {error.strerror}); "
-            "install cpabmm again"
+            "reinstall cpabmm"
         ) from None
 
 
-def _fill(networks: dict[str, nn.Module], weights: bytes) -> None:
-    """Give the networks their weights, which are stored in half precision."""
+def _load_weights(networks: dict[str, nn.Module], weights: bytes) -> None:
+    """Load weights, which are stored in half precision, into the networks."""
     try:
         tensors = load(weights)
         for name, network in networks.items():
             own = network.state_dict()
-            # Batch counts matter to training only and are not stored.
+            # Batch counters are used only in training and are not stored.
             for key in [key for key in own if not key.endswith("num_batches_tracked")]:
                 own[key] = tensors[f"{name}.{key}"].float()
             network.load_state_dict(own)
     except (SafetensorError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
-            f"{NAME}: the bundled weights are damaged ({reason}); install cpabmm again"
+            f"{NAME}: the bundled weights are damaged ({reason}); reinstall cpabmm"
         ) from None

@@ -13,7 +13,7 @@ def phase(video: int) -> Tensor:
 
 
 def body(video: int) -> Tensor:  # (F, 4, 2)
-    """A body that drifts; joints 0 and 1 swing along x, 2 and 3 against them, half as far."""
+    """A drifting body; joints 0 and 1 swing along x, 2 and 3 oppositely; 1 and 3 half as far."""
     swing = torch.sin(phase(video))
     along_x = torch.stack((swing, swing, -swing, -swing), dim=1)
     joints = torch.stack((along_x, torch.zeros_like(along_x)), dim=-1)
@@ -24,7 +24,7 @@ def body(video: int) -> Tensor:  # (F, 4, 2)
 
 def test_a_keypoint_on_each_joint_explains_everything() -> None:
     joints = [body(video) for video in range(3)]
-    keypoints = [truth.flip(1) + 0.3 for truth in joints]  # in another order, and beside the joint
+    keypoints = [truth.flip(1) + 0.3 for truth in joints]  # reversed order, constant offset
     found = unexplained_share(keypoints, joints)
     np.testing.assert_allclose(found.share, np.zeros(4), atol=1e-5, rtol=0)
     assert found.keypoint.tolist() == [3, 2, 1, 0]
@@ -46,8 +46,8 @@ def test_a_keypoint_that_moves_half_as_far_explains_half() -> None:
     np.testing.assert_allclose(found.share, [0.5, 0, 1.5, 2], atol=1e-5, rtol=1e-5)
 
 
-def test_the_same_keypoint_has_to_follow_in_all_videos() -> None:
-    """Each of two keypoints follows joint 0 in one video and rests in the other."""
+def test_one_keypoint_must_follow_the_joint_in_all_videos() -> None:
+    """Each of two keypoints follows joint 0 in one video and the mean in the other."""
     joints = [body(0), body(1)]
     rest = [truth.mean(1) for truth in joints]
     swapped = [
@@ -57,8 +57,8 @@ def test_the_same_keypoint_has_to_follow_in_all_videos() -> None:
     assert unexplained_share(swapped, joints).share[0] == pytest.approx(0.5, abs=1e-5)
 
 
-def test_videos_that_do_not_belong_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="as many videos, got 0 and 0"):
+def test_different_numbers_of_videos_or_frames_are_rejected() -> None:
+    with pytest.raises(ValueError, match="equal numbers of videos, one or more: 0, 0"):
         unexplained_share([], [])
-    with pytest.raises(ValueError, match="as many frames, 2 or more: 39, 40"):
+    with pytest.raises(ValueError, match="equal numbers of frames, two or more: 39, 40"):
         unexplained_share([body(0)[1:]], [body(0)])

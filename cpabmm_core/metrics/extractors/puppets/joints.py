@@ -1,4 +1,4 @@
-"""The joints of puppets: their names in fixed order, and where the truth about them lies."""
+"""Names of puppet joints in fixed order, and detection of their annotation files."""
 
 import json
 from collections.abc import Sequence
@@ -19,26 +19,39 @@ _QUADRUPED_ONLY = (
 )
 
 JOINT_NAMES: tuple[str, ...] = (*_SHARED, *_BIPED_ONLY, *_QUADRUPED_ONLY)
-"""What the columns of the `puppets` extractor are. A character has those of its body plan only."""
+"""Names of the joints that the extractor finds, in order, for both body plans."""
 BIPED = np.array([name not in _QUADRUPED_ONLY for name in JOINT_NAMES])
-"""Which of them a two-legged character can have."""
+"""(J,) mask of the joints of two-legged characters."""
 QUADRUPED = np.array([name not in _BIPED_ONLY for name in JOINT_NAMES])
-"""Which of them a four-legged character can have."""
+"""(J,) mask of the joints of four-legged characters."""
 
 
-def in_fixed_order(
+def arrange_joints(
     joints: ArrayLike,  # (F, N, 2)
     names: Sequence[str],  # N
 ) -> NDArray[np.float64]:  # (F, J, 2)
-    """The true joints of a video in the order of `JOINT_NAMES`; NaN for those it does not have."""
-    given = np.asarray(joints, np.float64)
-    arranged = np.full((len(given), len(JOINT_NAMES), 2), np.nan)
-    arranged[:, [JOINT_NAMES.index(name) for name in names]] = given
+    """Arrange the true joints of a video in the order of `JOINT_NAMES`.
+
+    Args:
+        joints: positions of the joints, in any coordinates.
+        names: name of each joint.
+
+    Returns:
+        Positions in the order of `JOINT_NAMES`; NaN for joints that the character lacks.
+
+    Example:
+        >>> arranged = arrange_joints([[[4.0, 2.0]]], ["chest"])
+        >>> arranged.shape, arranged[0, JOINT_NAMES.index("chest")].tolist()
+        ((1, 37, 2), [4.0, 2.0])
+    """
+    positions = np.asarray(joints, np.float64)
+    arranged = np.full((len(positions), len(JOINT_NAMES), 2), np.nan)
+    arranged[:, [JOINT_NAMES.index(name) for name in names]] = positions
     return arranged
 
 
 def has_puppet_joints(video: Path) -> bool:
-    """Whether ``NAME.json`` beside a video, strip or folder ``NAME`` has the joints of a puppet."""
+    """Return whether ``NAME.json`` next to a video, strip or folder has the joints of a puppet."""
     name = video.name if video.is_dir() else video.stem
     try:
         truth = json.loads((video.parent / f"{name}.json").read_bytes())

@@ -6,29 +6,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cpabmm_core.metrics.extractors.puppet_joints import (
+from cpabmm_core.metrics.extractors.puppets.joints import (
     BIPED,
     JOINT_NAMES,
     QUADRUPED,
+    arrange_joints,
     has_puppet_joints,
-    in_fixed_order,
 )
 from cpabmm_core.puppets import render_puppet
 
 
-@pytest.mark.parametrize(("plan", "known"), [("biped", BIPED), ("quadruped", QUADRUPED)])
-def test_the_names_are_those_that_are_rendered(plan: str, known: np.ndarray) -> None:
+@pytest.mark.parametrize(("plan", "mask"), [("biped", BIPED), ("quadruped", QUADRUPED)])
+def test_names_match_rendered_puppets(plan: str, mask: np.ndarray) -> None:
     videos = [
         render_puppet(3, index, split="test", frames=1, size=32, body_plan=plan)  # type: ignore[arg-type]
         for index in range(12)
     ]
     rendered = {name for video in videos for name in video.joint_names}
-    assert rendered == {name for name, own in zip(JOINT_NAMES, known, strict=True) if own}
+    assert rendered == {name for name, own in zip(JOINT_NAMES, mask, strict=True) if own}
     assert len(set(JOINT_NAMES)) == len(JOINT_NAMES) == 37
 
 
-def test_joints_get_their_columns_and_the_rest_is_missing() -> None:
-    arranged = in_fixed_order([[[1, 2], [3, 4]]], ["tail_tip", "rump"])
+def test_arranges_joints_and_fills_others_with_nan() -> None:
+    arranged = arrange_joints([[[1, 2], [3, 4]]], ["tail_tip", "rump"])
     assert arranged.shape == (1, 37, 2)
     assert arranged[0, JOINT_NAMES.index("tail_tip")].tolist() == [1, 2]
     assert arranged[0, JOINT_NAMES.index("rump")].tolist() == [3, 4]
@@ -48,7 +48,7 @@ def test_joints_get_their_columns_and_the_rest_is_missing() -> None:
         (None, False),
     ],
 )
-def test_a_file_beside_the_video_tells_of_puppets(
+def test_the_annotation_file_identifies_puppets(
     text: str | None, expected: bool, tmp_path: Path
 ) -> None:
     if text is not None:
@@ -57,14 +57,14 @@ def test_a_file_beside_the_video_tells_of_puppets(
     assert has_puppet_joints(tmp_path / "a") is expected
 
 
-def test_a_folder_of_frames_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+def test_a_folder_of_frames_may_contain_a_dot(tmp_path: Path) -> None:
     (tmp_path / "a.1").mkdir()
     (tmp_path / "a.1.json").write_text('{"joint_names": ["head"], "joints": []}')
     assert has_puppet_joints(tmp_path / "a.1")
 
 
-def test_telling_puppets_does_not_import_torch() -> None:
+def test_joints_do_not_import_torch() -> None:
     code = (
-        "import sys, cpabmm_core.metrics.extractors.puppet_joints;sys.exit('torch' in sys.modules)"
+        "import sys, cpabmm_core.metrics.extractors.puppets.joints;sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
