@@ -69,7 +69,7 @@ class RenderedSource:
         self.keypoints = renderer.model.keypoints(image)  # (1, N, 2) in [-1, 1]
         self._renderer = renderer
         with renderer.autocast(renderer.dtype):
-            self._features = renderer.model.inpainting.encode(image)
+            self._features = renderer.model.generator.encode(image)
 
     @torch.no_grad()
     def draw(

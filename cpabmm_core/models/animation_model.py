@@ -26,7 +26,7 @@ class AnimationModel(nn.Module):
         background_predictor: BackgroundPredictor | None,
         candidate_motion: CandidateMotion,
         dense_motion: DenseMotionNetwork,
-        inpainting: Generator,
+        generator: Generator,
         avd: AvdNetwork | None = None,
         *,
         frame_size: int,
@@ -39,7 +39,7 @@ class AnimationModel(nn.Module):
             background_predictor: None for a background at rest.
             candidate_motion: keypoints to flows.
             dense_motion: mixes the flows.
-            inpainting: draws the result.
+            generator: renders the result.
             avd: the network of mode ``avd``, if there is one.
             frame_size: side of the frames the model is made for.
             relative_hull_scaling: mode ``relative`` scales movements by the size of the objects.
@@ -49,7 +49,7 @@ class AnimationModel(nn.Module):
         self.background_predictor = background_predictor
         self.candidate_motion = candidate_motion
         self.dense_motion = dense_motion
-        self.inpainting = inpainting
+        self.generator = generator
         self.avd = avd
         self.frame_size = frame_size
         self.relative_hull_scaling = relative_hull_scaling
@@ -112,9 +112,9 @@ class AnimationModel(nn.Module):
         self,
         source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
         motion: Motion,
-        features: list[Tensor] | None = None,  # of the source, from `inpainting.encode`
+        features: list[Tensor] | None = None,  # of the source, from `generator.encode`
     ) -> Tensor:  # (B, 3, H, W) in [0, 1]
         """Render the source in motion; `features` spares encoding it again."""
         if features is None:
-            features = self.inpainting.encode(source)
-        return self.inpainting.render(source, features, motion)
+            features = self.generator.encode(source)
+        return self.generator.render(source, features, motion)

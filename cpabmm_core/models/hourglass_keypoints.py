@@ -16,7 +16,7 @@ KERNEL_SIZE = 7
 """Of the layer that draws the heatmaps, in pixels."""
 
 
-class RegressedFrames(nn.Module):
+class RegressedJacobians(nn.Module):
     """A frame at every position, averaged over the heatmap (FOMM, NeurIPS 2019, section 3.1).
 
     There are as many maps of frames as keypoints, or one for all of them.
@@ -43,7 +43,7 @@ class RegressedFrames(nn.Module):
         return mean.view(batch, keypoints, 2, 2)
 
 
-class PrincipalFrames(nn.Module):
+class PrincipalAxes(nn.Module):
     """The principal axes of the heatmap (MRAA, CVPR 2021)."""
 
     def forward(
@@ -75,7 +75,7 @@ class HourglassKeypointDetector(nn.Module):
 
         Args:
             keypoints: number of keypoints.
-            frames: ``jacobian`` for `RegressedFrames`, ``pca`` for `PrincipalFrames`.
+            frames: ``jacobian`` for `RegressedJacobians`, ``pca`` for `PrincipalAxes`.
             block_expansion: features of the finest level, doubled from level to level.
             max_features: upper bound of the features of a level.
             blocks: levels of the hourglass.
@@ -89,10 +89,10 @@ class HourglassKeypointDetector(nn.Module):
         self.hourglass = Hourglass(3, block_expansion, max_features, blocks, norm="batch")
         features = self.hourglass.out_channels[-1]
         self.heatmaps = nn.Conv2d(features, keypoints, KERNEL_SIZE, padding=padding)
-        self.frames = (
-            RegressedFrames(features, 1 if single_jacobian_map else keypoints, padding)
+        self.jacobians = (
+            RegressedJacobians(features, 1 if single_jacobian_map else keypoints, padding)
             if frames == "jacobian"
-            else PrincipalFrames()
+            else PrincipalAxes()
         )
 
     def forward(
@@ -109,5 +109,5 @@ class HourglassKeypointDetector(nn.Module):
             shares, grid = shares_and_grid(logits.to(self.heatmaps.weight.dtype), _TEMPERATURE)
             points = shares @ grid
             offsets = grid - points[:, :, None]
-            frames = self.frames(features.to(shares.dtype), shares, offsets)
-            return with_frames(points, frames)
+            jacobians = self.jacobians(features.to(shares.dtype), shares, offsets)
+            return with_frames(points, jacobians)

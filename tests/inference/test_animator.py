@@ -121,13 +121,13 @@ def test_another_reference_frame(model: AnimationModel) -> None:
 
 def test_the_source_is_encoded_once(model: AnimationModel, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = []
-    encode = model.inpainting.encode
+    encode = model.generator.encode
 
     def counting(image: Tensor) -> list[Tensor]:
         encoded.append(image.shape[0])
         return encode(image)
 
-    monkeypatch.setattr(model.inpainting, "encode", counting)
+    monkeypatch.setattr(model.generator, "encode", counting)
     list(Animator(model, batch_size=2).animate(SOURCE, DRIVING))
     assert encoded == [1]
 
@@ -178,7 +178,7 @@ def test_half_precision_is_close_and_takes_place(
 ) -> None:
     full = list(Animator(model).animate(SOURCE, DRIVING))
     dtypes = set()
-    model.inpainting.to_rgb.register_forward_hook(lambda _, __, output: dtypes.add(output.dtype))
+    model.generator.to_rgb.register_forward_hook(lambda _, __, output: dtypes.add(output.dtype))
     half = list(Animator(model, precision=precision).animate(SOURCE, DRIVING))
     assert dtypes == {torch.bfloat16 if precision == "bf16" else torch.float16}
     # Measured: 2 in bf16, 1 in fp16.
@@ -193,7 +193,7 @@ def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: Animatio
         calls.append(output.dtype)
         return output * float("nan") if len(calls) == 1 else output
 
-    model.inpainting.to_rgb.register_forward_hook(overflow)
+    model.generator.to_rgb.register_forward_hook(overflow)
     half = list(Animator(model, batch_size=2, precision="fp16").animate(SOURCE, DRIVING))
     assert calls == [torch.float16, torch.float32, torch.float16, torch.float16]
     assert largest_difference(half[:2], full[:2]) == 0
@@ -201,7 +201,7 @@ def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: Animatio
 
 
 def test_nan_never_becomes_a_frame(model: AnimationModel) -> None:
-    torch.nn.init.constant_(model.inpainting.to_rgb.weight, float("nan"))
+    torch.nn.init.constant_(model.generator.to_rgb.weight, float("nan"))
     output = Animator(model).animate(SOURCE, DRIVING)
     with pytest.raises(CheckpointError, match="the model draws NaN or infinity"):
         next(output)

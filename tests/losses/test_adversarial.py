@@ -146,7 +146,7 @@ def test_the_models_terms_teach_the_model_and_not_the_discriminator() -> None:
     for name in ("adversarial", "feature_matching"):
         objective.zero_grad()
         outcome_of(objective).losses[name].backward()
-        for part in ("keypoint_detector", "dense_motion", "inpainting"):
+        for part in ("keypoint_detector", "dense_motion", "generator"):
             taught = [p.grad for p in getattr(objective.model, part).parameters()]
             assert sum(float(g.abs().sum()) for g in taught if g is not None) > 0, (name, part)
     assert without_gradient(network.parameters())

@@ -114,9 +114,9 @@ def losses_of(config: LossesConfig) -> Losses:
 def test_warp_loss_teaches_the_flow_only() -> None:
     objective, outcome = outcome_of({}, LossesConfig())
     model = objective.model
-    source, driving = model.inpainting.encode(images(1)), model.inpainting.encode(images(2))
+    source, driving = model.generator.encode(images(1)), model.generator.encode(images(2))
     warp_loss(source, driving, outcome.motion).backward()
-    assert all(p.grad is None for p in model.inpainting.parameters())
+    assert all(p.grad is None for p in model.generator.parameters())
     taught = [p.grad for p in model.keypoint_detector.parameters() if p.grad is not None]
     assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
 

@@ -13,7 +13,7 @@ from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.local_affine import frames, positions, with_frames
 from cpabmm_core.geometry.warp import warp
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
-from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector, RegressedFrames
+from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector, RegressedJacobians
 from cpabmm_core.models.motion import AffineMotion
 from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
 
@@ -95,14 +95,14 @@ def test_frames_are_the_identity_before_training() -> None:
 def test_one_map_of_frames_serves_all_keypoints() -> None:
     """Each reads it where it is itself: the map here is x in its first channel."""
     found = HourglassKeypointDetector(3, single_jacobian_map=True, padding=3, scale_factor=1.0)
-    assert isinstance(found.frames, RegressedFrames)
+    assert isinstance(found.jacobians, RegressedJacobians)
     grid = identity_grid(16, 16)
     features = torch.stack((grid[..., 0], *torch.zeros(3, 16, 16)))[None]
-    found.frames.conv = torch.nn.Identity()  # type: ignore[assignment]
+    found.jacobians.conv = torch.nn.Identity()  # type: ignore[assignment]
     shares = torch.zeros(1, 3, 256)
     places = [3, 100, 250]
     shares[0, range(3), places] = 1.0
-    matrices = found.frames(features, shares, shares)
+    matrices = found.jacobians(features, shares, shares)
     assert torch.equal(matrices[0, :, 0, 0], grid.view(-1, 2)[places, 0])
     assert torch.equal(matrices.flatten(2)[..., 1:], torch.zeros(1, 3, 3))
 

@@ -35,6 +35,19 @@ def test_from_frames_to_a_picture(model: AnimationModel, frames: Tensor) -> None
     assert picture.max() <= 1
 
 
+def test_saved_optimizer_states_find_their_parameters() -> None:
+    """Adam's state is saved by position, so that the order of the networks belongs to the format."""
+    model = tiny_model(tiny_config(**{"model.avd": {}}))
+    assert [name for name, _ in model.named_children()] == [
+        "keypoint_detector",
+        "background_predictor",
+        "candidate_motion",
+        "dense_motion",
+        "generator",
+        "avd",
+    ]
+
+
 @pytest.fixture(scope="module")
 def poses() -> Tensor:  # (3, 6, 2)
     """A pose and two that it may have turned into; an untrained detector's would be nonsense."""
@@ -49,7 +62,7 @@ def test_one_encoded_source_serves_many_poses(
     model: AnimationModel, frames: Tensor, poses: Tensor
 ) -> None:
     source = frames[:1]
-    features = model.inpainting.encode(source)
+    features = model.generator.encode(source)
     together = model.generate(source, model.motion(source, poses[:1], poses), features)
     for i in range(3):
         alone = model.generate(source, model.motion(source, poses[:1], poses[i : i + 1]))

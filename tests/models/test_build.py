@@ -18,7 +18,7 @@ def test_defaults_are_the_papers_layout() -> None:
     assert shapes["dense_motion.contribution_head.weight"] == (12, 151, 7, 7)
     heads = [shapes[f"dense_motion.occlusion_heads.{i}.weight"][1] for i in range(4)]
     assert heads == [256, 151, 75, 37]
-    assert shapes["inpainting.down_blocks.2.conv.weight"] == (512, 256, 3, 3)
+    assert shapes["generator.down_blocks.2.conv.weight"] == (512, 256, 3, 3)
     assert shapes["keypoint_detector.head.linear.weight"] == (100, 512)
     assert model.frame_size == 256
     assert isinstance(model.candidate_motion, CpabMotion)
