@@ -133,7 +133,7 @@ def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
         occlusion_levels=1 if is_affine else model.inpainting.down_blocks + 1,
         finest_occlusion="flow" if is_affine else "frame",
         norm="batch" if is_affine else "instance",
-        shaped_heatmaps=is_affine and model.affine.frames == "pca",
+        anisotropic_heatmaps=is_affine and model.affine.frames == "pca",
         align_corners=not is_affine or model.affine.align_corners,
     )
 

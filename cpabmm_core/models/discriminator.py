@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.models.blocks import level_widths, normalisation
-from cpabmm_core.models.dense_motion import round_gaussians
+from cpabmm_core.models.heatmaps import isotropic_gaussians
 
 _KERNEL_SIZE = 4
 _SLOPE = 0.2
@@ -86,7 +86,7 @@ class Discriminator(nn.Module):
         """Judge the frames; in train mode spectral norms are estimated better with each call."""
         x = frames
         if self.sees_keypoints:
-            heatmaps = round_gaussians(keypoints, (frames.shape[2], frames.shape[3]))
+            heatmaps = isotropic_gaussians(keypoints, (frames.shape[2], frames.shape[3]))
             x = torch.cat((frames, heatmaps), dim=1)
         features = []
         with parametrize.cached():

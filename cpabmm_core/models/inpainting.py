@@ -33,7 +33,7 @@ class InpaintingNetwork(Generator):
         motion: Motion,
     ) -> Tensor:  # (B, 3, H, W) in [0, 1]
         """Draw the source in motion from its features."""
-        *finer, coarsest = warp_features(features, motion)
+        *finer, coarsest = motion.warp_features(features)
         visible = motion.occlusion_maps[-1]
         out = coarsest
         for level, (residual, up) in enumerate(
@@ -44,19 +44,3 @@ class InpaintingNetwork(Generator):
             out = up(residual(out))
         out = torch.sigmoid(self.to_rgb(out * (1 - visible) + finer.pop()))
         return out * (1 - visible) + motion.warp(source) * visible
-
-
-def warp_features(
-    features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i), or batch 1
-    motion: Motion,
-) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
-    """Feature maps of a source, moved by the flow and masked by the occlusion maps."""
-    return mask_features([motion.warp(level) for level in features], motion)
-
-
-def mask_features(
-    features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i)
-    motion: Motion,
-) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
-    """Feature maps of a driving frame where the source shows the same."""
-    return [level * motion.visible(level) for level in features]

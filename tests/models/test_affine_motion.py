@@ -116,7 +116,7 @@ def test_gradients_reach_the_detector(kind: str) -> None:
         assert weight.grad.isfinite().all()
 
 
-def test_shaped_heatmaps_are_those_of_the_covariance() -> None:
+def test_anisotropic_heatmaps_are_those_of_the_covariance() -> None:
     dense = DenseMotionNetwork(
         2,
         4,
@@ -126,7 +126,7 @@ def test_shaped_heatmaps_are_those_of_the_covariance() -> None:
         scale_factor=1.0,
         occlusion_levels=1,
         finest_occlusion="flow",
-        shaped_heatmaps=True,
+        anisotropic_heatmaps=True,
     )
     seen: list[Tensor] = []
     dense.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))

@@ -7,7 +7,7 @@ from torch import Tensor
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warp import resize_flow, warp
 from cpabmm_core.models.dense_motion import Motion
-from cpabmm_core.models.inpainting import InpaintingNetwork, mask_features, warp_features
+from cpabmm_core.models.inpainting import InpaintingNetwork
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_features_at_rest_are_those_of_the_driving_frame(
 ) -> None:
     at_rest = replace(motion(0.5), deformation=identity_grid(8, 8).expand(2, -1, -1, -1))
     features = network.encode(source)
-    warped, masked = warp_features(features, at_rest), mask_features(features, at_rest)
+    warped, masked = at_rest.warp_features(features), at_rest.mask_features(features)
     for a, b, f in zip(warped, masked, features, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
         torch.testing.assert_close(b, f * 0.5)
@@ -78,6 +78,6 @@ def test_gradient_of_warped_features_reaches_the_flow(
     half = motion(0.5)
     half.deformation.requires_grad_()
     constant = [level.detach() for level in network.encode(source)]
-    torch.stack([f.square().mean() for f in warp_features(constant, half)]).sum().backward()
+    torch.stack([f.square().mean() for f in half.warp_features(constant)]).sum().backward()
     assert half.deformation.grad is not None
     assert half.deformation.grad.abs().sum() > 0

@@ -17,11 +17,9 @@ from torch import Tensor, nn
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.geometry.coordinates import to_pixels
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
+from cpabmm_core.precision import DTYPES, Precision
 
 SamModel = Literal["vit_b", "vit_l", "vit_h"]
-Precision = Literal["fp32", "fp16", "bf16"]
-
-_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _PATCHES_AT_ONCE = 4096
 """One image at 1024 pixels: each of its attention maps takes 0.8 GB (vit_b, float32)."""
 
@@ -61,7 +59,7 @@ class SamFeatures(nn.Module):
     def __init__(self, sam: Sam, precision: Precision = "fp32") -> None:
         super().__init__()
         self.sam = sam
-        self.encoder_dtype = _HALF.get(precision)
+        self.encoder_dtype = None if precision == "fp32" else DTYPES[precision]
         if self.encoder_dtype is not None:
             for part in sam.image_encoder.modules():
                 if isinstance(part, nn.Linear | nn.Conv2d):
