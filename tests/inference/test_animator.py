@@ -203,7 +203,7 @@ def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: Animatio
 def test_nan_never_becomes_a_frame(model: AnimationModel) -> None:
     torch.nn.init.constant_(model.generator.to_rgb.weight, float("nan"))
     output = Animator(model).animate(SOURCE, DRIVING)
-    with pytest.raises(CheckpointError, match="the model draws NaN or infinity"):
+    with pytest.raises(CheckpointError, match="the model renders NaN or infinity"):
         next(output)
 
 
@@ -215,8 +215,8 @@ def test_a_wrong_source_is_told_before_the_first_frame(model: AnimationModel) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "absolute"}, "mode absolute: unknown; take standard, relative or avd"),
-        ({"mode": "avd"}, "mode avd: the model has no avd network; train one"),
+        ({"mode": "absolute"}, "mode absolute: unknown; use standard, relative or avd"),
+        ({"mode": "avd"}, "mode avd: the model has no avd network; train one with `train_avd`"),
         ({"precision": "fp8"}, "precision fp8: unknown"),
         ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
         ({"size": 0}, "size: expected 1 or more pixels, got 0"),

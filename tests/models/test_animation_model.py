@@ -36,7 +36,7 @@ def test_from_frames_to_a_picture(model: AnimationModel, frames: Tensor) -> None
 
 
 def test_saved_optimizer_states_find_their_parameters() -> None:
-    """Adam's state is saved by position, so that the order of the networks belongs to the format."""
+    """Adam saves its state by position, so the order of the networks belongs to the format."""
     model = tiny_model(tiny_config(**{"model.avd": {}}))
     assert [name for name, _ in model.named_children()] == [
         "keypoint_detector",
