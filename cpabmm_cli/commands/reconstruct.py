@@ -34,7 +34,7 @@ def reconstruct(
         Path,
         typer.Argument(
             metavar="VIDEO|DIR",
-            help="A video, or a folder of videos: one in each file or in each sub-folder of frames.",
+            help="A video, or a folder of videos: one per file or per sub-folder of frames.",
         ),
     ],
     *,

@@ -15,19 +15,19 @@ MotionKind = Literal["cpab", "tps", "affine"]
 
 
 class CandidateMotion(Protocol):
-    """Backward flows that bring the source's keypoints where the driving frame has them."""
+    """Computes K backward flows that map the driving keypoints to the source keypoints."""
 
     @property
     def kind(self) -> MotionKind:
-        """Name of the family of transformations."""
+        """The family of transformations."""
 
     @property
     def count(self) -> int:
-        """Number of flows, the background's not among them."""
+        """The number of flows, without the background's."""
 
     @property
     def undirected(self) -> bool:
-        """Whether the keypoints have frames whose axes have no direction."""
+        """Whether the keypoints have jacobians whose axes have no direction."""
 
     def __call__(
         self,
@@ -37,25 +37,39 @@ class CandidateMotion(Protocol):
     ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
         """Compute the flows.
 
-        Convention: (x, y), align_corners=True; each takes driving positions to the source.
-        Keypoints have frames (`geometry.local_affine`) where the candidates are affine.
+        Convention: (x, y), align_corners=True; each flow maps driving positions to the source.
+
+        Args:
+            kp_source: keypoints of the source, with jacobians if the candidates are affine
+                (`geometry.local_affine`).
+            kp_driving: keypoints of the driving frames.
+            size: height and width of the flows.
         """
 
 
 class AffineMotion:
-    """One affine map a keypoint, from its frames: T(z) = p_S + A_S A_D^-1 (z - p_D).
+    """One affine map per keypoint, from positions p and jacobians A of source S and driving D.
 
-    Siarohin et al., First Order Motion Model (NeurIPS 2019), section 3.1.
+    T(z) = p_S + A_S A_D^-1 (z - p_D); Siarohin et al., First Order Motion Model (NeurIPS 2019),
+    section 3.1.
+
+    Example:
+        >>> from cpabmm_core.geometry.local_affine import with_frames
+        >>> jacobians = torch.eye(2).expand(1, 1, 2, 2)
+        >>> source = with_frames(torch.tensor([[[0.5, 0.0]]]), jacobians)
+        >>> driving = with_frames(torch.tensor([[[0.0, 0.0]]]), jacobians)
+        >>> AffineMotion(keypoints=1)(source, driving, (3, 3))[0, 0, 1].tolist()  # shifted by 0.5
+        [[-0.5, 0.0], [0.5, 0.0], [1.5, 0.0]]
     """
 
     kind: Literal["affine"] = "affine"
 
     def __init__(self, keypoints: int, *, undirected: bool = False) -> None:
-        """Choose what the frames tell.
+        """Set the number of maps.
 
         Args:
             keypoints: number of keypoints.
-            undirected: the axes of the frames have no direction, see `local_affine.undirected`.
+            undirected: the jacobians' axes have no direction, see `local_affine.undirected`.
         """
         self.count = keypoints
         self.undirected = undirected
@@ -66,7 +80,16 @@ class AffineMotion:
         kp_driving: Tensor,  # (B, N, 6) in [-1, 1]
         size: tuple[int, int],  # (h, w)
     ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
-        """Evaluate the maps; differentiable in the keypoints."""
+        """Evaluate the maps; differentiable in the keypoints.
+
+        Args:
+            kp_source: keypoints of the source.
+            kp_driving: keypoints of the driving frames.
+            size: height and width of the flows.
+
+        Returns:
+            One backward flow per keypoint.
+        """
         kp_source, kp_driving = kp_source.float(), kp_driving.float()
         start, end = (local_affine.positions(points) for points in (kp_driving, kp_source))
         matrix = local_affine.between(kp_driving, kp_source)
@@ -80,12 +103,20 @@ class AffineMotion:
 
 
 class TpsMotion:
-    """One thin-plate spline a group of keypoints, as in TPSMM."""
+    """One thin-plate spline per group of keypoints (Zhao and Zhang, TPSMM, CVPR 2022).
+
+    Example:
+        >>> corners = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]])
+        >>> flow = TpsMotion(groups=1)(corners / 2, corners, (3, 3))
+        >>> torch.allclose(flow[0, 0, 0, 0], torch.tensor([-0.5, -0.5]), atol=1e-4)
+        True
+    """
 
     kind: Literal["tps"] = "tps"
     undirected = False
 
     def __init__(self, groups: int) -> None:
+        """Set the number of groups of keypoints."""
         self.count = groups
 
     def __call__(
@@ -94,7 +125,16 @@ class TpsMotion:
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
         size: tuple[int, int],  # (h, w)
     ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
-        """Fit a spline to each group and evaluate it; differentiable in the keypoints."""
+        """Fit a spline to each group and evaluate it; differentiable in the keypoints.
+
+        Args:
+            kp_source: keypoints of the source.
+            kp_driving: keypoints of the driving frames.
+            size: height and width of the flows.
+
+        Returns:
+            One backward flow per group.
+        """
         batch = kp_driving.shape[0]
         groups = batch * self.count
         driving, source = (
@@ -104,12 +144,20 @@ class TpsMotion:
 
 
 class CpabMotion(nn.Module):
-    """One CPAB transformation a group of keypoints, and one of all keypoints (Eq. 6).
+    """One CPAB transformation per group of keypoints, and one fitted to all keypoints (Eq. 6).
 
-    It has no parameters. It is a module to know training from use, which counts for ``adam``, whose
-    loss is the norm of the residuals of a whole batch. The paper's code trains on batches and draws
-    and reconstructs frame by frame; here the frames of a batch share a norm in training only, so
-    that a picture does not depend on the frames that happen to be drawn with it.
+    It has no parameters, but is a module because ``adam`` depends on the training mode. The loss of
+    ``adam`` is the norm of the residuals of all frames fitted together. As in the paper's code,
+    these are the frames of a batch in training, and a single frame in eval mode, so that a result
+    does not depend on the other frames of its batch.
+
+    Example:
+        >>> from cpabmm_core.cpab import Tessellation
+        >>> motion = CpabMotion(2, VelocitySpace(Tessellation(2, 2)), None).eval()
+        >>> keypoints = torch.rand(1, 10, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+        >>> flow = motion(keypoints, keypoints, (4, 4))  # the same pose: nothing moves
+        >>> torch.allclose(flow, identity_grid(4, 4).expand(1, 2, 4, 4, 2), atol=1e-5)
+        True
     """
 
     kind: Literal["cpab"] = "cpab"
@@ -126,18 +174,18 @@ class CpabMotion(nn.Module):
         global_iterations: int | None = None,
         implicit_gradient: bool = True,
     ) -> None:
-        """Choose the spaces and the fit.
+        """Set the spaces and the fit.
 
         Args:
             groups: number of groups of keypoints.
             local_space: velocity fields of the groups' transformations.
-            global_space: those of the transformation of all keypoints, which comes last; None
-                leaves it out.
-            solver: as in `cpab.fit`.
-            iterations: upper bound of its iterations for the groups; None takes its default.
-            global_iterations: the same for the transformation of all keypoints.
-            implicit_gradient: let gradients reach the keypoints through the solution of the fit;
-                only Gauss-Newton can.
+            global_space: velocity fields of the global transformation, fitted to all keypoints; it
+                is the last candidate. None omits it.
+            solver: solver of the fit, see `cpab.fit`.
+            iterations: upper bound of its iterations for the groups; None means its default.
+            global_iterations: the same for the global transformation.
+            implicit_gradient: propagate gradients to the keypoints through the solution of the fit;
+                only ``gauss-newton`` supports it.
         """
         super().__init__()
         self.groups = groups
@@ -155,9 +203,17 @@ class CpabMotion(nn.Module):
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
         size: tuple[int, int],  # (h, w)
     ) -> Tensor:  # (B, count, h, w, 2) in [-1, 1]
-        """Fit the transformations that take the driving keypoints to the source's, evaluate them.
+        """Fit transformations of the driving keypoints to the source keypoints and evaluate them.
 
-        Without the implicit gradient the flows are detached from the keypoints.
+        Without the implicit gradient, the flows are detached from the keypoints.
+
+        Args:
+            kp_source: keypoints of the source.
+            kp_driving: keypoints of the driving frames.
+            size: height and width of the flows.
+
+        Returns:
+            One backward flow per group, and that of the global transformation.
         """
         source, driving = (to_unit_square(points.float()) for points in (kp_source, kp_driving))
         grid = to_unit_square(identity_grid(*size, device=source.device)).view(1, -1, 2)

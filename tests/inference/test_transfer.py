@@ -99,12 +99,12 @@ def test_avd_takes_the_shape_of_the_source_and_the_pose_of_each_driving_frame() 
 
 
 def test_avd_without_a_network_names_the_cure() -> None:
-    with pytest.raises(ConfigError, match=r"no avd network; train one with .*--stage avd"):
+    with pytest.raises(ConfigError, match=r"no avd network; train one with `train_avd`"):
         transfer_keypoints("avd", cloud(0), cloud(1), cloud(2))
 
 
 def test_an_unknown_mode_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"mode absolute: unknown; take standard, relative or"):
+    with pytest.raises(ConfigError, match=r"mode absolute: unknown; use standard, relative or"):
         transfer_keypoints("absolute", cloud(0), cloud(1), cloud(2))  # type: ignore[arg-type]
 
 

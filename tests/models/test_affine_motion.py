@@ -61,7 +61,7 @@ def detector(frames: str) -> HourglassKeypointDetector:
     torch.manual_seed(0)
     return HourglassKeypointDetector(
         1,
-        frames="pca" if frames == "pca" else "jacobian",
+        jacobians="principal" if frames == "pca" else "regressed",
         block_expansion=4,
         max_features=8,
         blocks=2,

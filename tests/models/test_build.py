@@ -40,19 +40,19 @@ def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.frame_size": 100}, "data.frame_size: 100 is not divisible by 32; take 96 or 128"),
-        ({"data.frame_size": 16}, "data.frame_size: 16 is not divisible by 32; take 32"),
+        ({"data.frame_size": 100}, "data.frame_size: 100 is not divisible by 32; use 96 or 128"),
+        ({"data.frame_size": 16}, "data.frame_size: 16 is not divisible by 32; use 32"),
         (
             {"data.frame_size": 32, "model.inpainting.down_blocks": 6},
-            "data.frame_size: 32 is not divisible by 64; take 64",
+            "data.frame_size: 32 is not divisible by 64; use 64",
         ),
         (
             {"data.frame_size": 32, "model.inpainting.down_blocks": 5},
-            "data.frame_size: 32 leaves one pixel",
+            "data.frame_size: 32 pixels shrink to one",
         ),
         (
             {"data.frame_size": 96, "model.inpainting.down_blocks": 5},
-            "model.inpainting.down_blocks: 5 asks for more occlusion maps",
+            "model.inpainting.down_blocks: 5 needs more occlusion maps",
         ),
         ({"model.dense_motion.scale_factor": 0.3}, "model.dense_motion.scale_factor: 0.3 is not"),
         ({"model.keypoints.backbone": "nope"}, "backbone nope: not a model of timm"),
@@ -71,7 +71,10 @@ def test_sizes_and_names_that_do_not_fit_are_refused(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"padding": 0, "scale_factor": 0.125}, "model.affine.padding: 0 leaves heatmaps of feat"),
+        (
+            {"padding": 0, "scale_factor": 0.125},
+            "model.affine.padding: 0 is too small for features",
+        ),
         ({"scale_factor": 0.3}, "model.affine.scale_factor: 0.3 is not 1, 0.5, 0.25"),
         ({"blocks": 6}, "data.frame_size: 32 is not divisible by 128"),
     ],

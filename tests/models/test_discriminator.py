@@ -131,6 +131,9 @@ def test_frames_may_be_as_small_as_that_and_no_smaller(blocks: int) -> None:
 
 
 def test_frames_too_small_for_it_are_refused() -> None:
-    message = "losses.discriminator.blocks: 4 need frames of 61 pixels, data.frame_size is 32"
+    message = (
+        "losses.discriminator.blocks: 4 blocks need frames of at least 61 pixels, "
+        "but data.frame_size is 32"
+    )
     with pytest.raises(ConfigError, match=message):
         build_discriminator(tiny_config())

@@ -16,13 +16,13 @@ from cpabmm_core.geometry.coordinates import from_pixels
 from cpabmm_core.models.frozen import sam as sam_module
 from cpabmm_core.models.frozen.sam import (
     SAM_FILES,
-    Precision,
     SamFeatures,
     SamModel,
     load_sam,
     resize_sam,
     to_sam_frame,
 )
+from cpabmm_core.precision import Precision
 
 
 def random_images(batch: int = 2, height: int = 24, width: int = 24, seed: int = 1) -> Tensor:
