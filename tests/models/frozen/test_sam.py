@@ -20,7 +20,7 @@ from cpabmm_core.models.frozen.sam import (
     SamModel,
     load_sam,
     resize_sam,
-    to_sam_frame,
+    to_sam_pixels,
 )
 from cpabmm_core.precision import Precision
 
@@ -111,7 +111,7 @@ def test_a_pixel_keeps_its_place_in_sams_frame(image_size: int) -> None:
     for height, width in ((24, 24), (24, 40)):
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         pixels = torch.stack([x, y], dim=-1).double()
-        mine = to_sam_frame(from_pixels(pixels, height, width), (height, width), image_size)
+        mine = to_sam_pixels(from_pixels(pixels, height, width), (height, width), image_size)
         theirs = ResizeLongestSide(image_size).apply_coords((pixels + 0.5).numpy(), (height, width))
         torch.testing.assert_close(mine, torch.from_numpy(theirs))
 
@@ -129,7 +129,7 @@ def test_a_keypoint_lies_on_the_same_image_content() -> None:
     centres = torch.arange(96).double() + 0.5
     found = torch.stack([light.sum(dim=0) @ centres, light.sum(dim=1) @ centres])
     keypoint = from_pixels(pixel.double(), *size)
-    torch.testing.assert_close(to_sam_frame(keypoint, size, 96), found, atol=0.05, rtol=0)
+    torch.testing.assert_close(to_sam_pixels(keypoint, size, 96), found, atol=0.05, rtol=0)
 
 
 def test_tokens_are_differentiable_in_the_keypoints_only() -> None:
@@ -246,7 +246,7 @@ def test_a_wrong_variant_is_named(tmp_path: Path, width: int, model: str) -> Non
     path = saved(tmp_path, tiny_sam(width=width).state_dict())
     message = (
         f"{path}: holds Segment Anything's {model}, not vit_b; set losses.sam.model to {model} or "
-        "give sam_vit_b_01ec64.pth"
+        "provide sam_vit_b_01ec64.pth"
     )
     with pytest.raises(CheckpointError) as caught:
         load_sam(path, "vit_b", image_size=96)

@@ -102,5 +102,5 @@ def test_published_file_is_described() -> None:
 
 
 def test_networks_for_images_of_one_size_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 takes images of one size only"):
+    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 accepts images of one size only"):
         timm_file("vit_tiny_patch16_224")
