@@ -23,7 +23,7 @@ def test_its_fit_is_read_as_it_was_trained() -> None:
 
 
 def test_it_moves_puppets_that_it_never_saw() -> None:
-    """Two legs and four; 20 other videos stand in docs/bundled-model.md."""
+    """Two legs and four; docs/results/bundled-model.md has 20 other videos."""
     model = load_model("puppets", device="cpu")
     ratios = []
     for index in range(4):

@@ -1,4 +1,4 @@
-"""Affine motion: candidates, detector and generator of FOMM and MRAA, by closed forms."""
+"""Affine motion: candidates, detector and generator of FOMM and MRAA against closed forms."""
 
 import math
 
@@ -25,7 +25,7 @@ def matrix(seed: int) -> Tensor:  # (1, 3, 3), near the identity
 
 
 def moved(keypoints: Tensor, by: Tensor) -> Tensor:
-    """The keypoints of an image whose every point is moved by an affine map."""
+    """Keypoints of an image to which an affine map was applied."""
     return with_frames(
         apply_affine(by, positions(keypoints)), by[:, None, :2, :2] @ frames(keypoints)
     )
@@ -38,18 +38,18 @@ def keypoints(seed: int = 0) -> Tensor:  # (1, 4, 6)
 
 
 @pytest.mark.parametrize("undirected", [False, True])
-def test_every_candidate_of_an_affine_movement_is_that_movement(undirected: bool) -> None:
+def test_every_candidate_recovers_an_affine_movement(undirected: bool) -> None:
     source = moved(driving := keypoints(), by := matrix(1))
     flows = AffineMotion(4, undirected=undirected)(source, driving, (8, 6))
     expected = apply_affine(by, identity_grid(8, 6)[None])
     torch.testing.assert_close(flows, expected[:, None].expand(1, 4, 8, 6, 2))
 
 
-def test_directed_frames_may_turn_about_and_undirected_ones_do_not() -> None:
-    about = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))[None]
-    source = moved(driving := keypoints(), about)
+def test_only_directed_jacobians_can_rotate_by_half_a_turn() -> None:
+    half_turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))[None]
+    source = moved(driving := keypoints(), half_turn)
     directed = AffineMotion(4)(source, driving, (8, 8))
-    torch.testing.assert_close(directed[:, 0], apply_affine(about, identity_grid(8, 8)[None]))
+    torch.testing.assert_close(directed[:, 0], apply_affine(half_turn, identity_grid(8, 8)[None]))
     undirected = AffineMotion(4, undirected=True)(source, driving, (8, 8))
     shift = positions(source) - positions(driving)
     torch.testing.assert_close(
@@ -70,8 +70,9 @@ def detector(frames: str) -> HourglassKeypointDetector:
     ).eval()
 
 
-def test_a_bell_is_found_with_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heatmaps whose logits are those of a Gaussian have its mean and principal axes."""
+def test_a_gaussian_heatmap_gives_its_mean_and_principal_axes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found, grid = detector("pca"), identity_grid(96, 96)
     turn, centre = math.radians(25), torch.tensor([0.2, -0.1])
     axes = torch.tensor(
@@ -87,22 +88,22 @@ def test_a_bell_is_found_with_its_spread(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (ours[:, 0] @ axes[:, 1]).abs() < 1e-4  # the longer axis comes first
 
 
-def test_frames_are_the_identity_before_training() -> None:
+def test_jacobians_are_the_identity_before_training() -> None:
     found = detector("jacobian")(torch.rand(2, 3, 16, 16))
     torch.testing.assert_close(frames(found), torch.eye(2).expand(2, 1, 2, 2))
 
 
-def test_one_map_of_frames_serves_all_keypoints() -> None:
-    """Each reads it where it is itself: the map here is x in its first channel."""
+def test_all_keypoints_can_share_one_map_of_jacobians() -> None:
+    """Each keypoint reads the map at its own position; the first channel here is x."""
     found = HourglassKeypointDetector(3, single_jacobian_map=True, padding=3, scale_factor=1.0)
     assert isinstance(found.jacobians, RegressedJacobians)
     grid = identity_grid(16, 16)
     features = torch.stack((grid[..., 0], *torch.zeros(3, 16, 16)))[None]
     found.jacobians.conv = torch.nn.Identity()  # type: ignore[assignment]
-    shares = torch.zeros(1, 3, 256)
+    weights = torch.zeros(1, 3, 256)
     places = [3, 100, 250]
-    shares[0, range(3), places] = 1.0
-    matrices = found.jacobians(features, shares, shares)
+    weights[0, range(3), places] = 1.0
+    matrices = found.jacobians(features, weights, weights)
     assert torch.equal(matrices[0, :, 0, 0], grid.view(-1, 2)[places, 0])
     assert torch.equal(matrices.flatten(2)[..., 1:], torch.zeros(1, 3, 3))
 
@@ -116,7 +117,7 @@ def test_gradients_reach_the_detector(kind: str) -> None:
         assert weight.grad.isfinite().all()
 
 
-def test_anisotropic_heatmaps_are_those_of_the_covariance() -> None:
+def test_anisotropic_heatmaps_have_the_covariance_of_the_jacobian() -> None:
     dense = DenseMotionNetwork(
         2,
         4,
@@ -135,17 +136,19 @@ def test_anisotropic_heatmaps_are_those_of_the_covariance() -> None:
     motion = dense(torch.rand(1, 3, 16, 16), source, driving, flows)
     assert [tuple(occlusion.shape) for occlusion in motion.occlusion_maps] == [(1, 1, 16, 16)]
 
-    def bells(of: Tensor) -> Tensor:
+    def gaussians(of: Tensor) -> Tensor:
         matrices = frames(of)
         inverse = torch.linalg.inv(matrices @ matrices.transpose(-1, -2))
         offsets = identity_grid(16, 16) - positions(of)[:, :, None, None]
         return torch.exp(-0.5 * torch.einsum("bnyxi,bnij,bnyxj->bnyx", offsets, inverse, offsets))
 
-    torch.testing.assert_close(seen[0][:, 1:5], bells(driving) - bells(source), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        seen[0][:, 1:5], gaussians(driving) - gaussians(source), rtol=0, atol=1e-4
+    )
 
 
-def test_a_flow_without_aligned_corners_is_a_stretched_one_with() -> None:
-    """-1 is then half a pixel further out: for W pixels, W / (W - 1) times as far."""
+def test_align_corners_only_scales_the_flow() -> None:
+    """Without it, -1 is half a pixel further out: W / (W - 1) times as far for W pixels."""
     image, flow = torch.rand(1, 3, 10, 20), torch.rand(1, 6, 7, 2) * 2.4 - 1.2
     stretched = flow * torch.tensor([20 / 19, 10 / 9])
     torch.testing.assert_close(
@@ -159,7 +162,7 @@ def motion(visible: float, size: int = 8) -> Motion:
     return Motion(flow, torch.ones(1, 1, size, size), [mask], torch.rand(1, 1, 3, size, size))
 
 
-def test_what_is_visible_is_the_warped_source_where_there_are_skips() -> None:
+def test_with_skips_visible_regions_are_the_warped_source() -> None:
     torch.manual_seed(0)
     generator = OcclusionAwareGenerator(4, 8, 2, bottleneck_blocks=1, skips=True).eval()
     image = torch.rand(1, 3, 16, 16)
@@ -168,7 +171,7 @@ def test_what_is_visible_is_the_warped_source_where_there_are_skips() -> None:
     assert (generator(image, motion(0.0)) - still).abs().max() > 0.1
 
 
-def test_without_skips_what_is_hidden_leaves_nothing_of_the_source() -> None:
+def test_without_skips_occluded_regions_do_not_depend_on_the_source() -> None:
     torch.manual_seed(0)
     generator = OcclusionAwareGenerator(4, 8, 2, bottleneck_blocks=1).eval()
     one, other = torch.rand(2, 1, 3, 16, 16)

@@ -9,7 +9,7 @@ from cpabmm_core.models.backbones import build_pooled_backbone, build_pyramid_ba
 
 
 @pytest.mark.parametrize("name", ["resnet18", "test_efficientnet", "mobilenetv3_small_050"])
-def test_pooled_features_are_as_long_as_said(name: str) -> None:
+def test_pooled_features_have_the_stated_length(name: str) -> None:
     backbone, features = build_pooled_backbone(name, in_channels=6)
     assert backbone.eval()(torch.rand(2, 6, 32, 32)).shape == (2, features)
 
@@ -27,7 +27,7 @@ def test_pyramid_has_strides_4_to_32(name: str) -> None:
     ("name", "trouble"),
     [("resnet180", "not a model of timm .* resnet18"), ("vit_tiny_patch16_224", "one size only")],
 )
-def test_unusable_backbone_is_refused_in_one_line(
+def test_unusable_backbone_is_a_one_line_error(
     make: Callable[[str, int], tuple[nn.Module, object]], name: str, trouble: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^backbone {name}: .*{trouble}[^\n]*$"):

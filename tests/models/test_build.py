@@ -10,7 +10,7 @@ from cpabmm_core.models.build import build_model
 from cpabmm_core.models.motion import CpabMotion
 
 
-def test_defaults_are_the_papers_layout() -> None:
+def test_defaults_have_the_shapes_of_the_paper() -> None:
     with torch.device("meta"):
         model = build_model(config_from_dict({}, "defaults"))
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -59,9 +59,7 @@ def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
         ({"model.background.backbone": "nope"}, "backbone nope: not a model of timm"),
     ],
 )
-def test_sizes_and_names_that_do_not_fit_are_refused(
-    changes: dict[str, object], message: str
-) -> None:
+def test_wrong_sizes_and_names_are_errors(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build_model(tiny_config(**changes))
     assert str(caught.value).startswith(message)
@@ -79,27 +77,27 @@ def test_sizes_and_names_that_do_not_fit_are_refused(
         ({"blocks": 6}, "data.frame_size: 32 is not divisible by 128"),
     ],
 )
-def test_affine_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+def test_wrong_affine_sizes_are_errors(changes: dict[str, object], message: str) -> None:
     affine = {**tiny_affine_config().model.affine.model_dump(), **changes}
     with pytest.raises(ConfigError) as caught:
         build_model(tiny_affine_config(**{"model.affine": affine}))
     assert str(caught.value).startswith(message)
 
 
-def test_a_background_encoder_deeper_than_the_frame_is_refused() -> None:
+def test_a_background_encoder_too_deep_for_the_frame_is_an_error() -> None:
     background = {"backbone": "hourglass", "blocks": 6}
     with pytest.raises(ConfigError, match=r"not divisible by 64.* or lower model\.background\.blo"):
         build_model(tiny_affine_config(**{"model.background": background}))
 
 
-def test_heatmaps_of_the_least_size_work() -> None:
+def test_heatmaps_of_the_smallest_size_work() -> None:
     affine = tiny_affine_config().model.affine.model_dump()
     changes = {**affine, "padding": 0, "scale_factor": 0.25, "blocks": 2}
     model = build_model(tiny_affine_config(**{"model.affine": changes})).eval()
     assert model.keypoints(torch.rand(1, 3, 32, 32)).isfinite().all()
 
 
-def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
+def test_the_avd_network_fits_the_models_keypoints() -> None:
     assert tiny_model().avd is None
     config = tiny_config(**{"model.avd": {"id_bottle_size": 3, "pose_bottle_size": 5}})
     avd = tiny_model(config).avd
@@ -110,7 +108,7 @@ def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
     assert shapes["decoder.9.weight"] == (2 * 6, 256)
 
 
-def test_the_papers_fit_can_be_had() -> None:
+def test_the_papers_fit_is_available() -> None:
     changes = {"model.cpab.fit": "paper", "model.cpab.paper_iterations": 5}
     model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 1}))
     motion = model.candidate_motion
