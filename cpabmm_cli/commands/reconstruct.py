@@ -91,12 +91,11 @@ def reconstruct(
         for name, clip in clips.items():
             if measure:
                 measure.start_video(name)
-            as_frames = format == "png"
             scores[name] = reconstruct_video(
                 model,
                 clip,
-                folder / (name if as_frames else f"{name}.mp4"),
-                as_frames=as_frames,
+                folder / (name if format == "png" else f"{name}.mp4"),
+                as_frames=format == "png",
                 batch_size=batch_size,
                 precision=precision,
                 on_pair=measure,
@@ -104,13 +103,9 @@ def reconstruct(
             terminal.say(f"{name}  {_line(scores[name].l1, scores[name].standing_still)}")
             progress(len(scores), len(clips))
         measured = measure.result() if measure else None
-    document = _document(scores)
-    if measured:
-        document = _with_metrics(document, measured)
-    if json:
-        terminal.result(as_json({**document, "precision": chosen, "output": str(output)}))
-    else:
-        terminal.result(str(output))
+    document = _document(scores, measured)
+    document |= {"precision": chosen, "output": str(output)}
+    terminal.result(as_json(document) if json else str(output))
 
 
 def _check_extractors(metrics: bool, names: Mapping[str, str | None]) -> None:
@@ -139,8 +134,8 @@ def _line(l1: float, standing_still: float) -> str:
     return f"l1 {l1:.5f}, standing still {standing_still:.5f}, ratio {ratio:.3f}"
 
 
-def _document(scores: "Mapping[str, VideoScore]") -> dict[str, Any]:
-    """Return the scores of the set and of its videos, and show the former."""
+def _document(scores: "Mapping[str, VideoScore]", measured: "SetResult | None") -> dict[str, Any]:
+    """Show the scores of the set, and return them with those of its videos and the metrics."""
     from cpabmm_core.inference.reconstructor import score_set
 
     means = score_set(list(scores.values()))
@@ -148,7 +143,8 @@ def _document(scores: "Mapping[str, VideoScore]") -> dict[str, Any]:
     terminal.say(f"mean of {frames} frames  {_line(means.l1, means.standing_still)}")
     terminal.say(f"mean of {len(scores)} videos  l1 {means.l1_videos:.5f}")
     videos = [{"name": name, **asdict(video)} for name, video in scores.items()]
-    return {**asdict(means), "videos": videos}
+    document = {**asdict(means), "videos": videos}
+    return _with_metrics(document, measured) if measured else document
 
 
 def _with_metrics(document: Mapping[str, Any], measured: "SetResult") -> dict[str, Any]:

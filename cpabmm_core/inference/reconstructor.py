@@ -28,7 +28,16 @@ class FrameErrors(NamedTuple):
 
 
 class ReconstructedFrame(NamedTuple):
-    """One frame of a reconstruction."""
+    """One frame of a reconstruction.
+
+    Example:
+        >>> import numpy as np
+        >>> black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
+        >>> frame = ReconstructedFrame(white, black, FrameErrors(l1=1.0, standing_still=0.0))
+        >>> real, generated, errors = frame
+        >>> errors.l1
+        1.0
+    """
 
     real: Frame  # (S, S, 3) uint8 RGB
     """The real frame as the model sees it: cropped to a square and resized."""
@@ -40,7 +49,7 @@ class ReconstructedFrame(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoScore:
-    """Mean errors of one reconstructed video, in [0, 1]."""
+    """Mean errors of one reconstructed video, in [0, 1]; made by `score_video`."""
 
     frames: int
     """Number of frames."""
@@ -52,7 +61,7 @@ class VideoScore:
 
 @dataclass(frozen=True)
 class SetScore:
-    """Mean errors of a set of reconstructed videos, in [0, 1]."""
+    """Mean errors of a set of reconstructed videos, in [0, 1]; made by `score_set`."""
 
     l1: float
     """Mean over all frames of all videos, the value that papers report."""

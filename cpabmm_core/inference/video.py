@@ -99,6 +99,23 @@ def reconstruct_video(
         MediaError: the clip is damaged, or the output cannot be written.
         DataError: the clip has no frames.
         ResourceError: the disk is full.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core import load_model
+        >>> from cpabmm_core.media.timed_frames import open_frames
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> model = load_model("puppets", device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     data = Path(folder) / "data"
+        ...     write_puppets(
+        ...         data, videos=1, test_videos=1, frames=3, size=96, seed=7, format="strip"
+        ...     )
+        ...     [clip] = (data / "test").glob("*.png")
+        ...     score = reconstruct_video(model, open_frames(clip), Path(folder) / "out.mp4")
+        >>> score.frames
+        3
     """
     clock = _Timestamps(clip)
     errors: list[FrameErrors] = []

@@ -15,18 +15,21 @@ from cpabmm_core.config import (
 )
 from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.models.affine_motion import AffineMotion
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.backbones import build_encoder_backbone, build_pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
+from cpabmm_core.models.cpab_motion import CpabMotion
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.discriminator import Discriminator, smallest_side
 from cpabmm_core.models.generator import Generator
 from cpabmm_core.models.hourglass_keypoints import KERNEL_SIZE, HourglassKeypointDetector
 from cpabmm_core.models.inpainting import InpaintingNetwork
 from cpabmm_core.models.keypoints import KeypointDetector
-from cpabmm_core.models.motion import AffineMotion, CandidateMotion, CpabMotion, TpsMotion
+from cpabmm_core.models.motion import CandidateMotion
 from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
+from cpabmm_core.models.tps_motion import TpsMotion
 
 
 def build_model(config: Config) -> AnimationModel:

@@ -12,6 +12,13 @@ class Generator(nn.Module, ABC):
     """Renders a source image in a driving pose.
 
     Subclasses define the decoder: ``residual_blocks``, ``up_blocks``, ``to_rgb`` and `render`.
+
+    Example:
+        >>> import torch
+        >>> from cpabmm_core.models import InpaintingNetwork
+        >>> generator: Generator = InpaintingNetwork(4, 16, down_blocks=2)
+        >>> [tuple(features.shape) for features in generator.encode(torch.rand(1, 3, 32, 32))]
+        [(1, 4, 32, 32), (1, 8, 16, 16), (1, 16, 8, 8)]
     """
 
     residual_blocks: nn.ModuleList

@@ -12,9 +12,9 @@ from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.local_affine import frames, positions, with_frames
 from cpabmm_core.geometry.warp import warp
+from cpabmm_core.models.affine_motion import AffineMotion
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector, RegressedJacobians
-from cpabmm_core.models.motion import AffineMotion
 from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
 
 

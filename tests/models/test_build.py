@@ -7,7 +7,7 @@ from cpabmm_core.cpab import fit, transform
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.build import build_model
-from cpabmm_core.models.motion import CpabMotion
+from cpabmm_core.models.cpab_motion import CpabMotion
 
 
 def test_defaults_have_the_shapes_of_the_paper() -> None:

@@ -4,7 +4,9 @@ from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.models.motion import CandidateMotion, CpabMotion, TpsMotion
+from cpabmm_core.models.cpab_motion import CpabMotion
+from cpabmm_core.models.motion import CandidateMotion
+from cpabmm_core.models.tps_motion import TpsMotion
 
 GROUPS, PER_GROUP, SIDE = 2, 3, 9
 PIXELS = torch.tensor([[2, 2], [5, 2], [3, 4], [4, 5], [6, 5], [5, 6]])  # (N, 2) as (x, y)

@@ -14,8 +14,9 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 
-from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.errors import CheckpointError
 from cpabmm_core.geometry.coordinates import to_pixels
+from cpabmm_core.models.frozen.sam_resize import resize_sam
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
 from cpabmm_core.precision import DTYPES, Precision
 
@@ -169,42 +170,6 @@ def to_sam_pixels(
     # only for images of its own size. For 256 pixels it would be off by 1.5 of its 1024 pixels.
     from_edge = to_pixels(keypoints, height, width) + 0.5
     return from_edge * from_edge.new_tensor([fitted_width / width, fitted_height / height])
-
-
-def resize_sam(sam: Sam, image_size: int) -> None:
-    """Change the input size of a model in place, to save computation.
-
-    This is an approximation: the network was not trained for patches that each cover more of the
-    image. The position embedding is interpolated (bicubic), and the library interpolates the
-    relative positions of the global attention. Local attention keeps its windows of 14 x 14
-    patches and pads incomplete windows, so multiples of 14 patches (224 pixels) are efficient.
-
-    Args:
-        sam: the model.
-        image_size: side of the input in pixels, a multiple of the patch size (16).
-
-    Raises:
-        ConfigError: the size is not a multiple of the patch size.
-    """
-    encoder, prompts = sam.image_encoder, sam.prompt_encoder
-    patch: int = encoder.patch_embed.proj.stride[0]
-    cells, rest = divmod(image_size, patch)
-    if rest or not cells:
-        nearest = max(cells, 1) * patch
-        raise ConfigError(
-            f"losses.sam.image_size: expected a multiple of SAM's patch size {patch}, got "
-            f"{image_size}; use {nearest} or {nearest + patch}"
-        )
-    if image_size == encoder.img_size:
-        return
-    encoder.img_size = image_size
-    if encoder.pos_embed is not None:
-        grid = encoder.pos_embed.detach().permute(0, 3, 1, 2)
-        grid = F.interpolate(grid, (cells, cells), mode="bicubic", antialias=True)
-        encoder.pos_embed = nn.Parameter(grid.permute(0, 2, 3, 1).contiguous())
-    prompts.input_image_size = (image_size, image_size)
-    prompts.image_embedding_size = (cells, cells)
-    prompts.mask_input_size = (4 * cells, 4 * cells)
 
 
 def load_sam(

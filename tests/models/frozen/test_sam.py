@@ -19,9 +19,9 @@ from cpabmm_core.models.frozen.sam import (
     SamFeatures,
     SamModel,
     load_sam,
-    resize_sam,
     to_sam_pixels,
 )
+from cpabmm_core.models.frozen.sam_resize import resize_sam
 from cpabmm_core.precision import Precision
 
 
