@@ -14,7 +14,7 @@ from cpabmm_core.media.video import VideoReader, VideoWriter
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
-    """A folder of two videos, 9.mp4 with 4 frames and 10.mp4 with 2, beside what is no clip."""
+    """A folder of two videos, 9.mp4 with 4 frames and 10.mp4 with 2, and a file that is no clip."""
     folder = tmp_path / "videos"
     folder.mkdir()
     write_test_video(folder / "9.mp4", frames=4, rate=10)

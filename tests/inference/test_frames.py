@@ -76,8 +76,8 @@ def test_batches_keep_order_and_do_not_read_ahead() -> None:
             taken.append(number)
             yield np.full((1, 1, 3), number, dtype=np.uint8)
 
-    found = []
+    numbers = []
     for batch, expected in zip(batches(frames(), 2), (2, 4, 5), strict=True):
         assert len(taken) == expected
-        found.append([int(frame[0, 0, 0]) for frame in batch])
-    assert found == [[0, 1], [2, 3], [4]]
+        numbers.append([int(frame[0, 0, 0]) for frame in batch])
+    assert numbers == [[0, 1], [2, 3], [4]]

@@ -16,24 +16,24 @@ from cpabmm_core.media.video import VideoReader
 
 MODEL = tiny_model()
 # Smooth, so that lossy coding changes it little.
-PICTURE = np.repeat(np.add.outer(np.arange(40), np.arange(36)).astype(np.uint8)[..., None], 3, 2)
+SOURCE = np.repeat(np.add.outer(np.arange(40), np.arange(36)).astype(np.uint8)[..., None], 3, 2)
 
 
 def test_the_animation_has_the_times_and_the_sound_of_the_driving_video(tmp_path: Path) -> None:
     driving = write_test_video(
         tmp_path / "d.mp4", pts=[0, 2, 3, 7, 8], time_base=Fraction(1, 24), audio=True
     )
-    told: list[tuple[int, int | None]] = []
+    calls: list[tuple[int, int | None]] = []
     with VideoReader(driving) as video:
         count = animate_video(
             Animator(MODEL, batch_size=2),
-            PICTURE,
+            SOURCE,
             video,
             tmp_path / "o.mp4",
-            progress=lambda done, total: told.append((done, total)),
+            progress=lambda done, total: calls.append((done, total)),
         )
     assert count == 5
-    assert told == [(number, None) for number in range(1, 6)]
+    assert calls == [(number, None) for number in range(1, 6)]
     assert packet_times(tmp_path / "o.mp4") == packet_times(driving)
     assert packet_times(tmp_path / "o.mp4", "audio") == packet_times(driving, "audio")
 
@@ -41,8 +41,8 @@ def test_the_animation_has_the_times_and_the_sound_of_the_driving_video(tmp_path
 def test_the_file_holds_the_frames_of_the_animator(tmp_path: Path) -> None:
     driving = write_test_video(tmp_path / "d.mp4", frames=3)
     with VideoReader(driving) as video:
-        animate_video(Animator(MODEL), PICTURE, video, tmp_path / "o.mp4")
-        generated = list(Animator(MODEL).animate(PICTURE, (frame.image for frame in video)))
+        animate_video(Animator(MODEL), SOURCE, video, tmp_path / "o.mp4")
+        generated = list(Animator(MODEL).animate(SOURCE, (frame.image for frame in video)))
     written = [frame.image for frame in VideoReader(tmp_path / "o.mp4")]
     difference = np.abs(np.asarray(written, float) - np.asarray(generated, float))
     assert difference.mean() < 6
@@ -56,7 +56,7 @@ def test_a_video_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
     data[middle] = bytes(len(data[middle]))
     driving.write_bytes(data)
     with VideoReader(driving) as video, pytest.raises(MediaError):
-        animate_video(Animator(MODEL), PICTURE, video, tmp_path / "o.mp4")
+        animate_video(Animator(MODEL), SOURCE, video, tmp_path / "o.mp4")
 
 
 def test_a_reconstruction_is_written_and_scored(tmp_path: Path) -> None:

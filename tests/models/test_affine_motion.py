@@ -73,15 +73,15 @@ def detector(frames: str) -> HourglassKeypointDetector:
 def test_a_gaussian_heatmap_gives_its_mean_and_principal_axes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found, grid = detector("pca"), identity_grid(96, 96)
+    network, grid = detector("pca"), identity_grid(96, 96)
     turn, centre = math.radians(25), torch.tensor([0.2, -0.1])
     axes = torch.tensor(
         [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
     ) @ torch.diag(torch.tensor([0.16, 0.08]))
     offsets = (grid - centre) @ torch.linalg.inv(axes).T
     logits = -0.5 * offsets.square().sum(-1) * 0.1  # the temperature
-    monkeypatch.setattr(found.heatmaps, "forward", lambda _: logits[None, None])
-    [[keypoint]] = found(torch.rand(1, 3, 96, 96))
+    monkeypatch.setattr(network.heatmaps, "forward", lambda _: logits[None, None])
+    [[keypoint]] = network(torch.rand(1, 3, 96, 96))
     torch.testing.assert_close(positions(keypoint), centre, rtol=0, atol=1e-4)
     ours = frames(keypoint)
     torch.testing.assert_close(ours @ ours.T, axes @ axes.T, rtol=1e-3, atol=1e-5)
@@ -89,30 +89,30 @@ def test_a_gaussian_heatmap_gives_its_mean_and_principal_axes(
 
 
 def test_jacobians_are_the_identity_before_training() -> None:
-    found = detector("jacobian")(torch.rand(2, 3, 16, 16))
-    torch.testing.assert_close(frames(found), torch.eye(2).expand(2, 1, 2, 2))
+    detected = detector("jacobian")(torch.rand(2, 3, 16, 16))
+    torch.testing.assert_close(frames(detected), torch.eye(2).expand(2, 1, 2, 2))
 
 
 def test_all_keypoints_can_share_one_map_of_jacobians() -> None:
     """Each keypoint reads the map at its own position; the first channel here is x."""
-    found = HourglassKeypointDetector(3, single_jacobian_map=True, padding=3, scale_factor=1.0)
-    assert isinstance(found.jacobians, RegressedJacobians)
+    network = HourglassKeypointDetector(3, single_jacobian_map=True, padding=3, scale_factor=1.0)
+    assert isinstance(network.jacobians, RegressedJacobians)
     grid = identity_grid(16, 16)
     features = torch.stack((grid[..., 0], *torch.zeros(3, 16, 16)))[None]
-    found.jacobians.conv = torch.nn.Identity()  # type: ignore[assignment]
+    network.jacobians.conv = torch.nn.Identity()  # type: ignore[assignment]
     weights = torch.zeros(1, 3, 256)
     places = [3, 100, 250]
     weights[0, range(3), places] = 1.0
-    matrices = found.jacobians(features, weights, weights)
+    matrices = network.jacobians(features, weights, weights)
     assert torch.equal(matrices[0, :, 0, 0], grid.view(-1, 2)[places, 0])
     assert torch.equal(matrices.flatten(2)[..., 1:], torch.zeros(1, 3, 3))
 
 
 @pytest.mark.parametrize("kind", ["jacobian", "pca"])
 def test_gradients_reach_the_detector(kind: str) -> None:
-    found = detector(kind).train()
-    found(torch.rand(2, 3, 16, 16)).square().sum().backward()
-    for name, weight in found.named_parameters():
+    network = detector(kind).train()
+    network(torch.rand(2, 3, 16, 16)).square().sum().backward()
+    for name, weight in network.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.isfinite().all()
 
@@ -129,8 +129,8 @@ def test_anisotropic_heatmaps_have_the_covariance_of_the_jacobian() -> None:
         finest_occlusion="flow",
         anisotropic_heatmaps=True,
     )
-    seen: list[Tensor] = []
-    dense.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    network_inputs: list[Tensor] = []
+    dense.hourglass.register_forward_pre_hook(lambda _, args: network_inputs.append(args[0]))
     driving, source = keypoints(1), keypoints(2)
     flows = identity_grid(16, 16).expand(1, 2, -1, -1, -1)
     motion = dense(torch.rand(1, 3, 16, 16), source, driving, flows)
@@ -143,7 +143,7 @@ def test_anisotropic_heatmaps_have_the_covariance_of_the_jacobian() -> None:
         return torch.exp(-0.5 * torch.einsum("bnyxi,bnij,bnyxj->bnyx", offsets, inverse, offsets))
 
     torch.testing.assert_close(
-        seen[0][:, 1:5], gaussians(driving) - gaussians(source), rtol=0, atol=1e-4
+        network_inputs[0][:, 1:5], gaussians(driving) - gaussians(source), rtol=0, atol=1e-4
     )
 
 
@@ -184,9 +184,9 @@ def test_a_source_in_its_own_pose_does_not_move(kind: str) -> None:
     model = tiny_model(tiny_affine_config(kind))
     image = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
-        found = model.keypoints(image)
-        assert found.shape == (1, 4, 6)
-        still = model.motion(image, found, found.expand(3, -1, -1))
+        keypoints = model.keypoints(image)
+        assert keypoints.shape == (1, 4, 6)
+        still = model.motion(image, keypoints, keypoints.expand(3, -1, -1))
     rest = identity_grid(8, 8).expand(3, -1, -1, -1)
     torch.testing.assert_close(still.deformation, rest, rtol=0, atol=1e-4)
     assert (model.motion_kind, still.contribution_maps.shape) == ("affine", (3, 5, 8, 8))

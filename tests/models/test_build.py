@@ -33,8 +33,8 @@ def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
     frames = torch.rand(1, 3, frame_size, frame_size)
     with torch.inference_mode():
         poses = model.keypoints(frames)
-        picture = model.generate(frames, model.motion(frames, poses, poses))
-    assert picture.shape == frames.shape
+        generated = model.generate(frames, model.motion(frames, poses, poses))
+    assert generated.shape == frames.shape
 
 
 @pytest.mark.parametrize(

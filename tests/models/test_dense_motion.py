@@ -89,8 +89,8 @@ def test_one_source_serves_many_poses() -> None:
 def test_the_input_is_the_difference_of_gaussians_around_the_keypoints() -> None:
     source, kp_source, kp_driving, flows = inputs(2)
     dense = network(2)
-    seen: list[Tensor] = []
-    dense.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    network_inputs: list[Tensor] = []
+    dense.hourglass.register_forward_pre_hook(lambda _, args: network_inputs.append(args[0]))
     dense(source, kp_source, kp_driving, flows)
     grid = identity_grid(8, 8)
 
@@ -98,7 +98,7 @@ def test_the_input_is_the_difference_of_gaussians_around_the_keypoints() -> None
         squared = (grid - points[:, :, None, None]).square().sum(-1)
         return torch.exp(-0.5 * squared / 0.01)
 
-    heatmaps = seen[0][:, : KEYPOINTS + 1]
+    heatmaps = network_inputs[0][:, : KEYPOINTS + 1]
     assert heatmaps[:, 0].count_nonzero() == 0
     expected = gaussian(kp_driving) - gaussian(kp_source)
     torch.testing.assert_close(heatmaps[:, 1:], expected, rtol=0, atol=1e-6)

@@ -56,24 +56,24 @@ def reference_output(network: Discriminator, x: Tensor) -> tuple[list[Tensor], T
 def test_output_agrees_with_fomms_architecture(spectral_norm: bool) -> None:
     network = discriminator(spectral_norm=spectral_norm).eval()
     x = frames(2, 35, 40)  # 35 -> 32 -> 16 -> 13 -> 6 -> 3, 40 -> 37 -> 18 -> 15 -> 7 -> 4
-    found = network(x, KEYPOINTS)
+    output = network(x, KEYPOINTS)
     features, realness = reference_output(network, x)
-    shapes = [tuple(level.shape[1:]) for level in found.features]
+    shapes = [tuple(level.shape[1:]) for level in output.features]
     assert shapes == [(8, 16, 18), (12, 6, 7), (12, 3, 4)]
-    for mine, expected in zip(found.features, features, strict=True):
+    for mine, expected in zip(output.features, features, strict=True):
         assert torch.allclose(mine, expected, atol=1e-5)
-    assert found.realness.shape == (2, 1, 3, 4)
-    assert torch.allclose(found.realness, realness, atol=1e-5)
+    assert output.realness.shape == (2, 1, 3, 4)
+    assert torch.allclose(output.realness, realness, atol=1e-5)
 
 
 def test_default_sizes_are_the_published_ones_for_mgif() -> None:
     """block_expansion 32, max_features 512, 4 blocks, spectral norm, no keypoints."""
     network = build_discriminator(config_from_dict({}, "defaults")).eval()
     with torch.inference_mode():
-        found = network(frames(1, 256, 256), KEYPOINTS)
-    shapes = [tuple(level.shape) for level in found.features]
+        output = network(frames(1, 256, 256), KEYPOINTS)
+    shapes = [tuple(level.shape) for level in output.features]
     assert shapes == [(1, 64, 126, 126), (1, 128, 61, 61), (1, 256, 29, 29), (1, 512, 26, 26)]
-    assert found.realness.shape == (1, 1, 26, 26)
+    assert output.realness.shape == (1, 1, 26, 26)
     weights = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 512
     biases, norms = 64 + 128 + 256 + 512 + 1, 2 * (128 + 256 + 512)
     assert sum(p.numel() for p in network.parameters()) == weights + biases + norms

@@ -113,10 +113,10 @@ def test_both_published_formats_are_read(small: VisionTransformer, tmp_path: Pat
         "epoch": 3,
     }
     torch.save(full, tmp_path / "full.pth")
-    expected, drawn = DinoKeys(small)(images()), torch.random.get_rng_state()
+    expected, rng_state = DinoKeys(small)(images()), torch.random.get_rng_state()
     for name in ("timm.safetensors", "authors.pth", "full.pth"):
         torch.testing.assert_close(load(tmp_path / name)(images()), expected)
-    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert torch.equal(torch.random.get_rng_state(), rng_state)
 
 
 def test_options_in_a_full_checkpoint_do_not_matter(

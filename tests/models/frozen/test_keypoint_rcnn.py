@@ -20,8 +20,8 @@ def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
     network.rpn._post_nms_top_n["testing"] = 12
     image = torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
-        [found] = network.eval()([image])
-    result: dict[str, Tensor] = found
+        [detections] = network.eval()([image])
+    result: dict[str, Tensor] = detections
     return result
 
 
@@ -36,9 +36,9 @@ def test_detections_agree_with_torchvisions_loader(
     theirs = found_by(
         keypointrcnn_resnet50_fpn(weights=KeypointRCNN_ResNet50_FPN_Weights.COCO_V1, progress=False)
     )
-    drawn = torch.random.get_rng_state()
+    rng_state = torch.random.get_rng_state()
     ours = found_by(load_keypoint_rcnn(rcnn_file, 0.05))  # torchvision's default
-    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert torch.equal(torch.random.get_rng_state(), rng_state)
     assert len(ours["boxes"]) > 0
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():

@@ -127,9 +127,9 @@ def test_a_keypoint_lies_on_the_same_image_content() -> None:
     dark, lit = encoder_inputs(features.sam, lambda: features.embed_images(image)).double()[:, 0]
     light = (lit - dark) / (lit - dark).sum()
     centres = torch.arange(96).double() + 0.5
-    found = torch.stack([light.sum(dim=0) @ centres, light.sum(dim=1) @ centres])
+    measured = torch.stack([light.sum(dim=0) @ centres, light.sum(dim=1) @ centres])
     keypoint = from_pixels(pixel.double(), *size)
-    torch.testing.assert_close(to_sam_pixels(keypoint, size, 96), found, atol=0.05, rtol=0)
+    torch.testing.assert_close(to_sam_pixels(keypoint, size, 96), measured, atol=0.05, rtol=0)
 
 
 def test_tokens_are_differentiable_in_the_keypoints_only() -> None:
