@@ -1,4 +1,4 @@
-"""The entry point: global options and the table of commands."""
+"""Entry point: global options and the table of commands."""
 
 import signal
 import sys
@@ -25,7 +25,7 @@ TERMINATED = 143
 
 app = typer.Typer(
     name="cpabmm",
-    help="Image animation: a still picture does what the object of a video does.",
+    help="Animate a still image with the motion of a video.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -41,8 +41,8 @@ app.command("checkpoints")(with_exit_code(checkpoints.checkpoints))
 app.add_typer(preprocess_app, name="preprocess")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from cpabmm_core import __version__
 
         terminal.result(f"cpabmm {__version__}")
@@ -53,30 +53,33 @@ def _print_version(wanted: bool) -> None:
 def configure(
     *,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No messages and bars, only results and errors.")
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Show only results and errors, no messages or progress."
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Image animation: a still picture does what the object of a video does."""
+    """Animate a still image with the motion of a video."""
     terminal.quiet = quiet
     terminal.debug = debug
 
 
 def main() -> None:
-    """Run the command line on the arguments of the process."""
+    """Run the command line with the arguments of the process."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
-    finally:  # nothing is left that a signal would have to leave in order
+    finally:  # no clean-up is left for the handler to protect
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Leave through the `finally` blocks, so that no temporary file stays behind."""
+    """Exit through the `finally` blocks, so that no temporary file is left behind."""
     sys.exit(TERMINATED)

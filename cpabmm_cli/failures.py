@@ -39,7 +39,7 @@ _CURES = {
     Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
     Remedy.LIST_CHECKPOINTS: "`cpabmm checkpoints` lists the names",
     Remedy.CONVERT: "convert it with `cpabmm convert`",
-    Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`",
+    Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`, or use --mode relative",
     Remedy.DOWNLOAD: "use --download",
     Remedy.WHOLE_VIDEOS: "use --scenes none",
 }

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Options shared by several commands."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 Mode = Literal["standard", "relative", "avd"]
 
 
-def _known_device(name: str) -> str:
+def _check_device(name: str) -> str:
     if not _DEVICE.fullmatch(name):
         raise typer.BadParameter(f"expected auto, cpu, cuda, cuda:N or mps, got {name!r}")
     return name
 
 
-def _well_formed_shard(text: str) -> str:
+def _check_shard(text: str) -> str:
     from cpabmm_core.data.preprocess.shard import Shard
     from cpabmm_core.errors import ConfigError
 
@@ -31,7 +31,7 @@ def _well_formed_shard(text: str) -> str:
 BatchSizeOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Frames drawn at a time; fewer need less memory.", show_default="by device"
+        min=1, help="Frames to process at a time; fewer need less memory.", show_default="by device"
     ),
 ]
 CheckpointOption = Annotated[
@@ -40,38 +40,40 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         metavar="NAME|PATH",
-        help="A bundled model or public checkpoint by name, or a file, ours or published.",
+        help="Name of a bundled model or public checkpoint, or path of a checkpoint file.",
     ),
 ]
 ClipFormatOption = Annotated[
     Literal["mp4", "png"],
-    typer.Option("--format", help="mp4: near-lossless; png: folders of frames, lossless."),
+    typer.Option("--format", help="mp4: near-lossless videos. png: lossless folders of frames."),
 ]
 DeviceOption = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.",
-        callback=_known_device,
+        help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:N or mps.",
+        callback=_check_device,
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite existing output.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 OutputFolder = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")
 ]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option(help="Of the networks; auto: 16 bits where the device supports them natively."),
+    typer.Option(
+        help="Precision of the networks; auto: 16-bit if the device supports it natively."
+    ),
 ]
 ShardOption = Annotated[
     str,
     typer.Option(
         metavar="I/N",
-        help="Work on part I of N of the videos, from 1; a hash of each name decides.",
-        callback=_well_formed_shard,
+        help="Process part I of N (from 1) of the videos, chosen by a hash of each name.",
+        callback=_check_shard,
     ),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes to work with.", show_default="all cores")
+    int | None, typer.Option(min=1, help="Number of worker processes.", show_default="all cores")
 ]

@@ -4,6 +4,7 @@ from . import cpab as cpab
 from . import data as data
 from . import errors as errors
 from . import geometry as geometry
+from . import inference as inference
 from . import media as media
 from . import metrics as metrics
 from . import models as models

@@ -1,4 +1,4 @@
-"""Put frames of videos side by side, a row a video, to look at a result.
+"""Arrange frames of videos in one image, one row per video, to inspect a result.
 
 python examples/contact_sheet.py driving.mp4 result.mp4 -o sheet.png --first source.png
 """
@@ -19,11 +19,15 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    videos: Annotated[list[Path], typer.Argument(help="One row each.")],
+    videos: Annotated[list[Path], typer.Argument(help="Videos to show, one row each.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
-    columns: Annotated[int, typer.Option(min=1, help="Frames of each video.")] = 6,
-    size: Annotated[int, typer.Option(min=16, help="Side of a frame in the sheet.")] = 128,
-    first: Annotated[Path | None, typer.Option(help="Picture before the last row.")] = None,
+    columns: Annotated[int, typer.Option(min=1, help="Number of frames per video.")] = 6,
+    size: Annotated[
+        int, typer.Option(min=16, help="Side of a frame in the sheet, in pixels.")
+    ] = 128,
+    first: Annotated[
+        Path | None, typer.Option(help="Image to put before the last row, for example the source.")
+    ] = None,
 ) -> None:
     """Write the sheet and print its path."""
     rows = []

@@ -1,4 +1,4 @@
-"""Render `source.png` and `driving.mp4` beside this file: two puppets that the model never saw.
+"""Render `source.png` and `driving.mp4` next to this file: two puppets unseen in training.
 
 python examples/render_examples.py
 """
@@ -16,7 +16,7 @@ SOURCE_INDEX, DRIVING_INDEX = 15, 21
 
 
 def main() -> None:
-    """Write both files; the ones that are there are replaced."""
+    """Write both files, replacing existing ones."""
     folder = Path(__file__).parent
     source, driving = (
         render_puppet(

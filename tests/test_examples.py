@@ -144,13 +144,26 @@ def test_panel_of_a_model_on_test_videos(tmp_path: Path, monkeypatch: pytest.Mon
     assert "no test videos" in outcome.output
 
 
+def test_the_stages_of_the_bundled_model_are_plotted(tmp_path: Path) -> None:
+    output = tmp_path / "stages.png"
+    outcome = run_example("plot_model_stages.py", "-o", output, "--side", 96)
+    assert outcome.exit_code == 0, outcome.output
+    rows = read_image(output)
+    assert rows.shape == (2 * 96 + 4, 3 * 96 + 2 * 4, 3)
+    images = [rows[top : top + 96, left : left + 96] for top in (0, 100) for left in (0, 100, 200)]
+    assert all(image.std() > 5 for image in images)
+    # The generated frame is closer to the driving frame than the source is.
+    source, driving, generated = (image.astype(float) for image in images[:3])
+    assert np.abs(generated - driving).mean() < np.abs(source - driving).mean()
+
+
 def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     write_puppets(tmp_path, videos=1, test_videos=4, frames=6, size=96, seed=3, format="strip")
     outcome = run_example("score_keypoints.py", tmp_path)
     assert outcome.exit_code == 0, outcome.output
     ratio, in_use = (
         float(re.search(pattern, outcome.output)[1])  # type: ignore[index]
-        for pattern in (r"standing still ([\d.]+)", r"in use: ([\d.]+) of 11")
+        for pattern in (r"([\d.]+) of the static baseline", r"in use: ([\d.]+) of 11")
     )
     assert 0 < ratio < 1
     assert 1 <= in_use <= 11

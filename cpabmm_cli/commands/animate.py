@@ -1,4 +1,4 @@
-"""``cpabmm animate``: a picture does what the object of a video does."""
+"""``cpabmm animate``: the object of an image repeats the motion of a video."""
 
 from pathlib import Path
 from time import monotonic
@@ -23,10 +23,12 @@ from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
 def animate(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="The picture: an image, or a video's first frame."),
+        typer.Argument(
+            metavar="SOURCE", help="Image to animate; of a video, the first frame is used."
+        ),
     ],
     driving: Annotated[
-        Path, typer.Argument(metavar="DRIVING", help="The video (or GIF) whose motion it takes.")
+        Path, typer.Argument(metavar="DRIVING", help="Video or GIF that provides the motion.")
     ],
     *,
     output: Annotated[
@@ -43,9 +45,9 @@ def animate(
     mode: Annotated[
         Mode,
         typer.Option(
-            help="relative: the movement since the driving video's first frame, scaled to the "
-            "picture's object; standard: the driving poses as they are; avd: the driving poses on "
-            "the shape of the picture's object, for models trained for it."
+            help="relative: apply the movement since the first driving frame, scaled to the size "
+            "of the source's object. standard: use the driving poses unchanged. avd: apply the "
+            "driving poses to the shape of the source's object; needs a model trained for it."
         ),
     ] = "relative",
     device: DeviceOption = "auto",
@@ -54,7 +56,7 @@ def animate(
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Animate a picture by a video; frames, timestamps and sound of the video are kept."""
+    """Animate an image by a driving video, keeping the video's timestamps and sound."""
     from cpabmm_core.files.output import atomic_path, check_output
     from cpabmm_core.media.source import read_source
     from cpabmm_core.media.video import VideoReader, video_format
@@ -62,17 +64,17 @@ def animate(
     path = output or Path(f"{source.stem}--{driving.stem}.mp4")
     video_format(path)
     check_output(path, force=force, inputs=[source, driving])
-    picture = read_source(source)
+    image = read_source(source)
     with VideoReader(driving) as video:
-        from cpabmm_core import Animator, load_model  # torch only now: bad files fail at once
+        from cpabmm_core import Animator, load_model  # imports torch; bad files fail before that
         from cpabmm_core.inference.video import animate_video
 
         model = load_model(ready(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
         chosen = announce_model(checkpoint, model, precision)
         started = monotonic()
-        with atomic_path(path, force=force) as temporary, terminal.counter("drawing") as progress:
-            count = animate_video(animator, picture, video, temporary, progress=progress)
+        with atomic_path(path, force=force) as temporary, terminal.counter("rendering") as progress:
+            count = animate_video(animator, image, video, temporary, progress=progress)
     if not json:
         terminal.result(str(path))
         return

@@ -60,7 +60,7 @@ def _widths(model: "ModelConfig") -> dict[str, dict[str, int]]:
     """Of the networks that have the widths of their configuration."""
     sections: dict[str, BaseModel] = {
         "dense_motion": model.dense_motion,
-        "inpainting": model.inpainting,
+        "generator": model.inpainting,
     }
     if model.motion == "affine":
         sections = {"keypoint_detector": model.affine, **sections}

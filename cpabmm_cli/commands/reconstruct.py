@@ -1,4 +1,4 @@
-"""``cpabmm reconstruct``: videos drawn again from their first frames, a test of a model."""
+"""``cpabmm reconstruct``: regenerate videos from their first frames, to test a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,12 +21,12 @@ from cpabmm_cli.options import (
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
 
 if TYPE_CHECKING:
-    from cpabmm_core.inference.reconstructor import Reconstruction
+    from cpabmm_core.inference.reconstructor import VideoScore
     from cpabmm_core.metrics.results import SetResult
     from cpabmm_core.metrics.streaming import StreamingEvaluation
 
-# The files of values that `metrics` takes.
 _TABLES = (".npz", ".csv")
+"""Suffixes of the tables of detections that `cpabmm metrics` accepts in place of an extractor."""
 
 
 def reconstruct(
@@ -34,7 +34,7 @@ def reconstruct(
         Path,
         typer.Argument(
             metavar="VIDEO|DIR",
-            help="A video, or a folder with one in each file or in each sub-folder of frames.",
+            help="A video, or a folder of videos: one per file or per sub-folder of frames.",
         ),
     ],
     *,
@@ -45,23 +45,30 @@ def reconstruct(
     batch_size: BatchSizeOption = None,
     format: Annotated[
         Literal["mp4", "png"],
-        typer.Option(help="mp4: a lossy video each; png: a lossless folder of frames each."),
+        typer.Option(help="mp4: one lossy video each. png: one lossless folder of frames each."),
     ] = "mp4",
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="Measure all that `metrics` does, while drawing.")
+        bool,
+        typer.Option(
+            "--metrics", help="Also compute everything that `cpabmm metrics` does, in one pass."
+        ),
     ] = False,
     keypoints: Annotated[
         str | None,
-        typer.Option(metavar="E", help="As for `metrics`.", show_default="auto"),
+        typer.Option(
+            metavar="E", help="As for `cpabmm metrics`; needs --metrics.", show_default="auto"
+        ),
     ] = None,
     identity: Annotated[
         str | None,
-        typer.Option(metavar="E", help="As for `metrics`.", show_default="auto"),
+        typer.Option(
+            metavar="E", help="As for `cpabmm metrics`; needs --metrics.", show_default="auto"
+        ),
     ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Draw each video again from its first frame, and measure how far it is from the real one."""
+    """Regenerate each video from its first frame and compare it with the real one."""
     from cpabmm_core.files.output import atomic_folder, check_output_folder
     from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 
@@ -70,43 +77,35 @@ def reconstruct(
     paths = clips_by_name(videos)
     clips = {name: open_frames(path) for name, path in paths.items()}
 
-    from cpabmm_core import load_model  # torch only now: bad files fail at once
+    from cpabmm_core import load_model  # imports torch; bad files fail before that
     from cpabmm_core.inference.video import reconstruct_video
 
     model = load_model(ready(checkpoint), device)
     chosen = announce_model(checkpoint, model, precision)
-    watch = _watch(list(paths.values()), keypoints, identity, device) if metrics else None
-    drawn, scores = [], []
+    measure = _evaluation(list(paths.values()), keypoints, identity, device) if metrics else None
+    scores: dict[str, VideoScore] = {}
     with (
         atomic_folder(output, force=force) as folder,
         terminal.counter("reconstructing") as progress,
     ):
         for name, clip in clips.items():
-            if watch:
-                watch.start_video(name)
-            as_frames = format == "png"
-            drawn.append(
-                reconstruct_video(
-                    model,
-                    clip,
-                    folder / (name if as_frames else f"{name}.mp4"),
-                    as_frames=as_frames,
-                    batch_size=batch_size,
-                    precision=precision,
-                    watch=watch,
-                )
+            if measure:
+                measure.start_video(name)
+            scores[name] = reconstruct_video(
+                model,
+                clip,
+                folder / (name if format == "png" else f"{name}.mp4"),
+                as_frames=format == "png",
+                batch_size=batch_size,
+                precision=precision,
+                on_pair=measure,
             )
-            scores.append(_score(name, drawn[-1]))
-            terminal.say(f"{name}  {_line(scores[-1])}")
+            terminal.say(f"{name}  {_line(scores[name].l1, scores[name].standing_still)}")
             progress(len(scores), len(clips))
-        measured = watch.result() if watch else None
-    found = _summed(drawn, scores)
-    if measured:
-        found = _with_measured(found, measured)
-    if json:
-        terminal.result(as_json({**found, "precision": chosen, "output": str(output)}))
-    else:
-        terminal.result(str(output))
+        measured = measure.result() if measure else None
+    document = _document(scores, measured)
+    document |= {"precision": chosen, "output": str(output)}
+    terminal.result(as_json(document) if json else str(output))
 
 
 def _check_extractors(metrics: bool, names: Mapping[str, str | None]) -> None:
@@ -114,11 +113,11 @@ def _check_extractors(metrics: bool, names: Mapping[str, str | None]) -> None:
         if name is not None and not metrics:
             raise typer.BadParameter("needs --metrics", param_hint=option)
         if Path(name or "").suffix.lower() in _TABLES:
-            message = f"{name} cannot know frames that are yet to be drawn; run metrics afterwards"
+            message = f"{name} holds no frames generated in this run; run `cpabmm metrics` later"
             raise typer.BadParameter(message, param_hint=option)
 
 
-def _watch(
+def _evaluation(
     videos: Sequence[Path], keypoints: str | None, identity: str | None, device: str
 ) -> "StreamingEvaluation":
     from cpabmm_cli.metric_selection import AUTO, MetricSelection, open_evaluation
@@ -130,35 +129,30 @@ def _watch(
     return StreamingEvaluation(open_evaluation(wanted, videos, request))
 
 
-def _score(name: str, drawn: "Reconstruction") -> dict[str, Any]:
-    return {
-        "name": name,
-        "frames": drawn.frames,
-        "l1": drawn.l1,
-        "standing_still": drawn.standing_still,
-    }
+def _line(l1: float, standing_still: float) -> str:
+    ratio = l1 / standing_still if standing_still else float("nan")
+    return f"l1 {l1:.5f}, standing still {standing_still:.5f}, ratio {ratio:.3f}"
 
 
-def _line(score: dict[str, Any]) -> str:
-    share = score["l1"] / score["standing_still"] if score["standing_still"] else float("nan")
-    return f"l1 {score['l1']:.5f}, standing still {score['standing_still']:.5f}, ratio {share:.3f}"
+def _document(scores: "Mapping[str, VideoScore]", measured: "SetResult | None") -> dict[str, Any]:
+    """Show the scores of the set, and return them with those of its videos and the metrics."""
+    from cpabmm_core.inference.reconstructor import score_set
+
+    means = score_set(list(scores.values()))
+    frames = sum(video.frames for video in scores.values())
+    terminal.say(f"mean of {frames} frames  {_line(means.l1, means.standing_still)}")
+    terminal.say(f"mean of {len(scores)} videos  l1 {means.l1_videos:.5f}")
+    videos = [{"name": name, **asdict(video)} for name, video in scores.items()]
+    document = {**asdict(means), "videos": videos}
+    return _with_metrics(document, measured) if measured else document
 
 
-def _summed(drawn: "Sequence[Reconstruction]", scores: list[dict[str, Any]]) -> dict[str, Any]:
-    from cpabmm_core.inference.reconstructor import summarise
-
-    means = asdict(summarise(drawn))
-    terminal.say(f"mean of {sum(each.frames for each in drawn)} frames  {_line(means)}")
-    terminal.say(f"mean of {len(drawn)} videos  l1 {means['l1_videos']:.5f}")
-    return {**means, "videos": scores}
-
-
-def _with_measured(found: Mapping[str, Any], measured: "SetResult") -> dict[str, Any]:
-    """Both in one document, in which `l1` is that of `metrics`: of frames as they are written."""
+def _with_metrics(document: Mapping[str, Any], measured: "SetResult") -> dict[str, Any]:
+    """Add the metrics; `l1` becomes theirs, which compares the frames as they are written."""
     from cpabmm_cli.metric_lines import metric_lines
 
     for line in metric_lines(measured):
         terminal.say(line)
-    document = measured.as_dict()
-    videos = zip(found["videos"], document["videos"], strict=True)
-    return {**found, **document, "videos": [{**drawn, **video} for drawn, video in videos]}
+    metrics = measured.as_dict()
+    videos = zip(document["videos"], metrics["videos"], strict=True)
+    return {**document, **metrics, "videos": [{**score, **video} for score, video in videos]}

@@ -27,7 +27,7 @@ from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.models.build import build_model
 
-CONVERTER = 2
+CONVERTER = 3
 """Number of the conversion; another one where the same file gives another checkpoint."""
 _USUAL_SIZE = 256
 _NAMED_IN_ERRORS = 3

@@ -3,7 +3,6 @@
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
@@ -11,12 +10,10 @@ from cpabmm_core.checkpoint.catalogue import PublicFile
 from cpabmm_core.checkpoint.damage import one_line, weights_kind
 from cpabmm_core.checkpoint.writing import written_atomically
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.progress import Progress
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
-
-Progress = Callable[[int, int | None], None]
-"""Called with the number of bytes that are there, and of all if that is known."""
 
 
 def download(file: PublicFile, folder: Path, progress: Progress) -> Path:

@@ -2,7 +2,8 @@
 
 The metadata of the file are ``format`` ("cpabmm"), ``format_version``, ``config`` (JSON of a
 `Config`) and ``record`` (JSON, how the weights came to be). Tensors are named as in the state dict
-of the model and stored in the type that was asked for; the model's own type is float32.
+of the model and stored in the type that was asked for; the model's own type is float32. Version 2
+renamed two networks (`checkpoint.older`); files of version 1 are read under today's names.
 """
 
 import json
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from cpabmm_core.checkpoint.damage import check_readable, one_line
 from cpabmm_core.checkpoint.differences import differences
-from cpabmm_core.checkpoint.older import updated
+from cpabmm_core.checkpoint.older import current_name, updated
 from cpabmm_core.checkpoint.writing import written_atomically
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError
@@ -28,7 +29,7 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
 
 _FORMAT = "cpabmm"
-_VERSION = 1
+_VERSION = 2
 # Small variances vanish in half precision, and then the normalisation divides by nothing.
 _KEPT_IN_FLOAT32 = ("running_mean", "running_var")
 
@@ -61,6 +62,9 @@ class CheckpointHeader:
     config: Config
     record: dict[str, Any]
     tensors: dict[str, StoredTensor]
+    """By today's names."""
+    version: int
+    """Format version of the file."""
 
 
 def save_checkpoint(
@@ -134,7 +138,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         tensors = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise _damaged(path, one_line(error)) from None
-    model.load_state_dict(tensors)
+    model.load_state_dict(
+        {current_name(name, header.version): tensor for name, tensor in tensors.items()}
+    )
     return Checkpoint(model.eval(), header.config, header.record)
 
 
@@ -169,14 +175,15 @@ def read_header(path: str | Path) -> CheckpointHeader:
             }
     except (OSError, safetensors.SafetensorError) as error:
         raise _damaged(path, one_line(error)) from None
-    _check_version(path, metadata)
+    version = _read_version(path, metadata)
+    tensors = {current_name(name, version): tensor for name, tensor in tensors.items()}
     record = _json_object(path, metadata, "record")
     values = _json_object(path, metadata, "config")
     try:
         config = config_from_dict(updated(values), f"{path}: its configuration")
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
-    return CheckpointHeader(config, record, tensors)
+    return CheckpointHeader(config, record, tensors, version)
 
 
 def _to_store(path: Path, name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -212,7 +219,7 @@ def _sort_metadata(path: Path) -> None:
             file.write(text)
 
 
-def _check_version(path: Path, metadata: dict[str, str]) -> None:
+def _read_version(path: Path, metadata: dict[str, str]) -> int:
     if metadata.get("format") != _FORMAT:
         raise CheckpointError(
             f"{path}: a safetensors file, but not a checkpoint of cpabmm; give one that "
@@ -226,6 +233,7 @@ def _check_version(path: Path, metadata: dict[str, str]) -> None:
             f"{path}: of format version {version}, this cpabmm reads up to {_VERSION}; "
             "install a newer cpabmm"
         )
+    return int(version)
 
 
 def _json_object(path: Path, metadata: dict[str, str], key: str) -> dict[str, Any]:

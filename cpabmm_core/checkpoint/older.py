@@ -1,4 +1,4 @@
-"""Configurations as older versions stored them, in today's keys."""
+"""Configurations and tensor names as older versions stored them, in today's words."""
 
 import copy
 from typing import Any
@@ -12,6 +12,25 @@ _FITS = {
 }
 _ADAM_ITERATIONS = 200
 """What a paper's fit without a number took."""
+_RENAMED_IN_VERSION_2 = (
+    ("inpainting.", "generator."),
+    ("keypoint_detector.frames.", "keypoint_detector.jacobians."),
+)
+"""Beginnings of tensor names in format version 1, and what they became."""
+
+
+def current_name(name: str, version: int) -> str:
+    """Return today's name of a tensor that a file of this format version calls `name`.
+
+    Example:
+        >>> current_name("inpainting.stem.conv.weight", version=1)
+        'generator.stem.conv.weight'
+    """
+    if version < 2:
+        for before, today in _RENAMED_IN_VERSION_2:
+            if name.startswith(before):
+                return today + name.removeprefix(before)
+    return name
 
 
 def updated(values: Values) -> Values:

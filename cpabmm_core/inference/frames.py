@@ -1,4 +1,4 @@
-"""Frames of any size to and from what a model works on."""
+"""Conversion between frames of any size and a model's input and output."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,10 +14,22 @@ from cpabmm_core.media.framing import square_frame
 
 
 def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # (1, 3, size, size)
-    """The square of a frame that the model sees (`media.framing`), in [0, 1].
+    """Crop a frame to its largest centred square and resize it to the model's input.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        size: side of the result in pixels.
+        device: device of the result.
+
+    Returns:
+        The image, float32 in [0, 1].
 
     Raises:
         DataError: `frame` is not (H, W, 3) uint8 with at least one pixel.
+
+    Example:
+        >>> to_model_input(np.full((48, 64, 3), 255, np.uint8), 32, torch.device("cpu")).shape
+        torch.Size([1, 3, 32, 32])
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
         raise DataError(
@@ -30,7 +42,19 @@ def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # 
 def to_frames(
     images: Tensor,  # (B, 3, H, W) in [0, 1]
 ) -> list[Frame]:
-    """The images as (H, W, 3) uint8, rounded to the nearest."""
+    """Convert images to (H, W, 3) uint8 frames, rounding to the nearest level.
+
+    Args:
+        images: values outside [0, 1] are clamped.
+
+    Returns:
+        One frame per image.
+
+    Example:
+        >>> [frame] = to_frames(torch.full((1, 3, 2, 2), 0.5))
+        >>> frame[0, 0].tolist()
+        [128, 128, 128]
+    """
     rounded = (images.clamp(0, 1) * 255).round().to(torch.uint8)
     return list(rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
@@ -39,15 +63,15 @@ def resize(
     images: Tensor,  # (B, 3, H, W) in [0, 1]
     size: int,
 ) -> Tensor:  # (B, 3, size, size) in [0, 1]
-    """Resize bicubically, with antialiasing."""
+    """Resize images by antialiased bicubic interpolation."""
     if images.shape[2:] == (size, size):
         return images
-    # Bicubic weights are partly negative, so results can leave the range.
+    # Some bicubic weights are negative, so results can leave the range.
     return F.interpolate(images, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Lists of `size` frames in order, the last one perhaps shorter; reads no further ahead."""
+    """Split frames into lists of `size`; the last may be shorter. Reads one batch at a time."""
     remaining = iter(frames)
     while batch := list(islice(remaining, size)):
         yield batch

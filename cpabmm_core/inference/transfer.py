@@ -1,34 +1,35 @@
-"""How the pose of the driving frames becomes a pose of the source's object."""
+"""Transfer of the driving poses to the object of the source image."""
 
 import math
 from typing import Literal, get_args
 
 from torch import Tensor
 
-from cpabmm_core.errors import ConfigError
+from cpabmm_core.errors import ConfigError, Remedy
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.models.avd import AvdNetwork
 
 TransferMode = Literal["standard", "relative", "avd"]
 
-# A hull smaller than a square of a hundredth of the frame's side says nothing about the object.
 _SMALLEST_AREA = 0.02**2
+"""A hull smaller than a square of a hundredth of the frame's side does not measure the object."""
 
 
 def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:
-    """Check that poses can be transferred in this mode with a model's avd network or without one.
+    """Check that a model with or without an avd network can transfer poses in this mode.
 
     Raises:
-        ConfigError: an unknown mode, or mode ``avd`` without a network.
+        ConfigError: the mode is unknown, or it is ``avd`` and there is no avd network.
     """
     modes = get_args(TransferMode)
     if mode not in modes:
-        raise ConfigError(f"mode {mode}: unknown; take {', '.join(modes[:-1])} or {modes[-1]}")
+        raise ConfigError(f"mode {mode}: unknown; use {', '.join(modes[:-1])} or {modes[-1]}")
     if mode == "avd" and avd is None:
         raise ConfigError(
-            "mode avd: the model has no avd network; train one with `cpabmm train --stage avd`, or "
-            "take mode relative"
+            "mode avd: the model has no avd network",
+            'train one with `train_avd`, or use mode="relative"',
+            remedy=Remedy.TRAIN_AVD,
         )
 
 
@@ -41,27 +42,37 @@ def transfer_keypoints(
     *,
     hull_scaling: bool = True,
 ) -> Tensor:  # (B, N, 2 or 6)
-    """Poses for the source's object; may leave [-1, 1] in modes ``relative`` and ``avd``.
+    """Compute the poses that the source's object takes.
 
-    Convention: (x, y), -1 and 1 are the centres of the first and last pixel; with frames or without
-    (`geometry.local_affine`).
+    Convention: (x, y); -1 and 1 are the centres of the first and last pixel. Keypoints may carry
+    jacobians (`geometry.local_affine`).
 
     Args:
-        mode: ``standard`` takes the driving keypoints as they are; ``relative`` adds to those of
-            the source the movement since the reference frame, scaled as `hull_scaling` says, and
-            turns the frames of the source as those of the driving frames have turned;
-            ``avd`` lets a network put the driving pose on the shape of the source's object.
+        mode: ``standard`` uses the driving keypoints unchanged. ``relative`` adds to the source
+            keypoints the movement since the reference frame, scaled according to `hull_scaling`,
+            and multiplies the source's jacobians by the change of the driving ones. ``avd`` lets a
+            network apply the driving pose to the shape of the source's object.
         source: keypoints of the source image.
         driving: keypoints of the driving frames.
-        reference: keypoints of the driving frame whose pose is that of the source; for mode
-            ``relative`` alone.
-        avd: the network of mode ``avd``, in eval mode.
+        reference: keypoints of the driving frame whose pose corresponds to the source; used only in
+            mode ``relative``.
+        avd: the network for mode ``avd``, in eval mode.
         hull_scaling: in mode ``relative``, scale movements by the square root of the ratio of the
-            areas of the convex hulls of source and reference (by 1 where one has next to no area),
-            as TPSMM and MRAA do; false takes them as they are, as FOMM does.
+            convex hull areas of source and reference, as TPSMM and MRAA do (by 1 if either area is
+            close to zero). False leaves them unscaled, as FOMM does.
+
+    Returns:
+        One pose per driving frame; in modes ``relative`` and ``avd`` it may leave [-1, 1].
 
     Raises:
-        ConfigError: an unknown mode, or mode ``avd`` without a network.
+        ConfigError: the mode is unknown, or it is ``avd`` and there is no avd network.
+
+    Example:
+        >>> import torch
+        >>> corners = torch.tensor([[[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]])
+        >>> poses = transfer_keypoints("relative", corners, 2 * corners + 0.2, 2 * corners)
+        >>> torch.allclose(poses, corners + 0.1)  # half as large, so half the movement
+        True
     """
     check_mode(mode, avd)
     if mode == "standard":
@@ -70,7 +81,7 @@ def transfer_keypoints(
         pose: Tensor = avd(source.expand_as(driving), driving)
         return pose
     movement = positions(driving) - positions(reference)
-    scale = _scale(source, reference) if hull_scaling else 1.0
+    scale = _relative_size(source, reference) if hull_scaling else 1.0
     moved = positions(source) + movement * scale
     if not local_affine.have_frames(source):
         return moved
@@ -78,11 +89,11 @@ def transfer_keypoints(
     return local_affine.with_frames(moved, turned)
 
 
-def _scale(
+def _relative_size(
     source: Tensor,  # (1, N, 2 or 6)
     reference: Tensor,  # (1, N, 2 or 6)
 ) -> float:
-    """How much larger the object of the source is than that of the reference frame."""
+    """Return the size of the source's object relative to that of the reference frame."""
     source_area, reference_area = (hull_area(positions(kp)[0]) for kp in (source, reference))
     if min(source_area, reference_area) > _SMALLEST_AREA:
         return math.sqrt(source_area / reference_area)
@@ -92,16 +103,22 @@ def _scale(
 def hull_area(
     points: Tensor,  # (N, 2)
 ) -> float:
-    """Area of the convex hull; 0 for points on one line."""
+    """Return the area of the convex hull; 0 for collinear points.
+
+    Example:
+        >>> import torch
+        >>> hull_area(torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.5, 0.5]]))
+        2.0
+    """
     ordered = sorted((x, y) for x, y in points.tolist())
     hull = _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
-    turned = hull[1:] + hull[:1]
-    doubled = sum(x * v - u * y for (x, y), (u, v) in zip(hull, turned, strict=True))
+    shifted = hull[1:] + hull[:1]
+    doubled = sum(x * v - u * y for (x, y), (u, v) in zip(hull, shifted, strict=True))
     return abs(doubled) / 2
 
 
 def _half_hull(ordered: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """One side of the hull of points in order, from the first to the last (monotone chain)."""
+    """Return one side of the hull of sorted points, from the first to the last (monotone chain)."""
     chain: list[tuple[float, float]] = []
     for x, y in ordered:
         while len(chain) > 1:

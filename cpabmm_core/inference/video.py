@@ -1,24 +1,22 @@
-"""From video to video: what a model draws, with the timestamps and the sound of its input."""
+"""Animate and reconstruct whole videos on disk, keeping timestamps and sound."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from itertools import chain
 from pathlib import Path
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animator import Animator
-from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
+from cpabmm_core.inference.reconstructor import FrameErrors, VideoScore, reconstruct, score_video
 from cpabmm_core.media.frame_folder import FrameFolder, frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import PrecisionChoice
+from cpabmm_core.progress import Progress
 
-Progress = Callable[[int], None]
-"""Called after each frame with the number of frames written."""
-Watcher = Callable[[Frame, Frame], None]
-"""Called with each real and generated frame as they are drawn, both (S, S, 3)."""
+FramePairCallback = Callable[[Frame, Frame], None]
+"""Called with each real and generated frame, both (S, S, 3) uint8 RGB."""
 
 
 def animate_video(
@@ -29,25 +27,46 @@ def animate_video(
     *,
     progress: Progress | None = None,
 ) -> int:
-    """Animate a picture by a video and write the result, in constant memory.
+    """Animate an image by a driving video and write the result, in constant memory.
 
     Args:
-        animator: draws the frames.
+        animator: generates the frames.
         source: (H, W, 3) uint8 RGB.
-        driving: gives the poses, the timestamps and the sound.
+        driving: provides the poses, the timestamps and the sound.
         output: file to write; its suffix chooses the format.
-        progress: told of each frame.
+        progress: called after each frame.
 
     Returns:
-        The number of frames, that of the driving video.
+        The number of frames, which is that of the driving video.
 
     Raises:
-        MediaError: the driving video is broken, or the output cannot be written.
+        MediaError: the driving video is damaged, or the output cannot be written.
         ResourceError: the disk is full.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core import load_model
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> video = render_puppet(seed=7, index=0, split="test", frames=3, size=96)
+        >>> with TemporaryDirectory() as folder:
+        ...     driving, output = Path(folder) / "driving.mp4", Path(folder) / "output.mp4"
+        ...     with VideoWriter(driving, 96, 96, 25, Fraction(1, 25)) as writer:
+        ...         for number, frame in enumerate(video.frames):
+        ...             writer.write(frame, number)
+        ...     animator = Animator(load_model("puppets", device="cpu"))
+        ...     with VideoReader(driving) as reader:
+        ...         animate_video(animator, video.frames[0], reader, output)
+        3
     """
-    timeline = _Timeline(driving, progress)
-    frames = animator.animate(source, timeline.images())
-    return timeline.write(frames, output, audio_from=driving.path)
+    clock = _Timestamps(driving)
+    size, count = animator.size, 0
+    with _video_writer(output, size, driving, audio_from=driving.path) as writer:
+        for count, frame in enumerate(animator.animate(source, clock.images()), 1):
+            writer.write(frame, *clock.next())
+            if progress:
+                progress(count, None)
+    return count
 
 
 def reconstruct_video(
@@ -58,76 +77,85 @@ def reconstruct_video(
     as_frames: bool = False,
     batch_size: int | None = None,
     precision: PrecisionChoice = "fp32",
-    watch: Watcher | None = None,
+    on_pair: FramePairCallback | None = None,
     progress: Progress | None = None,
-) -> Reconstruction:
-    """Reconstruct a clip from its first frame and write what was drawn, in constant memory.
+) -> VideoScore:
+    """Reconstruct a clip from its first frame and write the generated frames, in constant memory.
 
     Args:
-        model: draws the frames, on the device where it is.
+        model: generates the frames, on its current device.
         clip: the real frames and their timestamps.
         output: file to write; its suffix chooses the format.
-        as_frames: write a folder of PNG frames instead: lossless, but without timestamps.
+        as_frames: write a folder of PNG frames instead, which is lossless but has no timestamps.
         batch_size: as for `reconstruct`.
         precision: as for `reconstruct`.
-        watch: is shown each pair of frames before anything lossy happens to it.
-        progress: told of each frame.
+        on_pair: called with each real and generated frame, before any lossy coding.
+        progress: called after each frame.
 
     Returns:
-        The exhausted reconstruction, for its scores.
+        The mean errors of the video.
 
     Raises:
-        MediaError: the clip is broken, or the output cannot be written.
+        MediaError: the clip is damaged, or the output cannot be written.
+        DataError: the clip has no frames.
         ResourceError: the disk is full.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core import load_model
+        >>> from cpabmm_core.media.timed_frames import open_frames
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> model = load_model("puppets", device="cpu")
+        >>> with TemporaryDirectory() as folder:
+        ...     data = Path(folder) / "data"
+        ...     write_puppets(
+        ...         data, videos=1, test_videos=1, frames=3, size=96, seed=7, format="strip"
+        ...     )
+        ...     [clip] = (data / "test").glob("*.png")
+        ...     score = reconstruct_video(model, open_frames(clip), Path(folder) / "out.mp4")
+        >>> score.frames
+        3
     """
-    timeline = _Timeline(clip, progress)
-    drawn = reconstruct(model, timeline.images(), batch_size=batch_size, precision=precision)
-    timeline.write(_generated(drawn, watch), output, as_frames=as_frames)
-    return drawn
+    clock = _Timestamps(clip)
+    errors: list[FrameErrors] = []
+    images = clock.images()
+    with _writer(output, model.frame_size, clip, as_frames=as_frames) as writer:
+        for frame in reconstruct(model, images, batch_size=batch_size, precision=precision):
+            writer.write(frame.generated, *clock.next())
+            errors.append(frame.errors)
+            if on_pair:
+                on_pair(frame.real, frame.generated)
+            if progress:
+                progress(len(errors), None)
+    return score_video(errors)
 
 
-def _generated(drawn: Reconstruction, watch: Watcher | None) -> Iterator[Frame]:
-    for real, generated in drawn:
-        if watch:
-            watch(real, generated)
-        yield generated
+class _Timestamps:
+    """Passes on a clip's images and keeps their timestamps until the results are written."""
 
-
-class _Timeline:
-    """Hands out a clip's images and gives their times to the frames that are drawn from them."""
-
-    def __init__(self, clip: TimedFrames, progress: Progress | None) -> None:
+    def __init__(self, clip: TimedFrames) -> None:
         self._clip = clip
-        self._progress = progress
-        self._times: deque[tuple[int, int]] = deque()  # of the images that are not yet drawn
+        self._waiting: deque[tuple[int, int]] = deque()
 
     def images(self) -> Iterator[Frame]:
         for frame in self._clip:
-            self._times.append((frame.pts, frame.duration))
+            self._waiting.append((frame.pts, frame.duration))
             yield frame.image
 
-    def write(
-        self,
-        frames: Iterator[Frame],
-        output: Path,
-        *,
-        as_frames: bool = False,
-        audio_from: Path | None = None,
-    ) -> int:
-        first = next(frames)  # a clip has at least one
-        count = 0
-        with self._open(output, first, as_frames, audio_from) as writer:
-            for count, frame in enumerate(chain([first], frames), 1):
-                writer.write(frame, *self._times.popleft())
-                if self._progress:
-                    self._progress(count)
-        return count
+    def next(self) -> tuple[int, int]:
+        """Return the timestamp and the duration of the earliest image without a result."""
+        return self._waiting.popleft()
 
-    def _open(
-        self, output: Path, first: Frame, as_frames: bool, audio_from: Path | None
-    ) -> AbstractContextManager[VideoWriter | FrameFolder]:
-        if as_frames:
-            return frame_folder(output)
-        height, width, _ = first.shape
-        rate, base = self._clip.frame_rate, self._clip.time_base
-        return VideoWriter(output, width, height, rate, base, audio_from=audio_from)
+
+def _writer(
+    output: Path, size: int, clip: TimedFrames, *, as_frames: bool
+) -> AbstractContextManager[VideoWriter | FrameFolder]:
+    return frame_folder(output) if as_frames else _video_writer(output, size, clip)
+
+
+def _video_writer(
+    output: Path, size: int, clip: TimedFrames, *, audio_from: Path | None = None
+) -> VideoWriter:
+    rate, base = clip.frame_rate, clip.time_base
+    return VideoWriter(output, size, size, rate, base, audio_from=audio_from)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.models.discriminator import Judgement
+from cpabmm_core.models.discriminator import DiscriminatorOutput
 
 
 def adversarial_loss(
@@ -41,7 +41,7 @@ def discriminator_loss(
     in one pass, which sees each frame alone: processes in parallel expect one pass for a gradient.
     """
     frames = torch.cat((real, drawn.detach()))
-    judgement: Judgement = discriminator(frames, keypoints.detach().repeat(2, 1, 1))
+    judgement: DiscriminatorOutput = discriminator(frames, keypoints.detach().repeat(2, 1, 1))
     of_real, of_drawn = judgement.realness.chunk(2)
     return (1 - of_real).square().mean() + of_drawn.square().mean()
 
@@ -64,9 +64,9 @@ class DiscriminatorAsJudge:
         """`adversarial_loss` and `feature_matching_loss`; their gradient goes to `drawn` only."""
         shown = keypoints.detach()
         with _frozen(self.discriminator):
-            of_drawn: Judgement = self.discriminator(drawn, shown)
+            of_drawn: DiscriminatorOutput = self.discriminator(drawn, shown)
             with torch.no_grad():
-                of_real: Judgement = self.discriminator(real, shown)
+                of_real: DiscriminatorOutput = self.discriminator(real, shown)
         matching = feature_matching_loss(of_drawn.features, of_real.features)
         return adversarial_loss(of_drawn.realness), matching
 

@@ -101,7 +101,7 @@ class Objective(nn.Module):
         kp_source, kp_driving, kp_deformed = keypoints.chunk(3)
         background = model.background(source, driving) if with_background else None
         motion = model.motion(source, kp_source, kp_driving, background, drop=draws.drop)
-        features = model.inpainting.encode(source)
+        features = model.generator.encode(source)
         generated = model.generate(source, motion, features)
 
         losses = {
@@ -111,7 +111,7 @@ class Objective(nn.Module):
             losses["balance"] = weights.balance * balance_loss(motion.contribution_maps)
         if weights.warp:
             with torch.no_grad():
-                driving_features = model.inpainting.encode(driving)
+                driving_features = model.generator.encode(driving)
             losses["warp"] = weights.warp * warp_loss(features, driving_features, motion)
         losses |= self._equivariance(kp_driving, kp_deformed, deformation)
         if background is not None and weights.background:

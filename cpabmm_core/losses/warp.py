@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.models.dense_motion import Motion
-from cpabmm_core.models.inpainting import mask_features, warp_features
 
 
 def warp_loss(
@@ -19,7 +18,7 @@ def warp_loss(
     Features and masks are constants here: the gradient goes to the flow only.
     """
     fixed = replace(motion, occlusion_maps=[mask.detach() for mask in motion.occlusion_maps])
-    warped = warp_features([level.detach() for level in source_features], fixed)
-    wanted = mask_features([level.detach() for level in driving_features], fixed)
+    warped = fixed.warp_features([level.detach() for level in source_features])
+    wanted = fixed.mask_features([level.detach() for level in driving_features])
     distances = [(a - b).abs().mean() for a, b in zip(warped, wanted, strict=True)]
     return torch.stack(distances).sum()

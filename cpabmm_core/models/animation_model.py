@@ -1,4 +1,4 @@
-"""The animation model: receives its parts and joins them."""
+"""The animation model, assembled from its networks."""
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,25 @@ from cpabmm_core.models.motion import CandidateMotion, MotionKind
 
 
 class AnimationModel(nn.Module):
-    """Draws the object of a source image in the pose of a driving frame.
+    """Renders the object of a source image in the pose of a driving frame.
 
-    Convention: frames are RGB in [0, 1]; keypoints and flows are (x, y) in [-1, 1] with
-    align_corners=True; flows are backward maps from the driving frame to the source. With affine
-    motion keypoints have four numbers more, the local frames of `geometry.local_affine`.
+    The four steps are methods: `keypoints`, `background`, `motion` and `generate`.
+
+    Convention: images are RGB in [0, 1]. Keypoints and flows are (x, y) in [-1, 1] with
+    align_corners=True. Flows are backward maps from the driving frame to the source. With affine
+    motion, keypoints carry four more numbers, their jacobian (`geometry.local_affine`).
+
+    Example:
+        >>> from cpabmm_core import load_model
+        >>> model = load_model("puppets", device="cpu")
+        >>> source, driving = torch.rand(1, 3, 96, 96), torch.rand(2, 3, 96, 96)
+        >>> with torch.inference_mode():
+        ...     kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
+        ...     background = model.background(source.expand_as(driving), driving)
+        ...     motion = model.motion(source, kp_source, kp_driving, background)
+        ...     generated = model.generate(source, motion)
+        >>> tuple(kp_driving.shape), tuple(motion.deformation.shape), tuple(generated.shape)
+        ((2, 50, 2), (2, 24, 24, 2), (2, 3, 96, 96))
     """
 
     def __init__(
@@ -26,44 +40,53 @@ class AnimationModel(nn.Module):
         background_predictor: BackgroundPredictor | None,
         candidate_motion: CandidateMotion,
         dense_motion: DenseMotionNetwork,
-        inpainting: Generator,
+        generator: Generator,
         avd: AvdNetwork | None = None,
         *,
         frame_size: int,
         relative_hull_scaling: bool = True,
     ) -> None:
-        """Join the parts.
+        """Assemble the model; `build_model` builds the parts from a configuration.
 
         Args:
-            keypoint_detector: images to keypoints.
-            background_predictor: None for a background at rest.
-            candidate_motion: keypoints to flows.
-            dense_motion: mixes the flows.
-            inpainting: draws the result.
-            avd: the network of mode ``avd``, if there is one.
-            frame_size: side of the frames the model is made for.
-            relative_hull_scaling: mode ``relative`` scales movements by the size of the objects.
+            keypoint_detector: detects the keypoints of an image.
+            background_predictor: predicts the affine motion of the background; None for a
+                background at rest.
+            candidate_motion: computes the candidate motions from two sets of keypoints.
+            dense_motion: mixes the candidates into one flow and predicts occlusion maps.
+            generator: renders the result.
+            avd: the network for mode ``avd``, if the model has one.
+            frame_size: side of the square frames that the model was made for, in pixels.
+            relative_hull_scaling: whether mode ``relative`` scales movements by the size of the
+                objects, see `inference.transfer_keypoints`.
         """
         super().__init__()
         self.keypoint_detector = keypoint_detector
         self.background_predictor = background_predictor
         self.candidate_motion = candidate_motion
         self.dense_motion = dense_motion
-        self.inpainting = inpainting
+        self.generator = generator
         self.avd = avd
         self.frame_size = frame_size
         self.relative_hull_scaling = relative_hull_scaling
 
     @property
     def motion_kind(self) -> MotionKind:
-        """Name of the family of the candidate motions."""
+        """The family of the candidate motions: ``cpab``, ``tps`` or ``affine``."""
         return self.candidate_motion.kind
 
     def keypoints(
         self,
         images: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # (B, N, 2) in [-1, 1], or (B, N, 6) with affine motion
-        """Detect the keypoints of each image."""
+        """Detect the keypoints of each image.
+
+        Args:
+            images: RGB images.
+
+        Returns:
+            Positions (x, y), followed by the rows of the jacobian if the motion is affine.
+        """
         keypoints: Tensor = self.keypoint_detector(images)
         return keypoints
 
@@ -72,7 +95,16 @@ class AnimationModel(nn.Module):
         source: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor | None:  # (B, 3, 3)
-        """Affine map of the background from driving to source; None for a model without one."""
+        """Predict the affine motion of the background.
+
+        Args:
+            source: source images.
+            driving: driving frames.
+
+        Returns:
+            Homogeneous matrices from driving to source coordinates, or None if the model has no
+            background predictor.
+        """
         if self.background_predictor is None:
             return None
         matrix: Tensor = self.background_predictor(source, driving)
@@ -81,20 +113,24 @@ class AnimationModel(nn.Module):
     def motion(
         self,
         source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
-        kp_source: Tensor,  # (B, N, 2), or (1, N, 2), in [-1, 1]; 6 in place of 2: see `keypoints`
-        kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
-        background: Tensor | None = None,  # (B, 3, 3), None for a background at rest
+        kp_source: Tensor,  # (B, N, 2 or 6), or (1, N, 2 or 6), in [-1, 1]
+        kp_driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
+        background: Tensor | None = None,  # (B, 3, 3)
         *,
         drop: Tensor | None = None,  # (B, K) bool
     ) -> Motion:
-        """Estimate the flow from the source to each driving pose.
+        """Estimate the motion between the source and each driving pose.
 
         Args:
-            source: the image to move; one image may serve every pose.
-            kp_source: its keypoints.
-            kp_driving: the poses.
-            background: affine motion of the background, from driving to source.
-            drop: candidates to leave out, the background first among the K.
+            source: source images; one image may serve all poses.
+            kp_source: keypoints of the source.
+            kp_driving: the driving poses.
+            background: affine motion of the background, from driving to source coordinates; None
+                for a background at rest.
+            drop: candidates to leave out; the background is the first of the K.
+
+        Returns:
+            The deformation, the contribution maps and the occlusion maps.
         """
         batch = kp_driving.shape[0]
         kp_source = kp_source.expand_as(kp_driving)
@@ -112,9 +148,19 @@ class AnimationModel(nn.Module):
         self,
         source: Tensor,  # (B, 3, H, W), or (1, 3, H, W), in [0, 1]
         motion: Motion,
-        features: list[Tensor] | None = None,  # of the source, from `inpainting.encode`
+        features: list[Tensor] | None = None,  # fine to coarse
     ) -> Tensor:  # (B, 3, H, W) in [0, 1]
-        """Render the source in motion; `features` spares encoding it again."""
+        """Render the source in the driving poses.
+
+        Args:
+            source: source images.
+            motion: the motion to each driving pose.
+            features: feature maps of the source from ``model.generator.encode(source)``; None
+                computes them.
+
+        Returns:
+            One image per driving pose.
+        """
         if features is None:
-            features = self.inpainting.encode(source)
-        return self.inpainting.render(source, features, motion)
+            features = self.generator.encode(source)
+        return self.generator.render(source, features, motion)

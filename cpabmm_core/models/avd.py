@@ -1,7 +1,7 @@
 """Animation via disentanglement: the driving pose on the shape of the source's object.
 
-Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021), section 3.5; the
-layout is that of TPSMM's published models (github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model).
+Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021), section 3.5. The
+layers are those of TPSMM's published models (github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model).
 """
 
 import torch
@@ -14,7 +14,13 @@ _DECODER_WIDTHS = (1024, 512, 256)
 
 
 class AvdNetwork(nn.Module):
-    """Joins the shape told by one set of keypoints with the pose told by another."""
+    """Combines the shape of one set of keypoints with the pose of another.
+
+    Example:
+        >>> network = AvdNetwork(keypoints=10, id_bottle_size=8, pose_bottle_size=8).eval()
+        >>> network(torch.zeros(3, 10, 2), torch.zeros(3, 10, 2)).shape
+        torch.Size([3, 10, 2])
+    """
 
     def __init__(
         self,
@@ -25,15 +31,15 @@ class AvdNetwork(nn.Module):
         numbers_per_keypoint: int = 2,
         undirected: bool = False,
     ) -> None:
-        """Lay out the network.
+        """Create the layers.
 
         Args:
             keypoints: number N of keypoints.
-            id_bottle_size: numbers that tell the shape of an object.
-            pose_bottle_size: numbers that tell a pose.
-            numbers_per_keypoint: C; 6 for keypoints with frames (`geometry.local_affine`).
-            undirected: the axes of the frames have no direction, so the network is spared the half
-                turns between those of an object and of a pose.
+            id_bottle_size: length of the code of an object's shape.
+            pose_bottle_size: length of the code of a pose.
+            numbers_per_keypoint: C; 6 for keypoints with jacobians (`geometry.local_affine`).
+            undirected: the jacobians' axes have no direction. Axes of the object are then flipped
+                to agree with those of the pose before they are encoded.
         """
         super().__init__()
         self.undirected = undirected
@@ -45,12 +51,18 @@ class AvdNetwork(nn.Module):
     def forward(
         self,
         identity: Tensor,  # (B, N, C) in [-1, 1]
-        pose: Tensor,  # (B, N, C) in [-1, 1], or a little beyond
+        pose: Tensor,  # (B, N, C) in [-1, 1], or slightly outside
     ) -> Tensor:  # (B, N, C)
-        """Keypoints of the object of `identity` in the pose of the object of `pose`.
+        """Compute the keypoints of one object in the pose of another.
 
-        Convention: (x, y), -1 and 1 are the centres of the first and last pixel. The result is not
-        bounded.
+        Convention: (x, y); -1 and 1 are the centres of the first and last pixel.
+
+        Args:
+            identity: keypoints of the object whose shape to keep.
+            pose: keypoints of the object whose pose to take.
+
+        Returns:
+            The keypoints, not bounded to [-1, 1].
         """
         if self.undirected:
             identity = local_affine.facing(identity, pose)
@@ -60,7 +72,7 @@ class AvdNetwork(nn.Module):
 
 
 def _perceptron(first: int, *widths: int) -> nn.Sequential:
-    """Linear layers with batch norm and ReLU between them."""
+    """Build linear layers with batch norm and ReLU between them."""
     layers: list[nn.Module] = []
     for width in widths[:-1]:
         layers += [nn.Linear(first, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True)]

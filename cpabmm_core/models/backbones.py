@@ -11,15 +11,24 @@ from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.blocks import DownBlock, level_widths
 
 
-def pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
-    """Network with random weights from images to one feature vector each, and its length.
+def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
+    """Build a network that computes one feature vector per image.
 
     Args:
         name: ``resnet18`` (torchvision's, as in the paper) or a convolutional model of timm.
         in_channels: channels of the images.
 
+    Returns:
+        The network, with random weights, and the length of its feature vectors.
+
     Raises:
-        ConfigError: there is no such model, or it takes frames of one size only.
+        ConfigError: the model is unknown, or accepts frames of one size only.
+
+    Example:
+        >>> import torch
+        >>> backbone, features = build_pooled_backbone("test_efficientnet", in_channels=6)
+        >>> backbone.eval()(torch.rand(1, 6, 64, 64)).shape == (1, features)
+        True
     """
     if name == "resnet18":
         resnet = torchvision.models.resnet18(weights=None)
@@ -35,7 +44,7 @@ def pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
 
 
 class PooledEncoder(nn.Module):
-    """The encoder of an hourglass with batch norm, and the mean over its coarsest level."""
+    """Encoder of an hourglass, with batch norm, averaged over its coarsest level."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
@@ -45,32 +54,42 @@ class PooledEncoder(nn.Module):
         self,
         images: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, features)
-        """Pool the features of the images."""
+        """Compute one feature vector per image."""
         for down in self.down_blocks:
             images = down(images)
         return images.mean(dim=(2, 3))
 
 
-def encoder_backbone(
+def build_encoder_backbone(
     in_channels: int, block_expansion: int, max_features: int, blocks: int
 ) -> tuple[nn.Module, int]:
-    """MRAA's network from images to one feature vector each, and its length."""
+    """Build MRAA's encoder, which computes one feature vector per image.
+
+    Args:
+        in_channels: channels of the images.
+        block_expansion: half of the first level's channels; they double from level to level.
+        max_features: upper bound of the channels of a level.
+        blocks: number of levels.
+
+    Returns:
+        The network, with random weights, and the length of its feature vectors.
+    """
     widths = [in_channels, *level_widths(block_expansion, max_features, blocks)[1:]]
     return PooledEncoder(widths), widths[-1]
 
 
-def pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
-    """Network with random weights from images to its four coarsest feature maps.
+def build_pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
+    """Build a network that computes four feature maps, typically of strides 4, 8, 16 and 32.
 
     Args:
-        name: a convolutional model of timm, whose maps then have strides 4, 8, 16 and 32.
+        name: a convolutional model of timm.
         in_channels: channels of the images.
 
     Returns:
-        The network, which returns its maps fine to coarse, and the channels of each.
+        The network, with random weights, and the channels of its maps, both fine to coarse.
 
     Raises:
-        ConfigError: there is no such model, or it does not give feature maps.
+        ConfigError: the model is unknown, or does not provide feature maps.
     """
     _check(name)
     try:
@@ -83,8 +102,8 @@ def pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list[int]]
         )
     except (RuntimeError, AttributeError, AssertionError) as error:
         raise ConfigError(
-            f"backbone {name}: gives no feature maps for a heatmap head ({error}); "
-            "take head regression or another backbone, for example resnet18"
+            f"backbone {name}: provides no feature maps for a heatmap head ({error}); "
+            "use head regression, or another backbone, for example resnet18"
         ) from None
     channels: list[int] = model.feature_info.channels()
     return model, channels
@@ -96,11 +115,11 @@ def _check(name: str) -> None:
         examples = ", ".join(close or ["resnet18", "mobilenetv3_small_050"])
         raise ConfigError(
             f"backbone {name}: not a model of timm {timm.__version__}; "
-            f"take one of timm.list_models(), for example {examples}"
+            f"use one of timm.list_models(), for example {examples}"
         )
     settings = timm.get_pretrained_cfg(name)
     if settings is not None and settings.fixed_input_size:
         raise ConfigError(
-            f"backbone {name}: takes frames of one size only; "
-            "take a convolutional model, for example resnet18 or mobilenetv3_small_050"
+            f"backbone {name}: accepts frames of one size only; "
+            "use a convolutional model, for example resnet18 or mobilenetv3_small_050"
         )

@@ -7,14 +7,21 @@ from cpabmm_core.geometry.precision import autocast_off
 
 
 class BackgroundPredictor(nn.Module):
-    """Backbone on both frames, stacked, to the six numbers of an affine map."""
+    """Backbone on the two concatenated frames, and a linear layer to six affine parameters.
+
+    Example:
+        >>> backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # 6 features
+        >>> predictor = BackgroundPredictor(backbone, features=6)
+        >>> predictor(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0].tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
 
     def __init__(self, backbone: nn.Module, features: int) -> None:
-        """Put the parts together.
+        """Assemble the predictor; before training it returns the identity.
 
         Args:
-            backbone: from (B, 6, H, W) to one vector each.
-            features: its length.
+            backbone: network from (B, 6, H, W) to (B, features).
+            features: length of its feature vectors.
         """
         super().__init__()
         self.backbone = backbone
@@ -28,9 +35,14 @@ class BackgroundPredictor(nn.Module):
         source: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # (B, 3, 3)
-        """Affine map of the background from driving to source coordinates.
+        """Predict the affine map of the background from driving to source coordinates.
 
-        Convention: homogeneous matrices on (x, y, 1) in [-1, 1]; the identity before training.
+        Args:
+            source: source images.
+            driving: driving frames.
+
+        Returns:
+            Homogeneous matrices on (x, y, 1), x and y in [-1, 1].
         """
         features = self.backbone(torch.cat((source, driving), dim=1))
         with autocast_off(features.device):

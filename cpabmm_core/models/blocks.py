@@ -1,4 +1,4 @@
-"""Layers that the networks share."""
+"""Layers shared by the networks."""
 
 from itertools import pairwise
 from typing import Literal
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 Norm = Literal["instance", "batch"]
 
 
-def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """Normalisation with a learned scale and shift for each channel."""
+def make_norm(norm: Norm, channels: int) -> nn.Module:
+    """Create a normalisation layer with a learned scale and shift per channel."""
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     return nn.InstanceNorm2d(channels, affine=True)
 
 
 class SameBlock(nn.Module):
-    """Convolution, normalisation, ReLU at unchanged size."""
+    """Convolution, normalisation and ReLU; the size stays the same."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class SameBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        self.norm = normalisation(norm, out_channels)
+        self.norm = make_norm(norm, out_channels)
 
     def forward(
         self,
@@ -52,7 +52,7 @@ class DownBlock(SameBlock):
 
 
 class UpBlock(SameBlock):
-    """A `SameBlock` on the input enlarged twice by repeating pixels."""
+    """A `SameBlock` on the input, upsampled by 2 (nearest neighbour)."""
 
     def forward(
         self,
@@ -67,9 +67,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, *, norm: Norm = "instance") -> None:
         super().__init__()
-        self.norm1 = normalisation(norm, channels)
+        self.norm1 = make_norm(norm, channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm2 = normalisation(norm, channels)
+        self.norm2 = make_norm(norm, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(
@@ -83,12 +83,17 @@ class ResidualBlock(nn.Module):
 
 
 def level_widths(block_expansion: int, max_features: int, levels: int) -> list[int]:
-    """Channels of each level, doubled from one to the next up to a bound, and one level more."""
+    """Return the channels at full size and after each of `levels` halvings.
+
+    Example:
+        >>> level_widths(64, 256, 3)
+        [64, 128, 256, 256]
+    """
     return [min(max_features, block_expansion * 2**level) for level in range(levels + 1)]
 
 
 class Hourglass(nn.Module):
-    """Encoder and decoder with skip connections, which returns every decoder level."""
+    """Encoder and decoder with skip connections; returns every decoder level."""
 
     def __init__(
         self,
@@ -107,7 +112,7 @@ class Hourglass(nn.Module):
         )
         self.up_blocks = nn.ModuleList()
         self.out_channels: list[int] = []
-        """Channels of each decoder level, coarse to fine."""
+        """Channels of the decoder levels, coarse to fine."""
         features = widths[-1]
         for level in reversed(range(blocks)):
             self.up_blocks.append(UpBlock(features, widths[level], norm=norm))
@@ -118,7 +123,7 @@ class Hourglass(nn.Module):
         self,
         x: Tensor,  # (B, in_channels, H, W), H and W divisible by 2 ** blocks
     ) -> list[Tensor]:  # coarse to fine, each (B, out_channels[i], H / 2^j, W / 2^j)
-        """Encode, then decode with the skips concatenated."""
+        """Encode the input, then decode it with concatenated skips."""
         skips = []
         for down in self.down_blocks:
             skips.append(x)
@@ -131,7 +136,7 @@ class Hourglass(nn.Module):
 
 
 class AntiAliasDownsample(nn.Module):
-    """Gaussian blur, then every `factor`-th pixel of each side, from the first on; factor >= 2."""
+    """Gaussian blur, then every `factor`-th pixel along each axis from the first; factor >= 2."""
 
     kernel: Tensor  # (size,)
 
@@ -148,7 +153,7 @@ class AntiAliasDownsample(nn.Module):
         self,
         image: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, C, ceil(H / factor), ceil(W / factor))
-        """Shrink the image, along y and then along x."""
+        """Downsample the image, first along y, then along x."""
         channels = image.shape[1]
         size = self.kernel.shape[0]
         kernel = self.kernel.to(image.dtype).expand(channels, 1, size)

@@ -1,4 +1,4 @@
-"""From a configuration to a model with random weights; the only reader of it in this package."""
+"""Build a model from a configuration; no other module of the package reads it."""
 
 import math
 
@@ -15,25 +15,40 @@ from cpabmm_core.config import (
 )
 from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.models.affine_motion import AffineMotion
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.avd import AvdNetwork
-from cpabmm_core.models.backbones import encoder_backbone, pooled_backbone
+from cpabmm_core.models.backbones import build_encoder_backbone, build_pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
+from cpabmm_core.models.cpab_motion import CpabMotion
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.discriminator import Discriminator, smallest_side
 from cpabmm_core.models.generator import Generator
 from cpabmm_core.models.hourglass_keypoints import KERNEL_SIZE, HourglassKeypointDetector
 from cpabmm_core.models.inpainting import InpaintingNetwork
 from cpabmm_core.models.keypoints import KeypointDetector
-from cpabmm_core.models.motion import AffineMotion, CandidateMotion, CpabMotion, TpsMotion
+from cpabmm_core.models.motion import CandidateMotion
 from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
+from cpabmm_core.models.tps_motion import TpsMotion
 
 
 def build_model(config: Config) -> AnimationModel:
     """Build the animation model that a configuration describes.
 
+    Args:
+        config: the configuration; only its sections ``model`` and ``data`` are used.
+
+    Returns:
+        The model with random weights, in training mode, on the CPU.
+
     Raises:
-        ConfigError: sizes that do not fit together, or an unknown backbone.
+        ConfigError: sizes do not fit together, or the backbone is unknown.
+
+    Example:
+        >>> from cpabmm_core.config import load_config
+        >>> model = build_model(load_config("puppets-64"))
+        >>> model.motion_kind, model.frame_size
+        ('cpab', 64)
     """
     model = config.model
     frame_size = config.data.frame_size
@@ -52,7 +67,7 @@ def build_model(config: Config) -> AnimationModel:
 
 
 def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
-    """Build the network of mode ``avd`` for a model, which may have none yet."""
+    """Build the network for mode ``avd`` to fit a model, which need not have one yet."""
     return AvdNetwork(
         keypoint_count(model),
         avd.id_bottle_size,
@@ -63,16 +78,16 @@ def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
 
 
 def build_discriminator(config: Config) -> Discriminator:
-    """Build the network that the adversarial loss is about; it is no part of the model.
+    """Build the discriminator of the adversarial loss, which is not part of the model.
 
     Raises:
-        ConfigError: frames too small for it.
+        ConfigError: the frames are too small for it.
     """
     sizes, frame_size = config.losses.discriminator, config.data.frame_size
     if frame_size < smallest_side(sizes.blocks):
         raise ConfigError(
-            f"losses.discriminator.blocks: {sizes.blocks} need frames of "
-            f"{smallest_side(sizes.blocks)} pixels, data.frame_size is {frame_size}; lower it"
+            f"losses.discriminator.blocks: {sizes.blocks} blocks need frames of at least "
+            f"{smallest_side(sizes.blocks)} pixels, but data.frame_size is {frame_size}; lower it"
         )
     return Discriminator(
         keypoint_count(config.model) if sizes.keypoints else 0,
@@ -84,14 +99,14 @@ def build_discriminator(config: Config) -> Discriminator:
 
 
 def keypoint_count(model: ModelConfig) -> int:
-    """Number of keypoints that the model detects."""
+    """Return the number of keypoints that the model detects."""
     if model.motion == "affine":
         return model.affine.keypoints
     return model.keypoints.groups * model.keypoints.points_per_group
 
 
 def keypoint_groups(model: ModelConfig) -> int:
-    """Number of groups of keypoints that move together."""
+    """Return the number of groups of keypoints that move together."""
     return model.affine.keypoints if model.motion == "affine" else model.keypoints.groups
 
 
@@ -100,7 +115,7 @@ def _keypoint_detector(model: ModelConfig) -> nn.Module:
         affine = model.affine
         return HourglassKeypointDetector(
             affine.keypoints,
-            frames=affine.frames,
+            "regressed" if affine.frames == "jacobian" else "principal",
             block_expansion=affine.block_expansion,
             max_features=affine.max_features,
             blocks=affine.blocks,
@@ -117,8 +132,8 @@ def _keypoint_detector(model: ModelConfig) -> nn.Module:
 def _background_predictor(background: BackgroundConfig) -> BackgroundPredictor:
     if background.backbone == "hourglass":
         sizes = background.block_expansion, background.max_features, background.blocks
-        return BackgroundPredictor(*encoder_backbone(6, *sizes))
-    return BackgroundPredictor(*pooled_backbone(background.backbone, in_channels=6))
+        return BackgroundPredictor(*build_encoder_backbone(6, *sizes))
+    return BackgroundPredictor(*build_pooled_backbone(background.backbone, in_channels=6))
 
 
 def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
@@ -133,22 +148,22 @@ def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
         occlusion_levels=1 if is_affine else model.inpainting.down_blocks + 1,
         finest_occlusion="flow" if is_affine else "frame",
         norm="batch" if is_affine else "instance",
-        shaped_heatmaps=is_affine and model.affine.frames == "pca",
+        anisotropic_heatmaps=is_affine and model.affine.frames == "pca",
         align_corners=not is_affine or model.affine.align_corners,
     )
 
 
 def _generator(model: ModelConfig) -> Generator:
-    paint = model.inpainting
+    sizes = model.inpainting
     if model.motion == "affine":
         return OcclusionAwareGenerator(
-            paint.block_expansion,
-            paint.max_features,
-            paint.down_blocks,
+            sizes.block_expansion,
+            sizes.max_features,
+            sizes.down_blocks,
             bottleneck_blocks=model.affine.bottleneck_blocks,
             skips=model.affine.skips,
         )
-    return InpaintingNetwork(paint.block_expansion, paint.max_features, paint.down_blocks)
+    return InpaintingNetwork(sizes.block_expansion, sizes.max_features, sizes.down_blocks)
 
 
 def _candidate_motion(model: ModelConfig) -> CandidateMotion:
@@ -178,50 +193,50 @@ def _space(cpab: CpabConfig, cells: int) -> VelocitySpace:
 
 
 def _check_sizes(model: ModelConfig, frame_size: int) -> None:
-    doublings = _check_hourglass("dense_motion", model.dense_motion, frame_size)
+    halvings = _check_hourglass("dense_motion", model.dense_motion, frame_size)
     down_blocks = model.inpainting.down_blocks
     _check_divisible(frame_size, 2**down_blocks, "model.inpainting.down_blocks")
     if frame_size == 2**down_blocks:
         raise ConfigError(
-            f"data.frame_size: {frame_size} leaves one pixel after {down_blocks} down blocks; "
+            f"data.frame_size: {frame_size} pixels shrink to one after {down_blocks} down blocks; "
             "lower model.inpainting.down_blocks"
         )
     if model.background is not None and model.background.backbone == "hourglass":
         _check_divisible(frame_size, 2**model.background.blocks, "model.background.blocks")
     if model.motion == "affine":
         _check_heatmaps(model.affine, frame_size)
-    elif down_blocks + 1 - doublings > model.dense_motion.blocks:
+    elif down_blocks + 1 - halvings > model.dense_motion.blocks:
         raise ConfigError(
-            f"model.inpainting.down_blocks: {down_blocks} asks for more occlusion maps than the "
+            f"model.inpainting.down_blocks: {down_blocks} needs more occlusion maps than the "
             "dense motion network has levels; raise model.dense_motion.blocks above "
             f"{model.dense_motion.blocks}"
         )
 
 
 def _check_heatmaps(affine: AffineConfig, frame_size: int) -> None:
-    doublings = _check_hourglass("affine", affine, frame_size)
-    features = frame_size // 2**doublings
+    halvings = _check_hourglass("affine", affine, frame_size)
+    features = frame_size // 2**halvings
     if features + 2 * affine.padding < KERNEL_SIZE + 1:
         raise ConfigError(
-            f"model.affine.padding: {affine.padding} leaves heatmaps of features of {features} x "
-            f"{features} pixels no room; take 3, or enlarge model.affine.scale_factor"
+            f"model.affine.padding: {affine.padding} is too small for features of {features} x "
+            f"{features} pixels; use 3, or raise model.affine.scale_factor"
         )
 
 
 def _check_hourglass(section: str, sizes: DenseMotionConfig | AffineConfig, frame_size: int) -> int:
-    """The number of times that the frame is halved before the hourglass."""
-    doublings = math.log2(1 / sizes.scale_factor)
-    if not doublings.is_integer():
+    """Return how many times the frame is halved before the hourglass."""
+    halvings = math.log2(1 / sizes.scale_factor)
+    if not halvings.is_integer():
         raise ConfigError(
             f"model.{section}.scale_factor: {sizes.scale_factor} is not 1, 0.5, 0.25, ...; "
-            "take one of these"
+            "use one of these"
         )
     _check_divisible(
         frame_size,
-        2 ** (int(doublings) + sizes.blocks),
-        f"model.{section}.blocks or enlarge model.{section}.scale_factor",
+        2 ** (int(halvings) + sizes.blocks),
+        f"model.{section}.blocks or raise model.{section}.scale_factor",
     )
-    return int(doublings)
+    return int(halvings)
 
 
 def _check_divisible(frame_size: int, divisor: int, cure: str) -> None:
@@ -230,5 +245,5 @@ def _check_divisible(frame_size: int, divisor: int, cure: str) -> None:
         nearest = f"{below} or {below + divisor}" if below else f"{divisor}"
         raise ConfigError(
             f"data.frame_size: {frame_size} is not divisible by {divisor}; "
-            f"take {nearest}, or lower {cure}"
+            f"use {nearest}, or lower {cure}"
         )

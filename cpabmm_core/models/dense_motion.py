@@ -1,4 +1,4 @@
-"""Dense motion network: mixes candidate motions into one flow and masks occlusions."""
+"""Dense motion network: mixes the candidate motions into one flow and predicts occlusion."""
 
 import math
 from dataclasses import dataclass
@@ -8,35 +8,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry import local_affine
-from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.geometry.warp import resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
-
-_HEATMAP_VARIANCE = 0.01
+from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
 
 
 @dataclass(frozen=True)
 class Motion:
-    """How a driving frame is drawn from the source.
+    """The estimated motion between a source image and a batch of driving poses.
 
-    Flows are backward maps: at each driving position, where to sample the source; (x, y) in
-    [-1, 1], align_corners=True unless `align_corners` says otherwise.
+    Flows are backward maps: for each position in the driving frame, the position in the source to
+    sample. Convention: (x, y) in [-1, 1] with align_corners=True, unless `align_corners` is false.
+
+    Example:
+        >>> from cpabmm_core.geometry.coordinates import identity_grid
+        >>> flow, visible = identity_grid(4, 4)[None], torch.full((1, 1, 8, 8), 0.5)
+        >>> motion = Motion(flow, torch.ones(1, 1, 4, 4), [visible], torch.zeros(1, 1, 3, 4, 4))
+        >>> image = torch.rand(1, 3, 8, 8)
+        >>> torch.allclose(motion.warp(image), image, atol=1e-6)
+        True
+        >>> [warped] = motion.warp_features([image])
+        >>> torch.allclose(warped, image / 2, atol=1e-6)
+        True
     """
 
     deformation: Tensor  # (B, h, w, 2)
-    contribution_maps: Tensor  # (B, K, h, w), sums to 1 over K
-    occlusion_maps: list[Tensor]  # coarse to fine, each (B, 1, h_i, w_i) in [0, 1], 1 = visible
+    """The dense backward flow from each driving pose to the source."""
+    contribution_maps: Tensor  # (B, K, h, w)
+    """The weight of each candidate motion at each position; sums to 1 over K, background first."""
+    occlusion_maps: list[Tensor]  # coarse to fine, each (B, 1, h_i, w_i) in [0, 1]
+    """1 where the source shows the content of the driving frame, 0 where it must be filled in."""
     deformed_sources: Tensor  # (B, K, 3, h, w)
+    """The downsampled source, warped by each candidate motion."""
     align_corners: bool = True
-    """False: the flow is meant as `geometry.warp.warp` takes it with align_corners=False."""
+    """Whether -1 and 1 are pixel centres; false: pixel edges, as `geometry.warp.warp` defines."""
 
     def warp(
         self,
         image: Tensor,  # (B, C, H, W), or (1, C, H, W), of any size
     ) -> Tensor:  # (B, C, H, W)
-        """The source, or a feature map of it, moved by the flow."""
+        """Warp the source, or one of its feature maps, by the deformation.
+
+        Args:
+            image: a tensor in the source's coordinates; the flow is resized to its height and
+                width.
+
+        Returns:
+            The image in the driving pose.
+        """
         flow = resize_flow(
             self.deformation, (image.shape[2], image.shape[3]), align_corners=self.align_corners
         )
@@ -46,7 +65,14 @@ class Motion:
         self,
         image: Tensor,  # (B, C, H, W) of any size
     ) -> Tensor:  # (B, 1, H, W) in [0, 1]
-        """The occlusion map of an image's size; if there is none, the finest one resized."""
+        """Return the occlusion map of an image's size.
+
+        Args:
+            image: the tensor to mask; only its size is used.
+
+        Returns:
+            The occlusion map of that size, or the finest one resized if none matches.
+        """
         size = image.shape[2:]
         for occlusion in self.occlusion_maps:
             if occlusion.shape[2:] == size:
@@ -55,9 +81,54 @@ class Motion:
             self.occlusion_maps[-1], size, mode="bilinear", align_corners=self.align_corners
         )
 
+    def warp_features(
+        self,
+        features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i), or batch 1
+    ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
+        """Warp feature maps of the source and mask what is occluded.
+
+        Args:
+            features: the source's feature maps, for example from `Generator.encode`.
+
+        Returns:
+            The maps in the driving pose, multiplied by the occlusion map of their size.
+        """
+        return self.mask_features([self.warp(level) for level in features])
+
+    def mask_features(
+        self,
+        features: list[Tensor],  # fine to coarse, each (B, C_i, h_i, w_i)
+    ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
+        """Mask feature maps of a driving frame where the source does not show the same content.
+
+        Args:
+            features: the driving frame's feature maps.
+
+        Returns:
+            The maps, multiplied by the occlusion map of their size.
+        """
+        return [level * self.visible(level) for level in features]
+
 
 class DenseMotionNetwork(nn.Module):
-    """Hourglass on heatmaps and on the small source warped by each candidate motion."""
+    """Hourglass that weighs K candidate motions at every position and predicts occlusion maps.
+
+    Its input is a downsampled source warped by each candidate, and for each keypoint the heatmap of
+    the driving pose minus that of the source. A softmax over the candidates gives the contribution
+    maps M_k, and the deformation is the sum of M_k T_k (Wang et al., Eq. 7).
+
+    Example:
+        >>> from cpabmm_core.geometry.coordinates import identity_grid
+        >>> sizes = {"block_expansion": 4, "max_features": 8, "blocks": 2, "scale_factor": 0.5}
+        >>> network = DenseMotionNetwork(2, 5, occlusion_levels=2, **sizes)
+        >>> network.flow_size((32, 32))
+        (16, 16)
+        >>> candidates = identity_grid(16, 16).expand(1, 2, 16, 16, 2)
+        >>> keypoints = torch.zeros(1, 5, 2)
+        >>> motion = network(torch.rand(1, 3, 32, 32), keypoints, keypoints, candidates)
+        >>> [tuple(occlusion.shape) for occlusion in motion.occlusion_maps]
+        [(1, 1, 16, 16), (1, 1, 32, 32)]
+    """
 
     def __init__(
         self,
@@ -71,38 +142,38 @@ class DenseMotionNetwork(nn.Module):
         occlusion_levels: int = 4,
         finest_occlusion: Literal["frame", "flow"] = "frame",
         norm: Norm = "instance",
-        shaped_heatmaps: bool = False,
+        anisotropic_heatmaps: bool = False,
         align_corners: bool = True,
     ) -> None:
-        """Lay out the network.
+        """Create the layers.
 
         Args:
-            candidates: number K of candidate motions, the background included.
-            keypoints: number of keypoints.
-            block_expansion: features of the finest level, doubled from level to level.
-            max_features: upper bound of the features of a level.
-            blocks: levels of the hourglass.
-            scale_factor: 1, 1/2, 1/4, ...: the frame is shrunk so much before anything else.
+            candidates: number K of candidate motions, including the background.
+            keypoints: number N of keypoints.
+            block_expansion: channels of the finest level; they double from level to level.
+            max_features: upper bound of the channels of a level.
+            blocks: number of levels of the hourglass.
+            scale_factor: factor by which the source is downsampled first: 1, 1/2, 1/4, ...
             occlusion_levels: number of occlusion maps.
-            finest_occlusion: the finest of them is as large as the frame, or as the flow.
+            finest_occlusion: whether the finest occlusion map has the frame's size or the flow's.
             norm: normalisation of the blocks.
-            shaped_heatmaps: the Gaussian of a keypoint has the covariance A A^T of its frame A;
-                else all are round and of one size.
-            align_corners: convention of the candidates and the flow, see `Motion`.
+            anisotropic_heatmaps: give a keypoint of jacobian A a Gaussian of covariance A A^T; if
+                false, all Gaussians are isotropic and of one size.
+            align_corners: convention of the candidates and the deformation, see `Motion`.
         """
         super().__init__()
-        doublings = round(math.log2(1 / scale_factor))
-        self._factor = 2**doublings
-        self._heatmaps = _shaped_gaussians if shaped_heatmaps else round_gaussians
+        halvings = round(math.log2(1 / scale_factor))
+        self._factor = 2**halvings
+        self._heatmaps = anisotropic_gaussians if anisotropic_heatmaps else isotropic_gaussians
         self._align_corners = align_corners
-        self.downsample = AntiAliasDownsample(self._factor) if doublings else nn.Identity()
+        self.downsample = AntiAliasDownsample(self._factor) if halvings else nn.Identity()
         self.hourglass = Hourglass(
             keypoints + 1 + 3 * candidates, block_expansion, max_features, blocks, norm=norm
         )
         channels = list(self.hourglass.out_channels)
         self.contribution_head = nn.Conv2d(channels[-1], candidates, 7, padding=3)
         self.refine_blocks = nn.ModuleList()
-        for _ in range(doublings if finest_occlusion == "frame" else 0):
+        for _ in range(halvings if finest_occlusion == "frame" else 0):
             self.refine_blocks.append(UpBlock(channels[-1], channels[-1] // 2, norm=norm))
             channels.append(channels[-1] // 2)
         self.occlusion_heads = nn.ModuleList(
@@ -113,7 +184,7 @@ class DenseMotionNetwork(nn.Module):
         self,
         frame_size: tuple[int, int],  # (H, W)
     ) -> tuple[int, int]:  # (h, w)
-        """Size at which the motion of frames of that size is estimated."""
+        """Return the size of the flow that is estimated for frames of `frame_size`."""
         height, width = frame_size
         return math.ceil(height / self._factor), math.ceil(width / self._factor)
 
@@ -123,12 +194,24 @@ class DenseMotionNetwork(nn.Module):
         kp_source: Tensor,  # (B, N, 2 or 6), or batch 1, in [-1, 1]
         kp_driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
         candidates: Tensor,  # (B, K, h, w, 2) backward flows, background first
-        drop: Tensor | None = None,  # (B, K) bool, True takes the candidate out; never all of them
+        drop: Tensor | None = None,  # (B, K) bool
     ) -> Motion:
-        """Mix the candidates; a dropped one contributes exactly 0 everywhere."""
+        """Mix the candidates.
+
+        Args:
+            source: the source images.
+            kp_source: keypoints of the source.
+            kp_driving: keypoints of the driving frames.
+            candidates: candidate motions of size `flow_size`.
+            drop: candidates to leave out, which then contribute exactly 0 everywhere; at least one
+                must remain.
+
+        Returns:
+            The deformation, the contribution maps and the occlusion maps.
+        """
         batch, count, height, width, _ = candidates.shape
         small = self.downsample(source)
-        # One tall flow warps the image by all candidates without a copy of it for each.
+        # Stacking the flows vertically warps the image by all candidates without copying it.
         deformed = warp(small, candidates.flatten(1, 2), align_corners=self._align_corners)
         deformed = deformed.view(batch, 3, count, height, width).transpose(1, 2)
         heatmaps = self._heatmaps(kp_driving, (height, width))
@@ -163,33 +246,3 @@ class DenseMotionNetwork(nn.Module):
         return [
             head(level).sigmoid() for head, level in zip(self.occlusion_heads, finest, strict=True)
         ]
-
-
-def round_gaussians(
-    keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1]
-    size: tuple[int, int],  # (height, width)
-) -> Tensor:  # (B, N, height, width)
-    """A Gaussian of peak 1 around each keypoint, as the product of one along x and one along y."""
-    points = local_affine.positions(keypoints)
-    height, width = size
-    x, y = (
-        torch.linspace(-1, 1, length, device=points.device, dtype=points.dtype)
-        for length in (width, height)
-    )
-    along_x = torch.exp(-0.5 / _HEATMAP_VARIANCE * (x - points[..., :1]).square())
-    along_y = torch.exp(-0.5 / _HEATMAP_VARIANCE * (y - points[..., 1:]).square())
-    return along_y[..., :, None] * along_x[..., None, :]
-
-
-def _shaped_gaussians(
-    keypoints: Tensor,  # (B, N, 6) in [-1, 1]
-    size: tuple[int, int],  # (height, width)
-) -> Tensor:  # (B, N, height, width)
-    """A Gaussian of peak 1 around each keypoint, of covariance A A^T for its frame A."""
-    points, frames = local_affine.positions(keypoints), local_affine.frames(keypoints)
-    grid = identity_grid(*size, device=points.device, dtype=points.dtype).flatten(0, 1)
-    offsets = grid - points[:, :, None]  # (B, N, height * width, 2)
-    with autocast_off(points.device):
-        # Offsets seen from the frame: their length is the Mahalanobis distance.
-        seen = torch.matmul(offsets, local_affine.inverse(frames).transpose(-1, -2))
-    return torch.exp(-0.5 * seen.square().sum(-1)).view(*points.shape[:2], *size)

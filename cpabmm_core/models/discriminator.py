@@ -1,4 +1,4 @@
-"""Discriminator: tells drawn frames from real ones, patch by patch (FOMM's, after pix2pix)."""
+"""Patch discriminator that separates generated from real frames (FOMM's, after pix2pix)."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,19 +10,21 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cpabmm_core.geometry.precision import autocast_off
-from cpabmm_core.models.blocks import level_widths, normalisation
-from cpabmm_core.models.dense_motion import round_gaussians
+from cpabmm_core.models.blocks import level_widths, make_norm
+from cpabmm_core.models.heatmaps import isotropic_gaussians
 
 _KERNEL_SIZE = 4
 _SLOPE = 0.2
-"""Of the leaky ReLU below zero."""
+"""Slope of the leaky ReLU below zero."""
 
 
-class Judgement(NamedTuple):
-    """What the discriminator makes of frames."""
+class DiscriminatorOutput(NamedTuple):
+    """Output of the discriminator for a batch of frames."""
 
     features: list[Tensor]  # fine to coarse, each (B, C_i, h_i, w_i)
-    realness: Tensor  # (B, 1, h, w), a number for each patch: 1 for real, 0 for drawn
+    """Feature maps of the blocks, for feature matching."""
+    realness: Tensor  # (B, 1, h, w)
+    """One score per patch, trained towards 1 for real and 0 for generated frames."""
 
 
 class DiscriminatorBlock(nn.Module):
@@ -33,29 +35,28 @@ class DiscriminatorBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, _KERNEL_SIZE)
-        self.norm = normalisation("instance", out_channels) if normalised else nn.Identity()
+        self.norm = make_norm("instance", out_channels) if normalised else nn.Identity()
         self.pooled = pooled
 
     def forward(
         self,
         x: Tensor,  # (B, in_channels, H, W)
-    ) -> Tensor:  # (B, out_channels, H - 3, W - 3), half of it where it is pooled
+    ) -> Tensor:  # (B, out_channels, H - 3, W - 3), halved if pooled
         """Apply the block."""
         out: Tensor = F.leaky_relu(self.norm(self.conv(x)), _SLOPE)
         return F.avg_pool2d(out, 2) if self.pooled else out
 
 
 class Discriminator(nn.Module):
-    """Blocks of growing width, then one number for each place (FOMM, modules/discriminator.py).
+    """Blocks of growing width, and one score per patch (FOMM, modules/discriminator.py).
 
     The first block has no normalisation, the last one no pooling.
 
-    Args:
-        keypoints: number of driving keypoints that are shown to it as heatmaps; 0 for none.
-        block_expansion: half of the first block's features, doubled from block to block.
-        max_features: upper bound of the features of a block.
-        blocks: number of blocks.
-        spectral_norm: divide each layer's weights by their spectral norm (Miyato et al., 2018).
+    Example:
+        >>> discriminator = Discriminator(0, 4, 16, 2, spectral_norm=False)
+        >>> output = discriminator(torch.rand(1, 3, 32, 32), torch.zeros(1, 5, 2))
+        >>> output.realness.shape
+        torch.Size([1, 1, 11, 11])
     """
 
     def __init__(
@@ -67,6 +68,15 @@ class Discriminator(nn.Module):
         *,
         spectral_norm: bool,
     ) -> None:
+        """Create the layers.
+
+        Args:
+            keypoints: number of driving keypoints to show as heatmaps; 0 for none.
+            block_expansion: half of the first block's channels; they double from block to block.
+            max_features: upper bound of the channels of a block.
+            blocks: number of blocks.
+            spectral_norm: divide each layer's weights by their spectral norm (Miyato et al., 2018).
+        """
         super().__init__()
         self.sees_keypoints = keypoints > 0
         widths = [3 + keypoints, *level_widths(block_expansion, max_features, blocks)[1:]]
@@ -82,30 +92,38 @@ class Discriminator(nn.Module):
         self,
         frames: Tensor,  # (B, 3, H, W) in [0, 1], H and W at least `smallest_side`
         keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1], of the driving frames
-    ) -> Judgement:
-        """Judge the frames; in train mode spectral norms are estimated better with each call."""
+    ) -> DiscriminatorOutput:
+        """Score the frames; in training mode each call refines the estimated spectral norms.
+
+        Args:
+            frames: real or generated frames.
+            keypoints: keypoints of the driving frames; ignored if the network takes none.
+
+        Returns:
+            The scores of the patches and the feature maps.
+        """
         x = frames
         if self.sees_keypoints:
-            heatmaps = round_gaussians(keypoints, (frames.shape[2], frames.shape[3]))
+            heatmaps = isotropic_gaussians(keypoints, (frames.shape[2], frames.shape[3]))
             x = torch.cat((frames, heatmaps), dim=1)
         features = []
         with parametrize.cached():
-            self._take_spectral_norms(frames.device)
+            self._update_spectral_norms(frames.device)
             for block in self.blocks:
                 x = block(x)
                 features.append(x)
-            return Judgement(features, self.to_realness(x))
+            return DiscriminatorOutput(features, self.to_realness(x))
 
-    def _take_spectral_norms(self, device: torch.device) -> None:
-        """Compute them once for the pass, and not in 16 bits."""
+    def _update_spectral_norms(self, device: torch.device) -> None:
+        """Compute the spectral norms once per forward pass, in full precision."""
         with autocast_off(device):
             for module in self.modules():
                 if parametrize.is_parametrized(module):
-                    module.weight  # noqa: B018 (its value stays in the cache)
+                    module.weight  # noqa: B018 (fills the parametrization cache)
 
 
 def smallest_side(blocks: int) -> int:
-    """Side in pixels of the smallest frames that a discriminator of so many blocks can judge.
+    """Return the side of the smallest frames that a discriminator of `blocks` blocks accepts.
 
     Example:
         >>> smallest_side(4)

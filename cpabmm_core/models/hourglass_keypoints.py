@@ -1,4 +1,4 @@
-"""Keypoint detector of FOMM and MRAA: an hourglass, whose keypoints have local affine frames."""
+"""Keypoint detector of FOMM and MRAA: an hourglass whose keypoints have jacobians."""
 
 import math
 from typing import Literal
@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from cpabmm_core.geometry.local_affine import principal_frames, with_frames
 from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass
-from cpabmm_core.models.soft_argmax import shares_and_grid
+from cpabmm_core.models.spatial_softmax import spatial_softmax
 
 _TEMPERATURE = 0.1
 KERNEL_SIZE = 7
-"""Of the layer that draws the heatmaps, in pixels."""
+"""Kernel size of the layer that computes the heatmaps, in pixels."""
 
 
-class RegressedFrames(nn.Module):
-    """A frame at every position, averaged over the heatmap (FOMM, NeurIPS 2019, section 3.1).
+class RegressedJacobians(nn.Module):
+    """Jacobians regressed at every position and averaged over the heatmap.
 
-    There are as many maps of frames as keypoints, or one for all of them.
+    Siarohin et al., First Order Motion Model (NeurIPS 2019), section 3.1. Each keypoint has its own
+    map of jacobians, or all keypoints share one.
     """
 
     def __init__(self, in_channels: int, maps: int, padding: int) -> None:
@@ -33,37 +34,44 @@ class RegressedFrames(nn.Module):
     def forward(
         self,
         features: Tensor,  # (B, in_channels, H, W)
-        shares: Tensor,  # (B, N, h * w), sums to 1
-        offsets: Tensor,  # (B, N, h * w, 2), of the positions from the keypoints
+        weights: Tensor,  # (B, N, h * w), sums to 1
+        offsets: Tensor,  # (B, N, h * w, 2), positions relative to the keypoints
     ) -> Tensor:  # (B, N, 2, 2)
-        """Frames of the keypoints; the identity before training."""
-        batch, keypoints, positions = shares.shape
+        """Compute the jacobians; before training they are the identity."""
+        batch, keypoints, positions = weights.shape
         maps: Tensor = self.conv(features)
-        mean = (maps.view(batch, -1, 4, positions) * shares[:, :, None]).sum(-1)
+        mean = (maps.view(batch, -1, 4, positions) * weights[:, :, None]).sum(-1)
         return mean.view(batch, keypoints, 2, 2)
 
 
-class PrincipalFrames(nn.Module):
-    """The principal axes of the heatmap (MRAA, CVPR 2021)."""
+class PrincipalAxes(nn.Module):
+    """Jacobians from the principal axes of the heatmap (MRAA, CVPR 2021)."""
 
     def forward(
         self,
-        features: Tensor,  # (B, in_channels, H, W), not looked at
-        shares: Tensor,  # (B, N, h * w), sums to 1
-        offsets: Tensor,  # (B, N, h * w, 2), of the positions from the keypoints
+        features: Tensor,  # (B, in_channels, H, W), unused
+        weights: Tensor,  # (B, N, h * w), sums to 1
+        offsets: Tensor,  # (B, N, h * w, 2), positions relative to the keypoints
     ) -> Tensor:  # (B, N, 2, 2)
-        """Frames of the keypoints."""
-        return principal_frames((shares[..., None] * offsets).transpose(-1, -2) @ offsets)
+        """Compute the jacobians from the covariances of the heatmaps."""
+        return principal_frames((weights[..., None] * offsets).transpose(-1, -2) @ offsets)
 
 
 class HourglassKeypointDetector(nn.Module):
-    """Heatmaps whose means are the keypoints, and what gives each its frame."""
+    """Hourglass with one heatmap per keypoint; its mean is the keypoint, and it has a jacobian.
+
+    Example:
+        >>> sizes = {"block_expansion": 4, "max_features": 8, "blocks": 2}
+        >>> detector = HourglassKeypointDetector(5, "principal", padding=3, **sizes).eval()
+        >>> detector(torch.rand(1, 3, 64, 64)).shape
+        torch.Size([1, 5, 6])
+    """
 
     def __init__(
         self,
         keypoints: int = 10,
+        jacobians: Literal["regressed", "principal"] = "regressed",
         *,
-        frames: Literal["jacobian", "pca"] = "jacobian",
         block_expansion: int = 32,
         max_features: int = 1024,
         blocks: int = 5,
@@ -71,17 +79,19 @@ class HourglassKeypointDetector(nn.Module):
         padding: int = 0,
         single_jacobian_map: bool = False,
     ) -> None:
-        """Lay out the network.
+        """Create the layers.
 
         Args:
-            keypoints: number of keypoints.
-            frames: ``jacobian`` for `RegressedFrames`, ``pca`` for `PrincipalFrames`.
-            block_expansion: features of the finest level, doubled from level to level.
-            max_features: upper bound of the features of a level.
-            blocks: levels of the hourglass.
-            scale_factor: 1, 1/2, 1/4, ...: the image is shrunk so much before anything else.
-            padding: 3 keeps heatmaps as large as the hourglass's output, 0 takes 6 pixels off.
-            single_jacobian_map: one map of frames for all keypoints.
+            keypoints: number N of keypoints.
+            jacobians: ``regressed`` by a convolution, as in FOMM, or ``principal`` axes of the
+                heatmaps, as in MRAA.
+            block_expansion: channels of the finest level; they double from level to level.
+            max_features: upper bound of the channels of a level.
+            blocks: number of levels of the hourglass.
+            scale_factor: factor by which the image is downsampled first: 1, 1/2, 1/4, ...
+            padding: 3 keeps the heatmaps at the size of the hourglass's output; 0 makes them 6
+                pixels smaller.
+            single_jacobian_map: let all keypoints share one map of jacobians.
         """
         super().__init__()
         factor = 2 ** round(math.log2(1 / scale_factor))
@@ -89,25 +99,32 @@ class HourglassKeypointDetector(nn.Module):
         self.hourglass = Hourglass(3, block_expansion, max_features, blocks, norm="batch")
         features = self.hourglass.out_channels[-1]
         self.heatmaps = nn.Conv2d(features, keypoints, KERNEL_SIZE, padding=padding)
-        self.frames = (
-            RegressedFrames(features, 1 if single_jacobian_map else keypoints, padding)
-            if frames == "jacobian"
-            else PrincipalFrames()
+        self.jacobians = (
+            RegressedJacobians(features, 1 if single_jacobian_map else keypoints, padding)
+            if jacobians == "regressed"
+            else PrincipalAxes()
         )
 
     def forward(
         self,
         images: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:  # (B, N, 6), positions in [-1, 1] and frames: see geometry.local_affine
+    ) -> Tensor:  # (B, N, 6)
         """Detect the keypoints of each image.
 
-        Convention: (x, y), -1 and 1 are the centres of the heatmap's first and last pixel.
+        Convention: (x, y) in [-1, 1]; -1 and 1 are the centres of the heatmap's first and last
+        pixel.
+
+        Args:
+            images: RGB images.
+
+        Returns:
+            Positions and jacobians, laid out as in `geometry.local_affine`.
         """
         features = self.hourglass(self.downsample(images))[-1]
         logits = self.heatmaps(features)
         with autocast_off(logits.device):
-            shares, grid = shares_and_grid(logits.to(self.heatmaps.weight.dtype), _TEMPERATURE)
-            points = shares @ grid
+            weights, grid = spatial_softmax(logits.to(self.heatmaps.weight.dtype), _TEMPERATURE)
+            points = weights @ grid
             offsets = grid - points[:, :, None]
-            frames = self.frames(features.to(shares.dtype), shares, offsets)
-            return with_frames(points, frames)
+            jacobians = self.jacobians(features.to(weights.dtype), weights, offsets)
+            return with_frames(points, jacobians)

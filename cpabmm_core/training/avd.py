@@ -26,7 +26,7 @@ from cpabmm_core.data.sides import sides_of
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
 from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
-from cpabmm_core.inference.renderer import Renderer
+from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
 from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
@@ -99,8 +99,8 @@ def train_avd(
         done = trainer.begin(start, str(checkpoint))
         reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
         paths, found = [], []
-        renderer = Renderer(trainer.model)
-        for clip, track in detect_tracks(renderer, clips, config.data, reporter.message):
+        inference_model = InferenceModel(trainer.model)
+        for clip, track in detect_tracks(inference_model, clips, config.data, reporter.message):
             paths.append(clip.path)
             found.append(track)
             signal = stop()

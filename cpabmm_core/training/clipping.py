@@ -36,7 +36,7 @@ def clip_gradients(model: AnimationModel, limit: float | None) -> Clipping:
     motion = [_with_gradient(network) for network in networks if network is not None]
     largest = [clip_grad_norm_(taught, limit, math.inf) for taught in motion if taught]
     clipped = bool((torch.stack(largest) > limit).any())
-    generator = [p.grad for p in _with_gradient(model.inpainting) if p.grad is not None]
+    generator = [p.grad for p in _with_gradient(model.generator) if p.grad is not None]
     return Clipping(torch.stack([*largest, get_total_norm(generator, math.inf)]).amax(), clipped)
 
 

@@ -11,7 +11,7 @@ from cpabmm_core.data.augment import draw_flips
 from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip, Report
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.inference.frames import batches
-from cpabmm_core.inference.renderer import Renderer
+from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.media.timed_frames import open_frames
 
 _FRAMES_AT_ONCE = 32
@@ -80,7 +80,7 @@ class KeypointTracks:
 
 
 def detect_tracks(
-    renderer: Renderer, clips: Sequence[NamedClip], config: DataConfig, report: Report
+    inference_model: InferenceModel, clips: Sequence[NamedClip], config: DataConfig, report: Report
 ) -> Iterator[tuple[NamedClip, Tensor]]:  # with each clip (1 or 2, F, N, 2) in [-1, 1]
     """Detect the keypoints of every frame of clips, reading each from the first to the last.
 
@@ -89,7 +89,7 @@ def detect_tracks(
     other changes that training makes to frames, colours and resizing, are left out.
 
     Args:
-        renderer: the model, on its device.
+        inference_model: the model, on its device.
         clips: the clips, of which damaged ones are left out.
         config: whether to mirror, and what to do about damaged clips.
         report: is told of damaged clips, one line each.
@@ -100,7 +100,7 @@ def detect_tracks(
     lost = 0
     for clip in clips:
         try:
-            track = _detect(renderer, clip, mirror=config.augment.horizontal_flip)
+            track = _detect(inference_model, clip, mirror=config.augment.horizontal_flip)
         except (DataError, MediaError) as error:
             if config.on_error == "refuse":
                 raise DataError(f"{error}; or {LEAVE_OUT}") from None
@@ -114,14 +114,16 @@ def detect_tracks(
 
 @torch.no_grad()
 def _detect(
-    renderer: Renderer, clip: NamedClip, *, mirror: bool
+    inference_model: InferenceModel, clip: NamedClip, *, mirror: bool
 ) -> Tensor:  # (1 or 2, F, N, 2) in [-1, 1]
     found = []
     frames = (frame.image for frame in open_frames(clip.path))
     for batch in batches(frames, _FRAMES_AT_ONCE):
-        images = renderer.read(batch)
+        images = inference_model.to_input(batch)
         versions = [images, images.flip(3)] if mirror else [images]
-        found.append(torch.stack([renderer.model.keypoints(version) for version in versions]))
+        found.append(
+            torch.stack([inference_model.model.keypoints(version) for version in versions])
+        )
     track = torch.cat(found, dim=1)
     if track.shape[1] < _FEWEST_FRAMES:
         raise DataError(f"{clip.path}: gives one frame; a pair needs two, remove it")

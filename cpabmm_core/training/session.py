@@ -235,7 +235,7 @@ def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) ->
     if training.compile:
         # The geometry between the networks has kernels of its own.
         parts = (model.keypoint_detector, model.background_predictor, model.dense_motion.hourglass)
-        paint = model.inpainting
+        paint = model.generator
         blocks = (*paint.down_blocks, *paint.residual_blocks, *paint.up_blocks)
         for part in (*parts, paint.stem, *blocks):
             if part is not None:

@@ -15,7 +15,7 @@ from cpabmm_core.checkpoint.convert import convert
 from cpabmm_core.geometry.local_affine import frames, positions, undirected, with_frames
 from cpabmm_core.inference.transfer import transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
-from cpabmm_core.models.motion import TpsMotion
+from cpabmm_core.models.tps_motion import TpsMotion
 
 Compared = tuple[str, Tensor, Tensor]
 """The name, our tensor, the reference tensor."""

@@ -66,7 +66,7 @@ def tiny_model(config: Config | None = None, *, seed: int = 0) -> AnimationModel
         detector = model.keypoint_detector
         if isinstance(detector, HourglassKeypointDetector):
             torch.nn.init.normal_(detector.heatmaps.weight, std=0.5)
-            torch.nn.init.normal_(model.inpainting.to_rgb.weight, std=2.0)
+            torch.nn.init.normal_(model.generator.to_rgb.weight, std=2.0)
         elif isinstance(head := detector.head, RegressionHead):
             torch.nn.init.normal_(head.linear.weight, std=20.0)
             torch.nn.init.uniform_(head.linear.bias, -1.5, 1.5)

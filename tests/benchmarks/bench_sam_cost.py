@@ -17,7 +17,9 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 
 from cpabmm_core.losses.semantic import semantic_loss
-from cpabmm_core.models.frozen.sam import Precision, SamFeatures, resize_sam
+from cpabmm_core.models.frozen.sam import SamFeatures
+from cpabmm_core.models.frozen.sam_resize import resize_sam
+from cpabmm_core.precision import Precision
 
 SIZES = (224, 256, 448, 512, 1024)
 FRAME = (256, 256)

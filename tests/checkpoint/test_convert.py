@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -256,6 +257,17 @@ def test_our_own_tensors_without_a_configuration(tmp_path: Path) -> None:
     assert (checkpoint.config, checkpoint.kind) == (config, "cpabmm")
 
 
+def test_our_own_tensors_by_their_names_in_version_1(tmp_path: Path) -> None:
+    config = narrow_config("cpab", avd={"id_bottle_size": 4, "pose_bottle_size": 8})
+    tensors = build_model(config).state_dict()
+    older = {re.sub(r"^generator\.", "inpainting.", name): t for name, t in tensors.items()}
+    assert older.keys() != tensors.keys()
+    checkpoint = convert(save(tmp_path / "weights.pth", older), frame_size=128).checkpoint()
+    assert (checkpoint.config, checkpoint.kind) == (config, "cpabmm")
+    for name, tensor in checkpoint.model.state_dict().items():
+        assert torch.equal(tensor, tensors[name]), name
+
+
 def test_our_own_checkpoint_of_an_older_version_gets_todays_configuration(tmp_path: Path) -> None:
     """Before avd, affine motion, their losses and what mode relative scales."""
     path, config = tmp_path / "old.safetensors", tiny_config()
@@ -313,7 +325,7 @@ def test_fomm_with_one_jacobian_for_all_keypoints_or_none(tmp_path: Path) -> Non
         conversion = convert(save(tmp_path / "a.pth", networks), frame_size=128)
         assert conversion.config.model.affine.single_jacobian_map
         model = conversion.checkpoint().model
-        assert model.state_dict()["keypoint_detector.frames.conv.weight"].shape[0] == 4
+        assert model.state_dict()["keypoint_detector.jacobians.conv.weight"].shape[0] == 4
         matrices = model.keypoints(image)[0, :, 2:]
         if single:
             detector["jacobian.weight"] = weight.repeat(10, 1, 1, 1)
@@ -408,7 +420,7 @@ def test_networks_built_differently_are_told_by_their_own_names(tmp_path: Path) 
     del networks["inpainting_network"]["final.bias"]
     message = error_of(save(tmp_path / "fork.pth.tar", networks))
     assert "laid out as TPSMM's, but its networks are built differently" in message
-    assert "1 missing (inpainting.to_rgb.bias)" in message
+    assert "1 missing (generator.to_rgb.bias)" in message
     assert "1 unknown (inpainting_network.attention.weight)" in message
     assert "kp_detector.fg_encoder.conv1.weight is [64, 4, 7, 7], not [64, 3, 7, 7]" in message
     assert "it is of a fork" in message

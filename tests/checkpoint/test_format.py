@@ -118,6 +118,41 @@ def test_a_checkpoint_from_before_the_avd_network_loads(checkpoint: Path) -> Non
     assert loaded.model.avd is None
 
 
+@pytest.mark.parametrize(
+    "config", [tiny_config(**{"model.avd": {}}), tiny_affine_config(), tiny_affine_config("pca")]
+)
+def test_a_checkpoint_of_format_version_1_loads(tmp_path: Path, config: Config) -> None:
+    path, model = tmp_path / "old.safetensors", tiny_model(config)
+    save_checkpoint(path, model, config, record=RECORD)
+    rewrite(path, metadata={"format_version": "1"}, tensors=names_of_version_1)
+    with safetensors.safe_open(path, framework="pt") as file:
+        assert not [name for name in file.keys() if "generator" in name]  # noqa: SIM118
+    assert read_header(path).tensors.keys() == model.state_dict().keys()
+    loaded = load_checkpoint(path).model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded[name], tensor), name
+
+
+def names_of_version_1(tensors: dict[str, Any]) -> dict[str, Any]:
+    older = {
+        "generator.": "inpainting.",
+        "keypoint_detector.jacobians.": "keypoint_detector.frames.",
+    }
+
+    def rename(name: str) -> str:
+        for today, before in older.items():
+            if name.startswith(today):
+                return before + name.removeprefix(today)
+        return name
+
+    return {rename(name): tensor for name, tensor in tensors.items()}
+
+
+def test_the_names_of_version_1_are_unknown_in_version_2(checkpoint: Path) -> None:
+    rewrite(checkpoint, tensors=names_of_version_1)
+    assert " unknown (inpainting." in error_of(checkpoint)
+
+
 def test_half_precision_is_smaller_and_loads_as_float32(tmp_path: Path, checkpoint: Path) -> None:
     path, model = tmp_path / "half.safetensors", tiny_model()
     save_checkpoint(path, model, tiny_config(), record={}, dtype=torch.float16)
@@ -142,8 +177,8 @@ def test_small_running_variances_survive_half_precision(tmp_path: Path) -> None:
 
 def test_a_weight_too_large_for_the_type(tmp_path: Path) -> None:
     path, model = tmp_path / "half.safetensors", tiny_model()
-    torch.nn.init.constant_(model.inpainting.to_rgb.weight, 1e5)
-    with pytest.raises(CheckpointError, match=r"inpainting\.to_rgb\.weight is too large for torch"):
+    torch.nn.init.constant_(model.generator.to_rgb.weight, 1e5)
+    with pytest.raises(CheckpointError, match=r"generator\.to_rgb\.weight is too large for torch"):
         save_checkpoint(path, model, tiny_config(), record={}, dtype=torch.float16)
     assert list(tmp_path.iterdir()) == []
 
@@ -203,7 +238,7 @@ def test_the_header_tells_everything_but_the_weights(checkpoint: Path) -> None:
     assert (header.config, header.record) == (tiny_config(), RECORD)
     shapes = {name: tuple(tensor.shape) for name, tensor in tiny_model().state_dict().items()}
     assert {name: stored.shape for name, stored in header.tensors.items()} == shapes
-    assert header.tensors["inpainting.to_rgb.weight"].dtype == "F32"
+    assert header.tensors["generator.to_rgb.weight"].dtype == "F32"
 
 
 def torch_file(path: Path) -> None:
@@ -267,8 +302,8 @@ def test_a_safetensors_file_of_others(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         (
-            {"format_version": "2"},
-            "of format version 2, this cpabmm reads up to 1; install a newer",
+            {"format_version": "3"},
+            "of format version 3, this cpabmm reads up to 2; install a newer",
         ),
         ({"format_version": "one"}, "format version 'one'"),
         ({"config": "{"}, "config in its metadata is not JSON"),
@@ -287,18 +322,18 @@ def test_tensors_of_another_configuration(checkpoint: Path) -> None:
     rewrite(checkpoint, metadata={"config": other.model_dump_json()})
     message = error_of(checkpoint)
     assert " unknown (background_predictor.backbone." in message
-    assert " of another shape (inpainting." in message
+    assert " of another shape (generator." in message
     assert "is [8], not [16], ...)" in message
     assert "it was edited, or written by another version" in message
 
 
 def test_a_missing_tensor(checkpoint: Path) -> None:
     def without_last_bias(tensors: dict[str, Any]) -> dict[str, Any]:
-        del tensors["inpainting.to_rgb.bias"]
+        del tensors["generator.to_rgb.bias"]
         return tensors
 
     rewrite(checkpoint, tensors=without_last_bias)
-    assert "1 missing (inpainting.to_rgb.bias);" in error_of(checkpoint)
+    assert "1 missing (generator.to_rgb.bias);" in error_of(checkpoint)
 
 
 def test_tensors_of_a_wrapped_model(checkpoint: Path) -> None:

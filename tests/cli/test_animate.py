@@ -18,7 +18,7 @@ GREY = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a picture s.png and a driving video d.mp4 of 5 frames, with sound."""
+    """A folder with an image s.png and a driving video d.mp4 of 5 frames, with sound."""
     Image.fromarray(np.repeat(GREY[..., None], 3, axis=2)).save(tmp_path / "s.png")
     times = [0, 1, 2, 5, 6]
     write_test_video(tmp_path / "d.mp4", pts=times, time_base=Fraction(1, 30), audio=True)
@@ -31,7 +31,7 @@ def animate(folder: Path, checkpoint: Path, *options: object) -> list[object]:
 
 
 @pytest.mark.parametrize("mode", ["standard", "relative"])
-def test_it_prints_the_path_of_a_video_like_the_driving_one(
+def test_the_output_has_the_timestamps_and_sound_of_the_driving_video(
     folder: Path, checkpoint: Path, mode: str
 ) -> None:
     output = folder / "o.mp4"
@@ -59,10 +59,15 @@ def test_the_modes_and_precisions_reach_the_animator(
     assert made == [("standard", {"precision": "bf16", "batch_size": 3})]
 
 
-def test_mode_avd_needs_a_model_with_the_network(
+def test_mode_avd_needs_a_model_with_an_avd_network(
     folder: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert_fails(4, "-q", *animate(folder, checkpoint, "--mode", "avd"), words="--stage avd")
+    assert_fails(
+        4,
+        "-q",
+        *animate(folder, checkpoint, "--mode", "avd"),
+        words="or use --mode relative",
+    )
     assert {path.name for path in folder.iterdir()} == {"s.png", "d.mp4"}
     with_avd = tmp_path_factory.mktemp("avd") / "avd.safetensors"
     config = tiny_config(**{"model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4}})
@@ -96,7 +101,7 @@ def test_the_default_name_joins_both_names(
     assert output_of(*arguments, "--force") == "s--d.mp4\n"
 
 
-def test_messages_go_to_stderr_and_quiet_leaves_them_out(folder: Path, checkpoint: Path) -> None:
+def test_messages_go_to_stderr_and_quiet_suppresses_them(folder: Path, checkpoint: Path) -> None:
     assert "on cpu" in run(*animate(folder, checkpoint, "--device", "cpu")).stderr
     assert run("--quiet", *animate(folder, checkpoint, "--force")).stderr == ""
 
@@ -122,7 +127,7 @@ def odd_size(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [grey, alpha, sixteen_bits, one_pixel, odd_size])
-def test_pictures_of_every_kind_are_animated(
+def test_images_of_every_kind_are_animated(
     folder: Path, checkpoint: Path, make: Callable[[Path], None]
 ) -> None:
     make(folder / "s.png")
@@ -155,7 +160,7 @@ def truncated(path: Path) -> None:
 
 
 def text(path: Path) -> None:
-    path.write_text("This is no picture and no film.\n" * 40)
+    path.write_text("This is neither an image nor a video.\n" * 40)
 
 
 def a_folder(path: Path) -> None:
@@ -165,7 +170,7 @@ def a_folder(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [missing, empty, truncated, text, a_folder])
 @pytest.mark.parametrize("name", ["s.png", "d.mp4"])
-def test_a_bad_input_is_one_line_and_no_file(
+def test_a_bad_input_is_a_one_line_error_and_leaves_no_file(
     folder: Path,
     checkpoint: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -180,7 +185,7 @@ def test_a_bad_input_is_one_line_and_no_file(
 
 
 def forbid_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything that can be checked is checked before the model is loaded."""
+    """Fail the test if the model is loaded: all checks come before that."""
 
     def fail(*_: object) -> None:
         raise AssertionError("the model was loaded")
@@ -199,7 +204,7 @@ def forbid_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
         (".", "suffix"),
     ],
 )
-def test_a_bad_output_is_one_line_before_any_work(
+def test_a_bad_output_is_a_one_line_error_before_any_work(
     folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, output: str, words: str
 ) -> None:
     forbid_the_model(monkeypatch)
@@ -211,7 +216,7 @@ def test_a_bad_output_is_one_line_before_any_work(
     assert (folder / "d.mp4").read_bytes() == driving
 
 
-def test_an_output_that_exists_is_kept_without_force(
+def test_an_existing_output_is_kept_without_force(
     folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "o.mp4").write_text("precious")
@@ -226,7 +231,7 @@ def test_an_output_that_exists_is_kept_without_force(
 @pytest.mark.parametrize(
     ("name", "content"), [("no.safetensors", None), ("a.safetensors", b""), ("b.txt", b"text\n")]
 )
-def test_a_bad_checkpoint_is_one_line_and_no_file(
+def test_a_bad_checkpoint_is_a_one_line_error_and_leaves_no_file(
     folder: Path, name: str, content: bytes | None
 ) -> None:
     if content is not None:
@@ -254,7 +259,7 @@ def test_a_video_damaged_in_the_middle_leaves_no_file(folder: Path, checkpoint: 
 @pytest.mark.parametrize(
     "name", ["a b (1).png", "snø 雪.png", "--s.png", "$(s)'\".png", "[b]s.png"]
 )
-def test_strange_names_are_names(
+def test_unusual_file_names_work(
     folder: Path, checkpoint: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)

@@ -5,7 +5,7 @@ from _helpers.command_line import assert_fails, document_of, run
 
 from cpabmm_core.checkpoint import download as downloads
 from cpabmm_core.checkpoint.catalogue import PUBLIC_FILES, PublicFile
-from cpabmm_core.checkpoint.download import Progress
+from cpabmm_core.progress import Progress
 
 
 @pytest.fixture(autouse=True)

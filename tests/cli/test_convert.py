@@ -49,7 +49,7 @@ def test_as_one_document(published: Path, tmp_path: Path) -> None:
         "motion": "affine",
         "frame_size": 256,
         "frame_size_known": False,
-        "parts": ["keypoint_detector", "dense_motion", "inpainting"],
+        "parts": ["keypoint_detector", "dense_motion", "generator"],
         "left_out": ["optimizer", "epoch"],
     }
 
@@ -68,7 +68,7 @@ def test_info_says_where_it_comes_from(published: Path, tmp_path: Path) -> None:
             "bottleneck_blocks": 6,
         },
         "dense_motion": {"block_expansion": 16, "max_features": 64, "blocks": 5},
-        "inpainting": {"block_expansion": 16, "max_features": 64, "down_blocks": 2},
+        "generator": {"block_expansion": 16, "max_features": 64, "down_blocks": 2},
     }
     assert document["record"]["converted_from"]["sha256"]
     networks = narrow_networks("fomm")

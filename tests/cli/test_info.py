@@ -5,7 +5,7 @@ from _helpers.tiny_model import tiny_config, tiny_model
 
 from cpabmm_core.checkpoint.format import save_checkpoint
 
-PARTS = ("keypoint_detector", "background_predictor", "dense_motion", "inpainting")
+PARTS = ("keypoint_detector", "background_predictor", "dense_motion", "generator")
 
 
 def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
@@ -17,7 +17,7 @@ def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
     assert (document["frame_size"], document["keypoints"]) == (32, 6)
     assert document["widths"] == {
         "dense_motion": {"block_expansion": 4, "max_features": 16, "blocks": 3},
-        "inpainting": {"block_expansion": 4, "max_features": 16, "down_blocks": 2},
+        "generator": {"block_expansion": 4, "max_features": 16, "down_blocks": 2},
     }
     assert document["modes"] == ["standard", "relative"]
     total = sum(weights.numel() for weights in model.parameters())

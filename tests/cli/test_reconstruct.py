@@ -8,13 +8,13 @@ from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.media_files import packet_times, write_test_video
 from _helpers.tiny_model import tiny_model
 
-from cpabmm_core.inference.reconstructor import reconstruct
+from cpabmm_core.inference.reconstructor import reconstruct, score_video
 from cpabmm_core.media.video import VideoReader, VideoWriter
 
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
-    """A folder of two videos, 9.mp4 with 4 frames and 10.mp4 with 2, beside what is no clip."""
+    """A folder of two videos, 9.mp4 with 4 frames and 10.mp4 with 2, and a file that is no clip."""
     folder = tmp_path / "videos"
     folder.mkdir()
     write_test_video(folder / "9.mp4", frames=4, rate=10)
@@ -23,16 +23,15 @@ def videos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_scores_are_those_of_the_core_and_their_means(
-    videos: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_scores_agree_with_the_core(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     options = ("--checkpoint", checkpoint, "--precision", "fp32")
     document = document_of("reconstruct", videos, "-o", output, *options)
     for entry, frames in zip(document["videos"], (4, 2), strict=True):
         with VideoReader(videos / f"{entry['name']}.mp4") as video:
-            expected = reconstruct(tiny_model(), (frame.image for frame in video))
-            assert len(list(expected)) == entry["frames"] == frames
+            generated = reconstruct(tiny_model(), (frame.image for frame in video))
+            expected = score_video(frame.errors for frame in generated)
+        assert expected.frames == entry["frames"] == frames
         assert entry["l1"] == pytest.approx(expected.l1, abs=1e-5)
         assert entry["standing_still"] == pytest.approx(expected.standing_still, abs=1e-5)
     assert [entry["name"] for entry in document["videos"]] == ["9", "10"]
@@ -60,7 +59,7 @@ def test_standing_still_is_measured_against_the_first_frame(
     assert document["standing_still"] == pytest.approx((0 + 10 + 40) / 3 / 255, abs=4e-3)
 
 
-def test_a_single_video_is_written_with_its_times(
+def test_a_single_video_keeps_its_timestamps(
     videos: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
@@ -70,21 +69,21 @@ def test_a_single_video_is_written_with_its_times(
     assert packet_times(output / "9.mp4") == packet_times(videos / "9.mp4")
 
 
-def test_lossless_frames_have_the_scores_that_metrics_measures(
+def test_metrics_of_lossless_frames_agree_with_the_scores(
     videos: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
     options = ("-c", checkpoint, "--precision", "fp32", "--format", "png")
-    drawn = document_of("reconstruct", videos, "-o", output, *options)
+    scores = document_of("reconstruct", videos, "-o", output, *options)
     assert {path.name for path in output.iterdir()} == {"9", "10"}
     assert sorted(path.name for path in (output / "10").iterdir()) == ["000000.png", "000001.png"]
     measured = document_of("metrics", videos, output)
-    # The files hold rounded values: at most half a step of 1/255 away, and mostly evenly so.
-    assert measured["l1"] == pytest.approx(drawn["l1"], abs=2e-4)
+    # The files hold values rounded by at most 0.5 / 255, with errors that mostly cancel.
+    assert measured["l1"] == pytest.approx(scores["l1"], abs=2e-4)
 
 
 @pytest.mark.parametrize("format", ["png", "mp4"])
-def test_measured_while_drawn_is_what_metrics_measures_without_losses(
+def test_metrics_in_one_pass_agree_with_metrics_of_lossless_frames(
     videos: Path,
     checkpoint: Path,
     tmp_path: Path,
@@ -97,7 +96,7 @@ def test_measured_while_drawn_is_what_metrics_measures_without_losses(
     extractors = ("--keypoints", name, "--identity", name)
     options = ("-c", checkpoint, "--precision", "fp32")
     output = tmp_path / "out"
-    drawn = document_of(
+    scores = document_of(
         "reconstruct", videos, "-o", output, *options, "--format", format, "--metrics", *extractors
     )
     lossless = tmp_path / "lossless"
@@ -105,11 +104,11 @@ def test_measured_while_drawn_is_what_metrics_measures_without_losses(
     measured = document_of("metrics", videos, lossless, *extractors)
     assert all(measured[key] is not None for key in ("psnr", "ssim", "akd", "mkr", "aed"))
     for key in measured.keys() - {"videos"}:
-        assert drawn[key] == measured[key], key
-    for of_drawn, of_measured in zip(drawn["videos"], measured["videos"], strict=True):
-        assert of_drawn.pop("standing_still") > 0
-        assert of_drawn == of_measured
-    assert drawn.keys() - measured.keys() == {"standing_still", "precision", "output"}
+        assert scores[key] == measured[key], key
+    for one, other in zip(scores["videos"], measured["videos"], strict=True):
+        assert one.pop("standing_still") > 0
+        assert one == other
+    assert scores.keys() - measured.keys() == {"standing_still", "precision", "output"}
 
 
 @pytest.mark.parametrize(
@@ -117,10 +116,10 @@ def test_measured_while_drawn_is_what_metrics_measures_without_losses(
     [
         (("--keypoints", "faces"), "needs --metrics"),
         (("--identity", "dino"), "needs --metrics"),
-        (("--metrics", "--keypoints", "found.npz"), "yet to be drawn"),
+        (("--metrics", "--keypoints", "found.npz"), "holds no frames generated in this run"),
     ],
 )
-def test_extractors_that_would_go_unused_are_wrong_usage(
+def test_extractors_that_would_be_unused_are_wrong_usage(
     videos: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     result = run("reconstruct", videos, "-o", tmp_path / "out", *arguments)
@@ -128,7 +127,7 @@ def test_extractors_that_would_go_unused_are_wrong_usage(
     assert words in " ".join(result.stderr.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", "").split())
 
 
-def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_scores_are_shown_on_stderr(videos: Path, checkpoint: Path, tmp_path: Path) -> None:
     result = run("reconstruct", videos, "-o", tmp_path / "out", "-c", checkpoint)
     _, nine, ten, frames, both = result.stderr.splitlines()
     assert [line.split()[0] for line in (nine, ten)] == ["9", "10"]
@@ -137,7 +136,7 @@ def test_the_figures_are_said_on_stderr(videos: Path, checkpoint: Path, tmp_path
     assert both.startswith("mean of 2 videos  l1 ")
 
 
-def test_a_folder_with_a_broken_video_fails_before_the_model_and_leaves_nothing(
+def test_a_damaged_video_fails_before_the_model_is_loaded_and_leaves_no_output(
     videos: Path, tmp_path: Path
 ) -> None:
     (videos / "10.mp4").write_text("no video")
@@ -146,7 +145,7 @@ def test_a_folder_with_a_broken_video_fails_before_the_model_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == [videos]
 
 
-def test_a_full_folder_is_kept_without_force(
+def test_an_existing_folder_is_kept_without_force(
     videos: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
@@ -159,12 +158,12 @@ def test_a_full_folder_is_kept_without_force(
 
 
 @pytest.mark.parametrize("name", ["nowhere.mp4", "nowhere"])
-def test_a_missing_input_is_one_line(tmp_path: Path, checkpoint: Path, name: str) -> None:
+def test_a_missing_input_is_a_one_line_error(tmp_path: Path, checkpoint: Path, name: str) -> None:
     arguments = ("reconstruct", tmp_path / name, "-o", tmp_path / "out", "-c", checkpoint)
     assert_fails(3, *arguments, words="no such file")
 
 
-def test_a_folder_without_clips_is_one_line(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_folder_without_clips_is_a_one_line_error(tmp_path: Path, checkpoint: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     arguments = ("reconstruct", empty, "-o", tmp_path / "out", "-c", checkpoint)

@@ -235,7 +235,7 @@ def test_what_does_not_fit_is_listed(
         for words in ("left at random (of another shape there): ", "not used (unknown here): ")
     )
     assert "dense_motion.contribution_head.weight" in left
-    assert "inpainting" not in left
+    assert "generator" not in left
     assert "background_predictor (" in unused
 
 

@@ -24,7 +24,7 @@ from cpabmm_core.precision import Precision
 SOURCE = moving_square(1, height=44, width=36, left=15)[0]
 DRIVING = moving_square(5)
 BATCH_TOLERANCE = 5
-"""In levels of 255; measured: 3. The fits of a batch stop together, each a bit off its own end."""
+"""In levels of 255; measured: 3. The fits of a batch stop together, not each at its own end."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def model() -> AnimationModel:
 
 
 def model_with_avd() -> AnimationModel:
-    """Its avd network tells poses apart, which an untrained one hardly does."""
+    """Build a model whose avd network separates poses, unlike an untrained one."""
     model = tiny_model(tiny_config(**{"model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4}}))
     assert model.avd is not None
     for layer in model.avd.modules():
@@ -47,7 +47,7 @@ def model_with_avd() -> AnimationModel:
 
 @torch.no_grad()
 def by_hand(model: AnimationModel, mode: TransferMode, frame: Frame, reference: Frame) -> Frame:
-    """One output frame through the model's own interface, in a batch of one."""
+    """Compute one output frame through the model's methods, in a batch of one."""
     source, driving, start = (
         to_model_input(image, model.frame_size, torch.device("cpu"))
         for image in (SOURCE, frame, reference)
@@ -66,7 +66,7 @@ def largest_difference(ours: list[Frame], others: list[Frame]) -> int:
 
 @pytest.mark.parametrize("mode", ["standard", "relative", "avd"])
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
-def test_every_driving_frame_becomes_the_source_in_its_pose(
+def test_every_driving_frame_gives_the_source_in_its_pose(
     mode: TransferMode, batch_size: int
 ) -> None:
     model = model_with_avd()
@@ -85,15 +85,15 @@ def test_affine_models_are_animated_too(frames: str, mode: TransferMode) -> None
     ours = list(Animator(model, mode, batch_size=2).animate(SOURCE, DRIVING))
     expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
-    if mode != "avd":  # an untrained network hardly tells poses apart
+    if mode != "avd":  # an untrained network barely separates poses
         assert largest_difference(expected[:-1], expected[1:]) > 2
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-def test_the_checkpoint_says_whether_relative_movements_are_scaled(
+def test_the_checkpoint_decides_whether_relative_movements_are_scaled(
     scaled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing but the model is given to the animator."""
+    """The animator gets this setting from the model alone."""
     path = tmp_path / "model.safetensors"
     settings = tiny_config(**{"model.relative_hull_scaling": scaled})
     save_checkpoint(path, tiny_model(), settings, record={})
@@ -121,13 +121,13 @@ def test_another_reference_frame(model: AnimationModel) -> None:
 
 def test_the_source_is_encoded_once(model: AnimationModel, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = []
-    encode = model.inpainting.encode
+    encode = model.generator.encode
 
     def counting(image: Tensor) -> list[Tensor]:
         encoded.append(image.shape[0])
         return encode(image)
 
-    monkeypatch.setattr(model.inpainting, "encode", counting)
+    monkeypatch.setattr(model.generator, "encode", counting)
     list(Animator(model, batch_size=2).animate(SOURCE, DRIVING))
     assert encoded == [1]
 
@@ -143,9 +143,9 @@ def test_frames_are_streamed(model: AnimationModel) -> None:
 
     output = Animator(model, batch_size=2).animate(SOURCE, endless())
     assert taken == 0
-    for drawn in range(1, 6):
+    for count in range(1, 6):
         next(output)
-        assert taken == 2 * ((drawn + 1) // 2)
+        assert taken == 2 * ((count + 1) // 2)
 
 
 def test_driving_frames_may_change_their_size(model: AnimationModel) -> None:
@@ -153,7 +153,7 @@ def test_driving_frames_may_change_their_size(model: AnimationModel) -> None:
     assert len(list(Animator(model, batch_size=3).animate(SOURCE, mixed))) == 3
 
 
-def test_no_driving_frame_gives_no_output(model: AnimationModel) -> None:
+def test_no_driving_frames_give_no_output(model: AnimationModel) -> None:
     assert list(Animator(model).animate(SOURCE, [])) == []
 
 
@@ -161,31 +161,31 @@ def test_the_output_can_have_another_size(model: AnimationModel) -> None:
     small = list(Animator(model).animate(SOURCE, DRIVING))
     large = list(Animator(model, size=96).animate(SOURCE, DRIVING))
     assert large[0].shape == (96, 96, 3)
-    # Enlarging keeps the mean colour of each 3 x 3 block about that of the pixel it came from.
+    # Enlarging preserves the mean colour of each 3 x 3 block approximately.
     blocks = large[4].astype(float).reshape(32, 3, 32, 3, 3).mean(axis=(1, 3))
     assert np.abs(blocks - small[4]).mean() < 4
 
 
-def test_a_model_in_training_mode_is_put_into_eval_mode(model: AnimationModel) -> None:
+def test_a_model_in_training_mode_is_switched_to_eval_mode(model: AnimationModel) -> None:
     expected = list(Animator(model).animate(SOURCE, DRIVING))
     assert largest_difference(list(Animator(model.train()).animate(SOURCE, DRIVING)), expected) == 0
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_precision_is_close_and_takes_place(
+def test_half_precision_is_used_and_close(
     model: AnimationModel,
     precision: Precision,
 ) -> None:
     full = list(Animator(model).animate(SOURCE, DRIVING))
     dtypes = set()
-    model.inpainting.to_rgb.register_forward_hook(lambda _, __, output: dtypes.add(output.dtype))
+    model.generator.to_rgb.register_forward_hook(lambda _, __, output: dtypes.add(output.dtype))
     half = list(Animator(model, precision=precision).animate(SOURCE, DRIVING))
     assert dtypes == {torch.bfloat16 if precision == "bf16" else torch.float16}
     # Measured: 2 in bf16, 1 in fp16.
     assert largest_difference(half, full) <= BATCH_TOLERANCE
 
 
-def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: AnimationModel) -> None:
+def test_a_batch_that_overflows_is_rendered_again_in_float32(model: AnimationModel) -> None:
     full = list(Animator(model, batch_size=2).animate(SOURCE, DRIVING))
     calls = []
 
@@ -193,7 +193,7 @@ def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: Animatio
         calls.append(output.dtype)
         return output * float("nan") if len(calls) == 1 else output
 
-    model.inpainting.to_rgb.register_forward_hook(overflow)
+    model.generator.to_rgb.register_forward_hook(overflow)
     half = list(Animator(model, batch_size=2, precision="fp16").animate(SOURCE, DRIVING))
     assert calls == [torch.float16, torch.float32, torch.float16, torch.float16]
     assert largest_difference(half[:2], full[:2]) == 0
@@ -201,13 +201,13 @@ def test_a_batch_that_overflows_is_drawn_again_in_full_precision(model: Animatio
 
 
 def test_nan_never_becomes_a_frame(model: AnimationModel) -> None:
-    torch.nn.init.constant_(model.inpainting.to_rgb.weight, float("nan"))
+    torch.nn.init.constant_(model.generator.to_rgb.weight, float("nan"))
     output = Animator(model).animate(SOURCE, DRIVING)
-    with pytest.raises(CheckpointError, match="the model draws NaN or infinity"):
+    with pytest.raises(CheckpointError, match="the model renders NaN or infinity"):
         next(output)
 
 
-def test_a_wrong_source_is_told_before_the_first_frame(model: AnimationModel) -> None:
+def test_a_wrong_source_is_an_error_before_the_first_frame(model: AnimationModel) -> None:
     with pytest.raises(DataError, match="frame: expected"):
         Animator(model).animate(SOURCE[..., 0], DRIVING)
 
@@ -215,8 +215,8 @@ def test_a_wrong_source_is_told_before_the_first_frame(model: AnimationModel) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "absolute"}, "mode absolute: unknown; take standard, relative or avd"),
-        ({"mode": "avd"}, "mode avd: the model has no avd network; train one"),
+        ({"mode": "absolute"}, "mode absolute: unknown; use standard, relative or avd"),
+        ({"mode": "avd"}, "mode avd: the model has no avd network; train one with `train_avd`"),
         ({"precision": "fp8"}, "precision fp8: unknown"),
         ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
         ({"size": 0}, "size: expected 1 or more pixels, got 0"),
@@ -227,7 +227,7 @@ def test_wrong_settings(model: AnimationModel, arguments: dict[str, Any], messag
         Animator(model, **arguments)
 
 
-def test_a_device_that_is_not_there(model: AnimationModel) -> None:
+def test_a_missing_device_is_an_error(model: AnimationModel) -> None:
     with pytest.raises(ResourceError, match="cuda:99"):
         Animator(model, device="cuda:99")
 
@@ -247,7 +247,7 @@ def test_every_kind_of_model_animates(changes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("frames", ["jacobian", "pca"])
-def test_affine_models_in_half_precision_draw_nearly_the_same(frames: str) -> None:
+def test_affine_models_in_half_precision_are_close(frames: str) -> None:
     model = tiny_model(tiny_affine_config(frames))
     full = list(Animator(model).animate(SOURCE, DRIVING))
     half = list(Animator(model, precision="bf16").animate(SOURCE, DRIVING))

@@ -26,8 +26,10 @@ def test_a_square_frame_of_the_right_size_survives_unchanged() -> None:
 
 
 @pytest.mark.parametrize("size", [13, 100])
-def test_resizing_a_picture_agrees_with_pillow(size: int) -> None:
-    frame = noise(40, 40) // 2 + 64  # Pillow clips between its two passes: stay clear of the ends
+def test_resizing_agrees_with_pillow(size: int) -> None:
+    frame = (
+        noise(40, 40) // 2 + 64
+    )  # away from the limits, because Pillow clips between its two passes
     (ours,) = to_frames(resize(to_model_input(frame, 40, CPU), size))
     theirs = np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))
     assert np.abs(ours.astype(int) - theirs).max() <= 1
@@ -60,7 +62,7 @@ def test_another_layout_is_an_error(frame: NDArray[np.uint8]) -> None:
         to_model_input(frame, 16, CPU)
 
 
-def test_to_frames_rounds_and_clips() -> None:
+def test_to_frames_rounds_and_clamps() -> None:
     image = torch.tensor([-0.1, 0.4 / 255, 0.6 / 255, 254.6 / 255, 1.1]).view(1, 1, 1, 5)
     (frame,) = to_frames(image.expand(1, 3, 1, 5))
     assert frame[0, :, 0].tolist() == [0, 0, 1, 255, 255]
@@ -74,8 +76,8 @@ def test_batches_keep_order_and_do_not_read_ahead() -> None:
             taken.append(number)
             yield np.full((1, 1, 3), number, dtype=np.uint8)
 
-    found = []
+    numbers = []
     for batch, expected in zip(batches(frames(), 2), (2, 4, 5), strict=True):
         assert len(taken) == expected
-        found.append([int(frame[0, 0, 0]) for frame in batch])
-    assert found == [[0, 1], [2, 3], [4]]
+        numbers.append([int(frame[0, 0, 0]) for frame in batch])
+    assert numbers == [[0, 1], [2, 3], [4]]

@@ -19,7 +19,7 @@ def cloud(seed: int, batch: int = 1) -> torch.Tensor:
     return torch.rand(batch, 50, 2, generator=generator, dtype=torch.float64) - 0.5
 
 
-def test_standard_takes_the_driving_keypoints() -> None:
+def test_standard_returns_the_driving_keypoints() -> None:
     driving = cloud(1, batch=3)
     assert torch.equal(transfer_keypoints("standard", cloud(0), driving, cloud(2)), driving)
 
@@ -32,7 +32,7 @@ def test_relative_agrees_with_tpsmm() -> None:
     torch.testing.assert_close(ours, expected["kp_relative"], rtol=0, atol=1e-6)
 
 
-def test_relative_turns_frames_as_fomm_does() -> None:
+def test_relative_transforms_jacobians_like_fomm() -> None:
     expected = golden("fomm")
     source, driving, start = (
         with_frames(expected[f"kp_{name}"], expected[f"jacobian_{name}"])
@@ -43,8 +43,8 @@ def test_relative_turns_frames_as_fomm_does() -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
-def test_relative_takes_the_motion_to_the_size_of_the_source() -> None:
-    """A source that is the reference made smaller and moved: so are the poses."""
+def test_relative_scales_movements_to_the_size_of_the_source() -> None:
+    """If the source is a scaled and shifted reference, the poses are scaled and shifted alike."""
     reference, driving = cloud(0), cloud(1, batch=4)
     shift = torch.tensor([0.3, -0.2], dtype=torch.float64)
     expected = 0.4 * driving + shift
@@ -52,8 +52,8 @@ def test_relative_takes_the_motion_to_the_size_of_the_source() -> None:
     torch.testing.assert_close(ours, expected)
 
 
-def test_relative_without_scaling_adds_the_movement_as_it_is() -> None:
-    """As FOMM's configurations have it, with adapt_movement_scale off."""
+def test_relative_without_scaling_adds_the_movement_unscaled() -> None:
+    """As in FOMM's configurations, with adapt_movement_scale off."""
     source, reference, driving = 0.4 * cloud(0), cloud(1), cloud(2, batch=3)
     ours = transfer_keypoints("relative", source, driving, reference, hull_scaling=False)
     torch.testing.assert_close(ours, source + driving - reference)
@@ -74,9 +74,9 @@ def test_relative_starts_at_the_source() -> None:
         points((-0.5, -0.5), (0.0, 0.0), (0.5, 0.5)),
         points((-0.5, 0.2), (0.0, 0.2 + 1e-6), (0.5, 0.2)),
     ],
-    ids=["equal", "on a line", "nearly on a line"],
+    ids=["equal", "collinear", "nearly collinear"],
 )
-def test_a_hull_without_area_does_not_scale(flat: torch.Tensor) -> None:
+def test_a_degenerate_hull_does_not_scale(flat: torch.Tensor) -> None:
     wide = points((-0.5, -0.5), (0.5, -0.5), (0.0, 0.5))
     driving = wide + 0.25
     torch.testing.assert_close(
@@ -88,7 +88,7 @@ def test_a_hull_without_area_does_not_scale(flat: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def test_avd_takes_the_shape_of_the_source_and_the_pose_of_each_driving_frame() -> None:
+def test_avd_combines_the_shape_of_the_source_with_each_driving_pose() -> None:
     network = AvdNetwork(50, 4, 4).double().eval()
     source, driving = cloud(0), cloud(1, batch=3)
     ours = transfer_keypoints("avd", source, driving, cloud(2), network)
@@ -98,17 +98,17 @@ def test_avd_takes_the_shape_of_the_source_and_the_pose_of_each_driving_frame() 
     assert not torch.allclose(ours[0], ours[1])
 
 
-def test_avd_without_a_network_names_the_cure() -> None:
-    with pytest.raises(ConfigError, match=r"no avd network; train one with .*--stage avd"):
+def test_avd_without_a_network_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"no avd network; train one with `train_avd`"):
         transfer_keypoints("avd", cloud(0), cloud(1), cloud(2))
 
 
 def test_an_unknown_mode_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"mode absolute: unknown; take standard, relative or"):
+    with pytest.raises(ConfigError, match=r"mode absolute: unknown; use standard, relative or"):
         transfer_keypoints("absolute", cloud(0), cloud(1), cloud(2))  # type: ignore[arg-type]
 
 
-def test_hull_area_of_a_square_ignores_what_is_inside_and_repeated() -> None:
+def test_hull_area_ignores_inner_and_repeated_points() -> None:
     corners = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)]
     more = [(1.0, 1.0), (0.5, 1.5), (1.0, 0.0), (2.0, 2.0)]
     assert hull_area(points(*corners, *more)[0]) == pytest.approx(4.0)

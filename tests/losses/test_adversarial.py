@@ -19,7 +19,7 @@ from cpabmm_core.losses.adversarial import (
 from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
 from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.models.build import build_discriminator
-from cpabmm_core.models.discriminator import Discriminator, Judgement
+from cpabmm_core.models.discriminator import Discriminator, DiscriminatorOutput
 
 
 def config(**changes: object) -> Config:
@@ -41,9 +41,9 @@ def rand(seed: int, *shape: int) -> Tensor:
 class Fixed(nn.Module):
     """Judges the first channel by its value, whatever the rest."""
 
-    def forward(self, frames: Tensor, keypoints: Tensor) -> Judgement:
+    def forward(self, frames: Tensor, keypoints: Tensor) -> DiscriminatorOutput:
         assert len(frames) == len(keypoints)
-        return Judgement([2 * frames, -frames[:, :, ::2]], frames[:, :1])
+        return DiscriminatorOutput([2 * frames, -frames[:, :, ::2]], frames[:, :1])
 
 
 def numbers(tensor: Tensor) -> np.ndarray:
@@ -146,7 +146,7 @@ def test_the_models_terms_teach_the_model_and_not_the_discriminator() -> None:
     for name in ("adversarial", "feature_matching"):
         objective.zero_grad()
         outcome_of(objective).losses[name].backward()
-        for part in ("keypoint_detector", "dense_motion", "inpainting"):
+        for part in ("keypoint_detector", "dense_motion", "generator"):
             taught = [p.grad for p in getattr(objective.model, part).parameters()]
             assert sum(float(g.abs().sum()) for g in taught if g is not None) > 0, (name, part)
     assert without_gradient(network.parameters())

@@ -18,7 +18,6 @@ from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.losses.warp import warp_loss
-from cpabmm_core.models.inpainting import warp_features
 
 
 def images(seed: int, batch: int = 2, size: int = 32) -> Tensor:
@@ -114,9 +113,9 @@ def losses_of(config: LossesConfig) -> Losses:
 def test_warp_loss_teaches_the_flow_only() -> None:
     objective, outcome = outcome_of({}, LossesConfig())
     model = objective.model
-    source, driving = model.inpainting.encode(images(1)), model.inpainting.encode(images(2))
+    source, driving = model.generator.encode(images(1)), model.generator.encode(images(2))
     warp_loss(source, driving, outcome.motion).backward()
-    assert all(p.grad is None for p in model.inpainting.parameters())
+    assert all(p.grad is None for p in model.generator.parameters())
     taught = [p.grad for p in model.keypoint_detector.parameters() if p.grad is not None]
     assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
 
@@ -124,7 +123,7 @@ def test_warp_loss_teaches_the_flow_only() -> None:
 def test_warp_loss_of_perfect_motion_is_zero() -> None:
     _, outcome = outcome_of({}, LossesConfig())
     features = [torch.rand(2, 4, 32 // 2**i, 32 // 2**i) for i in range(3)]
-    moved = warp_features(features, outcome.motion)
+    moved = outcome.motion.warp_features(features)
     visible = list(reversed(outcome.motion.occlusion_maps))
     driving = [level / mask for level, mask in zip(moved, visible, strict=True)]
     assert warp_loss(features, driving, outcome.motion).item() < 1e-6

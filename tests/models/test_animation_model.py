@@ -21,7 +21,7 @@ def frames() -> Tensor:  # (3, 3, 32, 32)
 
 
 @torch.inference_mode()
-def test_from_frames_to_a_picture(model: AnimationModel, frames: Tensor) -> None:
+def test_the_steps_lead_from_frames_to_an_image(model: AnimationModel, frames: Tensor) -> None:
     source, driving = frames[:2], frames[1:]
     background = model.background(source, driving)
     kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
@@ -29,15 +29,28 @@ def test_from_frames_to_a_picture(model: AnimationModel, frames: Tensor) -> None
     motion = model.motion(source, kp_source, kp_driving, background)
     candidates = 1 + 2 + (model.motion_kind == "cpab")
     assert motion.contribution_maps.shape == (2, candidates, 8, 8)
-    picture = model.generate(source, motion)
-    assert picture.shape == (2, 3, 32, 32)
-    assert picture.min() >= 0
-    assert picture.max() <= 1
+    generated = model.generate(source, motion)
+    assert generated.shape == (2, 3, 32, 32)
+    assert generated.min() >= 0
+    assert generated.max() <= 1
+
+
+def test_saved_optimizer_states_find_their_parameters() -> None:
+    """Adam saves its state by position, so the order of the networks belongs to the format."""
+    model = tiny_model(tiny_config(**{"model.avd": {}}))
+    assert [name for name, _ in model.named_children()] == [
+        "keypoint_detector",
+        "background_predictor",
+        "candidate_motion",
+        "dense_motion",
+        "generator",
+        "avd",
+    ]
 
 
 @pytest.fixture(scope="module")
 def poses() -> Tensor:  # (3, 6, 2)
-    """A pose and two that it may have turned into; an untrained detector's would be nonsense."""
+    """A pose and two plausible changes of it; those of an untrained detector would be random."""
     first = torch.tensor(
         [[-0.5, -0.5], [-0.2, -0.5], [-0.3, -0.1], [0.2, 0.1], [0.6, 0.2], [0.3, 0.5]]
     )
@@ -49,7 +62,7 @@ def test_one_encoded_source_serves_many_poses(
     model: AnimationModel, frames: Tensor, poses: Tensor
 ) -> None:
     source = frames[:1]
-    features = model.inpainting.encode(source)
+    features = model.generator.encode(source)
     together = model.generate(source, model.motion(source, poses[:1], poses), features)
     for i in range(3):
         alone = model.generate(source, model.motion(source, poses[:1], poses[i : i + 1]))
@@ -69,7 +82,9 @@ def test_with_every_candidate_dropped_only_the_background_moves(
         torch.testing.assert_close(motion.deformation, expected)
 
 
-def test_every_parameter_is_taught(model: AnimationModel, frames: Tensor, poses: Tensor) -> None:
+def test_every_parameter_gets_a_gradient(
+    model: AnimationModel, frames: Tensor, poses: Tensor
+) -> None:
     source, driving = frames[:2], frames[1:]
     model.zero_grad()
     motion = model.motion(
@@ -85,20 +100,20 @@ def test_every_parameter_is_taught(model: AnimationModel, frames: Tensor, poses:
 
 
 @torch.inference_mode()
-def test_mixed_precision_keeps_the_flow_in_full(
+def test_mixed_precision_keeps_the_flow_in_float32(
     model: AnimationModel, frames: Tensor, poses: Tensor
 ) -> None:
     plain = model.motion(frames, poses, poses.flip(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = model.motion(frames, poses, poses.flip(0))
-        picture = model.generate(frames, mixed)
+        generated = model.generate(frames, mixed)
     assert mixed.deformation.dtype == torch.float32
     torch.testing.assert_close(mixed.deformation, plain.deformation, rtol=0, atol=0.05)
-    torch.testing.assert_close(picture.float(), model.generate(frames, plain), rtol=0, atol=0.1)
+    torch.testing.assert_close(generated.float(), model.generate(frames, plain), rtol=0, atol=0.1)
 
 
 @pytest.mark.parametrize("head", ["regression", "heatmap"])
-def test_a_model_may_have_no_background(
+def test_a_model_without_a_background_predictor(
     frames: Tensor, head: Literal["regression", "heatmap"]
 ) -> None:
     config = tiny_config(**{"model.background": None, "model.keypoints.head": head})

@@ -31,13 +31,13 @@ def test_it_agrees_with_tpsmm(network: AvdNetwork, golden: Mapping[str, Tensor])
     assert (swapped - golden["kp_avd"]).abs().max() > 100 * TOLERANCE
 
 
-def test_the_tensors_are_those_of_the_published_models() -> None:
+def test_tensors_have_the_published_names_and_shapes() -> None:
     ours = {name: list(tensor.shape) for name, tensor in AvdNetwork(50).state_dict().items()}
     assert ours == published_model.published_shapes("tpsmm")["avd_network"]
 
 
 @torch.inference_mode()
-def test_poses_of_a_batch_do_not_touch_each_other(
+def test_poses_of_a_batch_are_independent(
     network: AvdNetwork, golden: Mapping[str, Tensor]
 ) -> None:
     poses = torch.cat([golden["kp_driving"], golden["kp_source"], golden["kp_avd"]])
@@ -47,7 +47,7 @@ def test_poses_of_a_batch_do_not_touch_each_other(
         torch.testing.assert_close(moved, network(golden["kp_source"], pose))
 
 
-def test_every_parameter_is_taught() -> None:
+def test_every_layer_gets_a_gradient() -> None:
     network = AvdNetwork(6, 3, 5)
     identity, pose = torch.rand(2, 4, 6, 2)
     network(identity, pose).square().sum().backward()

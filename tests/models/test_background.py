@@ -1,17 +1,17 @@
 import torch
 
-from cpabmm_core.models.backbones import pooled_backbone
+from cpabmm_core.models.backbones import build_pooled_backbone
 from cpabmm_core.models.background import BackgroundPredictor
 
 
 def test_background_is_at_rest_before_training() -> None:
-    predictor = BackgroundPredictor(*pooled_backbone("test_efficientnet", 6))
+    predictor = BackgroundPredictor(*build_pooled_backbone("test_efficientnet", 6))
     frames = torch.rand(2, 2, 3, 32, 32)
     assert torch.equal(predictor(frames[0], frames[1]), torch.eye(3).expand(2, 3, 3))
 
 
 def test_background_depends_on_both_frames_and_keeps_its_last_row() -> None:
-    predictor = BackgroundPredictor(*pooled_backbone("test_efficientnet", 6)).eval()
+    predictor = BackgroundPredictor(*build_pooled_backbone("test_efficientnet", 6)).eval()
     torch.nn.init.normal_(predictor.linear.weight)
     source, driving, other = torch.rand(3, 1, 3, 32, 32)
     matrix = predictor(source, driving)

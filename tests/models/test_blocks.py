@@ -20,7 +20,7 @@ def test_downsample_keeps_a_constant_away_from_the_border() -> None:
     torch.testing.assert_close(small[..., 2:-2, 2:-2], torch.full((1, 3, 6, 6), 0.7))
 
 
-def test_hourglass_says_what_each_decoder_level_holds() -> None:
+def test_hourglass_states_the_channels_of_each_decoder_level() -> None:
     hourglass = Hourglass(in_channels=5, block_expansion=4, max_features=12, blocks=3)
     levels = hourglass(torch.rand(2, 5, 16, 24))
     assert [level.shape[1] for level in levels] == hourglass.out_channels == [24, 16, 9]

@@ -7,10 +7,10 @@ from cpabmm_core.cpab import fit, transform
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.build import build_model
-from cpabmm_core.models.motion import CpabMotion
+from cpabmm_core.models.cpab_motion import CpabMotion
 
 
-def test_defaults_are_the_papers_layout() -> None:
+def test_defaults_have_the_shapes_of_the_paper() -> None:
     with torch.device("meta"):
         model = build_model(config_from_dict({}, "defaults"))
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -18,7 +18,7 @@ def test_defaults_are_the_papers_layout() -> None:
     assert shapes["dense_motion.contribution_head.weight"] == (12, 151, 7, 7)
     heads = [shapes[f"dense_motion.occlusion_heads.{i}.weight"][1] for i in range(4)]
     assert heads == [256, 151, 75, 37]
-    assert shapes["inpainting.down_blocks.2.conv.weight"] == (512, 256, 3, 3)
+    assert shapes["generator.down_blocks.2.conv.weight"] == (512, 256, 3, 3)
     assert shapes["keypoint_detector.head.linear.weight"] == (100, 512)
     assert model.frame_size == 256
     assert isinstance(model.candidate_motion, CpabMotion)
@@ -33,35 +33,33 @@ def test_sizes_need_not_be_powers_of_two(frame_size: int) -> None:
     frames = torch.rand(1, 3, frame_size, frame_size)
     with torch.inference_mode():
         poses = model.keypoints(frames)
-        picture = model.generate(frames, model.motion(frames, poses, poses))
-    assert picture.shape == frames.shape
+        generated = model.generate(frames, model.motion(frames, poses, poses))
+    assert generated.shape == frames.shape
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data.frame_size": 100}, "data.frame_size: 100 is not divisible by 32; take 96 or 128"),
-        ({"data.frame_size": 16}, "data.frame_size: 16 is not divisible by 32; take 32"),
+        ({"data.frame_size": 100}, "data.frame_size: 100 is not divisible by 32; use 96 or 128"),
+        ({"data.frame_size": 16}, "data.frame_size: 16 is not divisible by 32; use 32"),
         (
             {"data.frame_size": 32, "model.inpainting.down_blocks": 6},
-            "data.frame_size: 32 is not divisible by 64; take 64",
+            "data.frame_size: 32 is not divisible by 64; use 64",
         ),
         (
             {"data.frame_size": 32, "model.inpainting.down_blocks": 5},
-            "data.frame_size: 32 leaves one pixel",
+            "data.frame_size: 32 pixels shrink to one",
         ),
         (
             {"data.frame_size": 96, "model.inpainting.down_blocks": 5},
-            "model.inpainting.down_blocks: 5 asks for more occlusion maps",
+            "model.inpainting.down_blocks: 5 needs more occlusion maps",
         ),
         ({"model.dense_motion.scale_factor": 0.3}, "model.dense_motion.scale_factor: 0.3 is not"),
         ({"model.keypoints.backbone": "nope"}, "backbone nope: not a model of timm"),
         ({"model.background.backbone": "nope"}, "backbone nope: not a model of timm"),
     ],
 )
-def test_sizes_and_names_that_do_not_fit_are_refused(
-    changes: dict[str, object], message: str
-) -> None:
+def test_wrong_sizes_and_names_are_errors(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build_model(tiny_config(**changes))
     assert str(caught.value).startswith(message)
@@ -71,32 +69,35 @@ def test_sizes_and_names_that_do_not_fit_are_refused(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"padding": 0, "scale_factor": 0.125}, "model.affine.padding: 0 leaves heatmaps of feat"),
+        (
+            {"padding": 0, "scale_factor": 0.125},
+            "model.affine.padding: 0 is too small for features",
+        ),
         ({"scale_factor": 0.3}, "model.affine.scale_factor: 0.3 is not 1, 0.5, 0.25"),
         ({"blocks": 6}, "data.frame_size: 32 is not divisible by 128"),
     ],
 )
-def test_affine_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+def test_wrong_affine_sizes_are_errors(changes: dict[str, object], message: str) -> None:
     affine = {**tiny_affine_config().model.affine.model_dump(), **changes}
     with pytest.raises(ConfigError) as caught:
         build_model(tiny_affine_config(**{"model.affine": affine}))
     assert str(caught.value).startswith(message)
 
 
-def test_a_background_encoder_deeper_than_the_frame_is_refused() -> None:
+def test_a_background_encoder_too_deep_for_the_frame_is_an_error() -> None:
     background = {"backbone": "hourglass", "blocks": 6}
     with pytest.raises(ConfigError, match=r"not divisible by 64.* or lower model\.background\.blo"):
         build_model(tiny_affine_config(**{"model.background": background}))
 
 
-def test_heatmaps_of_the_least_size_work() -> None:
+def test_heatmaps_of_the_smallest_size_work() -> None:
     affine = tiny_affine_config().model.affine.model_dump()
     changes = {**affine, "padding": 0, "scale_factor": 0.25, "blocks": 2}
     model = build_model(tiny_affine_config(**{"model.affine": changes})).eval()
     assert model.keypoints(torch.rand(1, 3, 32, 32)).isfinite().all()
 
 
-def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
+def test_the_avd_network_fits_the_models_keypoints() -> None:
     assert tiny_model().avd is None
     config = tiny_config(**{"model.avd": {"id_bottle_size": 3, "pose_bottle_size": 5}})
     avd = tiny_model(config).avd
@@ -107,7 +108,7 @@ def test_an_avd_network_is_built_for_the_models_keypoints() -> None:
     assert shapes["decoder.9.weight"] == (2 * 6, 256)
 
 
-def test_the_papers_fit_can_be_had() -> None:
+def test_the_papers_fit_is_available() -> None:
     changes = {"model.cpab.fit": "paper", "model.cpab.paper_iterations": 5}
     model = build_model(tiny_config(**changes, **{"model.cpab.iterations": 1}))
     motion = model.candidate_motion

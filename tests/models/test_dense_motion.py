@@ -30,7 +30,7 @@ def inputs(candidates: int, size: int = 8) -> tuple[Tensor, Tensor, Tensor, Tens
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 12])
-def test_flow_is_the_weighted_sum_of_any_number_of_candidates(candidates: int) -> None:
+def test_deformation_is_the_weighted_sum_of_the_candidates(candidates: int) -> None:
     source, kp_source, kp_driving, flows = inputs(candidates)
     motion = network(candidates)(source, kp_source, kp_driving, flows)
     assert motion.contribution_maps.shape == (2, candidates, 8, 8)
@@ -39,7 +39,7 @@ def test_flow_is_the_weighted_sum_of_any_number_of_candidates(candidates: int) -
     torch.testing.assert_close(motion.deformation, expected)
 
 
-def test_occlusion_maps_end_at_the_size_of_the_frame() -> None:
+def test_the_finest_occlusion_map_has_the_size_of_the_frame() -> None:
     for scale_factor, size in ((1.0, 32), (0.5, 16), (0.25, 8)):
         motion = network(2, scale_factor)(*inputs(2, size))
         assert [tuple(o.shape) for o in motion.occlusion_maps] == [
@@ -57,7 +57,7 @@ def test_sources_are_warped_by_each_candidate() -> None:
         torch.testing.assert_close(motion.deformed_sources[:, k], warp(small, flows[:, k]))
 
 
-def test_dropped_candidate_contributes_nothing_and_the_rest_share_its_part() -> None:
+def test_dropped_candidate_contributes_nothing_and_the_others_are_renormalised() -> None:
     arguments = inputs(4)
     dense = network(4).eval()
     drop = torch.tensor([[False, True, False, False], [False, False, False, False]])
@@ -86,11 +86,11 @@ def test_one_source_serves_many_poses() -> None:
         torch.testing.assert_close(together.deformation[i : i + 1], alone.deformation)
 
 
-def test_network_sees_the_difference_of_gaussians_around_the_keypoints() -> None:
+def test_the_input_is_the_difference_of_gaussians_around_the_keypoints() -> None:
     source, kp_source, kp_driving, flows = inputs(2)
     dense = network(2)
-    seen: list[Tensor] = []
-    dense.hourglass.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    network_inputs: list[Tensor] = []
+    dense.hourglass.register_forward_pre_hook(lambda _, args: network_inputs.append(args[0]))
     dense(source, kp_source, kp_driving, flows)
     grid = identity_grid(8, 8)
 
@@ -98,7 +98,7 @@ def test_network_sees_the_difference_of_gaussians_around_the_keypoints() -> None
         squared = (grid - points[:, :, None, None]).square().sum(-1)
         return torch.exp(-0.5 * squared / 0.01)
 
-    heatmaps = seen[0][:, : KEYPOINTS + 1]
+    heatmaps = network_inputs[0][:, : KEYPOINTS + 1]
     assert heatmaps[:, 0].count_nonzero() == 0
     expected = gaussian(kp_driving) - gaussian(kp_source)
     torch.testing.assert_close(heatmaps[:, 1:], expected, rtol=0, atol=1e-6)

@@ -7,7 +7,7 @@ from torch import Tensor
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warp import resize_flow, warp
 from cpabmm_core.models.dense_motion import Motion
-from cpabmm_core.models.inpainting import InpaintingNetwork, mask_features, warp_features
+from cpabmm_core.models.inpainting import InpaintingNetwork
 
 
 @pytest.fixture
@@ -31,24 +31,22 @@ def motion(visible: float, seed: int = 0) -> Motion:
     )
 
 
-def test_where_all_is_visible_the_source_is_warped(
-    network: InpaintingNetwork, source: Tensor
-) -> None:
+def test_visible_regions_are_the_warped_source(network: InpaintingNetwork, source: Tensor) -> None:
     visible = motion(1.0)
     expected = warp(source, resize_flow(visible.deformation, (32, 32)))
     torch.testing.assert_close(network(source, visible), expected)
 
 
-def test_where_nothing_is_visible_the_source_does_not_matter(
+def test_occluded_regions_do_not_depend_on_the_source(
     network: InpaintingNetwork, source: Tensor
 ) -> None:
-    drawn = network(source, motion(0.0))
-    torch.testing.assert_close(drawn, network(1 - source, motion(0.0, seed=1)))
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
+    generated = network(source, motion(0.0))
+    torch.testing.assert_close(generated, network(1 - source, motion(0.0, seed=1)))
+    assert generated.min() >= 0
+    assert generated.max() <= 1
 
 
-def test_features_may_be_computed_before(network: InpaintingNetwork, source: Tensor) -> None:
+def test_features_can_be_computed_in_advance(network: InpaintingNetwork, source: Tensor) -> None:
     half = motion(0.5)
     features = network.encode(source)
     assert [tuple(f.shape[1:]) for f in features] == [(4, 32, 32), (8, 16, 16), (12, 8, 8)]
@@ -61,12 +59,12 @@ def test_one_source_serves_many_motions(network: InpaintingNetwork, source: Tens
     torch.testing.assert_close(network(first, half), expected)
 
 
-def test_features_at_rest_are_those_of_the_driving_frame(
+def test_warped_and_masked_features_agree_at_rest(
     network: InpaintingNetwork, source: Tensor
 ) -> None:
     at_rest = replace(motion(0.5), deformation=identity_grid(8, 8).expand(2, -1, -1, -1))
     features = network.encode(source)
-    warped, masked = warp_features(features, at_rest), mask_features(features, at_rest)
+    warped, masked = at_rest.warp_features(features), at_rest.mask_features(features)
     for a, b, f in zip(warped, masked, features, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
         torch.testing.assert_close(b, f * 0.5)
@@ -78,6 +76,6 @@ def test_gradient_of_warped_features_reaches_the_flow(
     half = motion(0.5)
     half.deformation.requires_grad_()
     constant = [level.detach() for level in network.encode(source)]
-    torch.stack([f.square().mean() for f in warp_features(constant, half)]).sum().backward()
+    torch.stack([f.square().mean() for f in half.warp_features(constant)]).sum().backward()
     assert half.deformation.grad is not None
     assert half.deformation.grad.abs().sum() > 0

@@ -35,7 +35,7 @@ def test_mixed_precision_does_not_round_keypoints(head: Literal["regression", "h
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (7, 3)])
-def test_heatmap_head_finds_a_peak_where_it_is(row: int, column: int) -> None:
+def test_heatmap_head_finds_the_position_of_a_peak(row: int, column: int) -> None:
     head = HeatmapHead([1, 1], points=1)
     torch.nn.init.ones_(head.heatmaps.weight)
     for parameter in head.laterals.parameters():

@@ -1,6 +1,6 @@
-"""MRAA's networks against a second writing of their formulas, on a converted narrow model.
+"""MRAA's networks against an independent implementation, on a converted narrow model.
 
-`_helpers.mraa_plain` shares no code with the networks, and takes the tensors as they are published.
+`_helpers.mraa_plain` shares no code with the networks and uses the published tensors directly.
 """
 
 from pathlib import Path
@@ -22,5 +22,5 @@ def test_every_tensor_agrees(tmp_path: Path) -> None:
         for part in ("mean", "covariance", "frame")
         for image in ("source", "driving")
     }
-    drawn = {"background", "masks", "flow", "visible", "prediction"}
-    assert compared == of_images | drawn | {"avd", "avd_of_turned_frames"}
+    of_pairs = {"background", "masks", "flow", "visible", "prediction"}
+    assert compared == of_images | of_pairs | {"avd", "avd_of_turned_frames"}

@@ -1,6 +1,7 @@
-"""The networks against numbers that TPSMM's and FOMM's code computed (tests/golden/*/README.md).
+"""The networks against values computed by TPSMM's and FOMM's code (tests/golden/*/README.md).
 
-Every tensor of a checkpoint is drawn from its name; the file is converted as published ones are.
+Every tensor of the checkpoint is a random sample seeded by its name. The file is converted like a
+published one.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from _helpers.published_model import golden, write_narrow_model
 from cpabmm_core.checkpoint.convert import convert
 
 TOLERANCE = 1e-4
-"""Measured: 4.7e-5, where a warped source of noise is 1e6 times steeper than its flow is exact."""
+"""Measured: 4.7e-5, on a source of noise, which amplifies the rounding errors of the flow."""
 INPUTS = {"source", "driving", "driving_initial"}
 
 
@@ -35,8 +36,8 @@ def test_every_tensor_agrees(
     assert compared == golden(family).keys() - INPUTS
 
 
-def test_fomm_in_the_other_sampling_convention_is_another_model(tmp_path: Path) -> None:
-    """The tolerance is narrow enough to tell the two conventions of grid_sample apart."""
+def test_fomm_in_the_other_sampling_convention_differs(tmp_path: Path) -> None:
+    """The tolerance separates the two conventions of grid_sample."""
     file = write_narrow_model(tmp_path / "fomm.pth.tar", "fomm")
     model = convert(file, frame_size=128).checkpoint().model
     model.dense_motion._align_corners = True
@@ -44,5 +45,5 @@ def test_fomm_in_the_other_sampling_convention_is_another_model(tmp_path: Path) 
     with torch.inference_mode():
         poses = model.keypoints(expected["source"]), model.keypoints(expected["driving"])
         motion = model.motion(expected["source"], *poses)
-        drawn = model.generate(expected["source"], motion)
-    assert (drawn - expected["standard_prediction"]).abs().max() > 10 * TOLERANCE
+        generated = model.generate(expected["source"], motion)
+    assert (generated - expected["standard_prediction"]).abs().max() > 10 * TOLERANCE

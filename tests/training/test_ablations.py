@@ -263,5 +263,5 @@ def test_the_papers_losses_teach_the_model_and_nothing_frozen(loss: str) -> None
         for name, part in objective.model.named_children()
         if any(p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters())
     }
-    drawing = {"background_predictor", "dense_motion", "inpainting"}
+    drawing = {"background_predictor", "dense_motion", "generator"}
     assert taught == {"keypoint_detector"} | (drawing if loss == "structure" else set())

@@ -69,7 +69,7 @@ def test_what_does_not_fit_stays_and_is_told(tmp_path: Path) -> None:
     assert first == f"{path}: took {len(same)} of {len(before)} tensors"
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, given[name] if name in same else before[name]), name
-    assert "inpainting.stem" in shapes
+    assert "generator.stem" in shapes
     background = [name for name in before if name.startswith("background_predictor")]
     assert missing.endswith(f": background_predictor ({len(background)})")
     avd = [name for name in given if name.startswith("avd")]
@@ -84,7 +84,7 @@ def test_all_of_a_published_model_of_the_same_kind(tmp_path: Path) -> None:
     assert first == f"{path}: took {count} of {count} tensors"
     assert avd == "not used (unknown here): avd (69)"
     weight = narrow_networks()["inpainting_network"]["final.weight"]
-    assert torch.equal(model.inpainting.to_rgb.weight, weight)
+    assert torch.equal(model.generator.to_rgb.weight, weight)
 
 
 def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.errors import DataError
 from cpabmm_core.inference.frames import to_model_input
-from cpabmm_core.inference.renderer import Renderer
+from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
 
 MIRRORED = tiny_config().data
@@ -104,7 +104,7 @@ def folder(tmp_path: Path) -> Path:
 def detect(folder: Path, config: DataConfig) -> tuple[list[Tensor], list[str]]:
     messages: list[str] = []
     clips = open_clips(folder, config.on_error, messages.append)
-    found = list(detect_tracks(Renderer(tiny_model()), clips, config, messages.append))
+    found = list(detect_tracks(InferenceModel(tiny_model()), clips, config, messages.append))
     return [track for _, track in found], messages
 
 
@@ -142,7 +142,7 @@ def test_a_damaged_clip_is_named_and_left_out_or_refused(folder: Path) -> None:
     spoil(folder / "b.mp4")
     assert len(open_clips(folder, "refuse", print)) == 2
     clips = open_clips(folder, "skip", print)
-    ((kept, _),) = detect_tracks(Renderer(tiny_model()), clips, MIRRORED, lambda _: None)
+    ((kept, _),) = detect_tracks(InferenceModel(tiny_model()), clips, MIRRORED, lambda _: None)
     assert kept.path.name == "a.png"
     tracks, messages = detect(folder, MIRRORED)
     assert [track.shape[1] for track in tracks] == [3]

@@ -63,7 +63,7 @@ def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -
 def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
     for wanted in (False, True):
         session = session_of(puppets, tmp_path, **{"training.channels_last": wanted})
-        weight = session.model.inpainting.to_rgb.weight
+        weight = session.model.generator.to_rgb.weight
         assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
 
 

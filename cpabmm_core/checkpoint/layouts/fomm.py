@@ -13,7 +13,7 @@ from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
 
 _DENSE = "generator.dense_motion_network"
 _HEATMAPS = "kp_detector.kp.weight"
-_JACOBIANS = "keypoint_detector.frames.conv"
+_JACOBIANS = "keypoint_detector.jacobians.conv"
 _ONE_MAP = 4
 """Channels of one map of Jacobians."""
 _PREFIXES = (

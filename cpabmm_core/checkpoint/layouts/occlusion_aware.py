@@ -26,11 +26,11 @@ def prefixes(dense: str) -> tuple[tuple[str, str], ...]:
         (f"{dense}.hourglass.decoder.", "dense_motion.hourglass."),
         (f"{dense}.mask.", "dense_motion.contribution_head."),
         (f"{dense}.occlusion.", "dense_motion.occlusion_heads.0."),
-        ("generator.first.", "inpainting.stem."),
-        ("generator.final.", "inpainting.to_rgb."),
-        ("generator.bottleneck.r", "inpainting.residual_blocks."),
-        ("generator.down_blocks.", "inpainting.down_blocks."),
-        ("generator.up_blocks.", "inpainting.up_blocks."),
+        ("generator.first.", "generator.stem."),
+        ("generator.final.", "generator.to_rgb."),
+        ("generator.bottleneck.r", "generator.residual_blocks."),
+        ("generator.down_blocks.", "generator.down_blocks."),
+        ("generator.up_blocks.", "generator.up_blocks."),
     )
 
 

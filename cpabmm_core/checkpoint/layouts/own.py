@@ -4,10 +4,12 @@ Checkpoints that carry their configuration need no guess; here it is read off th
 these tell it: for the paper's backbone and head, and groups of five.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from cpabmm_core.checkpoint.layouts import layout
 from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
+from cpabmm_core.checkpoint.older import current_name
 
 _POINTS_PER_GROUP = 5
 _KEYPOINTS = "keypoint_detector.head.linear.weight"
@@ -26,7 +28,7 @@ def _model(tensors: Tensors) -> dict[str, Any]:
             **layout.hourglass(tensors, "dense_motion.hourglass", "dense_motion.hourglass"),
             "scale_factor": 0.5**refinements,
         },
-        "inpainting": layout.painter(tensors, "inpainting", stem="stem"),
+        "inpainting": layout.painter(tensors, "generator", stem="stem"),
         "avd": layout.avd(tensors, "avd"),
     }
 
@@ -34,9 +36,18 @@ def _model(tensors: Tensors) -> dict[str, Any]:
 OWN = Layout(
     kind="cpabmm",
     title="cpabmm",
-    networks=("keypoint_detector", "background_predictor", "dense_motion", "inpainting", "avd"),
-    telltale=(_KEYPOINTS, _MAPS, "inpainting.stem.conv.weight"),
+    networks=("keypoint_detector", "background_predictor", "dense_motion", "generator", "avd"),
+    telltale=(_KEYPOINTS, _MAPS, "generator.stem.conv.weight"),
     fixed=(),
     model=_model,
     rename=lambda name: name,
 )
+
+OWN_VERSION_1 = replace(
+    OWN,
+    networks=("keypoint_detector", "background_predictor", "dense_motion", "inpainting", "avd"),
+    telltale=(_KEYPOINTS, _MAPS, "inpainting.stem.conv.weight"),
+    model=lambda tensors: _model({current_name(name, 1): t for name, t in tensors.items()}),
+    rename=lambda name: current_name(name, 1),
+)
+"""The same, named as in files of format version 1."""

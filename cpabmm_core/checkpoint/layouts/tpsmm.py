@@ -24,10 +24,10 @@ _PREFIXES = (
     ("dense_motion_network.maps.", "dense_motion.contribution_head."),
     ("dense_motion_network.up.", "dense_motion.refine_blocks."),
     ("dense_motion_network.occlusion.", "dense_motion.occlusion_heads."),
-    ("inpainting_network.first.", "inpainting.stem."),
-    ("inpainting_network.final.", "inpainting.to_rgb."),
-    ("inpainting_network.down_blocks.", "inpainting.down_blocks."),
-    ("inpainting_network.up_blocks.", "inpainting.up_blocks."),
+    ("inpainting_network.first.", "generator.stem."),
+    ("inpainting_network.final.", "generator.to_rgb."),
+    ("inpainting_network.down_blocks.", "generator.down_blocks."),
+    ("inpainting_network.up_blocks.", "generator.up_blocks."),
     ("avd_network.", "avd."),
 )
 
@@ -37,12 +37,12 @@ def our_name(theirs: str) -> str:
 
     Example:
         >>> our_name("inpainting_network.resblock.3.conv1.weight")
-        'inpainting.residual_blocks.1.1.conv1.weight'
+        'generator.residual_blocks.1.1.conv1.weight'
     """
     residual = re.fullmatch(r"inpainting_network\.resblock\.(\d+)\.(.*)", theirs)
     if residual:
         level, place = divmod(int(residual[1]), 2)  # they count the blocks of all levels in a row
-        return f"inpainting.residual_blocks.{level}.{place}.{residual[2]}"
+        return f"generator.residual_blocks.{level}.{place}.{residual[2]}"
     return layout.renamed(theirs, _PREFIXES)
 
 

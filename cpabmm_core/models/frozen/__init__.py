@@ -1,1 +1,1 @@
-"""Pretrained networks that only judge; none of them is ever trained."""
+"""Pretrained networks for losses and metrics; they are never trained."""

@@ -1,8 +1,8 @@
 """Features of a DINO vision transformer (Caron et al., 2021, arXiv 2104.14294).
 
-What the keys of the last block have in common or not describes the structure of an image and leaves
-out its appearance; the class token describes what the image shows (Tumanyan et al., Splicing ViT
-Features, 2022, arXiv 2201.00424).
+The self-similarity of the last block's keys describes the structure of an image independently of
+its appearance. The class token describes its content (Tumanyan et al., Splicing ViT Features, 2022,
+arXiv 2201.00424).
 """
 
 from pathlib import Path
@@ -36,17 +36,17 @@ DINO_FILES = {
     )
     for name, megabytes in _MEGABYTES.items()
 }
-"""Published weights by the model's name in timm."""
+"""Published weights by the name of the model in timm."""
 
 
 class _Dino(nn.Module):
-    """A frozen vision transformer; gradients reach the image only.
+    """A frozen vision transformer; gradients reach only the image.
 
-    Images are resized to the size that the transformer takes (bilinear, antialiased where they
-    shrink) and normalised as ImageNet's.
+    Images are resized to the transformer's input size (bilinear, antialiased) and normalised with
+    ImageNet's mean and standard deviation.
 
     Args:
-        transformer: timm's class, of two blocks or more.
+        transformer: timm's class, with at least two blocks.
     """
 
     def __init__(self, transformer: VisionTransformer) -> None:
@@ -56,7 +56,7 @@ class _Dino(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Frozen: stays in eval mode."""
+        """Stay in eval mode, whatever `mode` is: the network is frozen."""
         return super().train(False)
 
     def _prepare(
@@ -74,29 +74,29 @@ class _Dino(nn.Module):
 
 
 class DinoToken(_Dino):
-    """The class token behind the last block and the final norm."""
+    """The class token after the last block and the final norm."""
 
     def forward(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # (B, C)
-        """The class token."""
+        """Compute the class token."""
         tokens: Tensor = self.transformer.forward_features(self._prepare(image))
         return tokens[:, 0]
 
 
 class DinoKeys(_Dino):
-    """Keys of the last block, which is not run beyond them."""
+    """The keys of the last block; the rest of that block is not computed."""
 
     def forward(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:  # (B, 1 + P, C), CLS first, then the patches row by row; heads concatenated
-        """The keys."""
+    ) -> Tensor:  # (B, 1 + P, C)
+        """Compute the keys: class token first, then the patches row by row; heads concatenated."""
         tokens = self._tokens_before_last_block(self._prepare(image))
         block: Any = self.transformer.blocks[-1]
         attention = block.attn
-        # Of the rows of the joint projection the queries come first, the values last.
+        # The rows of the joint projection are queries, keys and values, in this order.
         width = attention.num_heads * attention.head_dim
         rows = slice(width, 2 * width)
         bias = None if attention.qkv.bias is None else attention.qkv.bias[rows]
@@ -122,48 +122,48 @@ class DinoKeys(_Dino):
 
 
 def load_dino(name: str, path: Path) -> DinoKeys:
-    """Read a DINO transformer for its keys; otherwise like `load_dino_token`."""
+    """Read a DINO transformer to compute keys; arguments and errors as for `load_dino_token`."""
     return DinoKeys(_load_transformer(name, path))
 
 
 def load_dino_token(name: str, path: Path) -> DinoToken:
-    """Read a DINO transformer for its class token, without executing anything of the file.
+    """Read a DINO transformer to compute class tokens, without executing code from the file.
 
     Args:
         name: timm's name of the model, e.g. ``vit_base_patch8_224.dino``.
-        path: its weights, as timm (safetensors) or the authors (.pth, the transformer alone or a
-            full checkpoint) publish them; `find_weights` finds those of `dino_file`.
+        path: its weights as published by timm (safetensors) or by the authors (.pth, the
+            transformer alone or a full checkpoint); `find_weights` finds those of `dino_file`.
 
     Raises:
-        ConfigError: no such model.
-        CheckpointError: the file is damaged or of another network.
+        ConfigError: the model is unknown.
+        CheckpointError: the file is damaged or belongs to another network.
     """
     return DinoToken(_load_transformer(name, path))
 
 
 def _load_transformer(name: str, path: Path) -> VisionTransformer:
     file = dino_file(name)
-    with torch.random.fork_rng(devices=[]):  # the weights that it draws are overwritten
+    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten
         transformer: Any = timm.create_model(name, pretrained=False, num_classes=0)
     fill(transformer, _transformer_part(read_weights(path, file.what)), path, file.what)
     return transformer  # type: ignore[no-any-return]
 
 
 def dino_file(name: str) -> WeightFile:
-    """The published weights of that model of timm.
+    """Return the description of the published weights of a model.
 
     Raises:
-        ConfigError: it is not one of DINO's.
+        ConfigError: it is not a DINO model.
     """
     if name not in DINO_FILES:
         raise ConfigError(
-            f"losses.dino.model: {name} is not a DINO model; take one of: {', '.join(DINO_FILES)}"
+            f"losses.dino.model: {name} is not a DINO model; use one of: {', '.join(DINO_FILES)}"
         )
     return DINO_FILES[name]
 
 
 def _transformer_part(values: dict[str, Any]) -> dict[str, Any]:
-    """The transformer alone, of the teacher where the file is a full checkpoint of DINO."""
+    """Return the transformer's tensors; from a full DINO checkpoint, those of the teacher."""
     for network in ("teacher", "student"):
         if isinstance(values.get(network), dict):
             values = values[network]

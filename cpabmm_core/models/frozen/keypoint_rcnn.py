@@ -20,30 +20,30 @@ KEYPOINT_RCNN_FILE = WeightFile(
     megabytes=237,
     key="bodies?weights=PATH",
     sha256="fc266e95",
-    licence="trained on COCO, torchvision states no licence of its own for them",
+    licence="trained on COCO; torchvision states no separate licence for the weights",
 )
 
 
 def load_keypoint_rcnn(path: Path, score: float) -> KeypointRCNN:
-    """Read the weights of the ResNet-50 Keypoint R-CNN, without executing anything of the file.
+    """Read the weights of the ResNet-50 Keypoint R-CNN, without executing code from the file.
 
     Args:
         path: torchvision's ``COCO_V1`` weights.
-        score: people of a lower score are not reported, in [0, 1].
+        score: people with a lower score are not reported, in [0, 1].
 
     Raises:
-        CheckpointError: the file is damaged or of another network.
+        CheckpointError: the file is damaged or belongs to another network.
     """
-    with torch.random.fork_rng(devices=[]):  # the weights that it draws are overwritten
+    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten
         backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None)
         network = KeypointRCNN(
             backbone, _CLASSES, num_keypoints=COCO_JOINTS, box_score_thresh=score
         )
     tensors = read_weights(path, KEYPOINT_RCNN_FILE.what)
-    # Counters of batch norms, which a file has if it was saved from norms that were not frozen.
+    # Files saved from batch norms that were not frozen contain their counters.
     tensors = {name: value for name, value in tensors.items() if not name.endswith(_COUNTER)}
     fill(network, tensors, path, KEYPOINT_RCNN_FILE.what)
     for module in network.modules():
         if isinstance(module, FrozenBatchNorm2d):
-            module.eps = 0.0  # as these weights were trained, and as torchvision sets it for them
+            module.eps = 0.0  # torchvision's value for these weights
     return network.requires_grad_(False).eval()

@@ -1,4 +1,4 @@
-"""The normalisation of images that a pretrained network expects."""
+"""Normalisation of images as a pretrained network expects it."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalise(nn.Module):
-    """Subtracts a mean colour and divides by a standard deviation; ImageNet's by default."""
+    """Subtract a mean colour and divide by a standard deviation; ImageNet's by default."""
 
     mean: Tensor  # (1, 3, 1, 1)
     std: Tensor  # (1, 3, 1, 1)

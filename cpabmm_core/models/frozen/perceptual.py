@@ -1,4 +1,4 @@
-"""The frozen networks of the perceptual loss, by name."""
+"""Frozen networks for the perceptual loss, by name."""
 
 from pathlib import Path
 from typing import Protocol
@@ -13,33 +13,40 @@ _VGG19 = "vgg19"
 
 
 class PyramidFeatures(Protocol):
-    """A frozen network from images to feature maps."""
+    """A frozen network that computes feature maps of several scales."""
 
     @property
     def smallest_side(self) -> int:
-        """Side of the smallest image, in pixels, that leaves every map a pixel."""
+        """The side of the smallest image, in pixels, for which no feature map is empty."""
 
     def __call__(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
-        """The feature maps."""
+        """Compute the feature maps."""
 
 
 def perceptual_file(network: str) -> WeightFile:
-    """The published weights of ``vgg19`` (torchvision) or of a timm model.
+    """Return the description of the published weights of a network.
+
+    Args:
+        network: ``vgg19`` (torchvision's) or a model of timm.
 
     Raises:
-        ConfigError: there is no such network.
+        ConfigError: the network is unknown.
     """
     return VGG19_FILE if network == _VGG19 else timm_file(network)
 
 
 def load_perceptual(network: str, path: Path) -> PyramidFeatures:
-    """Read the weights of a network that `perceptual_file` knows.
+    """Read the weights of a network for the perceptual loss.
+
+    Args:
+        network: as for `perceptual_file`.
+        path: the file of weights.
 
     Raises:
-        ConfigError: there is no such network.
-        CheckpointError: the file is damaged or of another network.
+        ConfigError: the network is unknown.
+        CheckpointError: the file is damaged or belongs to another network.
     """
     return load_vgg19(path) if network == _VGG19 else load_timm_features(network, path)

@@ -1,7 +1,7 @@
-"""Segment Anything (Kirillov et al., 2023) as a frozen judge of what lies at a keypoint.
+"""Semantic features of keypoints from a frozen Segment Anything model (Kirillov et al., 2023).
 
-The networks are the classes of Meta's own library ``segment_anything``. Its loader is not used,
-for it unpickles whatever the file holds.
+The networks are the classes of Meta's library ``segment_anything``. Its loader is not used because
+it unpickles the file.
 """
 
 from pathlib import Path
@@ -14,16 +14,15 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 
-from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.errors import CheckpointError
 from cpabmm_core.geometry.coordinates import to_pixels
+from cpabmm_core.models.frozen.sam_resize import resize_sam
 from cpabmm_core.models.frozen.weights import WeightFile, fill, read_weights
+from cpabmm_core.precision import DTYPES, Precision
 
 SamModel = Literal["vit_b", "vit_l", "vit_h"]
-Precision = Literal["fp32", "fp16", "bf16"]
-
-_HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _PATCHES_AT_ONCE = 4096
-"""One image at 1024 pixels: each of its attention maps takes 0.8 GB (vit_b, float32)."""
+"""One image of 1024 pixels; each of its attention maps takes 0.8 GB (vit_b, float32)."""
 
 
 def _file(model: SamModel, name: str, megabytes: int, sha256: str) -> WeightFile:
@@ -38,7 +37,7 @@ def _file(model: SamModel, name: str, megabytes: int, sha256: str) -> WeightFile
     )
 
 
-# The digits in the names are of the MD5 sum; torch.hub checks by SHA-256.
+# The digits in the file names are MD5 sums; the files are checked by SHA-256.
 SAM_FILES: dict[SamModel, WeightFile] = {
     "vit_b": _file("vit_b", "sam_vit_b_01ec64.pth", 375, "ec2df62732614e57411cdcf32a23ffdf"),
     "vit_l": _file("vit_l", "sam_vit_l_0b3195.pth", 1250, "3adcc4315b642a4d2101128f611684e8"),
@@ -48,20 +47,20 @@ SAM_FILES: dict[SamModel, WeightFile] = {
 
 
 class SamFeatures(nn.Module):
-    """Embeddings of images, and of keypoints in them, by a frozen Segment Anything model.
+    """Embeddings of images and of their keypoints by a frozen Segment Anything model.
 
     Args:
-        sam: the model; becomes part of this module, frozen and in eval mode.
-        precision: of the image encoder, under autocast; with ``fp16`` and ``bf16`` the weights of
-            its matrix products are converted for good. Everything else is float32.
+        sam: the model; it becomes part of this module, frozen and in eval mode.
+        precision: precision of the image encoder. ``fp16`` and ``bf16`` permanently convert the
+            weights of its linear and convolutional layers. Everything else is float32.
     """
 
-    dense_position: Tensor  # (1, C, h, w), the position encoding of the image embedding
+    dense_position: Tensor  # (1, C, h, w), position encoding of the image embedding
 
     def __init__(self, sam: Sam, precision: Precision = "fp32") -> None:
         super().__init__()
         self.sam = sam
-        self.encoder_dtype = _HALF.get(precision)
+        self.encoder_dtype = None if precision == "fp32" else DTYPES[precision]
         if self.encoder_dtype is not None:
             for part in sam.image_encoder.modules():
                 if isinstance(part, nn.Linear | nn.Conv2d):
@@ -71,7 +70,7 @@ class SamFeatures(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "SamFeatures":
-        """Frozen: stays in eval mode."""
+        """Stay in eval mode, whatever `mode` is: the network is frozen."""
         return super().train(False)
 
     @torch.no_grad()
@@ -79,10 +78,10 @@ class SamFeatures(nn.Module):
         self,
         images: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # (B, C, h, w) float32, C = 256
-        """Image embeddings, without gradient.
+        """Compute the image embeddings, without gradient.
 
-        As SAM does it: the longer side is resized to the model's image size, the colours are
-        normalised, and what is missing from a square is filled up at the right and below.
+        As in SAM, the longer side is resized to the model's image size, the colours are normalised,
+        and the image is padded to a square at the right and the bottom.
         """
         size = self.sam.image_encoder.img_size
         fitted = ResizeLongestSide.get_preprocess_shape(*images.shape[2:], size)
@@ -101,20 +100,21 @@ class SamFeatures(nn.Module):
         keypoints: Tensor,  # (B, N, 2) in [-1, 1]
         size: tuple[int, int],
     ) -> Tensor:  # (B, N, C)
-        """What the mask decoder makes of the image at each keypoint, all keypoints at once.
+        """Compute the mask decoder's output tokens at all keypoints together (the paper's Eq. 8).
 
-        The keypoints are positive point prompts of one mask; the decoder's two-way transformer
-        lets them, the image and its own tokens look at each other. In float32, also where
-        autocast is on.
+        The keypoints are positive point prompts for one mask. The decoder's two-way transformer
+        attends between them, the image and its own tokens. It runs in float32 even under autocast.
 
-        Convention: keypoints are (x, y), -1 and 1 the centres of the first and last pixel of the
-        image that was embedded (``align_corners=True``). The tokens are differentiable in the
-        keypoints.
+        Convention: keypoints are (x, y); -1 and 1 are the centres of the first and last pixel of
+        the embedded image (``align_corners=True``). The tokens are differentiable in the keypoints.
 
         Args:
-            embedding: of the images, from `embed_images`.
-            keypoints: in the images.
-            size: (H, W) of the images, in pixels.
+            embedding: image embeddings from `embed_images`.
+            keypoints: keypoints of the images.
+            size: (H, W) of the images in pixels, before resizing.
+
+        Returns:
+            One token per keypoint.
         """
         decoder, prompts = self.sam.mask_decoder, self.sam.prompt_encoder
         batch = len(keypoints)
@@ -125,7 +125,7 @@ class SamFeatures(nn.Module):
             no_mask = prompts.no_mask_embed.weight.view(1, -1, 1, 1)
             position = self.dense_position.expand(batch, -1, -1, -1)
             mixed, _ = decoder.transformer(embedding + no_mask, position, tokens)
-        at_keypoints: Tensor = mixed[:, len(own) : -1]  # the last one belongs to no point
+        at_keypoints: Tensor = mixed[:, len(own) : -1]  # the last token is the "not a point"
         return at_keypoints
 
     def _point_prompts(
@@ -133,81 +133,43 @@ class SamFeatures(nn.Module):
         keypoints: Tensor,  # (B, N, 2) in [-1, 1]
         size: tuple[int, int],
     ) -> Tensor:  # (B, N + 1, C)
-        """Embeddings of positive points, and of the "not a point" that SAM adds if no box is given.
+        """Embed positive points, and the "not a point" that SAM appends if there is no box.
 
-        The prompt encoder's own method computes the same by writing into masked places, which
-        makes a GPU wait at each mask.
+        The prompt encoder's own method computes the same with masked assignments, each of which
+        synchronises a GPU.
         """
         prompts, image_size = self.sam.prompt_encoder, self.sam.image_encoder.img_size
-        positions = to_sam_frame(keypoints, size, image_size) / image_size
+        positions = to_sam_pixels(keypoints, size, image_size) / image_size
         positive = prompts.pe_layer._pe_encoding(positions) + prompts.point_embeddings[1].weight
         no_point = prompts.not_a_point_embed.weight.expand(len(keypoints), 1, -1)
         return torch.cat([positive, no_point], dim=1)
 
 
-def to_sam_frame(
+def to_sam_pixels(
     keypoints: Tensor,  # (..., 2) in [-1, 1]
     size: tuple[int, int],
     image_size: int,
 ) -> Tensor:  # (..., 2) in pixels of SAM's input, (0, 0) is its upper left corner
-    """Where keypoints of an image lie in SAM's square input, on the same image content.
+    """Convert keypoints of an image to positions in SAM's square input.
 
-    Convention: keypoints are (x, y), -1 and 1 the centres of the first and last pixel.
+    Convention: keypoints are (x, y); -1 and 1 are the centres of the first and last pixel.
 
     Args:
-        keypoints: in the image.
+        keypoints: keypoints of the image.
         size: (H, W) of the image, in pixels.
         image_size: side of SAM's input, in pixels.
 
     Example:
-        >>> to_sam_frame(torch.tensor([-1.0, 1.0]), (256, 256), 1024)  # half a pixel, times 4
+        >>> to_sam_pixels(torch.tensor([-1.0, 1.0]), (256, 256), 1024)  # half a pixel, times 4
         tensor([   2., 1022.])
     """
     height, width = size
     fitted_height, fitted_width = ResizeLongestSide.get_preprocess_shape(*size, image_size)
-    # Resizing keeps the outer edges of the picture where they are, so it scales positions counted
-    # from the edge, where pixel k has its centre at k + 0.5. SAM counts likewise: it adds 0.5 to
-    # the pixel indices it is given. But it does so after scaling them, which is exact only for
-    # images of its own size; at 256 pixels it would be off by 1.5 of its 1024.
+    # Resizing maps edges to edges, so it scales positions measured from the edge, where the centre
+    # of pixel k is at k + 0.5. SAM adds this 0.5 after scaling the pixel indices, which is exact
+    # only for images of its own size. For 256 pixels it would be off by 1.5 of its 1024 pixels.
     from_edge = to_pixels(keypoints, height, width) + 0.5
     return from_edge * from_edge.new_tensor([fitted_width / width, fitted_height / height])
-
-
-def resize_sam(sam: Sam, image_size: int) -> None:
-    """Make a model take images of another size than it was trained with, in place.
-
-    An approximation, good for less computation: the position embedding is interpolated
-    (bicubic), and the library interpolates the relative positions of the global attention. The
-    local attention keeps its windows of 14 x 14 patches, which then see more of the picture each;
-    what does not fill a window is padded, so multiples of 14 patches (224 pixels) waste nothing.
-    What the network makes of patches that each hold more of the picture, it was not trained for.
-
-    Args:
-        sam: the model.
-        image_size: side of the input in pixels, a multiple of the patch size (16).
-
-    Raises:
-        ConfigError: it is not such a multiple.
-    """
-    encoder, prompts = sam.image_encoder, sam.prompt_encoder
-    patch: int = encoder.patch_embed.proj.stride[0]
-    cells, rest = divmod(image_size, patch)
-    if rest or not cells:
-        nearest = max(cells, 1) * patch
-        raise ConfigError(
-            f"losses.sam.image_size: expected a multiple of SAM's patch size {patch}, got "
-            f"{image_size}; take {nearest} or {nearest + patch}"
-        )
-    if image_size == encoder.img_size:
-        return
-    encoder.img_size = image_size
-    if encoder.pos_embed is not None:
-        grid = encoder.pos_embed.detach().permute(0, 3, 1, 2)
-        grid = F.interpolate(grid, (cells, cells), mode="bicubic", antialias=True)
-        encoder.pos_embed = nn.Parameter(grid.permute(0, 2, 3, 1).contiguous())
-    prompts.input_image_size = (image_size, image_size)
-    prompts.image_embedding_size = (cells, cells)
-    prompts.mask_input_size = (4 * cells, 4 * cells)
 
 
 def load_sam(
@@ -217,17 +179,17 @@ def load_sam(
     image_size: int = 1024,
     precision: Precision = "fp32",
 ) -> SamFeatures:
-    """Read Segment Anything's weights, without executing anything of the file.
+    """Read Segment Anything's weights, without executing code from the file.
 
     Args:
         path: the file that Meta publishes, see `SAM_FILES` and `find_weights`.
         model: size of the image encoder.
-        image_size: side in pixels at which images are embedded; 1024 as trained, for others see
-            `resize_sam`.
-        precision: of the image encoder, see `SamFeatures`.
+        image_size: side in pixels at which images are embedded. The model was trained with 1024;
+            for other sizes see `resize_sam`.
+        precision: precision of the image encoder, see `SamFeatures`.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or of another network.
+        CheckpointError: the file is missing, damaged, or belongs to another network.
         ConfigError: the image size is not a multiple of 16.
     """
     what = SAM_FILES[model].what
@@ -236,10 +198,10 @@ def load_sam(
     if other is not None:
         raise CheckpointError(
             f"{path}: holds {SAM_FILES[other].what}, not {model}; set losses.sam.model to {other} "
-            f"or give {SAM_FILES[model].name}"
+            f"or provide {SAM_FILES[model].name}"
         )
     sam = _empty_sam(model)
-    for part in sam.children():  # the pixel mean and deviation are Sam's own, and set already
+    for part in sam.children():  # the pixel statistics belong to Sam itself and are set
         part.to_empty(device="cpu")
     fill(sam, tensors, path, what)
     resize_sam(sam, image_size)
@@ -247,13 +209,13 @@ def load_sam(
 
 
 def _empty_sam(model: SamModel) -> Sam:
-    """The architecture without memory for its weights, and without drawing random ones."""
+    """Build the architecture on the meta device, without memory and random weights."""
     with torch.device("meta"):
         return sam_model_registry[model]()
 
 
 def _other_model(tensors: dict[str, Any], model: SamModel) -> SamModel | None:
-    """The size that the weights are of, if it is another one."""
+    """Return the model that the weights belong to, if it is not `model`."""
     shapes = {name: getattr(value, "shape", None) for name, value in tensors.items()}
     for other in SAM_FILES:
         wanted = {name: value.shape for name, value in _empty_sam(other).state_dict().items()}

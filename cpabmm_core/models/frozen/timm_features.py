@@ -15,12 +15,12 @@ _KEY = "losses.perceptual"
 
 
 class TimmFeatures(nn.Module):
-    """The feature maps of all stages of a timm model, frozen; gradients reach the image only.
+    """The feature maps of all stages of a frozen timm model; gradients reach only the image.
 
     Args:
         network: a timm model with feature maps of several strides.
-        mean: of the colours of the images that it was trained on, in [0, 1].
-        std: their standard deviation.
+        mean: mean colour of its training images, in [0, 1].
+        std: standard deviation of their colours.
     """
 
     def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -33,14 +33,14 @@ class TimmFeatures(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "TimmFeatures":
-        """Frozen: stays in eval mode."""
+        """Stay in eval mode, whatever `mode` is: the network is frozen."""
         return super().train(False)
 
     def forward(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
-        """The feature maps."""
+        """Compute the feature maps."""
         network: Any = self.network
         maps: list[Tensor] = network.forward_intermediates(
             self.normalise(image), stop_early=True, intermediates_only=True
@@ -49,21 +49,21 @@ class TimmFeatures(nn.Module):
 
 
 def timm_file(name: str) -> WeightFile:
-    """The published weights of a timm model.
+    """Return the description of the published weights of a timm model.
 
     Raises:
-        ConfigError: there is no such model, or it has no weights or no feature maps, or takes
+        ConfigError: the model is unknown, has no published weights or no feature maps, or accepts
             images of one size only.
     """
     settings = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if settings is None or not settings.hf_hub_id:
         raise ConfigError(
-            f"{_KEY}.network: {name} is not a pretrained model of timm {timm.__version__}; take "
+            f"{_KEY}.network: {name} is not a pretrained model of timm {timm.__version__}; use "
             "vgg19 or, for example, tf_efficientnet_lite0"
         )
     if settings.fixed_input_size:
         raise ConfigError(
-            f"{_KEY}.network: {name} takes images of one size only; take a convolutional model, "
+            f"{_KEY}.network: {name} accepts images of one size only; use a convolutional model, "
             "for example tf_efficientnet_lite0"
         )
     parameters = sum(tensor.numel() for tensor in _untrained(name).state_dict().values())
@@ -79,18 +79,18 @@ def timm_file(name: str) -> WeightFile:
 
 
 def load_timm_features(name: str, path: Path) -> TimmFeatures:
-    """Read the weights of a timm model, without executing anything of the file.
+    """Read the weights of a timm model, without executing code from the file.
 
-    Some publishers name the tensors in their own way but keep their order. Such a file is taken
-    where the number and the shapes of all tensors agree.
+    Some publishers rename the tensors but keep their order. Such a file is accepted if the number
+    and the shapes of all tensors agree.
 
     Args:
         name: timm's name of the model, e.g. ``tf_efficientnet_lite0``.
         path: its weights.
 
     Raises:
-        ConfigError: there is no such model, or it has no feature maps.
-        CheckpointError: the file is damaged or of another network.
+        ConfigError: the model is unknown, or has no feature maps.
+        CheckpointError: the file is damaged or belongs to another network.
     """
     file, settings = timm_file(name), timm.get_pretrained_cfg(name)
     assert settings is not None
@@ -100,17 +100,17 @@ def load_timm_features(name: str, path: Path) -> TimmFeatures:
 
 
 def _untrained(name: str) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # what it draws is overwritten
+    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten
         network: Any = timm.create_model(name, pretrained=False)
     if not (hasattr(network, "forward_intermediates") and hasattr(network, "feature_info")):
         raise ConfigError(
-            f"{_KEY}.network: {name} gives no feature maps; take a convolutional model"
+            f"{_KEY}.network: {name} provides no feature maps; use a convolutional model"
         )
     return network  # type: ignore[no-any-return]
 
 
 def _renamed(tensors: dict[str, Any], network: nn.Module) -> dict[str, Any]:
-    """The tensors by the network's names, where they are its tensors in its order."""
+    """Rename the tensors to the network's names if their shapes agree in order."""
     wanted = network.state_dict()
     shapes = [getattr(value, "shape", None) for value in tensors.values()]
     if tensors.keys() == wanted.keys() or shapes != [value.shape for value in wanted.values()]:

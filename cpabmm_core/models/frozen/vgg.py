@@ -28,7 +28,7 @@ VGG19_FILE = WeightFile(
 
 
 class Vgg19Features(nn.Module):
-    """relu1_1 to relu5_1 of a VGG-19, frozen; images in [0, 1] are normalised as ImageNet's.
+    """relu1_1 to relu5_1 of a frozen VGG-19; images are normalised with ImageNet's statistics.
 
     Args:
         layers: torchvision's ``vgg19().features``.
@@ -44,14 +44,14 @@ class Vgg19Features(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Vgg19Features":
-        """Frozen: stays in eval mode."""
+        """Stay in eval mode, whatever `mode` is: the network is frozen."""
         return super().train(False)
 
     def forward(
         self,
         image: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> list[Tensor]:  # fine to coarse, each (B, C_i, h_i, w_i)
-        """The five feature maps."""
+        """Compute the five feature maps."""
         x = self.normalise(image)
         maps = []
         for stage in self.stages:
@@ -61,10 +61,10 @@ class Vgg19Features(nn.Module):
 
 
 def load_vgg19(path: Path) -> Vgg19Features:
-    """Read torchvision's VGG-19 weights, without executing anything of the file.
+    """Read torchvision's VGG-19 weights, without executing code from the file.
 
     Raises:
-        CheckpointError: the file is damaged or of another network.
+        CheckpointError: the file is damaged or belongs to another network.
     """
     tensors = read_weights(path, VGG19_FILE.what)
     convolutions = {
@@ -72,7 +72,7 @@ def load_vgg19(path: Path) -> Vgg19Features:
         for name, value in tensors.items()
         if name.startswith(_PREFIX)
     }
-    # The classifier, nine tenths of the network, is never made, nor any random weights.
+    # This creates neither random weights nor the classifier, which is 90 % of the network.
     with torch.device("meta"):
         layers = vgg19(weights=None).features
     layers.to_empty(device="cpu")

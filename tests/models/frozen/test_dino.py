@@ -31,7 +31,7 @@ def normalised(image: Tensor) -> Tensor:
 
 
 def keys_by_hook(network: VisionTransformer, image: Tensor) -> Tensor:
-    """Keys that pass through the last block while the whole network runs, as its authors do it."""
+    """Return the keys of the last block from a forward pass of the whole network, by a hook."""
     caught: list[Tensor] = []
     block: Any = network.blocks[-1]
     handle = block.attn.qkv.register_forward_hook(lambda _, __, output: caught.append(output))
@@ -49,7 +49,7 @@ def test_keys_are_those_of_the_last_block() -> None:
     torch.testing.assert_close(keys, keys_by_hook(network, images()))
 
 
-def test_normed_keys_are_taken_after_the_norm() -> None:
+def test_keys_are_taken_after_their_norm() -> None:
     network = tiny_vit(qk_norm=True)
     raw = keys_by_hook(network, images()).unflatten(-1, (HEADS, -1))
     block: Any = network.blocks[-1]
@@ -57,7 +57,7 @@ def test_normed_keys_are_taken_after_the_norm() -> None:
     torch.testing.assert_close(DinoKeys(network)(images()), expected)
 
 
-def test_the_last_attention_and_what_follows_are_not_run() -> None:
+def test_the_rest_of_the_last_block_is_not_computed() -> None:
     network = tiny_vit()
     ran: list[str] = []
     network.blocks[-2].register_forward_hook(lambda *_: ran.append("second last"))
@@ -68,7 +68,7 @@ def test_the_last_attention_and_what_follows_are_not_run() -> None:
 
 
 def test_images_of_any_size_are_resized() -> None:
-    """Every eighth column is white: without antialiasing they would be missed, and all be black."""
+    """Every eighth column is white; without antialiasing the image would become black."""
     dino = DinoKeys(tiny_vit())
     even = torch.full((1, 3, 50, 30), 0.3)
     torch.testing.assert_close(dino(even), dino(torch.full((1, 3, SIDE, SIDE), 0.3)))
@@ -92,7 +92,7 @@ def test_gradient_reaches_the_image_only() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> VisionTransformer:
-    """A tiny network; timm hands out its like, with other weights, for every name from now on."""
+    """A tiny network; from now on timm creates networks like it for every name."""
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: tiny_vit(seed=5))
     return tiny_vit(seed=0)
 
@@ -101,7 +101,7 @@ def load(path: Path) -> DinoKeys:
     return load_dino(NAME, path)
 
 
-def test_both_ways_of_publishing_are_read(small: VisionTransformer, tmp_path: Path) -> None:
+def test_both_published_formats_are_read(small: VisionTransformer, tmp_path: Path) -> None:
     state = small.state_dict()
     other = tiny_vit(seed=7).state_dict()
     save_file(state, tmp_path / "timm.safetensors")
@@ -113,10 +113,10 @@ def test_both_ways_of_publishing_are_read(small: VisionTransformer, tmp_path: Pa
         "epoch": 3,
     }
     torch.save(full, tmp_path / "full.pth")
-    expected, drawn = DinoKeys(small)(images()), torch.random.get_rng_state()
+    expected, rng_state = DinoKeys(small)(images()), torch.random.get_rng_state()
     for name in ("timm.safetensors", "authors.pth", "full.pth"):
         torch.testing.assert_close(load(tmp_path / name)(images()), expected)
-    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert torch.equal(torch.random.get_rng_state(), rng_state)
 
 
 def test_options_in_a_full_checkpoint_do_not_matter(
@@ -141,7 +141,7 @@ def test_a_file_of_another_network_is_named(small: VisionTransformer, tmp_path: 
         load(path)
 
 
-def test_only_dino_models_are_taken() -> None:
+def test_only_dino_models_are_accepted() -> None:
     with pytest.raises(ConfigError, match=r"losses\.dino\.model: resnet18 is not a DINO model"):
         dino_file("resnet18")
     for name in DINO_FILES:
@@ -149,7 +149,7 @@ def test_only_dino_models_are_taken() -> None:
         assert timm.is_model(name)
 
 
-def test_missing_weights_are_one_line_with_the_cure(
+def test_missing_weights_are_a_one_line_error_with_the_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
@@ -169,7 +169,7 @@ def test_missing_weights_are_one_line_with_the_cure(
 
 @pytest.mark.parametrize("name", sorted(DINO_FILES))
 def test_real_sizes(name: str) -> None:
-    """The classes and sizes of the published models, without computing with them."""
+    """The published models have the expected classes and sizes."""
     network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     dino = DinoKeys(network).to("meta")
     tokens = 785 if "patch8" in name else 197

@@ -15,20 +15,20 @@ from cpabmm_core.models.frozen.keypoint_rcnn import KEYPOINT_RCNN_FILE, load_key
 
 
 def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
-    """What it finds in a picture of noise; made quick by small pictures and few proposals."""
+    """Return its detections in an image of noise; small images and few proposals make it fast."""
     network.transform.min_size = (64,)
     network.rpn._post_nms_top_n["testing"] = 12
     image = torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
-        [found] = network.eval()([image])
-    result: dict[str, Tensor] = found
+        [detections] = network.eval()([image])
+    result: dict[str, Tensor] = detections
     return result
 
 
-def test_finds_what_torchvisions_own_loading_finds(
+def test_detections_agree_with_torchvisions_loader(
     rcnn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torchvision reads the same file as its published one, and then finds the same to the bit."""
+    """torchvision loads the same file, and then detects exactly the same."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     cached = tmp_path / "checkpoints" / KEYPOINT_RCNN_FILE.name
     cached.parent.mkdir()
@@ -36,16 +36,16 @@ def test_finds_what_torchvisions_own_loading_finds(
     theirs = found_by(
         keypointrcnn_resnet50_fpn(weights=KeypointRCNN_ResNet50_FPN_Weights.COCO_V1, progress=False)
     )
-    drawn = torch.random.get_rng_state()
+    rng_state = torch.random.get_rng_state()
     ours = found_by(load_keypoint_rcnn(rcnn_file, 0.05))  # torchvision's default
-    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert torch.equal(torch.random.get_rng_state(), rng_state)
     assert len(ours["boxes"]) > 0
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():
         assert torch.equal(value, theirs[key]), key
 
 
-def test_people_of_a_low_score_are_not_reported(rcnn_file: Path) -> None:
+def test_people_with_a_low_score_are_not_reported(rcnn_file: Path) -> None:
     every = found_by(load_keypoint_rcnn(rcnn_file, 0.0))
     threshold = every["scores"].median().item()
     some = found_by(load_keypoint_rcnn(rcnn_file, threshold))
@@ -54,7 +54,7 @@ def test_people_of_a_low_score_are_not_reported(rcnn_file: Path) -> None:
     assert torch.equal(some["boxes"], every["boxes"][high])
 
 
-def test_it_is_the_file_that_torchvision_publishes() -> None:
+def test_the_file_is_the_one_that_torchvision_publishes() -> None:
     published = KeypointRCNN_ResNet50_FPN_Weights.COCO_V1
     assert published == KeypointRCNN_ResNet50_FPN_Weights.DEFAULT
     assert published.url.endswith(f"/{KEYPOINT_RCNN_FILE.name}")

@@ -16,13 +16,13 @@ from cpabmm_core.geometry.coordinates import from_pixels
 from cpabmm_core.models.frozen import sam as sam_module
 from cpabmm_core.models.frozen.sam import (
     SAM_FILES,
-    Precision,
     SamFeatures,
     SamModel,
     load_sam,
-    resize_sam,
-    to_sam_frame,
+    to_sam_pixels,
 )
+from cpabmm_core.models.frozen.sam_resize import resize_sam
+from cpabmm_core.precision import Precision
 
 
 def random_images(batch: int = 2, height: int = 24, width: int = 24, seed: int = 1) -> Tensor:
@@ -36,7 +36,7 @@ def random_keypoints(batch: int = 2, count: int = 5, seed: int = 2) -> Tensor:
 
 
 def encoder_inputs(sam: Sam, action: Callable[[], object]) -> Tensor:
-    """What the image encoder is given while the action runs."""
+    """Return the input of the image encoder while `action` runs."""
     seen: list[Tensor] = []
     hook = sam.image_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     action()
@@ -45,7 +45,7 @@ def encoder_inputs(sam: Sam, action: Callable[[], object]) -> Tensor:
 
 
 def tokens_by_the_library(sam: Sam, embedding: Tensor, coords: Tensor) -> Tensor:
-    """(N, C) of one image: SAM predicts masks, a hook listens to its transformer."""
+    """Return (N, C) for one image from a hook on the transformer while SAM predicts masks."""
     heard: list[Tensor] = []
     transformer = sam.mask_decoder.transformer
     hook = transformer.register_forward_hook(lambda _, __, output: heard.append(output[0]))
@@ -58,20 +58,20 @@ def tokens_by_the_library(sam: Sam, embedding: Tensor, coords: Tensor) -> Tensor
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (24, 40), (96, 96), (130, 97)])
-def test_the_encoder_sees_what_the_librarys_predictor_shows_it(height: int, width: int) -> None:
+def test_the_encoders_input_agrees_with_the_librarys_predictor(height: int, width: int) -> None:
     sam = tiny_sam()
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     theirs = encoder_inputs(sam, lambda: SamPredictor(sam).set_image(image))
     mine = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
     ours = encoder_inputs(sam, lambda: SamFeatures(sam).embed_images(mine))
-    grey_level = 1 / 57  # of 255, normalised; theirs rounds to whole levels, once for each axis
+    grey_level = 1 / 57  # of 255, normalised; the library rounds to whole levels once per axis
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() < 1.5 * grey_level
 
 
 @pytest.mark.parametrize("image_size", [96, 48])
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (24, 40)])
-def test_tokens_equal_those_of_the_librarys_own_decoder(
+def test_tokens_equal_those_of_the_librarys_decoder(
     image_size: int, height: int, width: int
 ) -> None:
     sam = tiny_sam()
@@ -111,7 +111,7 @@ def test_a_pixel_keeps_its_place_in_sams_frame(image_size: int) -> None:
     for height, width in ((24, 24), (24, 40)):
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         pixels = torch.stack([x, y], dim=-1).double()
-        mine = to_sam_frame(from_pixels(pixels, height, width), (height, width), image_size)
+        mine = to_sam_pixels(from_pixels(pixels, height, width), (height, width), image_size)
         theirs = ResizeLongestSide(image_size).apply_coords((pixels + 0.5).numpy(), (height, width))
         torch.testing.assert_close(mine, torch.from_numpy(theirs))
 
@@ -127,9 +127,9 @@ def test_a_keypoint_lies_on_the_same_image_content() -> None:
     dark, lit = encoder_inputs(features.sam, lambda: features.embed_images(image)).double()[:, 0]
     light = (lit - dark) / (lit - dark).sum()
     centres = torch.arange(96).double() + 0.5
-    found = torch.stack([light.sum(dim=0) @ centres, light.sum(dim=1) @ centres])
+    measured = torch.stack([light.sum(dim=0) @ centres, light.sum(dim=1) @ centres])
     keypoint = from_pixels(pixel.double(), *size)
-    torch.testing.assert_close(to_sam_frame(keypoint, size, 96), found, atol=0.05, rtol=0)
+    torch.testing.assert_close(to_sam_pixels(keypoint, size, 96), measured, atol=0.05, rtol=0)
 
 
 def test_tokens_are_differentiable_in_the_keypoints_only() -> None:
@@ -145,7 +145,7 @@ def test_tokens_are_differentiable_in_the_keypoints_only() -> None:
     tokens(keypoints)[0, 0, 0].backward()
     assert keypoints.grad is not None
     assert (keypoints.grad[0] != 0).all()
-    assert (keypoints.grad[1] == 0).all()  # the images of a batch do not see each other
+    assert (keypoints.grad[1] == 0).all()  # the images of a batch are independent
     assert all(parameter.grad is None for parameter in features.parameters())
 
 
@@ -156,14 +156,14 @@ def test_stays_frozen_and_in_eval_mode() -> None:
 
 
 @pytest.mark.parametrize(("precision", "error"), [("bf16", 0.03), ("fp16", 0.004)])
-def test_half_precision_is_of_the_encoder_only(precision: Precision, error: float) -> None:
-    """Measured at these sizes: 0.010 and 0.0013 of an embedding whose deviation is 1."""
+def test_half_precision_applies_to_the_encoder_only(precision: Precision, error: float) -> None:
+    """Measured: 0.010 and 0.0013, for embeddings of standard deviation 1."""
     images, keypoints = random_images(), random_keypoints()
     exact, half = SamFeatures(tiny_sam()), SamFeatures(tiny_sam(), precision)
     wanted, embedding = exact.embed_images(images), half.embed_images(images)
     assert embedding.dtype == torch.float32
     assert 0 < (embedding - wanted).abs().mean() < error
-    # Given the same embedding, the decoder computes the same, also in a loop that runs in bf16.
+    # From the same embedding the decoder computes the same tokens, even under bf16 autocast.
     with torch.autocast("cpu", torch.bfloat16):
         tokens = half.keypoint_tokens(wanted, keypoints, (24, 24))
         torch.testing.assert_close(exact.embed_images(images), wanted, atol=0, rtol=0)
@@ -180,7 +180,7 @@ def test_the_trained_size_changes_nothing() -> None:
 
 @pytest.mark.parametrize("image_size", [48, 80, 160])
 def test_another_size_equals_a_model_built_for_it(image_size: int) -> None:
-    """Its position tables are interpolated here; relative ones of windows stay as they are."""
+    """Its position tables are interpolated; those of the windows are unchanged."""
     cells = image_size // 16
     sam, built = tiny_sam(), tiny_sam(image_size=image_size)
     state = sam.state_dict()
@@ -205,7 +205,7 @@ def test_another_size_equals_a_model_built_for_it(image_size: int) -> None:
 
 
 @pytest.mark.parametrize(("image_size", "cure"), [(500, "496 or 512"), (8, "16 or 32")])
-def test_sizes_between_patches_are_refused(image_size: int, cure: str) -> None:
+def test_sizes_that_are_not_multiples_of_the_patch_are_errors(image_size: int, cure: str) -> None:
     with pytest.raises(
         ConfigError, match=rf"^losses\.sam\.image_size: .* got {image_size}; .*{cure}$"
     ):
@@ -214,7 +214,7 @@ def test_sizes_between_patches_are_refused(image_size: int, cure: str) -> None:
 
 @pytest.fixture
 def _small_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The three models, told apart by their widths as the real ones are."""
+    """Three models with different widths, like the real ones."""
     for width, name in ((16, "vit_b"), (24, "vit_l"), (32, "vit_h")):
         monkeypatch.setitem(sam_model_registry, name, lambda width=width: tiny_sam(width=width))
 
@@ -226,7 +226,7 @@ def saved(folder: Path, state: object) -> Path:
 
 
 @pytest.mark.usefixtures("_small_registry")
-def test_load_gives_the_model_of_the_file_and_draws_no_random_numbers(tmp_path: Path) -> None:
+def test_loading_reads_the_model_and_consumes_no_random_numbers(tmp_path: Path) -> None:
     sam = tiny_sam(seed=3)
     path = saved(tmp_path, sam.state_dict())
     before = torch.random.get_rng_state()
@@ -246,7 +246,7 @@ def test_a_wrong_variant_is_named(tmp_path: Path, width: int, model: str) -> Non
     path = saved(tmp_path, tiny_sam(width=width).state_dict())
     message = (
         f"{path}: holds Segment Anything's {model}, not vit_b; set losses.sam.model to {model} or "
-        "give sam_vit_b_01ec64.pth"
+        "provide sam_vit_b_01ec64.pth"
     )
     with pytest.raises(CheckpointError) as caught:
         load_sam(path, "vit_b", image_size=96)
@@ -282,11 +282,13 @@ def nested(path: Path) -> None:
 
 
 def nothing(path: Path) -> None:
-    """No file at all."""
+    """Leave the file missing."""
 
 
 @pytest.mark.parametrize("make", [web_page, cut_in_half, pickled_object, nested, nothing])
-def test_a_file_of_another_kind_is_one_line(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_file_of_another_kind_is_a_one_line_error(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     path = tmp_path / "sam.pth"
     make(path)
     with pytest.raises(CheckpointError, match=rf"^{path}: ") as caught:
@@ -295,7 +297,7 @@ def test_a_file_of_another_kind_is_one_line(tmp_path: Path, make: Callable[[Path
 
 
 @pytest.mark.parametrize("model", SAM_FILES)
-def test_the_table_of_files_fits_the_architectures(model: SamModel) -> None:
+def test_the_stated_sizes_fit_the_architectures(model: SamModel) -> None:
     with torch.device("meta"):
         tensors = sam_model_registry[model]().state_dict().values()
     file = SAM_FILES[model]

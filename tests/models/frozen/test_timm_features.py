@@ -19,7 +19,7 @@ NAME = "tf_efficientnet_lite0"
 
 @pytest.fixture(scope="module")
 def network() -> EfficientNet:
-    """The class with random weights and running statistics."""
+    """Build the network with random weights and running statistics."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network: EfficientNet = timm.create_model(NAME, pretrained=False)  # type: ignore[assignment]
@@ -40,8 +40,8 @@ def image(seed: int, side: int = 64) -> Tensor:
     return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
-def test_maps_are_those_of_the_stages(network: EfficientNet, file: Path) -> None:
-    """Against the network's own layers, one after the other; lite0 was trained on [-1, 1]."""
+def test_maps_agree_with_the_stages(network: EfficientNet, file: Path) -> None:
+    """Compare with the network's layers, applied one by one; lite0 was trained on [-1, 1]."""
     features = load_timm_features(NAME, file)
     x, expected = network.bn1(network.conv_stem(image(1) * 2 - 1)), []
     for number, stage in enumerate(network.blocks):
@@ -61,7 +61,7 @@ def test_maps_are_those_of_the_stages(network: EfficientNet, file: Path) -> None
     assert features.smallest_side == 32
 
 
-def test_frozen(network: EfficientNet) -> None:
+def test_the_network_stays_frozen(network: EfficientNet) -> None:
     features = TimmFeatures(network, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).train()
     assert not any(module.training for module in features.modules())
     frame = image(2).requires_grad_()
@@ -71,15 +71,15 @@ def test_frozen(network: EfficientNet) -> None:
     assert all(p.grad is None and not p.requires_grad for p in features.parameters())
 
 
-def test_tensors_under_other_names_are_taken_in_their_order(
+def test_renamed_tensors_are_matched_by_order(
     network: EfficientNet, file: Path, tmp_path: Path
 ) -> None:
     renamed = {f"_{n}": value for n, value in enumerate(network.state_dict().values())}
     torch.save(renamed, tmp_path / "other.pth")
-    found, expected = (
+    renamed, expected = (
         load_timm_features(NAME, f)(image(3)) for f in (tmp_path / "other.pth", file)
     )
-    for level, truth in zip(found, expected, strict=True):
+    for level, truth in zip(renamed, expected, strict=True):
         assert torch.equal(level, truth)
     renamed["_0"] = torch.zeros(32, 1, 3, 3)
     torch.save(renamed, tmp_path / "other.pth")
@@ -87,13 +87,13 @@ def test_tensors_under_other_names_are_taken_in_their_order(
         load_timm_features(NAME, tmp_path / "other.pth")
 
 
-def test_random_numbers_are_left_alone(file: Path) -> None:
+def test_loading_consumes_no_random_numbers(file: Path) -> None:
     before = torch.get_rng_state()
     load_timm_features(NAME, file)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_published_file_is_described() -> None:
+def test_the_published_file_is_described() -> None:
     file = timm_file(NAME)
     assert (file.source, file.name, file.on_hub) == (f"timm/{NAME}.in1k", "model.safetensors", True)
     assert file.megabytes == 19
@@ -101,6 +101,6 @@ def test_published_file_is_described() -> None:
         timm_file("resnet99")
 
 
-def test_networks_for_images_of_one_size_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 takes images of one size only"):
+def test_networks_for_images_of_one_size_are_errors() -> None:
+    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 accepts images of one size only"):
         timm_file("vit_tiny_patch16_224")

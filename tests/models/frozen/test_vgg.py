@@ -10,7 +10,7 @@ from cpabmm_core.errors import CheckpointError
 from cpabmm_core.models.frozen.vgg import Vgg19Features, load_vgg19
 
 RELUS = (1, 6, 11, 20, 29)
-"""Places of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 in torchvision's VGG-19."""
+"""Indices of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in torchvision's VGG-19."""
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,12 @@ def layers() -> nn.Sequential:
 
 
 def published(layers: nn.Sequential) -> dict[str, Tensor]:
-    """Tensors with the names that torchvision's file has."""
+    """Name the tensors as in torchvision's file."""
     tensors = {f"features.{name}": value for name, value in layers.state_dict().items()}
     return {**tensors, "classifier.6.bias": torch.zeros(1000)}
 
 
-def test_features_are_those_after_the_relus(layers: nn.Sequential, tmp_path: Path) -> None:
+def test_features_are_taken_after_the_relus(layers: nn.Sequential, tmp_path: Path) -> None:
     torch.save(published(layers), tmp_path / "vgg.pth")
     features = load_vgg19(tmp_path / "vgg.pth")
     image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -50,7 +50,7 @@ def test_features_are_those_after_the_relus(layers: nn.Sequential, tmp_path: Pat
         torch.testing.assert_close(level, caught[place])
 
 
-def test_frozen(layers: nn.Sequential) -> None:
+def test_the_network_stays_frozen(layers: nn.Sequential) -> None:
     features = Vgg19Features(layers).train()
     assert not features.training
     image = torch.rand(1, 3, 16, 16, requires_grad=True)

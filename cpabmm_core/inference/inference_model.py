@@ -1,0 +1,84 @@
+"""A model prepared for inference: on a device, in eval mode, with a precision and a batch size."""
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.arrays import Frame
+from cpabmm_core.device import resolve_device
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.inference.frames import to_model_input
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
+
+_BATCH_SIZE = {"cuda": 8}
+_BATCH_SIZE_ELSEWHERE = 4
+
+
+class InferenceModel:
+    """A model on its device, in eval mode, with the precision and batch size to run it with.
+
+    Attributes:
+        model: the model itself.
+        device: the device it is on.
+        batch_size: number of frames to process at a time.
+        dtype: floating-point type of the dense motion network and the generator. Keypoints, fits
+            and flows are always computed in float32.
+
+    Example:
+        >>> import numpy as np
+        >>> from cpabmm_core import load_model
+        >>> inference_model = InferenceModel(load_model("puppets", device="cpu"), batch_size=2)
+        >>> frame = np.zeros((120, 160, 3), np.uint8)
+        >>> inference_model.to_input([frame, frame]).shape
+        torch.Size([2, 3, 96, 96])
+    """
+
+    def __init__(
+        self,
+        model: AnimationModel,
+        device: str | None = None,
+        batch_size: int | None = None,
+        precision: PrecisionChoice = "fp32",
+    ) -> None:
+        """Move the model to its device and switch it to eval mode.
+
+        Args:
+            model: the model; it is moved, not copied.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
+                current device.
+            batch_size: number of frames to process at a time; None means 8 on CUDA and 4 elsewhere.
+            precision: precision of the dense motion network and the generator; ``auto`` picks the
+                fastest that the device supports natively.
+
+        Raises:
+            ConfigError: the precision is unknown, or the batch size is below 1.
+            ResourceError: the device does not exist.
+        """
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"batch_size: expected 1 or more, got {batch_size}")
+        if device is not None:
+            model.to(resolve_device(device))
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+        self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
+        self.dtype = DTYPES[choose_precision(precision, self.device)]
+
+    def to_input(self, frames: list[Frame]) -> Tensor:  # (B, 3, S, S) in [0, 1]
+        """Crop and resize frames to the model's input, on its device.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB each, of any size and shape. The largest centred square of
+                each is resized to the model's frame size S.
+
+        Returns:
+            One image per frame, float32.
+
+        Raises:
+            DataError: a frame has another layout.
+        """
+        size = self.model.frame_size
+        return torch.cat([to_model_input(frame, size, self.device) for frame in frames])
+
+    def autocast(self, dtype: torch.dtype) -> torch.autocast:
+        """Return a context in which the networks compute in `dtype`."""
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
