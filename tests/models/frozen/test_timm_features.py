@@ -76,10 +76,10 @@ def test_renamed_tensors_are_matched_by_order(
 ) -> None:
     renamed = {f"_{n}": value for n, value in enumerate(network.state_dict().values())}
     torch.save(renamed, tmp_path / "other.pth")
-    renamed, expected = (
+    levels, expected = (
         load_timm_features(NAME, f)(image(3)) for f in (tmp_path / "other.pth", file)
     )
-    for level, truth in zip(renamed, expected, strict=True):
+    for level, truth in zip(levels, expected, strict=True):
         assert torch.equal(level, truth)
     renamed["_0"] = torch.zeros(32, 1, 3, 3)
     torch.save(renamed, tmp_path / "other.pth")
