@@ -1,4 +1,4 @@
-"""How the tensors of a file differ from those of a model."""
+"""Differences between the tensors of a file and those of a model."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,20 @@ _NAMED = 3
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def differences(stored: Shapes, expected: Shapes) -> str | None:
-    """What is missing, unknown or of another shape, each with its first names; None if nothing."""
+def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
+    """Describe which tensors are missing, unknown or of another shape.
+
+    Args:
+        stored: Shapes of the tensors in the file, by name.
+        expected: Shapes of the tensors of the model, by name.
+
+    Returns:
+        The number of each kind with the first names; None if nothing differs.
+
+    Example:
+        >>> describe_differences({"a": (1,), "b": (2, 2)}, {"b": (2, 3)})
+        '1 unknown (a); 1 of another shape (b is [2, 2], not [2, 3])'
+    """
     differing = [
         f"{name} is {list(stored[name])}, not {list(expected[name])}"
         for name in sorted(expected.keys() & stored.keys())

@@ -128,10 +128,10 @@ def test_commands_take_a_published_file_and_keep_what_it_became(
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     [kept] = (cache / "converted").iterdir()
-    assert f"converted into {kept}" in result.stderr
+    assert f"converted to {kept}" in result.stderr
     assert json.loads(result.stdout)["frames"] == 3
     again = run(*arguments, "--force")
-    assert "converted into" not in again.stderr
+    assert "converted to" not in again.stderr
     assert output_of("info", published).startswith(f"checkpoint: {kept}\n")
     folder = tmp_path / "again"
     document = document_of("reconstruct", driving, "-o", folder, "--checkpoint", published)
@@ -162,6 +162,6 @@ def test_a_trap_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "trap.pth.tar"
     torch.save({**narrow_networks("fomm"), "epoch": Trap()}, path)
     output = tmp_path / "a.safetensors"
-    assert_fails(4, "convert", path, "-o", output, words="nothing of it was executed")
+    assert_fails(4, "convert", path, "-o", output, words="nothing in it was executed")
     assert not output.exists()
     assert not (tmp_path / "sprung").exists()

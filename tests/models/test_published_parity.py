@@ -12,7 +12,7 @@ import torch
 from _helpers import parity
 from _helpers.published_model import golden, write_narrow_model
 
-from cpabmm_core.checkpoint.convert import convert
+from cpabmm_core.checkpoint.convert import convert_checkpoint
 
 TOLERANCE = 1e-4
 """Measured: 4.7e-5, where a warped source of noise is 1e6 times steeper than its flow is exact."""
@@ -38,7 +38,7 @@ def test_every_tensor_agrees(
 def test_fomm_in_the_other_sampling_convention_is_another_model(tmp_path: Path) -> None:
     """The tolerance is narrow enough to tell the two conventions of grid_sample apart."""
     file = write_narrow_model(tmp_path / "fomm.pth.tar", "fomm")
-    model = convert(file, frame_size=128).checkpoint().model
+    model = convert_checkpoint(file, frame_size=128).checkpoint().model
     model.dense_motion._align_corners = True
     expected = golden("fomm")
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""How others lay their checkpoints out, and what each part is called here."""
+"""Layouts of published checkpoints, and the names of their tensors in cpabmm."""
 
 from cpabmm_core.checkpoint.layouts.fomm import FOMM
 from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors
@@ -9,4 +9,4 @@ from cpabmm_core.checkpoint.layouts.tpsmm import PAPER, TPSMM
 __all__ = ["LAYOUTS", "Layout", "Tensors"]
 
 LAYOUTS = (TPSMM, PAPER, FOMM, MRAA, OWN)
-"""All layouts that can be read; the first that a file has is taken."""
+"""All known layouts; the first that matches a file is used."""

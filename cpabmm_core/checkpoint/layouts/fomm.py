@@ -1,4 +1,4 @@
-"""FOMM's checkpoints.
+"""Checkpoints of FOMM.
 
 Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019,
 github.com/AliaksandrSiarohin/first-order-model (MIT).
@@ -15,7 +15,7 @@ _DENSE = "generator.dense_motion_network"
 _HEATMAPS = "kp_detector.kp.weight"
 _JACOBIANS = "keypoint_detector.frames.conv"
 _ONE_MAP = 4
-"""Channels of one map of Jacobians."""
+"""Channels of a map of Jacobians: the entries of one 2 x 2 matrix."""
 _PREFIXES = (
     ("kp_detector.predictor.encoder.", "keypoint_detector.hourglass."),
     ("kp_detector.predictor.decoder.", "keypoint_detector.hourglass."),
@@ -39,13 +39,13 @@ def _model(tensors: Tensors) -> dict[str, Any]:
 
 
 def _adapt(ours: Tensors) -> Tensors:
-    """Our order of channels, and a map of identities where they have no Jacobians."""
+    """Reorder channels, and add a map of identity matrices for models without Jacobians."""
     heatmaps = ours["keypoint_detector.heatmaps.weight"]
     identities = {
         f"{_JACOBIANS}.weight": heatmaps.new_zeros(_ONE_MAP, *heatmaps.shape[1:]),
         f"{_JACOBIANS}.bias": torch.eye(2).flatten(),
     }
-    return occlusion_aware.in_our_order({**identities, **ours})
+    return occlusion_aware.reorder_channels({**identities, **ours})
 
 
 FOMM = Layout(

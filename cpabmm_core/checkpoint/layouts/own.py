@@ -1,7 +1,7 @@
-"""Our own tensors without a configuration, for instance a state dict that someone saved by hand.
+"""Tensors of cpabmm without a configuration, for example a state dict that a user saved.
 
-Checkpoints that carry their configuration need no guess; here it is read off the tensors, as far as
-these tell it: for the paper's backbone and head, and groups of five.
+The configuration is derived from the tensors as far as they determine it. It assumes the paper's
+backbone and head, and groups of five keypoints.
 """
 
 from typing import Any

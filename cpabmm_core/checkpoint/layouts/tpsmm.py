@@ -1,4 +1,4 @@
-"""TPSMM's checkpoints, and those of the paper's own code, which are laid out alike.
+"""Checkpoints of TPSMM and of the paper's own code, which share their layout.
 
 Zhao and Zhang, Thin-Plate Spline Motion Model for Image Animation, CVPR 2022,
 github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (MIT).
@@ -33,7 +33,9 @@ _PREFIXES = (
 
 
 def our_name(theirs: str) -> str:
-    """What we call the tensor that they call ``network.key``; the same where we have none like it.
+    """Return the name in cpabmm of a tensor that TPSMM calls ``network.key``.
+
+    Unknown names stay unchanged.
 
     Example:
         >>> our_name("inpainting_network.resblock.3.conv1.weight")
@@ -51,9 +53,9 @@ def _groups(tensors: Tensors) -> int:
 
 
 def _has_global_candidate(tensors: Tensors) -> bool:
-    """Whether there is a map for the paper's global transformation, besides groups and background.
+    """Return whether there is a map for the paper's global transformation.
 
-    A spline is at home in both codes; this is what tells them apart.
+    The maps of the groups and the background exist in both layouts, so this map distinguishes them.
     """
     return tensors[_MAPS].shape[0] == _groups(tensors) + 2
 

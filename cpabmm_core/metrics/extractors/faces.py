@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cpabmm_core.device import resolve_device
-from cpabmm_core.metrics.extractors.digest import weights_sha256
+from cpabmm_core.files.digest import files_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
 from cpabmm_core.models.frozen.weights import WeightFile, fill, find_weights, read_weights
@@ -160,7 +160,7 @@ def open_extractor(request: Request) -> AlignedFaces:
     info = ExtractorInfo(
         name=_NAME,
         version=f"protocol 1, face-alignment {version('face-alignment')}",
-        weights=weights_sha256(files),
+        weights=files_sha256(files),
         cost=_COST,
         terms=_TERMS,
     )

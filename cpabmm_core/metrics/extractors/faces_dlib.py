@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.metrics.extractors.digest import weights_sha256
+from cpabmm_core.files.digest import files_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options, require_package
 
@@ -197,7 +197,7 @@ def open_extractor(request: Request) -> DlibFaces:
     info = ExtractorInfo(
         name=_NAME,
         version=f"protocol 1, {', '.join(versions)}",
-        weights=weights_sha256(files),
+        weights=files_sha256(files),
         cost=_COST,
         terms=_TERMS,
     )

@@ -8,7 +8,6 @@ NaN or of empty cells means that a frame has no subject.
 """
 
 import difflib
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
 from cpabmm_core.metrics.extractors.precomputed_csv import read_csv
 
@@ -122,8 +122,7 @@ def read_precomputed(path: Path, kind: Kind) -> Precomputed:
     if suffix not in SUFFIXES:
         raise DataError(f"{path}: is neither .npz nor .csv; give {kind} in one of these")
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give one with the {kind} of both sets") from None
     except (OSError, ValueError) as error:
