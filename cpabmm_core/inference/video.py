@@ -9,7 +9,7 @@ from pathlib import Path
 from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.reconstructor import Reconstruction, reconstruct
-from cpabmm_core.media.frame_folder import FrameFolder, frame_folder
+from cpabmm_core.media.frame_folder import FrameFolderWriter, create_frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
 from cpabmm_core.models.animation_model import AnimationModel
@@ -125,9 +125,9 @@ class _Timeline:
 
     def _open(
         self, output: Path, first: Frame, as_frames: bool, audio_from: Path | None
-    ) -> AbstractContextManager[VideoWriter | FrameFolder]:
+    ) -> AbstractContextManager[VideoWriter | FrameFolderWriter]:
         if as_frames:
-            return frame_folder(output)
+            return create_frame_folder(output)
         height, width, _ = first.shape
         rate, base = self._clip.frame_rate, self._clip.time_base
         return VideoWriter(output, width, height, rate, base, audio_from=audio_from)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.media.frame_folder import frame_folder
+from cpabmm_core.media.frame_folder import create_frame_folder
 from cpabmm_core.metrics.results import MEASURES, Coverage, SetResult, VideoResult
 
 Frames = NDArray[np.uint8]
@@ -18,7 +18,7 @@ Frames = NDArray[np.uint8]
 
 def write_frames(path: Path, frames: Frames) -> Path:
     """A folder of frames without loss."""
-    with frame_folder(path) as folder:
+    with create_frame_folder(path) as folder:
         for frame in frames:
             folder.write(frame)
     return path

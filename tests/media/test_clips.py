@@ -134,7 +134,7 @@ def test_strip_is_decoded_once_for_neighbouring_reads(
         calls.append(path)
         return read_image(path)
 
-    monkeypatch.setattr("cpabmm_core.media.clips.read_image", counted)
+    monkeypatch.setattr("cpabmm_core.media.clip_types.read_image", counted)
     clip = open_clip(write_strip(tmp_path / "a.png"))
     first = clip.read([3])[0]
     first[:] = 0

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cpabmm_core.errors import MediaError, OutputExistsError
 from cpabmm_core.media.clips import open_clip
-from cpabmm_core.media.frame_folder import frame_folder
+from cpabmm_core.media.frame_folder import create_frame_folder
 from cpabmm_core.media.timed_frames import clips_by_name
 
 
@@ -17,7 +17,7 @@ def noise(count: int, height: int = 6, width: int = 9) -> NDArray[np.uint8]:
 
 
 def write(path: Path, frames: NDArray[np.uint8]) -> None:
-    with frame_folder(path) as folder:
+    with create_frame_folder(path) as folder:
         for pts, frame in enumerate(frames):
             folder.write(frame, pts, 1)
 
@@ -41,7 +41,7 @@ def test_clips_read_what_was_written(tmp_path: Path) -> None:
 
 def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with frame_folder(tmp_path / "a") as folder:
+        with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])
             raise KeyboardInterrupt
 
@@ -59,7 +59,7 @@ def test_frames_of_an_older_clip_are_not_written_among(tmp_path: Path) -> None:
 
 def test_frames_are_of_one_size(tmp_path: Path) -> None:
     def write_two_sizes() -> None:
-        with frame_folder(tmp_path / "a") as folder:
+        with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])
             folder.write(noise(1, 9, 6)[0])
 

@@ -200,13 +200,13 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "no such file": folder / "missing.png",
         "is a folder": folder,
         "is empty": folder / "empty.png",
-        "broken image": folder / "cut.png",
-        "not an image": folder / "text.png",
+        "damaged image": folder / "cut.png",
+        "not a readable image": folder / "text.png",
         "Git LFS pointer": folder / "pointer.png",
     }
     files["is empty"].touch()
-    files["broken image"].write_bytes(whole.read_bytes()[:3000])
-    files["not an image"].write_text("no picture at all\n" * 10)
+    files["damaged image"].write_bytes(whole.read_bytes()[:3000])
+    files["not a readable image"].write_text("no picture at all\n" * 10)
     files["Git LFS pointer"].write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
     )
@@ -215,7 +215,14 @@ def bad_files(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     "trouble",
-    ["no such file", "is a folder", "is empty", "broken image", "not an image", "Git LFS pointer"],
+    [
+        "no such file",
+        "is a folder",
+        "is empty",
+        "damaged image",
+        "not a readable image",
+        "Git LFS pointer",
+    ],
 )
 def test_bad_file_is_one_line_with_name_trouble_and_cure(tmp_path: Path, trouble: str) -> None:
     path = bad_files(tmp_path)[trouble]
@@ -231,7 +238,7 @@ def test_bad_file_is_one_line_with_name_trouble_and_cure(tmp_path: Path, trouble
 def test_truncated_jpeg(tmp_path: Path) -> None:
     whole = saved(tmp_path / "a.jpg", Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)))
     whole.write_bytes(whole.read_bytes()[:2000])
-    with pytest.raises(MediaError, match="broken image"):
+    with pytest.raises(MediaError, match="damaged image"):
         read_image(whole)
 
 

@@ -105,14 +105,14 @@ def fails(index: FrameIndex, number: int) -> bool:
 def test_damage_is_what_cannot_be_read(tmp_path: Path, name: str) -> None:
     path = write(name, tmp_path)
     whole = path.read_bytes()
-    assert FrameIndex(path).damage() == {}
+    assert FrameIndex(path).find_damage() == {}
     found = 0
     for share in (0.25, 0.4, 0.5, 0.6):
         path.write_bytes(whole)
         index = FrameIndex(path)
         spoil(path, int(share * len(whole)), 300)
         try:
-            damage = index.damage()
+            damage = index.find_damage()
         except MediaError:  # the damage tells on opening
             continue
         lost = {number for number in range(COUNT) if fails(index, number)}
@@ -127,9 +127,9 @@ def test_damage_of_a_video_without_timestamps(tmp_path: Path) -> None:
         tmp_path / "raw.h264", frames=COUNT, codec="libx264", options={"g": "8", "bf": "0"}
     )
     index = FrameIndex(path)
-    assert index.damage() == {}
+    assert index.find_damage() == {}
     spoil(path, path.stat().st_size // 2, 300)
-    damage = index.damage()
+    damage = index.find_damage()
     assert damage
     assert damage.keys() == set(range(min(damage), COUNT))
     index.read(range(min(damage)))
@@ -140,4 +140,4 @@ def test_damage_of_a_video_that_is_gone(tmp_path: Path) -> None:
     index = FrameIndex(path)
     path.unlink()
     with pytest.raises(MediaError, match="no such file"):
-        index.damage()
+        index.find_damage()

@@ -5,7 +5,7 @@ from _helpers.media_files import numbered_frame, write_test_video
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video.integrity import require_whole
+from cpabmm_core.media.video.integrity import check_complete
 
 
 def write_gif(path: Path) -> Path:
@@ -26,7 +26,7 @@ NAMES = ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.gif"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_file_passes(tmp_path: Path, name: str) -> None:
-    require_whole(write(tmp_path / name))
+    check_complete(write(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,8 +35,8 @@ def test_cut_file_does_not(tmp_path: Path, name: str, share: float) -> None:
     path = write(tmp_path / name)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(MediaError, match="cut short"):
-        require_whole(path)
+    with pytest.raises(MediaError, match="truncated"):
+        check_complete(path)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.gif"])
@@ -47,13 +47,13 @@ def test_lost_structure_is_noticed(tmp_path: Path, name: str) -> None:
     middle = len(data) // 2
     path.write_bytes(data[:middle] + bytes(1000) + data[middle + 1000 :])
     with pytest.raises(MediaError, match="damaged"):
-        require_whole(path)
+        check_complete(path)
 
 
 def test_gif_without_its_last_byte_is_whole(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif")
     path.write_bytes(path.read_bytes()[:-1])
-    require_whole(path)
+    check_complete(path)
 
 
 def test_live_recordings_have_no_announced_end(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_live_recordings_have_no_announced_end(tmp_path: Path) -> None:
         for k in range(5):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(k))))
         output.mux(stream.encode(None))
-    require_whole(path)
+    check_complete(path)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ def test_scraps_do_not_crash(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "scrap"
     path.write_bytes(content)
     try:
-        require_whole(path)
+        check_complete(path)
     except MediaError as error:
         assert str(path) in str(error)  # noqa: PT017 - either end is right

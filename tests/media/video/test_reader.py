@@ -206,7 +206,7 @@ def test_sound_cover_is_no_video(tmp_path: Path) -> None:
         silence.sample_rate = 44100
         output.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_frame(0))))
         output.mux([*sound.encode(silence), *sound.encode(None)])
-    with pytest.raises(MediaError, match="holds no video"):
+    with pytest.raises(MediaError, match="contains no video"):
         VideoReader(path)
 
 
@@ -307,11 +307,11 @@ def test_cut_file_of_other_kinds(tmp_path: Path, name: str) -> None:
 TROUBLES = {
     "missing.mp4": "no such file",
     "empty.mp4": "is empty",
-    "text.mp4": "not a video that can be read",
+    "text.mp4": "is not a readable video",
     "pointer.mp4": "Git LFS pointer",
-    "cut.mp4": "cut short",
-    "playlist.mp4": "not a video that can be read",
-    "sound.mp4": "holds no video",
+    "cut.mp4": "truncated",
+    "playlist.mp4": "is not a readable video",
+    "sound.mp4": "contains no video",
 }
 
 

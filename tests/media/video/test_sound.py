@@ -278,5 +278,5 @@ def test_sound_that_cannot_be_decoded_names_the_file(tmp_path: Path) -> None:
     for spot in spots[2:6]:
         broken[spot + 16 : spot + 80] = bytes(64)
     source.write_bytes(bytes(broken))
-    with pytest.raises(MediaError, match=r"a\.mkv: its sound cannot be taken over"):
+    with pytest.raises(MediaError, match=r"a\.mkv: its sound cannot be used"):
         carry_over(source, tmp_path / "out.webm")

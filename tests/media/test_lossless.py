@@ -6,7 +6,7 @@ from _helpers.media_files import write_test_video
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.lossy import is_lossless
+from cpabmm_core.media.lossless import is_lossless
 
 
 @pytest.mark.parametrize(
