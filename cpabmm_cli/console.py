@@ -62,6 +62,7 @@ class Terminal:
         self.quiet = False
         self.debug = False
         self._stderr = Console(stderr=True, highlight=False)
+        self._shows_bar = False
 
     @property
     def is_interactive(self) -> bool:
@@ -99,14 +100,24 @@ class Terminal:
     @contextmanager
     def counter(self, description: str) -> Iterator[Counter]:
         """Show a bar that counts items while the context lasts."""
-        with self.bar() as bar:
+        with self._show(self.bar()) as bar:
             yield _counter(bar, description)
 
     @contextmanager
     def download_bar(self, description: str) -> Iterator[Counter]:
-        """Show a bar that counts bytes while the context lasts."""
-        with self._bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+        """Show a bar that counts bytes while the context lasts; none below another bar."""
+        with self._show(self._bar(DownloadColumn(), TransferSpeedColumn())) as bar:
             yield _counter(bar, description)
+
+    @contextmanager
+    def _show(self, bar: Bar) -> Iterator[Bar]:
+        before = self._shows_bar
+        self._shows_bar = True
+        try:
+            with bar:
+                yield bar
+        finally:
+            self._shows_bar = before
 
     def _bar(self, *columns: ProgressColumn) -> Bar:
         return Bar(
@@ -117,7 +128,7 @@ class Terminal:
             console=self._stderr,
             speed_estimate_period=_SPEED_OVER_SECONDS,
             transient=True,
-            disable=self.quiet or not self.is_interactive,
+            disable=self.quiet or self._shows_bar or not self.is_interactive,
         )
 
 

@@ -20,6 +20,7 @@ from cpabmm_core.errors import (
     TrainingStopped,
 )
 from cpabmm_core.files.checks import is_disk_full
+from cpabmm_core.files.progress import show_downloads
 
 P = ParamSpec("P")
 
@@ -60,7 +61,8 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with show_downloads(terminal.download_bar):
+                command(*args, **kwargs)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:

@@ -55,7 +55,7 @@ def _download(alias: str, *, json: bool) -> None:
     assert file is not None  # `_check_alias` has refused unknown ones
     terminal.say(f"downloading {file.name}, {file.megabytes} MB, from {file.source or file.page}")
     terminal.say(f"licence: {file.licence}")
-    path = download_checkpoint(file, checkpoints_folder(), terminal.download_bar)
+    path = download_checkpoint(file, checkpoints_folder())
     terminal.result(as_json({"path": str(path)}) if json else str(path))
 
 

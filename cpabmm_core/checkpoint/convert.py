@@ -124,8 +124,9 @@ def convert_checkpoint(path: Path, *, frame_size: int | None = None) -> Conversi
             differ from those of its layout.
 
     Example:
-        >>> conversion = convert_checkpoint(Path("vox.pth.tar"))  # doctest: +SKIP
-        >>> conversion.save(Path("vox.safetensors"))  # doctest: +SKIP
+        >>> from cpabmm_core.checkpoint import find_checkpoint
+        >>> print(convert_checkpoint(find_checkpoint("puppets")))
+        checkpoint of cpabmm, motion cpab, frames 96 x 96
     """
     if is_cpabmm_checkpoint(path):
         return _upgrade(path, frame_size)

@@ -4,18 +4,20 @@ from pathlib import Path
 
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint
 from cpabmm_core.errors import CheckpointError, DownloadError
-from cpabmm_core.files.download import ShowProgress, download_file, show_nothing
+from cpabmm_core.files.download import download_file
+from cpabmm_core.files.progress import ShowProgress
 
 
 def download_checkpoint(
-    file: PublicCheckpoint, folder: Path, show_progress: ShowProgress = show_nothing
+    file: PublicCheckpoint, folder: Path, show_progress: ShowProgress | None = None
 ) -> Path:
     """Download a published checkpoint into a folder, complete and verified or not at all.
 
     Args:
         file: The checkpoint.
         folder: Folder to write into. It is created if missing; a file of the same name is replaced.
-        show_progress: Receives the name of the file, then the number of bytes.
+        show_progress: Receives the name of the file, then the number of bytes; None uses the
+            display of `show_downloads`.
 
     Returns:
         The path of the file.

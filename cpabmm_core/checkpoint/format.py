@@ -165,6 +165,11 @@ def read_header(path: str | Path) -> CheckpointHeader:
 
     Raises:
         CheckpointError: The file is missing, damaged, or no cpabmm checkpoint.
+
+    Example:
+        >>> from cpabmm_core.checkpoint import find_checkpoint
+        >>> read_header(find_checkpoint("puppets")).config.model.motion
+        'cpab'
     """
     path = Path(path)
     if tensor_format(path, "a checkpoint of cpabmm") == "pytorch":

@@ -4,8 +4,6 @@ Nothing here prints or shows a progress bar; progress goes to a callback. huggin
 interrupted download, pooch starts again.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,33 +15,24 @@ from cpabmm_core.errors import CpabmmError, DownloadError
 from cpabmm_core.files.checks import describe_wrong_content, is_disk_full, write_error
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.files.output import atomic_path
+from cpabmm_core.files.progress import Progress, ShowProgress, current_display
 from cpabmm_core.files.published import PublishedFile
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 30
 _HEAD_BYTES = 512
 
-Progress = Callable[[int, int | None], None]
-"""Called with the number of bytes received and the total, which is None if it is unknown."""
-ShowProgress = Callable[[str], AbstractContextManager[Progress]]
-"""Called with the name of a file; its context lasts as long as the download."""
-
-
-@contextmanager
-def show_nothing(_: str) -> Iterator[Progress]:
-    """Ignore the progress of a download; the `ShowProgress` of callers without a display."""
-    yield lambda done, total: None
-
 
 def download_file(
-    file: PublishedFile, folder: Path, show_progress: ShowProgress = show_nothing
+    file: PublishedFile, folder: Path, show_progress: ShowProgress | None = None
 ) -> Path:
     """Download a file from its URL into a folder, complete and verified or not at all.
 
     Args:
         file: The file; its source must be a URL.
         folder: Folder to write into. It is created if missing; a file of the same name is replaced.
-        show_progress: Receives the name of the file, then the number of bytes.
+        show_progress: Receives the name of the file, then the number of bytes; None uses the
+            display of `show_downloads`.
 
     Returns:
         The path of the downloaded file.
@@ -56,11 +45,12 @@ def download_file(
         ResourceError: The disk is full.
     """
     path = folder / file.name
+    display = show_progress or current_display()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from None
-    with atomic_path(path, force=True) as temporary, show_progress(file.name) as progress:
+    with atomic_path(path, force=True) as temporary, display(file.name) as progress:
         try:
             _fetch(file, temporary, progress)
         except requests.RequestException as error:
@@ -71,12 +61,13 @@ def download_file(
     return path
 
 
-def download_from_hub(file: PublishedFile, show_progress: ShowProgress = show_nothing) -> Path:
+def download_from_hub(file: PublishedFile, show_progress: ShowProgress | None = None) -> Path:
     """Download a file from its Hugging Face repository into the cache of huggingface_hub.
 
     Args:
         file: The file; its source must be a repository.
-        show_progress: Receives the name of the file, then the number of bytes.
+        show_progress: Receives the name of the file, then the number of bytes; None uses the
+            display of `show_downloads`.
 
     Returns:
         The path of the file in the cache.
@@ -86,8 +77,9 @@ def download_from_hub(file: PublishedFile, show_progress: ShowProgress = show_no
         ResourceError: The disk is full.
     """
     assert file.source is not None
+    display = show_progress or current_display()
     try:
-        with show_progress(file.name) as progress:
+        with display(file.name) as progress:
             bar = _hub_bar(progress)
             return Path(huggingface_hub.hf_hub_download(file.source, file.name, tqdm_class=bar))
     except CpabmmError:

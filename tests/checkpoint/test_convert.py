@@ -103,13 +103,13 @@ def test_shipped_configurations_are_the_published_models(name: str) -> None:
     with torch.device("meta"):
         ours = build_model(load_config(name)).state_dict()
     networks = full_networks(family)
-    if name == "mgif-256-fomm":  # its config has one map of Jacobians for all keypoints
+    if name == "mgif-256-fomm":  # its configuration has one map of Jacobians for all keypoints
         detector = networks["kp_detector"]
         detector |= {k: t[:4] for k, t in detector.items() if k.startswith("jacobian.")}
     layout, tensors = layout_of(family), flat(networks)
     theirs = layout.adapt({layout.rename(n): t for n, t in layout.weights(tensors).items()})
     shapes = {n: list(t.shape) for n, t in theirs.items()}
-    if family != "mraa":  # whose avd network has other sizes than the default
+    if family != "mraa":  # its avd network does not have the default sizes
         shapes = {n: shape for n, shape in shapes.items() if not n.startswith("avd.")}
     if name.startswith("mgif"):
         shapes = {n: shape for n, shape in shapes.items() if not n.startswith("background_")}
@@ -200,10 +200,14 @@ def test_other_ways_to_save_the_same_networks(
     path = save(tmp_path / "b.pth", change(networks))
     changed = convert_checkpoint(path, frame_size=128).checkpoint().model.state_dict()
     for name, tensor in plain.state_dict().items():
-        torch.testing.assert_close(changed[name], tensor, rtol=1e-3, atol=1e-6)  # and of its type
+        torch.testing.assert_close(
+            changed[name], tensor, rtol=1e-3, atol=1e-6
+        )  # the types agree as well
 
 
-def test_files_of_old_pytorch_and_of_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_old_pytorch_versions_and_of_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FOMM's and MRAA's files are older than PyTorch's zip format; most were saved on a GPU."""
     monkeypatch.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
     for zipped in (False, True):
@@ -214,7 +218,7 @@ def test_files_of_old_pytorch_and_of_gpus(tmp_path: Path, monkeypatch: pytest.Mo
         assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
 
 
-def test_a_safetensors_file_of_their_tensors(tmp_path: Path) -> None:
+def test_safetensors_file_of_published_tensors(tmp_path: Path) -> None:
     path = tmp_path / "vox.safetensors"
     safetensors.torch.save_file(flat(narrow_networks("tpsmm")), path)
     assert open_checkpoint(path).kind == "tpsmm"
@@ -374,7 +378,7 @@ def test_nothing_in_the_file_is_executed(zipped: bool, tmp_path: Path) -> None:
     assert sprung.exists()
 
 
-def test_a_file_without_networks(tmp_path: Path) -> None:
+def test_file_without_networks_is_refused(tmp_path: Path) -> None:
     only = save(tmp_path / "a.pth", {"optimizer": {"state": {}, "groups": [1]}, "epoch": 3})
     assert "holds no networks, only optimizer, epoch" in error_of(only)
     assert "only nothing" in error_of(save(tmp_path / "b.pth", [1, 2]))
@@ -427,13 +431,13 @@ def test_fork_with_additional_input_channels(family: Family, tmp_path: Path) -> 
         assert f"generator.{name} is [32, {channels}, 3, 3], not [32, 44, 3, 3]" in message
 
 
-def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     networks = narrow_networks("fomm")
     networks["generator"]["final.bias"] = torch.full((3,), float("nan"))
     assert "generator.final.bias is not finite" in error_of(save(tmp_path / "a.pth", networks))
 
 
-def test_an_interrupted_conversion_leaves_nothing(
+def test_interrupted_conversion_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", "fomm")
@@ -447,7 +451,7 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_copy_under_another_name_is_the_same_model(tmp_path: Path) -> None:
+def test_copy_under_another_name_is_the_same_model(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", "fomm")
     copy = tmp_path / "copy.pth.tar"
     shutil.copy(path, copy)

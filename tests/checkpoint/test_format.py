@@ -149,7 +149,7 @@ def test_a_weight_too_large_for_the_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [{"loss": float("nan")}, {"path": Path("a")}])
-def test_a_record_that_is_not_json(tmp_path: Path, record: dict[str, Any]) -> None:
+def test_record_that_is_not_json_is_refused(tmp_path: Path, record: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="record: expected plain JSON values"):
         save_checkpoint(tmp_path / "a.safetensors", tiny_model(), tiny_config(), record=record)
     assert list(tmp_path.iterdir()) == []
@@ -171,13 +171,13 @@ def test_saving_replaces_and_leaves_nothing_else(tmp_path: Path, checkpoint: Pat
     assert list(tmp_path.iterdir()) == [checkpoint]
 
 
-def test_saving_into_a_missing_folder(tmp_path: Path) -> None:
+def test_saving_to_a_missing_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "a.safetensors"
     with pytest.raises(CheckpointError, match="missing does not exist; create it first"):
         save_checkpoint(path, tiny_model(), tiny_config(), record={})
 
 
-def test_an_interrupted_save_keeps_the_old_file(
+def test_interrupted_save_keeps_the_old_file(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = checkpoint.read_bytes()
@@ -254,7 +254,7 @@ def test_other_files_are_named(
 
 
 @pytest.mark.parametrize("part", [0.001, 0.5, 0.999])
-def test_a_truncated_checkpoint(checkpoint: Path, part: float) -> None:
+def test_truncated_checkpoint_is_refused(checkpoint: Path, part: float) -> None:
     data = checkpoint.read_bytes()
     checkpoint.write_bytes(data[: int(part * len(data))])
     assert "truncated or damaged" in error_of(checkpoint)
@@ -280,7 +280,9 @@ def test_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         ({"config": json.dumps({"data": {"frame_size": 33}})}, "frame_size: 33 is not divisible"),
     ],
 )
-def test_wrong_metadata(checkpoint: Path, metadata: dict[str, str], message: str) -> None:
+def test_wrong_metadata_is_refused(
+    checkpoint: Path, metadata: dict[str, str], message: str
+) -> None:
     rewrite(checkpoint, metadata=metadata)
     assert message in error_of(checkpoint)
 
@@ -304,7 +306,7 @@ def test_a_missing_tensor(checkpoint: Path) -> None:
     assert "1 missing (inpainting.to_rgb.bias);" in error_of(checkpoint)
 
 
-def test_tensors_of_a_wrapped_model(checkpoint: Path) -> None:
+def test_tensors_of_a_wrapped_model_are_refused(checkpoint: Path) -> None:
     rewrite(
         checkpoint,
         tensors=lambda tensors: {f"module.{name}": values for name, values in tensors.items()},

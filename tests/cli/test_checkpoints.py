@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from _helpers.command_line import assert_fails, document_of, run
 
+from cpabmm_cli.console import terminal
 from cpabmm_core.checkpoint import download as downloads
 from cpabmm_core.checkpoint.catalogue import PUBLIC_CHECKPOINTS, PublicCheckpoint
-from cpabmm_core.files.download import ShowProgress
+from cpabmm_core.files.progress import current_display
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +47,10 @@ def test_document_holds_the_catalogue(cache: Path) -> None:
 def test_download_is_announced(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[PublicCheckpoint, Path]] = []
 
-    def download(file: PublicCheckpoint, folder: Path, show_progress: ShowProgress) -> Path:
+    def download(file: PublicCheckpoint, folder: Path) -> Path:
         asked.append((file, folder))
-        with show_progress(file.name) as progress:
+        assert current_display() == terminal.download_bar
+        with current_display()(file.name) as progress:
             progress(1, 2)
         return folder / file.name
 

@@ -11,7 +11,8 @@ from _helpers.web_server import WebServer, serve
 from huggingface_hub import constants
 
 from cpabmm_core.errors import DownloadError, ResourceError
-from cpabmm_core.files.download import Progress, download_file, download_from_hub
+from cpabmm_core.files.download import download_file, download_from_hub
+from cpabmm_core.files.progress import Progress, show_downloads
 from cpabmm_core.files.published import PublishedFile
 
 CONTENT = bytes(range(256)) * 12_000  # three chunks, the last one shorter
@@ -85,6 +86,15 @@ def test_file_arrives_whole_with_progress(
     assert [done for done, _ in display.states] == sorted(done for done, _ in display.states)
     assert not display.is_open
     assert capfd.readouterr() == ("", "")
+
+
+def test_display_may_be_set_for_all_downloads(server: WebServer, tmp_path: Path) -> None:
+    display = Display()
+    with show_downloads(display):
+        download_file(file_at(f"{server.url}/a"), tmp_path)
+    download_file(file_at(f"{server.url}/a"), tmp_path)
+    assert display.names == ["a.pth"]
+    assert display.states[-1] == (len(CONTENT), len(CONTENT))
 
 
 def test_digest_may_be_a_beginning_or_unknown(server: WebServer, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def write(path: Path, frames: NDArray[np.uint8]) -> None:
             folder.write(frame, pts, 1)
 
 
-def test_noise_comes_back_bit_by_bit_in_order(tmp_path: Path) -> None:
+def test_noise_is_stored_exactly_and_in_order(tmp_path: Path) -> None:
     frames = noise(12)
     write(tmp_path / "a.b", frames)
     names = [f"{number:06d}.png" for number in range(12)]
@@ -31,7 +31,7 @@ def test_noise_comes_back_bit_by_bit_in_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.b" / name)), frame)
 
 
-def test_clips_read_what_was_written(tmp_path: Path) -> None:
+def test_written_folder_is_read_as_a_clip(tmp_path: Path) -> None:
     frames = noise(12)
     write(tmp_path / "a.b", frames)
     assert clips_by_name(tmp_path) == {"a.b": tmp_path / "a.b"}
@@ -39,7 +39,7 @@ def test_clips_read_what_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.read(range(len(clip))), frames)
 
 
-def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
     def interrupted() -> None:
         with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])
@@ -50,14 +50,14 @@ def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frames_of_an_older_clip_are_not_written_among(tmp_path: Path) -> None:
+def test_folder_with_an_older_clip_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", noise(3))
     with pytest.raises(OutputExistsError, match="not empty"):
         write(tmp_path / "a", noise(2))
     assert len(list((tmp_path / "a").iterdir())) == 3
 
 
-def test_frames_are_of_one_size(tmp_path: Path) -> None:
+def test_frames_of_different_sizes_are_refused(tmp_path: Path) -> None:
     def write_two_sizes() -> None:
         with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])

@@ -65,6 +65,7 @@ def count(tensors: Tensors, pattern: str) -> int:
     """Return the number of consecutive blocks whose names match a pattern with one ``{}``.
 
     Example:
+        >>> import torch
         >>> count({"up.0.weight": torch.ones(1), "up.1.weight": torch.ones(1)}, "up.{}.weight")
         2
     """

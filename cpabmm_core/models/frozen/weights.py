@@ -11,12 +11,7 @@ from huggingface_hub import constants
 from torch import Tensor, nn
 
 from cpabmm_core.errors import CheckpointError, ConfigError, DownloadError
-from cpabmm_core.files.download import (
-    ShowProgress,
-    download_file,
-    download_from_hub,
-    show_nothing,
-)
+from cpabmm_core.files.download import download_file, download_from_hub
 from cpabmm_core.files.published import PublishedFile
 from cpabmm_core.files.tensors import read_tensor_file, tensor_format
 
@@ -46,13 +41,13 @@ def find_weights(
     *,
     allow_download: bool,
     announce: Callable[[str], None],
-    show_progress: ShowProgress = show_nothing,
     without: str | None = None,
 ) -> Path:
     """Return the path of the weights: the given file, the cached one, or a new download.
 
     Downloads go to the cache of the library that publishes the file (torch or huggingface_hub),
-    under a temporary name, so that an interrupted download is never taken for a complete file.
+    under a temporary name, so that an interrupted download is never taken for a complete file. The
+    display of `show_downloads` shows their progress.
 
     Args:
         file: The weights to find.
@@ -60,7 +55,6 @@ def find_weights(
         allow_download: Whether to download missing weights. The offline mode of huggingface_hub
             forbids it as well.
         announce: Receives one line before a download: file, size, source and destination.
-        show_progress: Receives the name of the file, then the number of bytes.
         without: Setting that avoids the need for the weights, for example ``losses.structure=0``;
             None if there is none.
 
@@ -79,8 +73,8 @@ def find_weights(
     announce(f"downloading {file} to {_cache_folder(file)}")
     try:
         if file.is_on_hub:
-            return download_from_hub(file, show_progress)
-        return download_file(file, _cache_folder(file), show_progress)
+            return download_from_hub(file)
+        return download_file(file, _cache_folder(file))
     except DownloadError as error:
         raise ConfigError(f"{file}: not found, and downloading failed ({error}); {cure}") from None
 

@@ -13,7 +13,7 @@ from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from cpabmm_core.errors import CheckpointError, ConfigError, CpabmmError
-from cpabmm_core.files.download import Progress
+from cpabmm_core.files.progress import Progress, show_downloads
 from cpabmm_core.models.frozen.weights import (
     WeightFile,
     fill,
@@ -127,13 +127,8 @@ def test_progress_of_a_download_is_shown(server: str) -> None:
     def display(name: str) -> Iterator[Progress]:
         yield lambda done, total: shown.append(f"{name} {done} of {total}")
 
-    find_weights(
-        url_file(server),
-        None,
-        allow_download=True,
-        announce=lambda _: None,
-        show_progress=display,
-    )
+    with show_downloads(display):
+        find(url_file(server))
     assert shown[-1] == f"whole.pth {len(CONTENT)} of {len(CONTENT)}"
 
 
