@@ -1,6 +1,9 @@
 """Differences between the tensors of a file and those of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cpabmm_core.errors import CheckpointError
 
 _NAMED = 3
 
@@ -37,3 +40,31 @@ def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
         if names
     ]
     return "; ".join(problems) or None
+
+
+def check_tensors(path: Path, stored: Shapes, expected: Shapes) -> None:
+    """Check that the tensors of a cpabmm checkpoint match its configuration.
+
+    Args:
+        path: The file, for the message.
+        stored: Shapes of the tensors in the file, by name.
+        expected: Shapes of the tensors of the configured model, by name.
+
+    Raises:
+        CheckpointError: They differ; the message names the first differences and a likely cause.
+    """
+    problems = describe_differences(stored, expected)
+    if problems:
+        raise CheckpointError(
+            f"{path}: its tensors do not match its configuration: {problems}; "
+            f"{_likely_cause(stored.keys() - expected.keys())}"
+        )
+
+
+def _likely_cause(unknown: Iterable[str]) -> str:
+    names = list(unknown)
+    if names and all(name.startswith("module.") for name in names):
+        return "it was saved from a wrapped model: save the inner model"
+    return (
+        "it was edited, or written by another version of cpabmm: use that version, or train again"
+    )

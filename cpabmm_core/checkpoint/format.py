@@ -15,7 +15,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from cpabmm_core.checkpoint.differences import describe_differences
+from cpabmm_core.checkpoint.differences import check_tensors
 from cpabmm_core.checkpoint.older import updated
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError, Remedy
@@ -63,7 +63,9 @@ class CheckpointHeader:
     """Everything in a checkpoint except the values of its tensors."""
 
     config: Config
+    """The configuration of the model."""
     record: dict[str, Any]
+    """How the weights were made."""
     tensors: dict[str, StoredTensor]
 
 
@@ -141,7 +143,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         model = build_model(header.config)
     except ConfigError as error:
         raise CheckpointError(f"{path}: its configuration: {error}") from None
-    _check_tensors(path, header.tensors, model.state_dict())
+    check_tensors(
+        path,
+        {name: tensor.shape for name, tensor in header.tensors.items()},
+        {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
+    )
     tensors = read_safetensors(path)
     model.load_state_dict(tensors)
     return Checkpoint(model.eval(), header.config, header.record)
@@ -236,23 +242,3 @@ def _json_object(path: Path, metadata: dict[str, str], key: str) -> dict[str, An
 
 def _wrong_metadata(path: Path, trouble: str) -> CheckpointError:
     return CheckpointError(f"{path}: truncated or damaged ({trouble}); copy it again")
-
-
-def _check_tensors(path: Path, stored: dict[str, StoredTensor], built: dict[str, Tensor]) -> None:
-    problems = describe_differences(
-        {name: tensor.shape for name, tensor in stored.items()},
-        {name: tuple(tensor.shape) for name, tensor in built.items()},
-    )
-    if problems:
-        raise CheckpointError(
-            f"{path}: its tensors do not match its configuration: {problems}; "
-            f"{_likely_cause(sorted(stored.keys() - built.keys()))}"
-        )
-
-
-def _likely_cause(unknown: list[str]) -> str:
-    if unknown and all(name.startswith("module.") for name in unknown):
-        return "it was saved from a wrapped model: save the inner model"
-    return (
-        "it was edited, or written by another version of cpabmm: use that version, or train again"
-    )

@@ -1,7 +1,7 @@
 """Downloads: by pooch from a URL, by huggingface_hub from a Hugging Face repository.
 
-Nothing here prints or shows a progress bar; progress goes to a callback. huggingface_hub resumes an
-interrupted download, pooch starts again.
+Nothing here prints or shows a progress bar; progress goes to a callback. After a broken connection
+huggingface_hub continues where it stopped, and pooch raises an error.
 """
 
 from pathlib import Path

@@ -4,14 +4,19 @@ Everything is written under a temporary name in the target's folder and renamed 
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError, Remedy
-from cpabmm_core.files.checks import is_disk_full, write_error
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.temporary import (
+    default_mode,
+    move_into_place,
+    raise_for_target,
+    remove,
+    temporary_path,
+)
 
 
 def check_output(
@@ -81,18 +86,18 @@ def atomic_path(
     path = Path(path)
     check_output(path, force=force, inputs=inputs, kind=kind)
     target = path.resolve()
-    temporary = _temporary_path(target)
+    temporary = temporary_path(target)
     try:
-        mode = _default_mode(temporary, path, kind)
+        mode = default_mode(temporary, path, kind)
         yield temporary
         if not temporary.exists():
             raise kind(f"{path}: nothing was written to it")
         if not force and target.exists():
             raise OutputExistsError(f"{path}: appeared meanwhile; choose another name")
-        _move_into_place(temporary, target, mode, path, kind)
+        move_into_place(temporary, target, mode, path, kind)
     except BaseException as error:
-        _remove(temporary)
-        _raise_for_target(error, temporary, path)
+        remove(temporary)
+        raise_for_target(error, temporary, path)
         raise
 
 
@@ -173,30 +178,21 @@ def atomic_folder(
     path = Path(path)
     check_output_folder(path, force=force, inputs=inputs)
     target = path.resolve()
-    temporary = _temporary_path(target)
+    temporary = temporary_path(target)
     try:
         temporary.mkdir()
         yield temporary
         if target.is_dir():
             for entry in sorted(temporary.iterdir()):
-                _remove(target / entry.name)
+                remove(target / entry.name)
                 entry.replace(target / entry.name)
             temporary.rmdir()
         else:
             temporary.replace(target)
     except BaseException as error:
-        _remove(temporary)
-        _raise_for_target(error, temporary, path)
+        remove(temporary)
+        raise_for_target(error, temporary, path)
         raise
-
-
-def _raise_for_target(error: BaseException, temporary: Path, path: Path) -> None:
-    """Raise a disk-full error, or an error that names the temporary path, for `path` instead."""
-    if is_disk_full(error):
-        raise write_error(path, error) from error
-    if isinstance(error, CpabmmError) and str(temporary) in str(error):
-        trouble = error.trouble.replace(str(temporary), str(path))
-        raise type(error)(trouble, error.cure, remedy=error.remedy) from error
 
 
 def _is_among(path: Path, inputs: Sequence[str | Path]) -> bool:
@@ -221,38 +217,3 @@ def _check_writable(folder: Path, kind: type[CpabmmError]) -> None:
     effective = os.access in os.supports_effective_ids
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
         raise kind(f"{folder}: the folder is not writable; choose another one")
-
-
-def _temporary_path(target: Path) -> Path:
-    return target.with_name(f".{secrets.token_hex(8)}.tmp{target.suffix}")
-
-
-def _default_mode(temporary: Path, path: Path, kind: type[CpabmmError]) -> int:
-    """Return the permissions of an ordinary new file; some libraries create private ones."""
-    try:
-        temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode
-        temporary.unlink()
-    except OSError as error:
-        raise write_error(path, error, kind) from None
-    return mode
-
-
-def _move_into_place(
-    temporary: Path, target: Path, mode: int, path: Path, kind: type[CpabmmError]
-) -> None:
-    try:
-        temporary.chmod(mode)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise write_error(path, error, kind) from None
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
