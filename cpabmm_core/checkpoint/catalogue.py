@@ -19,7 +19,14 @@ _MIRROR = "https://huggingface.co/MCMLXXXVII/thinplatesv1/resolve/main/orig"
 
 @dataclass(frozen=True, kw_only=True)
 class PublicCheckpoint(PublishedFile):
-    """A published checkpoint; `name` is the name of its file, `source` a direct link."""
+    """A published checkpoint; `name` is the name of its file, `source` a direct link.
+
+    Example:
+        >>> for checkpoint in PUBLIC_CHECKPOINTS[:2]:
+        ...     print(checkpoint.alias, checkpoint.name, checkpoint.frame_size)
+        tpsmm-vox vox.pth.tar 256
+        tpsmm-taichi taichi.pth.tar 256
+    """
 
     alias: str
     """The name that cpabmm gives it, for example ``tpsmm-vox``."""

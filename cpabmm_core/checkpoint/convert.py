@@ -34,7 +34,14 @@ _NAMED_IN_ERRORS = 3
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted checkpoint, not yet written, and what is known about its origin."""
+    """A converted checkpoint, not yet written, and what is known about its origin.
+
+    Example:
+        >>> from cpabmm_core.checkpoint import convert_checkpoint, find_checkpoint
+        >>> conversion = convert_checkpoint(find_checkpoint("puppets"))
+        >>> conversion.title, conversion.size_is_known, conversion.left_out
+        ('cpabmm', True, [])
+    """
 
     config: Config
     """Configuration of the model."""

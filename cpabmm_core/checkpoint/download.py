@@ -26,6 +26,11 @@ def download_checkpoint(
         CheckpointError: The file has no direct link, cannot be downloaded, or is not the stated
             one.
         ResourceError: The disk is full.
+
+    Example:
+        >>> from cpabmm_core.checkpoint import find_public_checkpoint
+        >>> ted = find_public_checkpoint("tpsmm-ted")
+        >>> download_checkpoint(ted, Path("checkpoints"))  # doctest: +SKIP
     """
     cure = f"put {file.name} from {file.page} into {folder}"
     if file.source is None:

@@ -35,7 +35,14 @@ _KEPT_IN_FLOAT32 = ("running_mean", "running_var")
 
 
 class Checkpoint(NamedTuple):
-    """A model with everything that its file states about it."""
+    """A model with everything that its file states about it.
+
+    Example:
+        >>> from cpabmm_core.checkpoint import find_checkpoint, open_checkpoint
+        >>> checkpoint = open_checkpoint(find_checkpoint("puppets"))
+        >>> checkpoint.kind, checkpoint.model.training
+        ('cpabmm', False)
+    """
 
     model: AnimationModel
     """The model, on the CPU, in float32 and in eval mode."""

@@ -38,10 +38,9 @@ def download_file(
         The path of the downloaded file.
 
     Raises:
-        DownloadError: The server cannot be reached or answers with an error, or the content is
-            empty, a web page, a Git LFS pointer or has another SHA-256 digest than stated. The
-            message is a reason without the name of the file.
-        CpabmmError: The file cannot be written.
+        DownloadError: The server cannot be reached or answers with an error, the content is empty,
+            a web page, a Git LFS pointer or has another SHA-256 digest than stated, or the file
+            cannot be written. The message is a reason without the description of the file.
         ResourceError: The disk is full.
     """
     path = folder / file.name
@@ -49,14 +48,17 @@ def download_file(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise write_error(folder, error) from None
-    with atomic_path(path, force=True) as temporary, display(file.name) as progress:
+        raise write_error(folder, error, DownloadError) from None
+    with (
+        atomic_path(path, force=True, kind=DownloadError) as temporary,
+        display(file.name) as progress,
+    ):
         try:
             _fetch(file, temporary, progress)
         except requests.RequestException as error:
             raise DownloadError(describe_failure(error)) from None
         except OSError as error:
-            raise write_error(path, error) from None
+            raise write_error(path, error, DownloadError) from None
         _verify(file, temporary)
     return path
 
@@ -119,7 +121,9 @@ class _Bar:
 
     def update(self, count: float | None = 1) -> None:
         """Add bytes. pooch adds whole chunks, even if the last one is shorter."""
-        self.n += int(count or 0)
+        if not count:  # pooch's final report if the total is unknown
+            return
+        self.n += int(count)
         if self.total:
             self.n = min(self.n, self.total)
         self._progress(self.n, self.total or None)

@@ -15,7 +15,10 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg
 
 
 class Clip(Protocol):
-    """A sequence of frames that can be read in any order and sent to another process."""
+    """A sequence of frames that can be read in any order and sent to another process.
+
+    `open_clip` returns one.
+    """
 
     @property
     def name(self) -> str:

@@ -17,6 +17,15 @@ class FrameFolderWriter:
 
     Args:
         path: The folder to write into. It exists and is empty.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     writer = FrameFolderWriter(Path(folder))
+        ...     writer.write(np.zeros((8, 8, 3), dtype=np.uint8))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['000000.png']
     """
 
     def __init__(self, path: Path) -> None:

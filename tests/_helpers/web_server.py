@@ -17,6 +17,7 @@ class WebServer(ThreadingHTTPServer):
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
+        self.states_size = True
         self.requests = 0
 
     @property
@@ -34,7 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(server.content)))
+        if server.states_size:
+            self.send_header("Content-Length", str(len(server.content)))
         self.send_header("ETag", f'"{hashlib.sha256(server.content).hexdigest()}"')
         self.send_header("X-Repo-Commit", "0" * 40)
         self.end_headers()

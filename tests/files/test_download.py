@@ -139,6 +139,22 @@ def test_network_errors_are_short(server: WebServer, tmp_path: Path) -> None:
     assert "IncompleteRead" in reason(file_at(f"{server.url}/cut"), tmp_path)
 
 
+def test_folder_that_cannot_be_created_is_named(server: WebServer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match=r"file/cache: cannot be written \(Not a directory\)"):
+        download_file(file_at(f"{server.url}/a"), tmp_path / "file" / "cache")
+    assert server.requests == 0
+
+
+def test_size_may_be_unknown(server: WebServer, tmp_path: Path) -> None:
+    server.states_size = False
+    display = Display()
+    path = download_file(file_at(f"{server.url}/a"), tmp_path, display)
+    assert path.read_bytes() == CONTENT
+    assert [total for _, total in display.states] == [None] * len(display.states)
+    assert [done for done, _ in display.states] == [1 << 20, 2 << 20, 3 << 20]
+
+
 def test_full_disk_is_a_resource_error(server: WebServer, tmp_path: Path) -> None:
     with limited_file_size(1000), pytest.raises(ResourceError, match=r"a\.pth: no space left"):
         download_file(file_at(f"{server.url}/a"), tmp_path)

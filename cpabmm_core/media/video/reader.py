@@ -24,7 +24,14 @@ _FALLBACK_RATE = Fraction(25)
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """A frame of a video with its presentation time."""
+    """A frame of a video with its presentation time.
+
+    Example:
+        >>> import numpy as np
+        >>> frame = VideoFrame(np.zeros((4, 6, 3), dtype=np.uint8), pts=40, duration=20)
+        >>> frame.image.shape, frame.pts + frame.duration
+        ((4, 6, 3), 60)
+    """
 
     image: Frame
     """(H, W, 3) uint8 RGB."""
