@@ -20,7 +20,7 @@ from cpabmm_core.errors import (
     TrainingStopped,
 )
 from cpabmm_core.files.checks import is_disk_full
-from cpabmm_core.files.progress import show_downloads
+from cpabmm_core.files.display import show_downloads
 
 P = ParamSpec("P")
 

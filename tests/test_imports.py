@@ -16,6 +16,7 @@ CLI = "cpabmm_cli"
 LAYERS = (
     "errors",
     "arrays",
+    "progress",
     "files",
     "config",
     "device",

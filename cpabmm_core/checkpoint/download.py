@@ -4,8 +4,8 @@ from pathlib import Path
 
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint
 from cpabmm_core.errors import CheckpointError, DownloadError
+from cpabmm_core.files.display import ShowProgress
 from cpabmm_core.files.download import download_file
-from cpabmm_core.files.progress import ShowProgress
 
 
 def download_checkpoint(

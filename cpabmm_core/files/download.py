@@ -14,9 +14,10 @@ import requests
 from cpabmm_core.errors import CpabmmError, DownloadError
 from cpabmm_core.files.checks import describe_wrong_content, is_disk_full, write_error
 from cpabmm_core.files.digest import file_sha256
+from cpabmm_core.files.display import ShowProgress, current_display
 from cpabmm_core.files.output import atomic_path
-from cpabmm_core.files.progress import Progress, ShowProgress, current_display
 from cpabmm_core.files.published import PublishedFile
+from cpabmm_core.progress import Progress
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 30

@@ -22,8 +22,8 @@ def test_fit_is_that_of_the_training() -> None:
     assert (cpab.fit, cpab.iterations) == ("solve", 4)
 
 
-def test_model_animates_unseen_puppets() -> None:
-    """A biped and a quadruped; docs/bundled-model.md covers 20 other videos."""
+def test_it_moves_puppets_that_it_never_saw() -> None:
+    """Two legs and four; 20 other videos stand in docs/bundled-model.md."""
     model = load_model("puppets", device="cpu")
     ratios = []
     for index in range(4):

@@ -6,7 +6,7 @@ from _helpers.command_line import assert_fails, document_of, run
 from cpabmm_cli.console import terminal
 from cpabmm_core.checkpoint import download as downloads
 from cpabmm_core.checkpoint.catalogue import PUBLIC_CHECKPOINTS, PublicCheckpoint
-from cpabmm_core.files.progress import current_display
+from cpabmm_core.files.display import current_display
 
 
 @pytest.fixture(autouse=True)

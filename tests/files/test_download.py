@@ -11,9 +11,10 @@ from _helpers.web_server import WebServer, serve
 from huggingface_hub import constants
 
 from cpabmm_core.errors import DownloadError, ResourceError
+from cpabmm_core.files.display import show_downloads
 from cpabmm_core.files.download import download_file, download_from_hub
-from cpabmm_core.files.progress import Progress, show_downloads
 from cpabmm_core.files.published import PublishedFile
+from cpabmm_core.progress import Progress
 
 CONTENT = bytes(range(256)) * 12_000  # three chunks, the last one shorter
 CLOSED_PORT = "http://127.0.0.1:9"  # the discard port: nothing listens there

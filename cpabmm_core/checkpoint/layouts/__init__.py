@@ -9,4 +9,4 @@ from cpabmm_core.checkpoint.layouts.tpsmm import PAPER, TPSMM
 __all__ = ["LAYOUTS", "Layout", "Tensors"]
 
 LAYOUTS = (TPSMM, PAPER, FOMM, MRAA, OWN)
-"""All known layouts; the first that matches a file is used."""
+"""All layouts that can be read; the first that a file has is taken."""

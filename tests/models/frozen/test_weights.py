@@ -13,7 +13,7 @@ from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from cpabmm_core.errors import CheckpointError, ConfigError, CpabmmError
-from cpabmm_core.files.progress import Progress, show_downloads
+from cpabmm_core.files.display import show_downloads
 from cpabmm_core.models.frozen.weights import (
     WeightFile,
     fill,
@@ -21,6 +21,7 @@ from cpabmm_core.models.frozen.weights import (
     find_weights,
     read_weights,
 )
+from cpabmm_core.progress import Progress
 
 TENSORS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
 CONTENT = save(TENSORS)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
-Progress = Callable[[int, int | None], None]
-"""Called with the number of bytes received and the total, which is None if it is unknown."""
+from cpabmm_core.progress import Progress
+
 ShowProgress = Callable[[str], AbstractContextManager[Progress]]
 """Called with the name of a file; its context lasts as long as the download."""
 
