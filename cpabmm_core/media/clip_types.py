@@ -64,7 +64,9 @@ class StripClip:
         strip = _read_strip(self._path)
         side = strip.shape[0]
         if strip.shape[1] != self._count * side:
-            raise DataError(f"{self._path}: changed its shape since it was opened; open it again")
+            raise DataError(
+                f"{self._path}: has another shape than when it was opened; open it again"
+            )
         return [strip[:, i * side : (i + 1) * side].copy() for i in indices]
 
     def find_damage(self) -> dict[int, str]:
