@@ -1,11 +1,11 @@
-"""Checkpoints as the person names them, and the folders where they are kept."""
+"""Checkpoints by the names that users give, and the folders where they are kept."""
 
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpabmm_cli.console import terminal
-from cpabmm_core.checkpoint.catalogue import public_file
+from cpabmm_core.checkpoint.catalogue import find_public_checkpoint
 from cpabmm_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def cache_folder() -> Path:
-    """Where cpabmm keeps what it can make or download again: ``CPABMM_CACHE``, else the usual."""
+    """Return the folder for files that can be made or downloaded again.
+
+    It is ``CPABMM_CACHE`` if that is set, else ``cpabmm`` in the user's cache folder.
+    """
     given = os.environ.get("CPABMM_CACHE")
     if given:
         return Path(given)
@@ -21,46 +24,49 @@ def cache_folder() -> Path:
 
 
 def checkpoints_folder() -> Path:
-    """Where public checkpoints are looked for by name."""
+    """Return the folder of the published checkpoints."""
     return cache_folder() / "checkpoints"
 
 
-def located(checkpoint: str) -> str | Path:
-    """The file of a public checkpoint, by the name that `cpabmm checkpoints` lists; others pass.
+def locate_checkpoint(checkpoint: str) -> str | Path:
+    """Return the file of a published checkpoint by its alias; return any other name unchanged.
 
     Raises:
-        CheckpointError: it is not on this machine.
+        CheckpointError: The published checkpoint is not on this machine.
     """
-    public = public_file(checkpoint)
+    public = find_public_checkpoint(checkpoint)
     if public is None:
         return checkpoint
-    path = checkpoints_folder() / public.file
+    path = checkpoints_folder() / public.name
     if not path.is_file():
+        how = f"run `cpabmm checkpoints --download {checkpoint}`, or " if public.source else ""
         raise CheckpointError(
-            f"{checkpoint}: not on this machine; put {public.file} from {public.page} into "
-            f"{path.parent}, or see `cpabmm checkpoints`"
+            f"{checkpoint}: not on this machine; {how}put {public.name} from {public.page} into "
+            f"{path.parent}"
         )
     return path
 
 
-def ready(checkpoint: str) -> str | Path:
-    """What to load for a name or path: the same, or what a published file was converted into.
+def prepare_checkpoint(checkpoint: str) -> str | Path:
+    """Return what to load for a name or path, after converting a published file.
+
+    Conversions are kept in the cache folder.
 
     Raises:
-        CheckpointError: a public checkpoint that is not on this machine, or a file that cannot be
+        CheckpointError: The published checkpoint is not on this machine, or the file cannot be
             read.
     """
-    path = located(checkpoint)
+    path = locate_checkpoint(checkpoint)
     if not Path(path).is_file():
-        return path  # a bundled model, or a mistake that is told where it is loaded
+        return path  # a bundled model, or a mistake that loading will report
 
-    from cpabmm_core.checkpoint.cache import converted
+    from cpabmm_core.checkpoint.cache import convert_cached
 
-    return converted(Path(path), cache_folder() / "converted", terminal.say)
+    return convert_cached(Path(path), cache_folder() / "converted", terminal.say)
 
 
 def announce_model(checkpoint: str, model: "AnimationModel", precision: str) -> str:
-    """Say which model runs, on which device and in which precision; the latter is returned."""
+    """Show which model runs, on which device and in which precision, and return the precision."""
     from cpabmm_core.precision import choose_precision, precision_warning
 
     device = next(model.parameters()).device

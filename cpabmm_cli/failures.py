@@ -1,6 +1,5 @@
-"""From errors to one line on stderr and an exit code (the table in docs/cli.md)."""
+"""Errors become one line on stderr and an exit code (the table in docs/cli.md)."""
 
-import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from cpabmm_core.errors import (
     ResourceError,
     TrainingStopped,
 )
+from cpabmm_core.files.checks import is_disk_full
+from cpabmm_core.files.display import show_downloads
 
 P = ParamSpec("P")
 
@@ -37,51 +38,53 @@ _CURES = {
     Remedy.OVERWRITE: "choose another name or use --force",
     Remedy.RESUME: "continue with --resume auto",
     Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
-    Remedy.LIST_CHECKPOINTS: "`cpabmm checkpoints` lists the names",
+    Remedy.LIST_CHECKPOINTS: (
+        "give one of these, the path of a checkpoint, or a name that `cpabmm checkpoints` lists"
+    ),
     Remedy.CONVERT: "convert it with `cpabmm convert`",
     Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`, or use --mode relative",
     Remedy.DOWNLOAD: "use --download",
     Remedy.WHOLE_VIDEOS: "use --scenes none",
 }
-"""Cures of the core's errors in terms of the command line."""
+"""Cures of errors of the core, in terms of the command line."""
 _OUT_OF_RESOURCES = 5
 _OUT_OF_MEMORY = (
     "out of memory; lower --batch-size (when training --set training.batch_size=N), "
     "or use another --device"
 )
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, ending in one line on stderr and the exit code of the error if one is raised."""
+    """Wrap a command so that an error ends it with one line on stderr and an exit code."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with show_downloads(terminal.download_bar):
+                command(*args, **kwargs)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            _tell("interrupted", INTERRUPTED)
+            _report("interrupted", INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if terminal.debug:
                 terminal.traceback(error)
             code, message = explain(error)
-            _tell(message, code)
+            _report(message, code)
             raise typer.Exit(code) from None
 
     return run
 
 
-def _tell(message: str, code: int) -> None:
+def _report(message: str, code: int) -> None:
     if not leave_word(message, code):
         terminal.error(message)
 
 
 def explain(error: Exception) -> tuple[int, str]:
-    """The exit code and the line for an error."""
+    """Return the exit code and the one-line message for an error."""
     if isinstance(error, TrainingStopped):
         return _SIGNALLED + error.signal, message_of(error)
     if isinstance(error, CpabmmError):
@@ -89,20 +92,20 @@ def explain(error: Exception) -> tuple[int, str]:
         return (codes or [RUN_FAILED])[0], message_of(error)
     if _is_out_of_memory(error):
         return _OUT_OF_RESOURCES, _OUT_OF_MEMORY
-    if getattr(error, "errno", None) in _DISK_FULL:
+    if is_disk_full(error):
         return _OUT_OF_RESOURCES, f"the disk is full ({error}); free some space"
     name = type(error).__name__
     return RUN_FAILED, f"unexpected {name}: {error} (cpabmm --debug COMMAND shows where)"
 
 
 def message_of(error: CpabmmError) -> str:
-    """The trouble and its cure, phrased for the command line where it has its own way."""
+    """Return the trouble and the cure, with the command line's own cure if there is one."""
     cure = error.cure if error.remedy is None else _CURES[error.remedy]
     return error.trouble if cure is None else f"{error.trouble}; {cure}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    torch = sys.modules.get("torch")  # an error of torch's own can only come once it is imported
+    torch = sys.modules.get("torch")  # torch raises nothing before it is imported
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)

@@ -1,15 +1,23 @@
-"""Choice of the device that the tensors live on."""
+"""Choice of the device that holds the tensors."""
 
 import torch
 
-from cpabmm_core.errors import ResourceError
+from cpabmm_core.errors import Remedy, ResourceError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes CUDA, else MPS, else the CPU.
+    """Return the device of a name.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``. ``auto`` prefers CUDA, then MPS,
+            then the CPU.
 
     Raises:
-        ResourceError: there is no such device on this machine.
+        ResourceError: The name is unknown, or this machine has no such device.
+
+    Example:
+        >>> resolve_device("cpu")
+        device(type='cpu')
     """
     if name == "auto":
         return torch.device(_best())
@@ -20,7 +28,11 @@ def resolve_device(name: str) -> torch.device:
             f"{name}: unknown device; give auto, cpu, cuda, cuda:N or mps"
         ) from None
     if not _is_present(device):
-        raise ResourceError(f"{name}: this machine has no such device; use --device auto or cpu")
+        raise ResourceError(
+            f"{name}: this machine has no such device",
+            'pass device="auto" or "cpu"',
+            remedy=Remedy.CHOOSE_DEVICE,
+        )
     return device
 
 

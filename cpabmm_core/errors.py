@@ -1,15 +1,15 @@
-"""The one family of errors that the core raises.
+"""The family of errors that the core raises.
 
-Each message is one line: the file or setting, the trouble, then the cure. A cure is phrased for
-callers of the Python interface. Where the command line has another way, the error also names the
-remedy, so that the caller can phrase the cure in its own terms.
+Each message is one line: the file or setting, the trouble, then the cure. Cures are phrased for
+callers of the Python interface. An error may also carry a `Remedy`, which lets other callers, such
+as the command line, phrase the cure in their own terms.
 """
 
 from enum import Enum, auto
 
 
 class Remedy(Enum):
-    """What would help, independent of how the caller offers it."""
+    """What would help, independent of how a caller offers it."""
 
     OVERWRITE = auto()
     """Allow existing output to be replaced."""
@@ -18,9 +18,9 @@ class Remedy(Enum):
     CHOOSE_DEVICE = auto()
     """Choose another device."""
     LIST_CHECKPOINTS = auto()
-    """Look up the names of the published checkpoints."""
+    """Look up the names of the bundled and published checkpoints."""
     CONVERT = auto()
-    """Convert a published checkpoint to our format."""
+    """Convert a published checkpoint to the format of cpabmm."""
     TRAIN_AVD = auto()
     """Train the network of the mode ``avd``."""
     DOWNLOAD = auto()
@@ -33,9 +33,14 @@ class CpabmmError(Exception):
     """Base class of every error that the core raises on purpose (exit code 1).
 
     Args:
-        trouble: the file or setting, and what is wrong with it; or the whole message.
-        cure: what to do about it, in terms of the Python interface.
-        remedy: the same for callers that phrase the cure themselves.
+        trouble: The file or setting, and what is wrong with it; or the complete message.
+        cure: What to do about it, in terms of the Python interface.
+        remedy: The cure for callers that phrase it themselves.
+
+    Example:
+        >>> error = CpabmmError("a.mp4: already exists", "pass force=True", remedy=Remedy.OVERWRITE)
+        >>> str(error)
+        'a.mp4: already exists; pass force=True'
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class ConfigError(CpabmmError):
 
 
 class CheckpointError(CpabmmError):
-    """A checkpoint cannot be read, or is not what it claims to be (exit code 4)."""
+    """A checkpoint or a file of weights cannot be read or written (exit code 4)."""
 
 
 class MediaError(CpabmmError):
@@ -58,7 +63,7 @@ class MediaError(CpabmmError):
 
 
 class OutputExistsError(MediaError):
-    """The output is there already and overwriting was not asked for (exit code 3)."""
+    """The output already exists, and overwriting was not requested (exit code 3)."""
 
 
 class DataError(CpabmmError):
@@ -66,15 +71,26 @@ class DataError(CpabmmError):
 
 
 class ShapeError(DataError, ValueError):
-    """An array is not of the shape that is expected (exit code 3); a `ValueError` too."""
+    """An array does not have the expected shape (exit code 3)."""
+
+
+class DownloadError(CpabmmError):
+    """A file cannot be downloaded (exit code 1)."""
 
 
 class ResourceError(CpabmmError):
-    """Memory, disk or a device ran out or is missing (exit code 5)."""
+    """Memory or disk space is exhausted, or a device is missing (exit code 5)."""
 
 
 class TrainingStopped(CpabmmError):
-    """Training was asked to stop, and did so in good order (exit code 128 + signal)."""
+    """Training stopped in an orderly way on request (exit code 128 + signal).
+
+    Args:
+        trouble: What happened.
+        cure: How to continue.
+        signal: Number of the signal that requested the stop.
+        remedy: The cure for callers that phrase it themselves.
+    """
 
     def __init__(
         self, trouble: str, cure: str | None = None, *, signal: int, remedy: Remedy | None = None
@@ -84,4 +100,4 @@ class TrainingStopped(CpabmmError):
 
 
 class TrainingError(CpabmmError):
-    """Training cannot go on, for instance because a loss is not finite (exit code 1)."""
+    """Training cannot continue, for instance because a loss is not finite (exit code 1)."""

@@ -1,4 +1,4 @@
-"""A map over several processes, none of which outlives this one."""
+"""A parallel map whose worker processes never outlive the main process."""
 
 import signal
 import threading
@@ -14,56 +14,65 @@ from typing import Any
 from cpabmm_core.errors import ResourceError
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""A function like the built-in ``map``, with one iterable."""
 
 
 @contextmanager
 def process_map(workers: int) -> Iterator[Map]:
-    """A ``map`` whose calls run in so many processes, and end in order; 1 stays within this one.
+    """Provide a parallel ``map`` that yields results in order.
 
-    On an exception, such as that of Ctrl-C, the processes end at once, whatever they are doing.
-    They do so too when this process is killed.
+    On any exception, including that of Ctrl-C, all workers end at once, whatever they are doing.
+    They also end when this process is killed.
+
+    Args:
+        workers: Number of processes; 1 computes in this process.
 
     Raises:
-        ResourceError: a process was killed.
+        ResourceError: A worker was killed.
+
+    Example:
+        >>> with process_map(1) as map_function:
+        ...     list(map_function(abs, [-1, 2]))
+        [1, 2]
     """
     if workers == 1:
         yield map
         return
-    # Forking a process that has imported torch can hang in its thread pools.
+    # A fork of a process that has imported torch can deadlock in torch's thread pools.
     context = get_context("spawn")
     their_end, our_end = context.Pipe(duplex=False)
     with (
         our_end,
         their_end,
-        ProcessPoolExecutor(workers, context, _end_with, (their_end,)) as pool,
+        ProcessPoolExecutor(workers, context, _end_with_parent, (their_end,)) as pool,
     ):
         try:
-            yield partial(_start, pool)
+            yield partial(_submit, pool)
         except BaseException as error:
             our_end.close()
             pool.shutdown(cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
                 raise ResourceError(
-                    "a process was killed, as happens when memory runs out; take fewer workers"
+                    "a worker process was killed, probably for lack of memory; use fewer workers"
                 ) from None
             raise
 
 
-def _start(
+def _submit(
     pool: ProcessPoolExecutor, function: Callable[[Any], Any], arguments: Iterable[Any]
 ) -> Iterator[Any]:
-    """Begin the calls; a process that is only starting must not answer Ctrl-C with a traceback."""
+    """Submit the calls while SIGINT is blocked, so that a starting worker prints no traceback."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         return pool.map(function, arguments)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # new processes inherit it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by new processes
     try:
         return pool.map(function, arguments)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with(their_end: Connection) -> None:
-    """End this process once the pipe's other end is gone; Ctrl-C is for the one that holds it."""
+def _end_with_parent(their_end: Connection) -> None:
+    """End this worker when the main process has closed the pipe; ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

@@ -21,15 +21,13 @@ def test_auto_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps"])
-def test_a_device_that_is_not_there_is_a_resource_error(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_missing_device_is_a_resource_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     hide_all(monkeypatch)
     with pytest.raises(ResourceError, match=name):
         resolve_device(name)
 
 
-def test_only_the_cuda_devices_that_are_there_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_devices_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ResourceError, match="cuda:2"):
@@ -37,6 +35,6 @@ def test_only_the_cuda_devices_that_are_there_exist(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta"])
-def test_an_unknown_name_is_a_resource_error(name: str) -> None:
+def test_unknown_name_is_a_resource_error(name: str) -> None:
     with pytest.raises(ResourceError):
         resolve_device(name)

@@ -27,7 +27,7 @@ def has(monkeypatch: pytest.MonkeyPatch, features: Mapping[str, object]) -> None
         ({"neon": True, "architecture": "aarch64"}, "fp32"),
     ],
 )
-def test_auto_on_a_cpu_asks_what_it_computes(
+def test_auto_on_a_cpu_uses_its_features(
     monkeypatch: pytest.MonkeyPatch, features: Mapping[str, object], expected: str
 ) -> None:
     has(monkeypatch, features)
@@ -36,7 +36,7 @@ def test_auto_on_a_cpu_asks_what_it_computes(
     assert choose_precision("bf16", CPU) == "bf16"
 
 
-def test_an_older_torch_that_cannot_tell_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_torch_without_features_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert choose_precision("auto", CPU) == "fp32"
 
@@ -45,7 +45,7 @@ def test_an_older_torch_that_cannot_tell_means_float32(monkeypatch: pytest.Monke
     ("capability", "expected"),
     [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16"), ((6, 1), "fp32")],
 )
-def test_auto_on_cuda_takes_what_is_native(
+def test_auto_on_cuda_uses_native_types(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
@@ -57,11 +57,11 @@ def test_auto_elsewhere_is_float32() -> None:
 
 
 def test_unknown_precision_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"precision int8: unknown; take one of auto, fp32"):
+    with pytest.raises(ConfigError, match=r"precision int8: unknown; choose one of auto, fp32"):
         choose_precision("int8", CPU)
 
 
-def test_only_emulation_that_was_asked_for_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_requested_emulation_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "emulation_factor", lambda: 24.7)
     has(monkeypatch, {"avx512_bf16": True})
     assert precision_warning("bf16", CPU) is None
@@ -69,12 +69,12 @@ def test_only_emulation_that_was_asked_for_is_warned_of(monkeypatch: pytest.Monk
     assert precision_warning("auto", CPU) is None
     assert precision_warning("bf16", torch.device("cuda")) is None
     assert precision_warning("bf16", CPU) == (
-        "bf16: this CPU emulates it, 25 times slower than float32 in a trial; take auto"
+        "bf16: this CPU emulates it, 25 times slower than float32 in a trial; use auto"
     )
 
 
-def test_the_trial_measures_a_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock of which each float32 product takes 2 seconds or more, each bfloat16 one 50."""
+def test_trial_measures_a_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each float32 product takes 2 seconds or more on this clock, each bfloat16 product 50."""
     lengths = iter([51.0, 50.0, 53.0, 50.5, 52.0, 9.0, 2.0, 3.0, 2.5, 4.0])
     now, is_start = 0.0, True
 

@@ -26,7 +26,7 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_call_is_made(tmp_path: Path, workers: int) -> None:
+def test_results_come_in_order(tmp_path: Path, workers: int) -> None:
     paths = [tmp_path / str(number) for number in range(5)]
     with process_map(workers) as run:
         assert list(run(note, paths)) == [None] * 5
@@ -35,7 +35,7 @@ def test_every_call_is_made(tmp_path: Path, workers: int) -> None:
     assert len(callers) <= workers
 
 
-def test_an_exception_ends_the_processes_in_the_midst_of_a_call(tmp_path: Path) -> None:
+def test_exception_ends_the_workers_during_a_call(tmp_path: Path) -> None:
     first, second, third = paths = [tmp_path / name for name in "abc"]
 
     def interrupted() -> None:
@@ -53,13 +53,13 @@ def test_an_exception_ends_the_processes_in_the_midst_of_a_call(tmp_path: Path) 
     assert not any(is_alive(int(path.read_text() or 0)) for path in (first, second))
 
 
-def test_a_killed_process_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="a process was killed"), process_map(2) as run:
+def test_killed_worker_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="a worker process was killed"), process_map(2) as run:
         list(run(die, [tmp_path]))
 
 
-def test_rendering_processes_load_no_torch() -> None:
-    """Loading it would take each longer than to render some videos."""
+def test_rendering_workers_do_not_load_torch() -> None:
+    """Loading it takes longer than rendering some videos."""
     done = subprocess.run(
         [sys.executable, "-c", WORKERS_LOAD], capture_output=True, text=True, check=True
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cpabmm_cli.checkpoints import announce_model, ready
+from cpabmm_cli.checkpoints import announce_model, prepare_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -69,7 +69,7 @@ def animate(
         from cpabmm_core import Animator, load_model  # imports torch; bad files fail before that
         from cpabmm_core.inference.video import animate_video
 
-        model = load_model(ready(checkpoint), device)
+        model = load_model(prepare_checkpoint(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
         chosen = announce_model(checkpoint, model, precision)
         started = monotonic()

@@ -1,4 +1,4 @@
-"""``cpabmm checkpoints``: the public files that cpabmm can use."""
+"""``cpabmm checkpoints``: list and download the published checkpoints that cpabmm recognises."""
 
 from typing import Annotated, Any
 
@@ -7,14 +7,18 @@ import typer
 from cpabmm_cli.checkpoints import checkpoints_folder
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import JsonOption
-from cpabmm_core.checkpoint.catalogue import PUBLIC_FILES, PublicFile, public_file
+from cpabmm_core.checkpoint.catalogue import (
+    PUBLIC_CHECKPOINTS,
+    PublicCheckpoint,
+    find_public_checkpoint,
+)
 
 
-def _known(name: str | None) -> str | None:
-    if name is not None and public_file(name) is None:
-        names = ", ".join(file.name for file in PUBLIC_FILES)
-        raise typer.BadParameter(f"no such checkpoint {name!r}; take one of {names}")
-    return name
+def _check_alias(alias: str | None) -> str | None:
+    if alias is not None and find_public_checkpoint(alias) is None:
+        aliases = ", ".join(file.alias for file in PUBLIC_CHECKPOINTS)
+        raise typer.BadParameter(f"unknown checkpoint {alias!r}; choose one of {aliases}")
+    return alias
 
 
 def checkpoints(
@@ -22,65 +26,68 @@ def checkpoints(
     download: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", callback=_known, help="Download this one; nothing else ever is."
+            metavar="NAME",
+            callback=_check_alias,
+            help="Download this checkpoint. Nothing is downloaded without this option.",
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List public checkpoints of TPSMM, FOMM and MRAA, and tell where to put them."""
+    """List published checkpoints of TPSMM, FOMM and MRAA, and where to put them."""
     if download is not None:
         _download(download, json=json)
         return
     folder = checkpoints_folder()
     if json:
-        files = [_document(file) for file in PUBLIC_FILES]
+        files = [_document(file) for file in PUBLIC_CHECKPOINTS]
         terminal.result(as_json({"folder": str(folder), "checkpoints": files}))
         return
-    for file in PUBLIC_FILES:
+    for file in PUBLIC_CHECKPOINTS:
         terminal.result(_entry(file))
-    terminal.say(f"Put a file, under its own name, into {folder}.")
-    terminal.say("Then --checkpoint takes its name; so it does the path of any file you have.")
+    terminal.say(f"Put a file, under its original name, into {folder}.")
+    terminal.say("--checkpoint then accepts its name. It also accepts the path of any checkpoint.")
 
 
-def _download(name: str, *, json: bool) -> None:
-    from cpabmm_core.checkpoint.download import download
+def _download(alias: str, *, json: bool) -> None:
+    from cpabmm_core.checkpoint.download import download_checkpoint
 
-    file = public_file(name)
-    assert file is not None  # the option was checked
-    terminal.say(f"downloading {file.file}, {file.megabytes} MB, from {file.url or file.page}")
+    file = find_public_checkpoint(alias)
+    assert file is not None  # `_check_alias` has refused unknown ones
+    terminal.say(f"downloading {file.name}, {file.megabytes} MB, from {file.source or file.page}")
     terminal.say(f"licence: {file.licence}")
-    with terminal.counter(file.file) as progress:
-        path = download(file, checkpoints_folder(), progress)
+    path = download_checkpoint(file, checkpoints_folder())
     terminal.result(as_json({"path": str(path)}) if json else str(path))
 
 
-def _here(file: PublicFile) -> bool:
-    return (checkpoints_folder() / file.file).is_file()
+def _is_present(file: PublicCheckpoint) -> bool:
+    return (checkpoints_folder() / file.name).is_file()
 
 
-def _entry(file: PublicFile) -> str:
-    place = (
-        "here" if _here(file) else "can be downloaded" if file.url else "to be had from its page"
-    )
+def _entry(file: PublicCheckpoint) -> str:
+    availability = "no direct link, see the page"
+    if _is_present(file):
+        availability = "on this machine"
+    elif file.source:
+        availability = "can be downloaded"
     return (
-        f"{file.name}: {file.file}, {file.megabytes} MB, frames {file.frame_size} x "
-        f"{file.frame_size}, {place}\n"
+        f"{file.alias}: {file.name}, {file.megabytes} MB, frames {file.frame_size} x "
+        f"{file.frame_size}, {availability}\n"
         f"  {file.page}\n"
         f"  licence: {file.licence}\n"
-        f"  sha256: {file.sha256 or 'not known'}"
+        f"  sha256: {file.sha256 or 'unknown'}"
     )
 
 
-def _document(file: PublicFile) -> dict[str, Any]:
+def _document(file: PublicCheckpoint) -> dict[str, Any]:
     return {
-        "name": file.name,
+        "name": file.alias,
         "kind": file.kind,
-        "file": file.file,
+        "file": file.name,
         "page": file.page,
-        "url": file.url,
+        "url": file.source,
         "megabytes": file.megabytes,
-        "sha256": file.sha256,
+        "sha256": file.sha256 or None,
         "frame_size": file.frame_size,
         "licence": file.licence,
-        "here": _here(file),
+        "here": _is_present(file),
     }

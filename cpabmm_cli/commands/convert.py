@@ -1,4 +1,4 @@
-"""``cpabmm convert``: a checkpoint that others have published becomes one of ours."""
+"""``cpabmm convert``: convert a published checkpoint to the format of cpabmm."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,27 +13,28 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="IN", help="A checkpoint of TPSMM, the paper's code, FOMM, MRAA or cpabmm."
+            metavar="IN", help="Checkpoint of TPSMM, the paper's code, FOMM, MRAA or cpabmm."
         ),
     ],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="The .safetensors to write.")
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The .safetensors file to write.")
     ],
     size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Side of the frames it was trained with, which the file does not tell.",
-            show_default="that of the public file of this content or name, else 256",
+            help="Side of the frames that the model was trained on, which the file does not state.",
+            show_default="that of the published file of this content or name, else 256",
         ),
     ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Make a published checkpoint safe and quick to load, and usable with every command.
+    """Convert a published checkpoint to a safetensors file that every command accepts.
 
-    What it is, and how wide its networks are, is read from its tensors. Nothing in it is executed.
+    The layout and the widths of the networks are derived from the tensors. Nothing in the file is
+    executed.
     """
     from cpabmm_core.files.output import check_output
 
@@ -41,11 +42,13 @@ def convert(
         raise typer.BadParameter("expected a name that ends in .safetensors", param_hint="--output")
     check_output(output, force=force, inputs=[source])
 
-    from cpabmm_core.checkpoint.convert import convert as read  # torch only now
+    from cpabmm_core.checkpoint.convert import convert_checkpoint  # torch only now
 
-    conversion = read(source, frame_size=size)
+    conversion = convert_checkpoint(source, frame_size=size)
     conversion.save(output)
     terminal.say(f"{source}: {conversion}")
+    if not conversion.size_is_known:
+        terminal.say("--size sets another frame size")
     if not json:
         terminal.result(str(output))
         return

@@ -1,10 +1,10 @@
-"""``cpabmm info``: what a checkpoint holds."""
+"""``cpabmm info``: show the contents of a checkpoint."""
 
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from cpabmm_cli.checkpoints import ready
+from cpabmm_cli.checkpoints import prepare_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import JsonOption, Mode
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
@@ -19,18 +19,19 @@ def info(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|PATH", help="A bundled model or public checkpoint by name, or a file."
+            metavar="NAME|PATH",
+            help="Name of a bundled model or published checkpoint, or path of a file.",
         ),
     ] = DEFAULT_CHECKPOINT,
     *,
     json: JsonOption = False,
 ) -> None:
-    """Show what a checkpoint holds: kind, parts and widths, configuration, where it comes from."""
+    """Show the kind, networks, widths, configuration and origin of a checkpoint."""
     from cpabmm_core.checkpoint.convert import open_checkpoint
     from cpabmm_core.checkpoint.load import find_checkpoint
     from cpabmm_core.models.build import keypoint_count
 
-    path = find_checkpoint(ready(checkpoint))
+    path = find_checkpoint(prepare_checkpoint(checkpoint))
     loaded = open_checkpoint(path)
     model, config = loaded.model, loaded.config
     parts = {
@@ -57,7 +58,7 @@ def info(
 
 
 def _widths(model: "ModelConfig") -> dict[str, dict[str, int]]:
-    """Of the networks that have the widths of their configuration."""
+    """Return the widths of the networks whose widths are configurable."""
     sections: dict[str, BaseModel] = {
         "dense_motion": model.dense_motion,
         "generator": model.inpainting,

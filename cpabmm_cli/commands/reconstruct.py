@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cpabmm_cli.checkpoints import announce_model, ready
+from cpabmm_cli.checkpoints import announce_model, prepare_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import (
     BatchSizeOption,
@@ -80,7 +80,7 @@ def reconstruct(
     from cpabmm_core import load_model  # imports torch; bad files fail before that
     from cpabmm_core.inference.video import reconstruct_video
 
-    model = load_model(ready(checkpoint), device)
+    model = load_model(prepare_checkpoint(checkpoint), device)
     chosen = announce_model(checkpoint, model, precision)
     measure = _evaluation(list(paths.values()), keypoints, identity, device) if metrics else None
     scores: dict[str, VideoScore] = {}

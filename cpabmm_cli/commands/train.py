@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cpabmm_cli.checkpoints import located
+from cpabmm_cli.checkpoints import locate_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.options import DeviceOption, JsonOption
 from cpabmm_cli.processes import is_main, is_worker, run_processes
@@ -80,7 +80,7 @@ def train(
     from cpabmm_core.config import load_config
 
     settings = load_config(config, overrides or ())
-    first = None if init_from is None else located(init_from)
+    first = None if init_from is None else locate_checkpoint(init_from)
     if processes > 1 and not is_worker():
         raise typer.Exit(run_processes(sys.argv[1:], processes))
 

@@ -1,42 +1,43 @@
-"""Published checkpoints that were converted once, kept for the next time."""
+"""Cache of converted checkpoints, so that a published file is converted only once."""
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from cpabmm_core.checkpoint.convert import CONVERTER, convert, is_ours
-from cpabmm_core.checkpoint.damage import one_line
+from cpabmm_core.checkpoint.convert import CONVERTER, convert_checkpoint, is_cpabmm_checkpoint
 from cpabmm_core.errors import CheckpointError, ResourceError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.digest import file_sha256
 
 
-def converted(path: Path, cache: Path, announce: Callable[[str], None]) -> Path:
-    """A checkpoint of ours with the weights of any known file, converted if it was not before.
+def convert_cached(path: Path, cache: Path, announce: Callable[[str], None]) -> Path:
+    """Return a cpabmm checkpoint with the weights of a file, converted now or on an earlier call.
 
-    A file is known again by its content and its name, which may tell its frame size. Where the
-    cache cannot be written the path itself is returned, for `open_checkpoint` reads it as well.
+    The key in the cache is made of the content of the file and its name, which may determine its
+    frame size. If the cache cannot be written, the result is `path` itself, which `open_checkpoint`
+    reads as well.
 
     Args:
-        path: a checkpoint, which is returned as it is if it is one of ours.
-        cache: folder to keep it in, made if missing.
-        announce: told of the conversion, one line.
+        path: A checkpoint of any known layout. A cpabmm checkpoint is returned unchanged.
+        cache: Folder of the cache; it is created if missing.
+        announce: Receives one line about each conversion.
 
     Raises:
-        CheckpointError: the file is missing, damaged or of an unknown kind.
+        CheckpointError: The file is missing, damaged or of an unknown layout.
     """
-    if is_ours(path):
+    if is_cpabmm_checkpoint(path):
         return path
     key = hashlib.sha256(f"{file_sha256(path)} {path.name} {CONVERTER}".encode())
-    kept = cache / f"{key.hexdigest()[:32]}.safetensors"
-    if kept.is_file():
-        return kept
-    conversion = convert(path)
+    cached = cache / f"{key.hexdigest()[:32]}.safetensors"
+    if cached.is_file():
+        return cached
+    conversion = convert_checkpoint(path)
     announce(f"{path}: {conversion}")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        conversion.save(kept)
+        conversion.save(cached)
     except (OSError, CheckpointError, ResourceError) as error:
-        announce(f"{path}: converted for this time only, for {one_line(error)}")
+        announce(f"{path}: converted, but not cached ({one_line(error)})")
         return path
-    announce(f"{path}: converted into {kept}")
-    return kept
+    announce(f"{path}: converted to {cached}")
+    return cached

@@ -1,14 +1,29 @@
-"""How the tensors of a file differ from those of a model."""
+"""Differences between the tensors of a file and those of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cpabmm_core.errors import CheckpointError
 
 _NAMED = 3
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def differences(stored: Shapes, expected: Shapes) -> str | None:
-    """What is missing, unknown or of another shape, each with its first names; None if nothing."""
+def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
+    """Describe which tensors are missing, unknown or of another shape.
+
+    Args:
+        stored: Shapes of the tensors in the file, by name.
+        expected: Shapes of the tensors of the model, by name.
+
+    Returns:
+        The number of each kind with the first names; None if nothing differs.
+
+    Example:
+        >>> describe_differences({"a": (1,), "b": (2, 2)}, {"b": (2, 3)})
+        '1 unknown (a); 1 of another shape (b is [2, 2], not [2, 3])'
+    """
     differing = [
         f"{name} is {list(stored[name])}, not {list(expected[name])}"
         for name in sorted(expected.keys() & stored.keys())
@@ -25,3 +40,31 @@ def differences(stored: Shapes, expected: Shapes) -> str | None:
         if names
     ]
     return "; ".join(problems) or None
+
+
+def check_tensors(path: Path, stored: Shapes, expected: Shapes) -> None:
+    """Check that the tensors of a cpabmm checkpoint match its configuration.
+
+    Args:
+        path: The file, for the message.
+        stored: Shapes of the tensors in the file, by name.
+        expected: Shapes of the tensors of the configured model, by name.
+
+    Raises:
+        CheckpointError: They differ; the message names the first differences and a likely cause.
+    """
+    problems = describe_differences(stored, expected)
+    if problems:
+        raise CheckpointError(
+            f"{path}: its tensors do not match its configuration: {problems}; "
+            f"{_likely_cause(stored.keys() - expected.keys())}"
+        )
+
+
+def _likely_cause(unknown: Iterable[str]) -> str:
+    names = list(unknown)
+    if names and all(name.startswith("module.") for name in names):
+        return "it was saved from a wrapped model: save the inner model"
+    return (
+        "it was edited, or written by another version of cpabmm: use that version, or train again"
+    )

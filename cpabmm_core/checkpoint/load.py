@@ -1,4 +1,4 @@
-"""Models by name or path."""
+"""Loading a trained model by name or path."""
 
 import difflib
 from importlib import resources
@@ -7,23 +7,31 @@ from pathlib import Path
 from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.checkpoint.names import BUNDLED, DEFAULT_CHECKPOINT
 from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import CheckpointError
+from cpabmm_core.errors import CheckpointError, Remedy
 from cpabmm_core.models.animation_model import AnimationModel
 
 
 def load_model(
     name_or_path: str | Path = DEFAULT_CHECKPOINT, device: str = "auto"
 ) -> AnimationModel:
-    """A trained model in eval mode.
+    """Load a trained model in eval mode.
 
     Args:
-        name_or_path: name of a bundled model, or path of a checkpoint: ours, or one that
-            `convert` reads.
-        device: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.
+        name_or_path: Name of a bundled model, or path of a checkpoint: one of cpabmm, or a
+            published one of TPSMM, FOMM or MRAA.
+        device: ``auto`` (CUDA, else MPS, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Returns:
+        The model, in float32 on the device.
 
     Raises:
-        CheckpointError: no such model, or the file is not a checkpoint.
-        ResourceError: there is no such device.
+        CheckpointError: There is no such model, or the file is not a checkpoint.
+        ResourceError: This machine has no such device.
+
+    Example:
+        >>> model = load_model("puppets", device="cpu")
+        >>> model.training
+        False
     """
     target = resolve_device(device)
     model = open_checkpoint(find_checkpoint(name_or_path)).model
@@ -31,10 +39,17 @@ def load_model(
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
-    """The file of a bundled model, by name, or the given path if it exists.
+    """Return the file of a bundled model, or the given path if it exists.
+
+    Args:
+        name_or_path: Name of a bundled model (only as a string), or path of a checkpoint.
 
     Raises:
-        CheckpointError: neither a bundled model nor a file.
+        CheckpointError: There is neither such a model nor such a file.
+
+    Example:
+        >>> find_checkpoint("puppets").name
+        'puppets.safetensors'
     """
     if isinstance(name_or_path, str) and name_or_path in BUNDLED:
         return _bundled_file(name_or_path)
@@ -46,8 +61,9 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     close = difflib.get_close_matches(path.name, BUNDLED, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise CheckpointError(
-        f"{path}: no such model{hint} (bundled: {', '.join(BUNDLED)}; "
-        "or give the path of a checkpoint, or a name of `cpabmm checkpoints`)"
+        f"{path}: no such model{hint} (bundled: {', '.join(BUNDLED)})",
+        "give one of these or the path of a checkpoint",
+        remedy=Remedy.LIST_CHECKPOINTS,
     )
 
 

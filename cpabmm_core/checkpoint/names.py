@@ -1,7 +1,7 @@
-"""Names of the bundled models; importing this does not import torch."""
+"""Names of the bundled models, in a module that does not import torch."""
 
 BUNDLED = {"puppets": "puppets.safetensors"}
-"""Name of a bundled model -> its file in ``cpabmm_core/weights``."""
+"""File in ``cpabmm_core/weights`` of each bundled model, by the model's name."""
 
 DEFAULT_CHECKPOINT = "puppets"
-"""The model that is taken where none is named."""
+"""The model to use if none is given."""

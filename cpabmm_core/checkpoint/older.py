@@ -33,10 +33,10 @@ def current_name(name: str, version: int) -> str:
     return name
 
 
-def updated(values: Values) -> Values:
-    """A stored configuration with the keys of this version; one of this version stays as it is.
+def upgrade_config(values: Values) -> Values:
+    """Return a stored configuration with the keys of this version; a current one stays unchanged.
 
-    Keys that only training reads keep what they meant where there is a word for it today.
+    Keys that only training reads keep their meaning as far as a current key expresses it.
     """
     values = copy.deepcopy(values)
     _cpab(_section(_section(values, "model"), "cpab"))
@@ -51,12 +51,12 @@ def _section(values: Values, name: str) -> Values:
 
 
 def _cpab(cpab: Values) -> None:
-    """There was no `fit`, but ``solver`` and ``implicit_gradient``."""
+    """Replace ``solver`` and ``implicit_gradient`` by ``fit``."""
     if not cpab.keys() & {"solver", "implicit_gradient"} or "fit" in cpab:
         return
     old = (cpab.get("solver", "gauss-newton"), cpab.get("implicit_gradient", True))
     if old not in _FITS:
-        return  # an unknown key, which is told where the configuration is read
+        return  # an unknown key, which reading the configuration reports
     cpab["fit"] = _FITS[old]
     cpab.pop("solver", None)
     cpab.pop("implicit_gradient", None)
@@ -65,7 +65,7 @@ def _cpab(cpab: Values) -> None:
 
 
 def _losses(losses: Values) -> None:
-    if losses.get("reconstruction_kind") == "auto":  # the record says which it was
+    if losses.get("reconstruction_kind") == "auto":  # the record states which one it was
         del losses["reconstruction_kind"]
     weights = losses.pop("vgg_weights", None)
     if weights is not None:
@@ -73,4 +73,4 @@ def _losses(losses: Values) -> None:
 
 
 def _training(training: Values) -> None:
-    training.pop("gradient_clip", None)  # of the norm over all networks, which nothing does today
+    training.pop("gradient_clip", None)  # the norm over all networks, which is no longer clipped

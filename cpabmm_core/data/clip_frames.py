@@ -108,7 +108,7 @@ class ClipFrames:
         path, clip = self.clips[number]
         if number not in self._damage:
             try:
-                self._damage[number] = clip.damage()
+                self._damage[number] = clip.find_damage()
             except OSError as error:
                 reason = f"{path}: cannot be read ({one_line(error)})"
                 self._damage[number] = dict.fromkeys(range(len(clip)), reason)

@@ -1,1 +1,1 @@
-"""What is about files on disk: checks, output that is whole or absent, digests, downloads."""
+"""Files on disk: checks, atomic output, digests, locks, downloads and safe reading of tensors."""

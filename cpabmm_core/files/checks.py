@@ -1,52 +1,110 @@
-"""Checks of input files that images, videos and clips share."""
+"""Checks of input files, and one-line descriptions of what went wrong with a file."""
 
 import errno
 from pathlib import Path
 
 from cpabmm_core.errors import CpabmmError, MediaError, ResourceError
 
+_HEAD_BYTES = 512
 _LFS_POINTER = b"version https://git-lfs"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_STORAGE_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def require_file(path: Path) -> None:
-    """Check that `path` is a non-empty regular file that may be read and is not a Git LFS pointer.
+def require_file(
+    path: Path, *, error: type[CpabmmError] = MediaError, expected: str = "a file"
+) -> bytes:
+    """Check that a path leads to a readable file with content of its own.
+
+    Args:
+        path: The file to check.
+        error: Class of the error to raise.
+        expected: What the file should be, for the messages, such as ``an image``.
+
+    Returns:
+        The first bytes of the file, at most 512, from which its type can be recognised.
 
     Raises:
-        MediaError: it is not.
+        CpabmmError: The path is missing, a folder or a device, or the file is unreadable, empty, a
+            Git LFS pointer or an HTML page. The class is `error`.
     """
     try:
         if path.is_dir():
-            raise MediaError(f"{path}: is a folder; give a file")
+            raise error(f"{path}: is a folder; give {expected}")
         if path.exists() and not path.is_file():
-            raise MediaError(f"{path}: is not a regular file; give an image or video file")
+            raise error(f"{path}: is not a regular file; give {expected}")
         with path.open("rb") as file:
-            head = file.read(len(_LFS_POINTER))
+            head = file.read(_HEAD_BYTES)
     except FileNotFoundError:
-        raise MediaError(f"{path}: no such file; check the path") from None
+        raise error(f"{path}: no such file; check the path") from None
     except PermissionError:
-        raise MediaError(f"{path}: may not be read; check its permissions") from None
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: cannot be opened ({one_line(error)})") from None
+        raise error(f"{path}: permission denied; check its permissions") from None
+    except (OSError, ValueError) as problem:
+        raise error(f"{path}: cannot be opened ({one_line(problem)}); check the path") from None
+    wrong = describe_wrong_content(head)
+    if wrong is not None:
+        trouble, cure = wrong
+        raise error(f"{path}: {trouble}; {cure}")
+    return head
+
+
+def describe_wrong_content(head: bytes) -> tuple[str, str] | None:
+    """Recognise content that commonly replaces a file by mistake.
+
+    Args:
+        head: The first bytes of the file.
+
+    Returns:
+        The trouble and its cure if the file is empty, a Git LFS pointer or an HTML page, else None.
+
+    Example:
+        >>> describe_wrong_content(b"<!DOCTYPE html><html>")
+        ('is a web page', 'download the file itself')
+    """
     if not head:
-        raise MediaError(f"{path}: is empty; fetch or export it again")
-    if head == _LFS_POINTER:
-        raise MediaError(f"{path}: is a Git LFS pointer, not the file; run `git lfs pull`")
+        return "is empty", "copy or download it again"
+    if head.startswith(_LFS_POINTER):
+        return "is a Git LFS pointer, not the file itself", "run `git lfs pull`"
+    if head.removeprefix(_BYTE_ORDER_MARK).lstrip().lower().startswith(_WEB_PAGE):
+        return "is a web page", "download the file itself"
+    return None
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error of the system or of FFmpeg says that nothing more can be stored."""
-    return getattr(error, "errno", None) in _NO_ROOM
+    """Return whether an error of the system or of FFmpeg means that storage is exhausted.
+
+    This covers a full disk, an exceeded quota and a file larger than the file system allows.
+    """
+    return getattr(error, "errno", None) in _STORAGE_EXHAUSTED
 
 
-def write_error(path: Path, error: BaseException) -> CpabmmError:
-    """The error of this package that stands for a failed write to `path`."""
+def write_error(
+    path: Path, error: BaseException, kind: type[CpabmmError] = MediaError
+) -> CpabmmError:
+    """Return the error to raise for a failed write to `path`.
+
+    Args:
+        path: The file or folder that could not be written.
+        error: The error of the system or of a library.
+        kind: Class of the returned error, unless storage is exhausted.
+
+    Returns:
+        A `ResourceError` if storage is exhausted, else an error of class `kind`.
+    """
     if is_disk_full(error):
-        return ResourceError(f"{path}: no space left to write it; free some, or write elsewhere")
-    return MediaError(f"{path}: cannot be written ({one_line(error)})")
+        return ResourceError(
+            f"{path}: no space left to write it; free some space or write elsewhere"
+        )
+    return kind(f"{path}: cannot be written ({one_line(error)})")
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of another library says, on one line and without the file's name."""
+    """Return the message of a foreign error on one line, without the file name of an `OSError`.
+
+    Example:
+        >>> one_line(FileNotFoundError(2, "No such file or directory", "clip.mp4"))
+        'No such file or directory'
+    """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())

@@ -1,37 +1,52 @@
-"""Outputs that are there whole or not at all: written under a temporary name, then renamed."""
+"""Atomic output: files and folders that appear complete or not at all.
+
+Everything is written under a temporary name in the target's folder and renamed at the end.
+"""
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cpabmm_core.errors import CpabmmError, MediaError, OutputExistsError, Remedy
-from cpabmm_core.files.checks import is_disk_full, write_error
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.temporary import (
+    default_mode,
+    move_into_place,
+    raise_for_target,
+    remove,
+    temporary_path,
+)
 
 
-def check_output(path: str | Path, *, force: bool, inputs: Sequence[str | Path] = ()) -> None:
-    """Check, before any work, that a file can be written.
+def check_output(
+    path: str | Path,
+    *,
+    force: bool,
+    inputs: Sequence[str | Path] = (),
+    kind: type[CpabmmError] = MediaError,
+) -> None:
+    """Check that a file can be written, before any work is done.
 
     Args:
-        path: the file to be.
-        force: whether a file that is there may be replaced.
-        inputs: files that are read meanwhile and must not be replaced.
+        path: The file to write.
+        force: Whether an existing file may be replaced.
+        inputs: Files that are read meanwhile and must not be replaced.
+        kind: Class of the error for a path that cannot be written.
 
     Raises:
-        OutputExistsError: it exists and `force` is not set.
-        MediaError: its folder is missing or read-only, it is no regular file, or it is an input.
+        OutputExistsError: The file exists and `force` is False.
+        CpabmmError: Its folder is missing or read-only, the path is no regular file, or it is also
+            an input. The class is `kind`.
     """
     path = Path(path)
-    _check_parent(path)
-    for source in inputs:
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise MediaError(f"{path}: is also an input; choose another name for the output")
+    _check_parent(path, kind)
+    if _is_among(path, inputs):
+        raise kind(f"{path}: is also an input; choose another name for the output")
     if path.is_dir():
-        raise MediaError(f"{path}: is a folder; name a file in it")
+        raise kind(f"{path}: is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():
-        raise MediaError(f"{path}: is not a regular file; choose another name")
+        raise kind(f"{path}: is not a regular file; choose another name")
     if path.exists() and not force:
         raise OutputExistsError(
             f"{path}: already exists",
@@ -42,57 +57,93 @@ def check_output(path: str | Path, *, force: bool, inputs: Sequence[str | Path] 
 
 @contextmanager
 def atomic_path(
-    path: str | Path, *, force: bool, inputs: Sequence[str | Path] = ()
+    path: str | Path,
+    *,
+    force: bool,
+    inputs: Sequence[str | Path] = (),
+    kind: type[CpabmmError] = MediaError,
 ) -> Iterator[Path]:
-    """A temporary path to write to, renamed to `path` at the end and removed on any exception.
+    """Provide a temporary path to write to, and rename it to `path` at the end.
 
-    The temporary file lies in the same folder (that of the target, where `path` is a link), is
-    hidden, and has the same suffix. Arguments and errors are those of `check_output`.
+    Any exception removes the temporary file and leaves an existing file untouched. The temporary
+    file is hidden, has the suffix of the target and lies in the same folder; if `path` is a
+    symbolic link, that is the folder of the link's target.
+
+    Args:
+        path: The file to write.
+        force: Whether an existing file may be replaced.
+        inputs: Files that are read meanwhile and must not be replaced.
+        kind: Class of the error for a path that cannot be written.
+
+    Yields:
+        The temporary path. No file exists there yet.
 
     Raises:
-        ResourceError: the disk is full.
+        OutputExistsError: The file exists and `force` is False.
+        CpabmmError: The file cannot be written. The class is `kind`.
+        ResourceError: The disk is full.
     """
     path = Path(path)
-    check_output(path, force=force, inputs=inputs)
+    check_output(path, force=force, inputs=inputs, kind=kind)
     target = path.resolve()
-    temporary = _temporary(target)
+    temporary = temporary_path(target)
     try:
+        mode = default_mode(temporary, path, kind)
         yield temporary
         if not temporary.exists():
-            raise MediaError(f"{path}: nothing was written to it")
-        _sync(temporary)
+            raise kind(f"{path}: nothing was written to it")
         if not force and target.exists():
             raise OutputExistsError(f"{path}: appeared meanwhile; choose another name")
-        temporary.replace(target)
+        move_into_place(temporary, target, mode, path, kind)
     except BaseException as error:
-        _remove(temporary)
-        _raise_in_users_terms(error, temporary, path)
+        remove(temporary)
+        raise_for_target(error, temporary, path)
         raise
+
+
+def write_atomically(
+    path: str | Path, data: bytes, *, kind: type[CpabmmError] = MediaError
+) -> None:
+    """Write bytes to a file that appears complete or not at all; an existing file is replaced.
+
+    Args:
+        path: The file to write.
+        data: Its content.
+        kind: Class of the error for a path that cannot be written.
+
+    Raises:
+        CpabmmError: The file cannot be written. The class is `kind`.
+        ResourceError: The disk is full.
+    """
+    with atomic_path(path, force=True, kind=kind) as temporary:
+        try:
+            temporary.write_bytes(data)
+        except OSError as error:
+            raise write_error(Path(path), error, kind) from None
 
 
 def check_output_folder(
     path: str | Path, *, force: bool, inputs: Sequence[str | Path] = ()
 ) -> None:
-    """Check, before any work, that a folder can be written; an empty one may be there.
+    """Check that a folder can be written, before any work is done; an empty one may exist.
 
     Args:
-        path: the folder to be.
-        force: whether a folder that holds something may be written into.
-        inputs: files and folders that are read meanwhile and must not be replaced.
+        path: The folder to write.
+        force: Whether to write into a folder that is not empty.
+        inputs: Files and folders that are read meanwhile and must not be replaced.
 
     Raises:
-        OutputExistsError: it holds something and `force` is not set.
-        MediaError: its parent is missing or read-only, it is a file, or it is an input.
+        OutputExistsError: The folder is not empty and `force` is False.
+        MediaError: Its parent is missing or read-only, the path is a file, or it is also an input.
     """
     path = Path(path)
-    _check_parent(path)
+    _check_parent(path, MediaError)
     if path.exists() and not path.is_dir():
-        raise MediaError(f"{path}: is a file; name a folder")
-    for source in inputs:
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise MediaError(f"{path}: is also an input; choose another folder for the output")
+        raise MediaError(f"{path}: is a file; give the name of a folder")
+    if _is_among(path, inputs):
+        raise MediaError(f"{path}: is also an input; choose another folder for the output")
     if path.is_dir():
-        _check_writable(path)
+        _check_writable(path, MediaError)
         if not force and any(path.iterdir()):
             raise OutputExistsError(
                 f"{path}: is not empty",
@@ -105,74 +156,64 @@ def check_output_folder(
 def atomic_folder(
     path: str | Path, *, force: bool, inputs: Sequence[str | Path] = ()
 ) -> Iterator[Path]:
-    """A temporary folder to write into, renamed to `path` at the end, removed on any exception.
+    """Provide a temporary folder to write into, and rename it to `path` at the end.
 
-    Where `path` is a folder already, what was written moves into it entry by entry and replaces
-    entries of the same name; everything else in it stays, so that no slip of the hand with
-    ``--force`` deletes a folder. Arguments and errors are those of `check_output_folder`.
+    Any exception removes the temporary folder. If `path` is an existing folder, the new entries
+    move into it one by one and replace entries of the same name. All other entries stay, so an
+    accidental ``force=True`` never deletes a whole folder.
+
+    Args:
+        path: The folder to write.
+        force: Whether to write into a folder that is not empty.
+        inputs: Files and folders that are read meanwhile and must not be replaced.
+
+    Yields:
+        The temporary folder, which exists and is empty.
 
     Raises:
-        ResourceError: the disk is full.
+        OutputExistsError: The folder is not empty and `force` is False.
+        MediaError: The folder cannot be written.
+        ResourceError: The disk is full.
     """
     path = Path(path)
     check_output_folder(path, force=force, inputs=inputs)
     target = path.resolve()
-    temporary = _temporary(target)
+    temporary = temporary_path(target)
     try:
         temporary.mkdir()
         yield temporary
         if target.is_dir():
             for entry in sorted(temporary.iterdir()):
-                _remove(target / entry.name)
+                remove(target / entry.name)
                 entry.replace(target / entry.name)
             temporary.rmdir()
         else:
             temporary.replace(target)
     except BaseException as error:
-        _remove(temporary)
-        _raise_in_users_terms(error, temporary, path)
+        remove(temporary)
+        raise_for_target(error, temporary, path)
         raise
 
 
-def _raise_in_users_terms(error: BaseException, temporary: Path, path: Path) -> None:
-    """Raise what stands for `error` without the name of the temporary file; others pass."""
-    if is_disk_full(error):
-        raise write_error(path, error) from error
-    if isinstance(error, CpabmmError) and str(temporary) in str(error):
-        trouble = error.trouble.replace(str(temporary), str(path))
-        raise type(error)(trouble, error.cure, remedy=error.remedy) from error
+def _is_among(path: Path, inputs: Sequence[str | Path]) -> bool:
+    return path.exists() and any(
+        Path(source).exists() and path.samefile(source) for source in inputs
+    )
 
 
-def _check_parent(path: Path) -> None:
+def _check_parent(path: Path, kind: type[CpabmmError]) -> None:
     parent = path.absolute().parent
     try:
         found = parent.is_dir()
         path.exists()
     except OSError as error:
-        raise write_error(path, error) from None
+        raise write_error(path, error, kind) from None
     if not found:
-        raise MediaError(f"{path}: the folder {parent} does not exist; create it first")
-    _check_writable(parent)
+        raise kind(f"{path}: the folder {parent} does not exist; create it first")
+    _check_writable(parent, kind)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(folder: Path, kind: type[CpabmmError]) -> None:
     effective = os.access in os.supports_effective_ids
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-        raise MediaError(f"{folder}: the folder is not writable; choose another one")
-
-
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{secrets.token_hex(8)}.tmp{target.suffix}")
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        raise kind(f"{folder}: the folder is not writable; choose another one")

@@ -8,7 +8,7 @@ from pathlib import Path
 from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.reconstructor import FrameErrors, VideoScore, reconstruct, score_video
-from cpabmm_core.media.frame_folder import FrameFolder, frame_folder
+from cpabmm_core.media.frame_folder import FrameFolderWriter, create_frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
 from cpabmm_core.models.animation_model import AnimationModel
@@ -150,8 +150,8 @@ class _Timestamps:
 
 def _writer(
     output: Path, size: int, clip: TimedFrames, *, as_frames: bool
-) -> AbstractContextManager[VideoWriter | FrameFolder]:
-    return frame_folder(output) if as_frames else _video_writer(output, size, clip)
+) -> AbstractContextManager[VideoWriter | FrameFolderWriter]:
+    return create_frame_folder(output) if as_frames else _video_writer(output, size, clip)
 
 
 def _video_writer(

@@ -1,36 +1,54 @@
-"""Writing a clip without loss, as a folder of PNG frames; `media.clips` reads it back."""
+"""Writing a clip without loss, as a folder of PNG frames."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.output import atomic_folder
 from cpabmm_core.media.image import write_image
 
 
-class FrameFolder:
-    """Takes frames as a `VideoWriter` does, but keeps no timestamps: read back at 25 a second."""
+class FrameFolderWriter:
+    """Writes frames like a `VideoWriter`, but without timestamps.
+
+    The folder is read back at 25 frames per second.
+
+    Args:
+        path: The folder to write into. It exists and is empty.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     writer = FrameFolderWriter(Path(folder))
+        ...     writer.write(np.zeros((8, 8, 3), dtype=np.uint8))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['000000.png']
+    """
 
     def __init__(self, path: Path) -> None:
-        """Write into the folder `path`, which is there and empty."""
         self._path = path
         self._count = 0
         self._shape: tuple[int, ...] | None = None
 
     def write(
         self,
-        image: np.ndarray,  # (H, W, 3) uint8
+        image: Frame,  # (H, W, 3)
         pts: int = 0,
         duration: int = 0,
     ) -> None:
-        """Append a frame, RGB, of the size of the first one; its times are passed over.
+        """Append a frame.
+
+        Args:
+            image: The frame, RGB, of the same size as the first one.
+            pts: Ignored; it exists for compatibility with `VideoWriter`.
+            duration: Ignored.
 
         Raises:
-            MediaError: wrong size or type, or the file cannot be written.
-            ResourceError: the disk is full.
+            MediaError: The frame has the wrong size or type, or the file cannot be written.
+            ResourceError: The disk is full.
         """
         self._shape = self._shape or image.shape
         if image.shape != self._shape:
@@ -44,17 +62,29 @@ class FrameFolder:
 
 
 @contextmanager
-def frame_folder(path: str | Path) -> Iterator[FrameFolder]:
-    """A folder of frames ``000000.png``, ``000001.png``, ... that is there whole or not at all.
+def create_frame_folder(path: str | Path) -> Iterator[FrameFolderWriter]:
+    """Create a folder of frames ``000000.png``, ``000001.png``, ... that appears complete or not.
 
     Args:
-        path: the folder to be; one that is there must be empty, for frames of an older, longer
-            clip would become the end of this one.
+        path: The folder to create. An existing folder must be empty, because frames of a longer
+            clip would remain and become the end of this one.
+
+    Yields:
+        The writer of the frames.
 
     Raises:
-        OutputExistsError: it holds something.
-        MediaError: it cannot be written.
-        ResourceError: the disk is full.
+        OutputExistsError: The folder is not empty.
+        MediaError: It cannot be written.
+        ResourceError: The disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with create_frame_folder(f"{folder}/clip") as writer:
+        ...         writer.write(np.zeros((8, 8, 3), dtype=np.uint8))
+        ...     [path.name for path in Path(folder, "clip").iterdir()]
+        ['000000.png']
     """
     with atomic_folder(path, force=False) as temporary:
-        yield FrameFolder(temporary)
+        yield FrameFolderWriter(temporary)

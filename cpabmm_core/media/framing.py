@@ -1,29 +1,41 @@
-"""The one way in which a frame of any shape becomes the square that the networks see."""
+"""The conversion of a frame of any shape to the square that the networks read."""
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+from cpabmm_core.arrays import Frame
 
 
 def square_frame(
-    image: NDArray[np.uint8],  # (H, W, 3)
+    image: Frame,  # (H, W, 3)
     size: int,
-) -> NDArray[np.uint8]:  # (size, size, 3), a copy
-    """The largest centred square of a frame, resized bicubically with antialiasing (Pillow).
+) -> Frame:  # (size, size, 3)
+    """Crop the largest centred square of a frame and resize it bicubically with antialiasing.
 
-    Cutting keeps proportions, which keypoints and flows rely on; squeezing the frame would not.
-    Training, inference and metrics all come here: what a model is used on, and judged by, are the
-    same eight-bit pixels that it was trained on, which in training stay in memory as such.
+    Cropping preserves proportions, which keypoints and flows rely on. Training, inference and
+    metrics all use this function, so a model is used and evaluated on the same 8-bit pixels that it
+    was trained on.
 
     Convention:
-        Of an odd number of rows or columns to cut, the odd one is taken from the bottom or the
-        right: the square begins at row (H - side) // 2 and column (W - side) // 2.
+        If the number of rows or columns to remove is odd, the additional one is removed at the
+        bottom or the right: the square begins at row (H - side) // 2 and column (W - side) // 2.
+
+    Args:
+        image: The frame.
+        size: Side of the result, in pixels.
+
+    Returns:
+        A copy, also if the frame already has this size.
+
+    Example:
+        >>> square_frame(np.zeros((20, 31, 3), dtype=np.uint8), 10).shape
+        (10, 10, 3)
     """
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image[top : top + side, left : left + side]
     if side == size:
-        return square.copy()  # it may be a window into a larger buffer of a decoder's
+        return square.copy()  # the frame may be a view of a decoder's larger buffer
     resized = Image.fromarray(square).resize((size, size), Image.Resampling.BICUBIC)
     return np.array(resized)

@@ -1,72 +1,92 @@
-"""Still images: any file Pillow reads becomes RGB or RGBA, and these become a file."""
+"""Reading and writing still images."""
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file, write_error
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""What `write_image` writes, and what counts as an image in a folder of frames."""
+"""Suffixes that `write_image` accepts, and of the images in a folder of frames."""
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
-"""Those of them that keep transparency."""
+"""Suffixes of the formats that keep transparency."""
 
-# Only what a picture may come in: some of Pillow's other readers run outside programs.
+# Formats that pictures use. Some of Pillow's other readers run external programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
-_LOSSY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
+_LOSSY_QUALITY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 
 
-def read_image(path: str | Path, *, alpha: bool = False) -> np.ndarray:
-    """Read an image as it is meant to be seen.
+def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
+    """Read an image as a viewer would show it.
 
-    EXIF rotation is applied, transparency is composited on white, 16-bit values are scaled to 8
-    bits, and of an animation the first frame is taken.
+    EXIF rotation is applied, transparency is composited onto white, 16-bit values are scaled to 8
+    bits, and an animation gives its first frame.
 
     Args:
-        path: the file.
-        alpha: keep the transparency of an image that has some, instead of showing it on white.
+        path: The file.
+        alpha: Whether to keep the transparency of an image that has some.
 
     Returns:
-        (H, W, 3) uint8 RGB; with `alpha`, (H, W, 4) RGBA (not premultiplied) of an image with
-        transparency.
+        (H, W, 3) uint8 RGB in [0, 255]. With `alpha`, an image with transparency gives (H, W, 4)
+        uint8 RGBA, not premultiplied.
 
     Raises:
-        MediaError: the file is missing, unreadable, broken, or no image.
+        MediaError: The file is missing, unreadable, damaged or no image.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/red.png"
+        ...     Image.new("RGB", (2, 1), "red").save(path)
+        ...     read_image(path).tolist()
+        [[[255, 0, 0], [255, 0, 0]]]
     """
     path = Path(path)
-    require_file(path)
+    require_file(path, expected="an image or video file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
                 return _to_array(image, alpha)
-    except MediaError:
-        raise
     except UnidentifiedImageError:
         raise MediaError(
-            f"{path}: not an image that can be read; give a PNG, JPEG, WebP, BMP, TIFF or GIF"
+            f"{path}: is not a readable image; give a PNG, JPEG, WebP, BMP, TIFF or GIF"
         ) from None
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's decoders let through whatever their parsers raise
+    except Exception as error:  # Pillow's decoders raise whatever their parsers raise
         raise MediaError(
-            f"{path}: broken image ({one_line(error)}); fetch or export it again"
+            f"{path}: damaged image ({one_line(error)}); fetch or export it again"
         ) from None
 
 
 def write_image(
     path: str | Path,
-    image: np.ndarray,  # (H, W, 3) uint8, or (H, W, 4) with alpha, not premultiplied
+    image: Frame,  # (H, W, 3) uint8, or (H, W, 4) with alpha, not premultiplied
 ) -> None:
-    """Write an RGB or RGBA image in the format that the suffix names (JPEG, WebP: quality 95).
+    """Write an RGB or RGBA image in the format of the suffix, JPEG and WebP with quality 95.
+
+    Args:
+        path: The file to write; an existing one is replaced.
+        image: The image.
 
     Raises:
-        MediaError: unknown suffix, one that keeps no transparency for an RGBA image, wrong kind of
-            array, or the file cannot be written.
-        ResourceError: the disk is full.
+        MediaError: The suffix is unknown or keeps no transparency of an RGBA image, the array has
+            the wrong shape or type, or the file cannot be written.
+        ResourceError: The disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(f"{folder}/grey.jpg", np.full((8, 8, 3), 128, dtype=np.uint8))
+        ...     int(read_image(f"{folder}/grey.jpg").mean())
+        128
     """
     path = Path(path)
     with_alpha = image.ndim == 3 and image.shape[2] == 4
@@ -74,8 +94,8 @@ def write_image(
     check_frame(image[..., :3] if with_alpha else image, path)
     suffix = path.suffix.lower()
     try:
-        if suffix in _LOSSY:
-            Image.fromarray(image).save(path, quality=_LOSSY[suffix])
+        if suffix in _LOSSY_QUALITY:
+            Image.fromarray(image).save(path, quality=_LOSSY_QUALITY[suffix])
         else:
             Image.fromarray(image).save(path)
     except OSError as error:
@@ -83,21 +103,25 @@ def write_image(
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is an image by its content, be it a broken one; a GIF is."""
+    """Return whether the content of a file is an image or GIF, even a damaged one."""
     try:
         with Image.open(path, formats=_FORMATS):
             return True
     except UnidentifiedImageError:
         return False
-    except Exception:  # as in `read_image`, which tells what is wrong
+    except Exception:  # an image whose damage `read_image` will report
         return True
 
 
 def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
-    """Check that `write_image` can write a file of this name, with `alpha` of an RGBA image.
+    """Check that `write_image` can write a file of this name.
+
+    Args:
+        path: The file to write.
+        alpha: Whether the image is RGBA.
 
     Raises:
-        MediaError: it cannot; the message lists the allowed suffixes.
+        MediaError: It cannot; the message lists the allowed suffixes.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -105,19 +129,23 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
         raise MediaError(f"{path}: {got}; an image ends in one of {' '.join(IMAGE_SUFFIXES)}")
     if alpha and suffix not in ALPHA_SUFFIXES:
         raise MediaError(
-            f"{path}: {suffix} keeps no transparency, which the picture has; use one of "
+            f"{path}: {suffix} cannot store the transparency of the image; use one of "
             f"{' '.join(ALPHA_SUFFIXES)}"
         )
 
 
 def check_frame(
-    image: np.ndarray,  # (H, W, 3) uint8
+    image: NDArray[Any],  # expected to be (H, W, 3) uint8
     path: Path,
 ) -> None:
-    """Check that an array is a picture of this package; `path` is where it was to be written.
+    """Check that an array is an RGB frame.
+
+    Args:
+        image: The array.
+        path: Where the frame was to be written, for the message.
 
     Raises:
-        MediaError: it is not.
+        MediaError: The array has another shape or type.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise MediaError(
@@ -126,7 +154,18 @@ def check_frame(
         )
 
 
-def _to_array(image: Image.Image, alpha: bool) -> np.ndarray:
+def to_rgb(
+    pixels: NDArray[Any],  # (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA
+) -> Frame:  # (H, W, 3)
+    """Convert decoded pixels to RGB with the rules of `read_image`."""
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    if pixels.dtype != np.uint8:
+        pixels = _to_8_bits(pixels)
+    return _to_array(Image.fromarray(pixels), alpha=False)
+
+
+def _to_array(image: Image.Image, alpha: bool) -> Frame:
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -141,12 +180,12 @@ def _to_array(image: Image.Image, alpha: bool) -> np.ndarray:
 
 
 def _to_8_bits(
-    grey: np.ndarray,  # (H, W) 16-bit or wider integers, or floats
-) -> np.ndarray:
-    # Wider integer modes hold 16-bit files; floats are taken as 0 to 1 unless they go beyond it.
-    values = grey.astype(np.float64)
-    if np.issubdtype(grey.dtype, np.floating):
-        top = 1.0 if values.max(initial=0) <= 1 else 255.0
+    values: NDArray[Any],  # integers of 16 bits or more, or floats
+) -> NDArray[np.uint8]:
+    """Scale to [0, 255]; wider integer types hold 16-bit files, and floats are in [0, 1] or 255."""
+    scaled = values.astype(np.float64)
+    if np.issubdtype(values.dtype, np.floating):
+        top = 1.0 if scaled.max(initial=0) <= 1 else 255.0
     else:
         top = 65535.0
-    return np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(scaled / top, 0, 1) * 255).astype(np.uint8)

@@ -1,25 +1,36 @@
-"""The picture to animate."""
+"""Reading the source image."""
 
 from pathlib import Path
 
-import numpy as np
-
+from cpabmm_core.arrays import Frame
 from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.image import is_image, read_image
 from cpabmm_core.media.video import VideoReader
 
 
-def read_source(path: str | Path) -> np.ndarray:
-    """Read the picture to animate: an image, or the first frame of a video or GIF.
+def read_source(path: str | Path) -> Frame:
+    """Read the source image to animate: an image, or the first frame of a video or GIF.
+
+    Args:
+        path: The file; its content decides what it is, not its suffix.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB in [0, 255].
 
     Raises:
-        MediaError: the file is missing, unreadable, or neither image nor video.
+        MediaError: The file is missing, unreadable, or neither an image nor a video.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from cpabmm_core.media import write_image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(f"{folder}/face.png", np.zeros((4, 4, 3), dtype=np.uint8))
+        ...     read_source(f"{folder}/face.png").shape
+        (4, 4, 3)
     """
     path = Path(path)
-    require_file(path)
+    require_file(path, expected="an image or video file")
     if is_image(path):
         return read_image(path)
     with VideoReader(path) as reader:

@@ -1,4 +1,4 @@
-"""Any clip (video, GIF, strip, folder of frames) as frames with timestamps, one after another."""
+"""Frames of any clip with timestamps, one after another."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,16 +14,21 @@ _READ_AT_ONCE = 16
 
 
 class StillFrames:
-    """Frames that carry no time, at 25 a second; iterated like a `VideoReader`."""
+    """Images without timestamps, shown at 25 frames per second; iterable like a `VideoReader`.
+
+    Args:
+        clip: The images.
+    """
 
     frame_rate = _RATE
+    """Frames per second."""
     time_base = 1 / _RATE
+    """Seconds per unit of the timestamps."""
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """All frames from the first one."""
         count = len(self._clip)
         for start in range(0, count, _READ_AT_ONCE):
             indices = range(start, min(start + _READ_AT_ONCE, count))
@@ -32,17 +37,33 @@ class StillFrames:
 
 
 TimedFrames = VideoReader | StillFrames
+"""An iterable of `VideoFrame` with the attributes `frame_rate` and `time_base`."""
 
 
 def open_frames(path: Path) -> TimedFrames:
-    """Open a clip to be read in constant memory, from the first frame to the last.
+    """Open a clip to read its frames in order, in constant memory.
 
     Args:
-        path: what `open_clip` opens, or any file that FFmpeg reads.
+        path: Anything that `open_clip` opens, or any other video that FFmpeg reads.
+
+    Returns:
+        An iterable of `VideoFrame` with the attributes `frame_rate` and `time_base`. A strip, a
+        stack and a folder of frames have 25 frames per second.
 
     Raises:
-        MediaError: a video is missing, unreadable or broken.
-        DataError: an image is no strip, or a folder holds no frames.
+        MediaError: A video is missing, unreadable or damaged.
+        DataError: An image is neither a strip nor a stack, or a folder contains no frames.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from cpabmm_core.media import write_image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "strip.png")
+        ...     write_image(path, np.zeros((8, 24, 3), dtype=np.uint8))
+        ...     frames = open_frames(path)
+        ...     [float(frame.pts * frames.time_base) for frame in frames]
+        [0.0, 0.04, 0.08]
     """
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return StillFrames(open_clip(path))
@@ -50,17 +71,24 @@ def open_frames(path: Path) -> TimedFrames:
 
 
 def clips_by_name(path: Path) -> dict[str, Path]:
-    """The clips of a folder by name without suffix, in natural order; of a file, itself.
+    """Map the names of clips, without suffix, to their paths, in natural order.
+
+    Args:
+        path: A folder of clips, or a single clip.
 
     Raises:
-        DataError: the folder holds no clip, or two of one name.
+        DataError: The folder contains no clip, or two of the same name.
+
+    Example:
+        >>> list(clips_by_name(Path("videos/walk.mp4")))
+        ['walk']
     """
     clips: dict[str, Path] = {}
     for clip in list_clips(path) if path.is_dir() else [path]:
         name = clip.name if clip.is_dir() else clip.stem
         if name in clips:
             raise DataError(
-                f"{path}: {clips[name].name} and {clip.name} have one name; rename one of them"
+                f"{path}: {clips[name].name} and {clip.name} have the same name; rename one of them"
             )
         clips[name] = clip
     return clips

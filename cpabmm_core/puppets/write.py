@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.output import atomic_folder
-from cpabmm_core.media.frame_folder import frame_folder
+from cpabmm_core.media.frame_folder import create_frame_folder
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video import VideoWriter
 from cpabmm_core.process_map import process_map
@@ -98,7 +98,7 @@ def _write_one(task: _Task) -> None:
         strip = video.frames.transpose(1, 0, 2, 3).reshape(task.size, -1, 3)
         write_image(task.stem.with_suffix(".png"), strip)
     elif task.format == "png":
-        with frame_folder(task.stem) as folder:
+        with create_frame_folder(task.stem) as folder:
             for frame in video.frames:
                 folder.write(frame)
     else:

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
-from cpabmm_core.checkpoint.writing import write_atomically
 from cpabmm_core.config import Config, dump_config
 from cpabmm_core.errors import CheckpointError, MediaError, Remedy
 from cpabmm_core.files.digest import file_sha256
+from cpabmm_core.files.output import write_atomically
 from cpabmm_core.models.animation_model import AnimationModel
 
 MODEL_FILE = "model.safetensors"
@@ -204,10 +204,10 @@ def save_state(
         save_checkpoint(partial / MODEL_FILE, model, config, record=record)
         if ema is not None:
             save_checkpoint(partial / _EMA_FILE, ema, config, record=record)
-        write_atomically(partial / _TRAINER_FILE, _pickled(state))
+        write_atomically(partial / _TRAINER_FILE, _pickled(state), kind=CheckpointError)
         files = sorted(partial.iterdir())
         manifest = {file.name: [file.stat().st_size, file_sha256(file)] for file in files}
-        write_atomically(partial / _MANIFEST, json.dumps(manifest).encode())
+        write_atomically(partial / _MANIFEST, json.dumps(manifest).encode(), kind=CheckpointError)
         _to_disk([partial, *(log for log in (run.log, run.validation) if log.exists())])
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)

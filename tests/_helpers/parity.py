@@ -11,7 +11,7 @@ from _helpers import mraa_plain
 from _helpers.published_model import golden, narrow_networks, write_narrow_model
 from torch import Tensor
 
-from cpabmm_core.checkpoint.convert import convert
+from cpabmm_core.checkpoint.convert import convert_checkpoint
 from cpabmm_core.geometry.local_affine import frames, positions, undirected, with_frames
 from cpabmm_core.inference.transfer import transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
@@ -26,7 +26,9 @@ def tpsmm(folder: Path) -> Iterator[Compared]:
     """Yield all golden tensors of TPSMM."""
     expected = golden("tpsmm")
     model = (
-        convert(write_narrow_model(folder / "narrow.pth.tar"), frame_size=128).checkpoint().model
+        convert_checkpoint(write_narrow_model(folder / "narrow.pth.tar"), frame_size=128)
+        .checkpoint()
+        .model
     )
     source, driving = expected["source"], expected["driving"]
     found = {
@@ -56,7 +58,7 @@ def fomm(folder: Path) -> Iterator[Compared]:
     """Yield all golden tensors of FOMM."""
     expected = golden("fomm")
     file = write_narrow_model(folder / "narrow-fomm.pth.tar", "fomm")
-    model = convert(file, frame_size=128).checkpoint().model
+    model = convert_checkpoint(file, frame_size=128).checkpoint().model
     found = {
         name: model.keypoints(expected[name]) for name in ("source", "driving", "driving_initial")
     }
@@ -98,7 +100,7 @@ def mraa(folder: Path) -> Iterator[Compared]:
     """Yield all tensors that `_helpers.mraa_plain` computes from the same images."""
     networks = narrow_networks("mraa")
     file = write_narrow_model(folder / "narrow-mraa.pth", "mraa")
-    model = convert(file, frame_size=128).checkpoint().model
+    model = convert_checkpoint(file, frame_size=128).checkpoint().model
     images = golden("fomm")
     source, driving = images["source"], images["driving"]
     kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.media.frame_folder import frame_folder
+from cpabmm_core.media.frame_folder import create_frame_folder
 from cpabmm_core.metrics.metric_info import METRICS
 from cpabmm_core.metrics.results import Coverage, SetResult, VideoResult
 
@@ -19,7 +19,7 @@ Frames = NDArray[np.uint8]
 
 def write_frames(path: Path, frames: Frames) -> Path:
     """Write a folder of lossless frames."""
-    with frame_folder(path) as folder:
+    with create_frame_folder(path) as folder:
         for frame in frames:
             folder.write(frame)
     return path

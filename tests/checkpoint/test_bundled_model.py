@@ -11,18 +11,18 @@ from cpabmm_core.puppets import render_puppet
 UNSEEN_SEED = 4711
 
 
-def test_it_is_small_enough_to_ship() -> None:
+def test_model_is_small_enough_to_ship() -> None:
     assert os.path.getsize(find_checkpoint("puppets")) < 30e6
 
 
-def test_its_fit_is_read_as_it_was_trained() -> None:
-    """It was written when the configuration said solver and implicit_gradient."""
+def test_fit_is_that_of_the_training() -> None:
+    """The file is older than the key `fit`; it has `solver` and `implicit_gradient`."""
     cpab = read_header(find_checkpoint("puppets")).config.model.cpab
     assert cpab == load_config("puppets-96").model.cpab
     assert (cpab.fit, cpab.iterations) == ("solve", 4)
 
 
-def test_it_moves_puppets_that_it_never_saw() -> None:
+def test_model_animates_unseen_puppets() -> None:
     """Two legs and four; docs/results/bundled-model.md has 20 other videos."""
     model = load_model("puppets", device="cpu")
     ratios = []

@@ -19,7 +19,7 @@ from _helpers.published_model import (
 from _helpers.tiny_model import tiny_config, tiny_model
 from torch import Tensor
 
-from cpabmm_core.checkpoint.convert import convert, open_checkpoint
+from cpabmm_core.checkpoint.convert import convert_checkpoint, open_checkpoint
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.checkpoint.layouts import LAYOUTS, Layout
 from cpabmm_core.checkpoint.layouts.tpsmm import our_name
@@ -32,7 +32,7 @@ Networks = dict[str, dict[str, Tensor]]
 
 
 class Trap:
-    """Unpickling this would make a folder."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ def save(path: Path, content: object) -> Path:
 
 def error_of(path: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
-        convert(path)
+        convert_checkpoint(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -60,7 +60,7 @@ def layout_of(kind: str) -> Layout:
 
 
 def full_networks(family: Family) -> Networks:
-    """Of the published widths, without memory."""
+    """Return networks of the published widths that use no memory."""
     return {
         network: {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
         for network, shapes in published_shapes(family).items()
@@ -74,9 +74,9 @@ def flat(networks: Networks) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_published_widths_are_read_off_the_tensors(family: Family) -> None:
+def test_published_widths_are_derived_from_the_tensors(family: Family) -> None:
     tensors = flat(full_networks(family))
-    [layout] = [layout for layout in LAYOUTS if layout.fits(tensors)]
+    [layout] = [layout for layout in LAYOUTS if layout.matches(tensors)]
     assert layout.kind == family
     model = layout.model(tensors)
     dense = {"block_expansion": 64, "max_features": 1024, "blocks": 5, "scale_factor": 0.25}
@@ -104,21 +104,21 @@ def test_shipped_configurations_are_the_published_models(name: str) -> None:
     with torch.device("meta"):
         ours = build_model(load_config(name)).state_dict()
     networks = full_networks(family)
-    if name == "mgif-256-fomm":  # its config has one map of Jacobians for all keypoints
+    if name == "mgif-256-fomm":  # its configuration has one map of Jacobians for all keypoints
         detector = networks["kp_detector"]
         detector |= {k: t[:4] for k, t in detector.items() if k.startswith("jacobian.")}
     layout, tensors = layout_of(family), flat(networks)
     theirs = layout.adapt({layout.rename(n): t for n, t in layout.weights(tensors).items()})
     shapes = {n: list(t.shape) for n, t in theirs.items()}
-    if family != "mraa":  # whose avd network has other sizes than the default
+    if family != "mraa":  # its avd network does not have the default sizes
         shapes = {n: shape for n, shape in shapes.items() if not n.startswith("avd.")}
     if name.startswith("mgif"):
         shapes = {n: shape for n, shape in shapes.items() if not n.startswith("background_")}
     assert shapes == {n: list(t.shape) for n, t in ours.items()}
 
 
-def test_mraa_tensors_account_for_the_published_file_sizes() -> None:
-    """Sizes as the repository's LFS pointers state them; the rest is pickle's."""
+def test_mraa_tensors_match_the_published_file_sizes() -> None:
+    """The repository's LFS pointers state the sizes; pickle needs the rest."""
     published = {"with background": 273_409_176, "without": 248_256_308}
     networks = full_networks("mraa")
     tensors = {
@@ -134,9 +134,9 @@ def test_mraa_tensors_account_for_the_published_file_sizes() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_network_is_read_and_the_rest_is_told(family: Family, tmp_path: Path) -> None:
+def test_every_network_is_read_and_the_rest_is_listed(family: Family, tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", family)
-    conversion = convert(path, frame_size=128)
+    conversion = convert_checkpoint(path, frame_size=128)
     model, config, record = conversion.checkpoint()
     layout = layout_of(family)
     assert conversion.left_out == ["optimizer", "epoch"]
@@ -146,25 +146,25 @@ def test_every_network_is_read_and_the_rest_is_told(family: Family, tmp_path: Pa
     assert len(record["converted_from"]["sha256"]) == 64
     assert config.data.frame_size == 128
     assert config.model.relative_hull_scaling == model.relative_hull_scaling == (family != "fomm")
-    drawn = layout.weights(flat(narrow_networks(family)))
-    expected = layout.adapt({layout.rename(name): tensor for name, tensor in drawn.items()})
+    sampled = layout.weights(flat(narrow_networks(family)))
+    expected = layout.adapt({layout.rename(name): tensor for name, tensor in sampled.items()})
     state = model.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[name], tensor) for name, tensor in expected.items())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_written_comes_back(family: Family, tmp_path: Path) -> None:
+def test_written_conversion_is_read_back(family: Family, tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", family)
     output = tmp_path / "ours.safetensors"
-    conversion = convert(path, frame_size=128)
+    conversion = convert_checkpoint(path, frame_size=128)
     conversion.save(output)
     written = conversion.checkpoint()
     loaded = load_checkpoint(output)
     assert (loaded.config, loaded.record, loaded.kind) == (written.config, written.record, family)
     state = loaded.model.state_dict()
     assert all(torch.equal(state[name], t) for name, t in written.model.state_dict().items())
-    again = convert(output)
+    again = convert_checkpoint(output)
     again.save(tmp_path / "again.safetensors")
     assert again.record == written.record
     assert (tmp_path / "again.safetensors").read_bytes() == output.read_bytes()
@@ -191,49 +191,55 @@ def flat_wrapped(networks: Networks) -> object:
 
 @pytest.mark.parametrize("change", [wrapped, halves, enveloped, flat_wrapped])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_ways_to_save_the_same_networks(
+def test_other_ways_to_save_the_same_networks(
     family: Family, change: Callable[[Networks], object], tmp_path: Path
 ) -> None:
     networks = narrow_networks(family)
-    plain = convert(save(tmp_path / "a.pth", networks), frame_size=128).checkpoint().model
+    plain = (
+        convert_checkpoint(save(tmp_path / "a.pth", networks), frame_size=128).checkpoint().model
+    )
     path = save(tmp_path / "b.pth", change(networks))
-    changed = convert(path, frame_size=128).checkpoint().model.state_dict()
+    changed = convert_checkpoint(path, frame_size=128).checkpoint().model.state_dict()
     for name, tensor in plain.state_dict().items():
-        torch.testing.assert_close(changed[name], tensor, rtol=1e-3, atol=1e-6)  # and of its type
+        torch.testing.assert_close(
+            changed[name], tensor, rtol=1e-3, atol=1e-6
+        )  # the types agree as well
 
 
-def test_files_of_old_pytorch_and_of_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_old_pytorch_versions_and_of_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FOMM's and MRAA's files are older than PyTorch's zip format; most were saved on a GPU."""
     monkeypatch.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
     for zipped in (False, True):
         path = tmp_path / f"{zipped}.pth.tar"
         torch.save(narrow_networks("fomm"), path, _use_new_zipfile_serialization=zipped)
         assert b"cuda:0" in path.read_bytes()
-        model = convert(path, frame_size=128).checkpoint().model
+        model = convert_checkpoint(path, frame_size=128).checkpoint().model
         assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
 
 
-def test_a_safetensors_file_of_their_tensors(tmp_path: Path) -> None:
+def test_safetensors_file_of_published_tensors(tmp_path: Path) -> None:
     path = tmp_path / "vox.safetensors"
     safetensors.torch.save_file(flat(narrow_networks("tpsmm")), path)
     assert open_checkpoint(path).kind == "tpsmm"
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_the_background_and_the_avd_network_may_be_missing(empty: bool, tmp_path: Path) -> None:
+def test_background_and_avd_networks_may_be_missing(empty: bool, tmp_path: Path) -> None:
     for family in ("tpsmm", "mraa"):
         networks = narrow_networks(family)
         for name in ("bg_predictor", "avd_network"):
             del networks[name]
             if empty:
                 networks[name] = {}
-        conversion = convert(save(tmp_path / "a.pth.tar", networks), frame_size=128)
+        conversion = convert_checkpoint(save(tmp_path / "a.pth.tar", networks), frame_size=128)
         model = conversion.checkpoint().model
         assert (model.background_predictor, model.avd) == (None, None)
         assert conversion.left_out == []
 
 
-def test_the_papers_layout_is_told_by_its_global_candidate(tmp_path: Path) -> None:
+def test_paper_layout_is_recognised_by_its_global_candidate(tmp_path: Path) -> None:
     model = build_model(narrow_config("cpab"))
     ours = model.state_dict()
     theirs = {our_name(name): name for name in flat(narrow_networks("tpsmm"))}
@@ -242,7 +248,7 @@ def test_the_papers_layout_is_told_by_its_global_candidate(tmp_path: Path) -> No
         network, key = theirs[name].split(".", 1)
         networks.setdefault(network, {})[key] = tensor
     networks["dense_motion_network"]["down.weight"] = torch.ones(3, 1, 13, 13)
-    conversion = convert(save(tmp_path / "paper.pth.tar", networks), frame_size=128)
+    conversion = convert_checkpoint(save(tmp_path / "paper.pth.tar", networks), frame_size=128)
     checkpoint = conversion.checkpoint()
     assert (checkpoint.kind, conversion.title) == ("cpabmm-paper", "the paper's own code")
     assert checkpoint.config == narrow_config("cpab", cpab={"fit": "paper"})
@@ -253,7 +259,7 @@ def test_our_own_tensors_without_a_configuration(tmp_path: Path) -> None:
     config = narrow_config("cpab", avd={"id_bottle_size": 4, "pose_bottle_size": 8})
     model = build_model(config)
     path = save(tmp_path / "weights.pth", {f"module.{n}": t for n, t in model.state_dict().items()})
-    checkpoint = convert(path, frame_size=128).checkpoint()
+    checkpoint = convert_checkpoint(path, frame_size=128).checkpoint()
     assert (checkpoint.config, checkpoint.kind) == (config, "cpabmm")
 
 
@@ -262,7 +268,8 @@ def test_our_own_tensors_by_their_names_in_version_1(tmp_path: Path) -> None:
     tensors = build_model(config).state_dict()
     older = {re.sub(r"^generator\.", "inpainting.", name): t for name, t in tensors.items()}
     assert older.keys() != tensors.keys()
-    checkpoint = convert(save(tmp_path / "weights.pth", older), frame_size=128).checkpoint()
+    path = save(tmp_path / "weights.pth", older)
+    checkpoint = convert_checkpoint(path, frame_size=128).checkpoint()
     assert (checkpoint.config, checkpoint.kind) == (config, "cpabmm")
     for name, tensor in checkpoint.model.state_dict().items():
         assert torch.equal(tensor, tensors[name]), name
@@ -280,11 +287,11 @@ def test_our_own_checkpoint_of_an_older_version_gets_todays_configuration(tmp_pa
         metadata = {**file.metadata(), "config": json.dumps(values)}
     safetensors.torch.save_file(safetensors.torch.load_file(path), path, metadata)
     output = tmp_path / "new.safetensors"
-    convert(path).save(output)
+    convert_checkpoint(path).save(output)
     assert load_checkpoint(output).config == config
     assert b"frame_equivariance" in output.read_bytes()
-    with pytest.raises(CheckpointError, match="was trained with frames of 32 pixels"):
-        convert(path, frame_size=64)
+    with pytest.raises(CheckpointError, match="states itself that its frames have 32 pixels"):
+        convert_checkpoint(path, frame_size=64)
 
 
 @pytest.mark.parametrize(
@@ -297,18 +304,18 @@ def test_our_own_checkpoint_of_an_older_version_gets_todays_configuration(tmp_pa
         ("mine.pth", "tpsmm", None),
     ],
 )
-def test_the_frame_size_is_that_of_the_public_file(
+def test_frame_size_is_that_of_the_published_file(
     name: str, family: Family, size: int | None, tmp_path: Path
 ) -> None:
-    conversion = convert(write_narrow_model(tmp_path / name, family))
+    conversion = convert_checkpoint(write_narrow_model(tmp_path / name, family))
     assert conversion.config.data.frame_size == (size or 256)
     assert conversion.size_is_known == (size is not None)
-    assert ("supposed" in str(conversion)) == (size is None)
+    assert ("assumed" in str(conversion)) == (size is None)
 
 
-def test_the_one_public_file_that_pads_its_heatmaps(tmp_path: Path) -> None:
+def test_only_one_published_file_pads_its_heatmaps(tmp_path: Path) -> None:
     for name, padding in (("vox256.pth", 3), ("taichi256.pth", 0)):
-        config = convert(write_narrow_model(tmp_path / name, "mraa")).config
+        config = convert_checkpoint(write_narrow_model(tmp_path / name, "mraa")).config
         assert config.model.affine.padding == padding
 
 
@@ -322,7 +329,7 @@ def test_fomm_with_one_jacobian_for_all_keypoints_or_none(tmp_path: Path) -> Non
             detector.pop(key)
         if single:
             detector |= {"jacobian.weight": weight, "jacobian.bias": bias}
-        conversion = convert(save(tmp_path / "a.pth", networks), frame_size=128)
+        conversion = convert_checkpoint(save(tmp_path / "a.pth", networks), frame_size=128)
         assert conversion.config.model.affine.single_jacobian_map
         model = conversion.checkpoint().model
         assert model.state_dict()["keypoint_detector.jacobians.conv.weight"].shape[0] == 4
@@ -330,7 +337,7 @@ def test_fomm_with_one_jacobian_for_all_keypoints_or_none(tmp_path: Path) -> Non
         if single:
             detector["jacobian.weight"] = weight.repeat(10, 1, 1, 1)
             detector["jacobian.bias"] = bias.repeat(10)
-            full = convert(save(tmp_path / "b.pth", networks), frame_size=128)
+            full = convert_checkpoint(save(tmp_path / "b.pth", networks), frame_size=128)
             assert not full.config.model.affine.single_jacobian_map
             expected = full.checkpoint().model.keypoints(image)[0, :, 2:]
             torch.testing.assert_close(matrices, expected)
@@ -345,16 +352,16 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3509
 @pytest.mark.parametrize(
     ("content", "trouble"),
     [
-        (HTML, "is a web page, not a checkpoint; download the file itself"),
+        (HTML, "is a web page; download the file itself"),
         (POINTER, "is a Git LFS pointer, not the file itself; run `git lfs pull`"),
         (b"", "is empty"),
         (b"PK\x03\x04 and no more", "truncated or damaged"),
         (b"\x80\x02}q\x00", "truncated or damaged"),
-        (b"words", "is not a safetensors or PyTorch file"),
+        (b"words", "is neither a safetensors nor a PyTorch file; give a checkpoint"),
     ],
     ids=["web page", "lfs pointer", "empty", "half a zip", "half a pickle", "text"],
 )
-def test_files_that_are_no_checkpoint(content: bytes, trouble: str, tmp_path: Path) -> None:
+def test_other_files_are_named(content: bytes, trouble: str, tmp_path: Path) -> None:
     path = tmp_path / "vox.pth.tar"
     path.write_bytes(content)
     assert trouble in error_of(path)
@@ -363,7 +370,7 @@ def test_files_that_are_no_checkpoint(content: bytes, trouble: str, tmp_path: Pa
 
 @pytest.mark.parametrize("kept", [0.3, 0.999])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_file_that_was_cut_off(kept: float, zipped: bool, tmp_path: Path) -> None:
+def test_truncated_file_is_damaged(kept: float, zipped: bool, tmp_path: Path) -> None:
     path = tmp_path / "cut.pth.tar"
     torch.save(narrow_networks("fomm"), path, _use_new_zipfile_serialization=zipped)
     content = path.read_bytes()
@@ -378,56 +385,56 @@ def test_nothing_in_the_file_is_executed(zipped: bool, tmp_path: Path) -> None:
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     message = error_of(path)
     assert f"would call {os.mkdir.__module__}.mkdir, which no file of weights needs" in message
-    assert "nothing of it was executed" in message
+    assert "nothing in it was executed" in message
     assert not sprung.exists()
-    torch.load(path, weights_only=False)  # it is a trap
+    torch.load(path, weights_only=False)  # the trap works
     assert sprung.exists()
 
 
-def test_a_file_without_networks(tmp_path: Path) -> None:
+def test_file_without_networks_is_refused(tmp_path: Path) -> None:
     only = save(tmp_path / "a.pth", {"optimizer": {"state": {}, "groups": [1]}, "epoch": 3})
-    assert "has no networks in it, only optimizer, epoch" in error_of(only)
+    assert "holds no networks, only optimizer, epoch" in error_of(only)
     assert "only nothing" in error_of(save(tmp_path / "b.pth", [1, 2]))
 
 
-def test_another_architecture_is_told_by_its_first_names(tmp_path: Path) -> None:
+def test_unknown_layout_is_reported_with_its_first_names(tmp_path: Path) -> None:
     path = save(
         tmp_path / "a.pth", {"encoder": {"layer.weight": torch.ones(2), "b": torch.ones(1)}}
     )
     message = error_of(path)
-    assert "of no known layout (it has encoder.b, encoder.layer.weight, ...)" in message
+    assert "has an unknown layout (it holds encoder.b, encoder.layer.weight, ...)" in message
     assert "TPSMM, the paper's own code, FOMM, MRAA" in message
 
 
-def test_a_part_of_a_model_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+def test_part_of_a_model_is_reported_with_what_it_lacks(tmp_path: Path) -> None:
     networks = narrow_networks("fomm")
     del networks["generator"]
     message = error_of(save(tmp_path / "a.pth", networks))
     assert (
         "resembles a checkpoint of FOMM, but has no generator.dense_motion_network.mask" in message
     )
-    assert "give the whole file as published" in message
+    assert "give the complete file as published" in message
     networks = narrow_networks("tpsmm")
     del networks["dense_motion_network"]["hourglass.decoder.up_blocks.4.conv.weight"]
     message = error_of(save(tmp_path / "b.pth", networks))
-    assert "has no usable dense_motion_network.hourglass.decoder.up_blocks.4.conv.weight" in message
+    assert "but no usable dense_motion_network.hourglass.decoder.up_blocks.4.conv.weight" in message
 
 
-def test_networks_built_differently_are_told_by_their_own_names(tmp_path: Path) -> None:
+def test_differing_networks_are_reported_by_their_original_names(tmp_path: Path) -> None:
     networks = narrow_networks("tpsmm")
     networks["inpainting_network"]["attention.weight"] = torch.ones(2)
     networks["kp_detector"]["fg_encoder.conv1.weight"] = torch.ones(64, 4, 7, 7)
     del networks["inpainting_network"]["final.bias"]
     message = error_of(save(tmp_path / "fork.pth.tar", networks))
-    assert "laid out as TPSMM's, but its networks are built differently" in message
+    assert "has the layout of TPSMM, but its networks differ" in message
     assert "1 missing (generator.to_rgb.bias)" in message
     assert "1 unknown (inpainting_network.attention.weight)" in message
     assert "kp_detector.fg_encoder.conv1.weight is [64, 4, 7, 7], not [64, 3, 7, 7]" in message
-    assert "it is of a fork" in message
+    assert "forks and other variants" in message
 
 
 @pytest.mark.parametrize("family", ["fomm", "mraa"])
-def test_a_fork_that_looks_at_more_than_its_candidates(family: Family, tmp_path: Path) -> None:
+def test_fork_with_additional_input_channels(family: Family, tmp_path: Path) -> None:
     networks = narrow_networks(family)
     dense = "dense_motion_network" if family == "fomm" else "pixelwise_flow_predictor"
     name = f"{dense}.hourglass.encoder.down_blocks.0.conv.weight"
@@ -437,13 +444,13 @@ def test_a_fork_that_looks_at_more_than_its_candidates(family: Family, tmp_path:
         assert f"generator.{name} is [32, {channels}, 3, 3], not [32, 44, 3, 3]" in message
 
 
-def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     networks = narrow_networks("fomm")
     networks["generator"]["final.bias"] = torch.full((3,), float("nan"))
     assert "generator.final.bias is not finite" in error_of(save(tmp_path / "a.pth", networks))
 
 
-def test_an_interrupted_conversion_leaves_nothing(
+def test_interrupted_conversion_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", "fomm")
@@ -451,16 +458,16 @@ def test_an_interrupted_conversion_leaves_nothing(
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cpabmm_core.checkpoint.writing.os.fsync", interrupt)
+    monkeypatch.setattr("cpabmm_core.files.output.os.fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        convert(path, frame_size=128).save(tmp_path / "out.safetensors")
+        convert_checkpoint(path, frame_size=128).save(tmp_path / "out.safetensors")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_copy_under_another_name_is_the_same_model(tmp_path: Path) -> None:
+def test_copy_under_another_name_is_the_same_model(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar", "fomm")
     copy = tmp_path / "copy.pth.tar"
     shutil.copy(path, copy)
-    one, other = (convert(file, frame_size=128).checkpoint() for file in (path, copy))
+    one, other = (convert_checkpoint(file, frame_size=128).checkpoint() for file in (path, copy))
     hashes = {checkpoint.record["converted_from"]["sha256"] for checkpoint in (one, other)}
     assert len(hashes) == 1

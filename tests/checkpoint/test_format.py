@@ -33,7 +33,7 @@ def rewrite(
     metadata: dict[str, str] | None = None,
     tensors: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> None:
-    """The same file with some metadata or tensors changed."""
+    """Rewrite the file with some metadata or tensors changed."""
     with safetensors.safe_open(path, framework="pt") as file:
         stored = {**file.metadata(), **(metadata or {})}
     safetensors.torch.save_file(tensors(safetensors.torch.load_file(path)), path, stored)
@@ -48,7 +48,7 @@ def error_of(path: Path, read: Callable[[Path], object] = load_checkpoint) -> st
     return message
 
 
-def test_a_model_comes_back(checkpoint: Path) -> None:
+def test_model_is_read_back(checkpoint: Path) -> None:
     model, config, record = load_checkpoint(checkpoint)
     assert config == tiny_config()
     assert record == RECORD
@@ -69,16 +69,16 @@ def test_a_model_comes_back(checkpoint: Path) -> None:
     ],
     ids=["tps", "no background", "heatmap", "avd"],
 )
-def test_every_kind_of_model_comes_back(tmp_path: Path, changes: dict[str, object]) -> None:
-    assert_comes_back(tmp_path / "a.safetensors", tiny_config(**changes))
+def test_every_kind_of_model_is_read_back(tmp_path: Path, changes: dict[str, object]) -> None:
+    assert_read_back(tmp_path / "a.safetensors", tiny_config(**changes))
 
 
 @pytest.mark.parametrize("frames", ["jacobian", "pca"])
-def test_affine_models_come_back(tmp_path: Path, frames: str) -> None:
-    assert_comes_back(tmp_path / "a.safetensors", tiny_affine_config(frames))
+def test_affine_models_are_read_back(tmp_path: Path, frames: str) -> None:
+    assert_read_back(tmp_path / "a.safetensors", tiny_affine_config(frames))
 
 
-def assert_comes_back(path: Path, config: Config) -> None:
+def assert_read_back(path: Path, config: Config) -> None:
     model = tiny_model(config)
     save_checkpoint(path, model, config, record={})
     loaded = load_checkpoint(path)
@@ -92,7 +92,7 @@ def assert_comes_back(path: Path, config: Config) -> None:
         assert (one == other).all()
 
 
-def test_an_avd_network_comes_back_and_leaves_the_rest_as_it_is(
+def test_avd_network_is_read_back_next_to_the_other_networks(
     tmp_path: Path, checkpoint: Path
 ) -> None:
     path, config = tmp_path / "avd.safetensors", tiny_config(**{"model.avd": {}})
@@ -184,14 +184,14 @@ def test_a_weight_too_large_for_the_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("record", [{"loss": float("nan")}, {"path": Path("a")}])
-def test_a_record_that_is_not_json(tmp_path: Path, record: dict[str, Any]) -> None:
+def test_record_that_is_not_json_is_refused(tmp_path: Path, record: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="record: expected plain JSON values"):
         save_checkpoint(tmp_path / "a.safetensors", tiny_model(), tiny_config(), record=record)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_arguments_give_equal_bytes(tmp_path: Path, checkpoint: Path) -> None:
-    """safetensors puts the metadata in an order by chance, another one at each call."""
+    """safetensors itself writes the metadata in random order."""
     orders = {safetensors.torch.save({}, dict.fromkeys("abcd", "")) for _ in range(20)}
     assert len(orders) > 1
     for _ in range(5):
@@ -206,13 +206,13 @@ def test_saving_replaces_and_leaves_nothing_else(tmp_path: Path, checkpoint: Pat
     assert list(tmp_path.iterdir()) == [checkpoint]
 
 
-def test_saving_into_a_missing_folder(tmp_path: Path) -> None:
+def test_saving_to_a_missing_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "a.safetensors"
-    with pytest.raises(CheckpointError, match=r"a\.safetensors: cannot be written \(No such file"):
+    with pytest.raises(CheckpointError, match="missing does not exist; create it first"):
         save_checkpoint(path, tiny_model(), tiny_config(), record={})
 
 
-def test_an_interrupted_save_keeps_the_old_file(
+def test_interrupted_save_keeps_the_old_file(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = checkpoint.read_bytes()
@@ -220,20 +220,20 @@ def test_an_interrupted_save_keeps_the_old_file(
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cpabmm_core.checkpoint.writing.os.fsync", interrupt)
+    monkeypatch.setattr("cpabmm_core.files.output.os.fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(checkpoint, tiny_model(seed=1), tiny_config(), record={})
     assert checkpoint.read_bytes() == before
     assert list(tmp_path.iterdir()) == [checkpoint]
 
 
-def test_others_may_read_the_file(checkpoint: Path) -> None:
+def test_file_has_the_permissions_of_any_new_file(checkpoint: Path) -> None:
     plain = checkpoint.with_name("plain")
     plain.touch()
     assert stat.S_IMODE(checkpoint.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
-def test_the_header_tells_everything_but_the_weights(checkpoint: Path) -> None:
+def test_header_holds_everything_except_the_weights(checkpoint: Path) -> None:
     header = read_header(checkpoint)
     assert (header.config, header.record) == (tiny_config(), RECORD)
     shapes = {name: tuple(tensor.shape) for name, tensor in tiny_model().state_dict().items()}
@@ -265,8 +265,11 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 
         (torch_file, "is a PyTorch or zip file"),
         (zip_file, "is a PyTorch or zip file"),
         (lambda path: path.write_bytes(b"\x80\x02}q\x00."), "is a PyTorch or zip file"),
-        (lambda path: path.write_text("just some text, and more of it"), "is not a safetensors"),
-        (lambda path: path.write_bytes(b"\x00\x01"), "is not a safetensors"),
+        (
+            lambda path: path.write_text("just some text, and more of it"),
+            "is neither a safetensors nor",
+        ),
+        (lambda path: path.write_bytes(b"\x00\x01"), "is neither a safetensors nor"),
         (lambda path: path.write_bytes(b"\xff" * 7 + b"\x7f{"), "truncated or damaged"),
     ],
     ids=[
@@ -274,7 +277,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 
         *["two bytes", "header too long"],
     ],
 )
-def test_what_is_not_a_checkpoint(
+def test_other_files_are_named(
     tmp_path: Path,
     read: Callable[[Path], object],
     make: Callable[[Path], object],
@@ -286,13 +289,13 @@ def test_what_is_not_a_checkpoint(
 
 
 @pytest.mark.parametrize("part", [0.001, 0.5, 0.999])
-def test_a_truncated_checkpoint(checkpoint: Path, part: float) -> None:
+def test_truncated_checkpoint_is_refused(checkpoint: Path, part: float) -> None:
     data = checkpoint.read_bytes()
     checkpoint.write_bytes(data[: int(part * len(data))])
     assert "truncated or damaged" in error_of(checkpoint)
 
 
-def test_a_safetensors_file_of_others(tmp_path: Path) -> None:
+def test_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     safetensors.torch.save_file({"weight": torch.zeros(2)}, path)
     assert "not a checkpoint of cpabmm" in error_of(path)
@@ -312,7 +315,9 @@ def test_a_safetensors_file_of_others(tmp_path: Path) -> None:
         ({"config": json.dumps({"data": {"frame_size": 33}})}, "frame_size: 33 is not divisible"),
     ],
 )
-def test_wrong_metadata(checkpoint: Path, metadata: dict[str, str], message: str) -> None:
+def test_wrong_metadata_is_refused(
+    checkpoint: Path, metadata: dict[str, str], message: str
+) -> None:
     rewrite(checkpoint, metadata=metadata)
     assert message in error_of(checkpoint)
 
@@ -336,7 +341,7 @@ def test_a_missing_tensor(checkpoint: Path) -> None:
     assert "1 missing (generator.to_rgb.bias);" in error_of(checkpoint)
 
 
-def test_tensors_of_a_wrapped_model(checkpoint: Path) -> None:
+def test_tensors_of_a_wrapped_model_are_refused(checkpoint: Path) -> None:
     rewrite(
         checkpoint,
         tensors=lambda tensors: {f"module.{name}": values for name, values in tensors.items()},
@@ -345,8 +350,8 @@ def test_tensors_of_a_wrapped_model(checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [b"\x80", b"PK", b"<"])
-def test_a_header_length_that_looks_like_another_kind(checkpoint: Path, length: bytes) -> None:
-    """The file begins with the length of its header, which can be any bytes."""
+def test_header_length_may_resemble_another_format(checkpoint: Path, length: bytes) -> None:
+    """A file begins with the length of its header, which can be any bytes."""
     data = checkpoint.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     wanted = int.from_bytes(length, "little")
@@ -358,8 +363,8 @@ def test_a_header_length_that_looks_like_another_kind(checkpoint: Path, length: 
     assert load_checkpoint(checkpoint).record == RECORD
 
 
-def test_a_full_disk_costs_no_file(tmp_path: Path, checkpoint: Path) -> None:
-    """A limit on the size of files stands for it."""
+def test_full_disk_keeps_the_older_file(tmp_path: Path, checkpoint: Path) -> None:
+    """A limit on the size of files simulates a full disk."""
     before = checkpoint.read_bytes()
     message = r"tiny\.safetensors: no space left to write it"
     with limited_file_size(len(before) // 2), pytest.raises(ResourceError, match=message):

@@ -20,32 +20,32 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that stands for the bundled weights."""
+    """Replace the folder of the bundled weights."""
     folder = tmp_path / "weights"
     folder.mkdir()
     monkeypatch.setattr("cpabmm_core.checkpoint.load.resources.files", lambda _: tmp_path)
     return folder
 
 
-def test_the_default_is_bundled() -> None:
+def test_default_model_is_bundled() -> None:
     assert DEFAULT_CHECKPOINT in BUNDLED
 
 
-def test_a_model_by_path(checkpoint: Path) -> None:
+def test_model_loads_by_path(checkpoint: Path) -> None:
     model = load_model(str(checkpoint), device="cpu")
     assert not model.training
     expected = tiny_model().state_dict()
     assert all(torch.equal(values, expected[name]) for name, values in model.state_dict().items())
 
 
-def test_a_model_by_name(checkpoint: Path, weights: Path) -> None:
+def test_model_loads_by_name(checkpoint: Path, weights: Path) -> None:
     (weights / "puppets.safetensors").write_bytes(checkpoint.read_bytes())
     assert find_checkpoint("puppets") == weights / "puppets.safetensors"
     assert load_model("puppets", device="cpu").frame_size == 32
     assert load_model(device="cpu").frame_size == 32
 
 
-def test_a_bundled_model_that_is_not_installed(weights: Path) -> None:
+def test_missing_bundled_model_is_named(weights: Path) -> None:
     with pytest.raises(CheckpointError, match="puppets: the bundled model is missing from this"):
         load_model("puppets")
 
@@ -53,25 +53,24 @@ def test_a_bundled_model_that_is_not_installed(weights: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pupets", r"pupets: no such model; did you mean puppets\? \(bundled: puppets; or give"),
-        ("faces", r"faces: no such model \(bundled: puppets; or give the path of a check"),
+        ("pupets", r"pupets: no such model; did you mean puppets\? \(bundled: puppets\); give one"),
+        ("faces", r"faces: no such model \(bundled: puppets\); give one of these or the path"),
         ("faces.safetensors", r"faces\.safetensors: no such file; check the path"),
         ("runs/puppets", r"runs/puppets: no such file; check the path"),
         (Path("puppets"), r"puppets: no such file"),
     ],
 )
-def test_nothing_of_that_name(name: str | Path, message: str) -> None:
+def test_unknown_names_and_paths(name: str | Path, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_model(name)
 
 
-def test_the_device_is_checked_before_the_file_is_read() -> None:
+def test_device_is_checked_before_the_file_is_read() -> None:
     with pytest.raises(ResourceError, match="cuda:99"):
         load_model("no such model", device="cuda:99")
 
 
-def test_a_published_model_from_python(tmp_path: Path) -> None:
-    """As the contract's lines have it, which are the same for every kind of motion."""
+def test_published_models_have_the_same_interface(tmp_path: Path) -> None:
     for family in ("tpsmm", "fomm", "mraa"):
         model = load_model(write_narrow_model(tmp_path / "model.pth.tar", family), "cpu")
         source, driving = torch.rand(2, 1, 3, 128, 128).unbind()

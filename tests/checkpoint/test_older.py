@@ -1,6 +1,6 @@
 import pytest
 
-from cpabmm_core.checkpoint.older import updated
+from cpabmm_core.checkpoint.older import upgrade_config
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import ConfigError
 
@@ -11,7 +11,7 @@ def test_keys_of_older_versions_become_todays() -> None:
         "training": {"gradient_clip": 10.0, "epochs": 7},
     }
     before = repr(stored)
-    config = config_from_dict(updated(stored), "old")
+    config = config_from_dict(upgrade_config(stored), "old")
     assert config.losses.reconstruction_kind == "perceptual"
     assert str(config.losses.perceptual.weights) == "vgg.pth"
     assert (config.losses.warp, config.training.epochs) == (3.0, 7)
@@ -20,7 +20,7 @@ def test_keys_of_older_versions_become_todays() -> None:
 
 def test_todays_configuration_stays_as_it_is() -> None:
     today = Config().model_dump(mode="json")
-    assert updated(today) == today
+    assert upgrade_config(today) == today
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_todays_configuration_stays_as_it_is() -> None:
     ],
 )
 def test_the_fit_of_older_files_is_read(older: dict[str, object], today: dict[str, object]) -> None:
-    stored = updated({"model": {"cpab": older}})
+    stored = upgrade_config({"model": {"cpab": older}})
     assert config_from_dict(stored, "it") == config_from_dict({"model": {"cpab": today}}, "it")
 
 
@@ -57,4 +57,4 @@ def test_the_fit_of_older_files_is_read(older: dict[str, object], today: dict[st
 )
 def test_what_older_files_could_not_say_is_refused(cpab: dict[str, object], key: str) -> None:
     with pytest.raises(ConfigError, match=rf"it: unknown key model\.cpab\.{key}"):
-        config_from_dict(updated({"model": {"cpab": cpab}}), "it")
+        config_from_dict(upgrade_config({"model": {"cpab": cpab}}), "it")

@@ -14,7 +14,7 @@ from cpabmm_cli.training_progress import TrainingProgress
 def terminal(
     *, interactive: bool, clock: Callable[[], float] | None = None
 ) -> tuple[Terminal, io.StringIO]:
-    """A terminal whose stderr is a string."""
+    """Return a terminal that writes stderr to a string."""
     made, stream = Terminal(), io.StringIO()
     made._stderr = Console(
         file=stream, force_terminal=interactive, highlight=False, width=80, get_time=clock
@@ -29,29 +29,40 @@ def test_json_has_a_schema_version_and_no_nan() -> None:
         as_json({"l1": float("nan")})
 
 
-def test_bars_are_drawn_only_on_a_terminal() -> None:
-    for interactive, quiet, drawn in (
+def test_bars_are_shown_only_on_a_terminal() -> None:
+    for interactive, quiet, shown in (
         (True, False, True),
         (True, True, False),
         (False, False, False),
     ):
         made, stream = terminal(interactive=interactive)
         made.quiet = quiet
-        with made.counter("drawing") as progress:
+        with made.counter("rendering") as progress:
             progress(3, 7)
-        assert ("drawing" in stream.getvalue()) is drawn
+        assert ("rendering" in stream.getvalue()) is shown
 
 
-def test_a_bar_shows_the_count() -> None:
+def test_download_during_another_bar_shows_none() -> None:
     made, stream = terminal(interactive=True)
-    with made.counter("drawing") as progress:
+    with made.counter("scoring"), made.download_bar("vgg.pth") as progress:
+        progress(3, 7)
+    assert "vgg.pth" not in stream.getvalue()
+    with made.download_bar("vgg.pth") as progress:
+        progress(3_000_000, 7_000_000)
+    assert "vgg.pth" in stream.getvalue()
+    assert "3.0/7.0 MB" in stream.getvalue()
+
+
+def test_bar_shows_the_count() -> None:
+    made, stream = terminal(interactive=True)
+    with made.counter("rendering") as progress:
         progress(3, 7)
     assert "3/7" in stream.getvalue()
 
 
 @pytest.mark.parametrize("seconds", [2, 45, 200])
-def test_a_bar_tells_the_time_left_however_slow_it_is(seconds: int) -> None:
-    """From the second on: of 9, 7 are left."""
+def test_slow_bar_shows_the_remaining_time(seconds: int) -> None:
+    """After 2 of 9 items, 7 remain."""
     now = 0.0
     made, stream = terminal(interactive=True, clock=lambda: now)
     with made.counter("rendering") as progress:
@@ -61,7 +72,7 @@ def test_a_bar_tells_the_time_left_however_slow_it_is(seconds: int) -> None:
     assert str(timedelta(seconds=7 * seconds)) in stream.getvalue()
 
 
-def test_training_off_a_terminal_is_a_line_at_the_end_at_least() -> None:
+def test_training_without_a_terminal_prints_a_line_at_the_end() -> None:
     made, stream = terminal(interactive=False)
     with TrainingProgress(made) as reporter:
         reporter.start(4, 2)
@@ -83,7 +94,7 @@ def test_validation_is_a_line() -> None:
     assert stream.getvalue() == "step 2: test l1 0.03000, standing still 0.06000, ratio 0.500\n"
 
 
-def test_training_on_a_terminal_is_a_bar_with_losses_and_messages_above() -> None:
+def test_training_on_a_terminal_shows_a_bar_with_losses_below_messages() -> None:
     made, stream = terminal(interactive=True)
     with TrainingProgress(made) as reporter:
         reporter.start(10, 0)
@@ -108,7 +119,7 @@ def test_training_is_silent_when_quiet() -> None:
         assert stream.getvalue() == ""
 
 
-def test_a_resumed_bar_counts_from_the_first_step() -> None:
+def test_resumed_bar_counts_from_the_first_step() -> None:
     made, stream = terminal(interactive=True)
     with TrainingProgress(made) as reporter:
         reporter.start(10, 4)

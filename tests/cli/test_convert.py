@@ -28,7 +28,7 @@ def driving(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_path_is_the_result_and_the_rest_is_told(published: Path, tmp_path: Path) -> None:
+def test_path_is_the_result_and_the_rest_is_a_message(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "ours.safetensors"
     result = run("convert", published, "-o", output, "--size", 128)
     assert (result.exit_code, result.stdout) == (0, f"{output}\n")
@@ -39,7 +39,7 @@ def test_the_path_is_the_result_and_the_rest_is_told(published: Path, tmp_path: 
     assert output.is_file()
 
 
-def test_as_one_document(published: Path, tmp_path: Path) -> None:
+def test_json_is_one_document(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "ours.safetensors"
     document = document_of("convert", published, "-o", output)
     origin = document.pop("converted_from")
@@ -54,7 +54,7 @@ def test_as_one_document(published: Path, tmp_path: Path) -> None:
     }
 
 
-def test_info_says_where_it_comes_from(published: Path, tmp_path: Path) -> None:
+def test_info_shows_the_origin(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "ours.safetensors"
     output_of("convert", published, "-o", output, "--size", 128)
     document = document_of("info", output)
@@ -81,7 +81,7 @@ def test_info_says_where_it_comes_from(published: Path, tmp_path: Path) -> None:
     assert document["parameters"]["total"] == weights
 
 
-def test_outputs_that_are_refused(published: Path, tmp_path: Path) -> None:
+def test_impossible_outputs_are_refused(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "ours.safetensors"
     result = run("convert", published, "-o", tmp_path / "ours.pth")
     assert result.exit_code == 2
@@ -102,7 +102,7 @@ def test_outputs_that_are_refused(published: Path, tmp_path: Path) -> None:
         (b"PK\x03\x04", "truncated or damaged"),
     ],
 )
-def test_what_is_no_checkpoint(content: bytes, words: str, tmp_path: Path) -> None:
+def test_other_files_are_refused(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "vox.pth.tar"
     path.write_bytes(content)
     output, before = tmp_path / "a.safetensors", sorted(tmp_path.rglob("*"))
@@ -112,13 +112,13 @@ def test_what_is_no_checkpoint(content: bytes, words: str, tmp_path: Path) -> No
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_size_that_the_networks_cannot_have(published: Path, tmp_path: Path) -> None:
+def test_size_that_the_networks_cannot_have_is_refused(published: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.safetensors"
     words = "frame_size: 100 is not divisible by 128"
     assert_fails(4, "convert", published, "-o", output, "--size", 100, words=words)
 
 
-def test_commands_take_a_published_file_and_keep_what_it_became(
+def test_commands_accept_a_published_file_and_cache_its_conversion(
     published: Path, driving: Path, cache: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "source.png"
@@ -127,19 +127,19 @@ def test_commands_take_a_published_file_and_keep_what_it_became(
     arguments = ["animate", source, driving, "-o", output, "--checkpoint", published]
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
-    [kept] = (cache / "converted").iterdir()
-    assert f"converted into {kept}" in result.stderr
+    [cached] = (cache / "converted").iterdir()
+    assert f"converted to {cached}" in result.stderr
     assert json.loads(result.stdout)["frames"] == 3
     again = run(*arguments, "--force")
-    assert "converted into" not in again.stderr
-    assert output_of("info", published).startswith(f"checkpoint: {kept}\n")
+    assert "converted to" not in again.stderr
+    assert output_of("info", published).startswith(f"checkpoint: {cached}\n")
     folder = tmp_path / "again"
     document = document_of("reconstruct", driving, "-o", folder, "--checkpoint", published)
     assert document["videos"][0]["frames"] == 3
-    assert list((cache / "converted").iterdir()) == [kept]
+    assert list((cache / "converted").iterdir()) == [cached]
 
 
-def test_a_public_checkpoint_by_name(driving: Path, cache: Path, tmp_path: Path) -> None:
+def test_published_checkpoint_by_name(driving: Path, cache: Path, tmp_path: Path) -> None:
     words = "fomm-mgif: not on this machine; put mgif-cpk.pth.tar from https://"
     assert_fails(4, "info", "fomm-mgif", words=words)
     (cache / "checkpoints").mkdir(parents=True)
@@ -149,12 +149,12 @@ def test_a_public_checkpoint_by_name(driving: Path, cache: Path, tmp_path: Path)
     assert document["record"]["converted_from"]["file"] == "mgif-cpk.pth.tar"
 
 
-def test_a_bad_size_option_is_wrong_usage(published: Path, tmp_path: Path) -> None:
+def test_bad_size_is_a_usage_error(published: Path, tmp_path: Path) -> None:
     result = run("convert", published, "-o", tmp_path / "a.safetensors", "--size", 0)
     assert result.exit_code == 2
 
 
-def test_a_trap_is_one_line(tmp_path: Path) -> None:
+def test_file_with_code_is_one_line(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "sprung",))
@@ -162,6 +162,6 @@ def test_a_trap_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "trap.pth.tar"
     torch.save({**narrow_networks("fomm"), "epoch": Trap()}, path)
     output = tmp_path / "a.safetensors"
-    assert_fails(4, "convert", path, "-o", output, words="nothing of it was executed")
+    assert_fails(4, "convert", path, "-o", output, words="nothing in it was executed")
     assert not output.exists()
     assert not (tmp_path / "sprung").exists()

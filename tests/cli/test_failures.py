@@ -47,7 +47,7 @@ def outcome(error: BaseException, *options: str) -> Result:
         (errors.CpabmmError("a"), 1),
     ],
 )
-def test_each_error_of_the_core_has_its_code(error: Exception, code: int) -> None:
+def test_every_error_of_the_core_has_its_exit_code(error: Exception, code: int) -> None:
     result = outcome(error)
     assert result.exit_code == code
     assert result.stderr == f"error: {error}\n"
@@ -63,7 +63,7 @@ def test_cures_are_phrased_for_the_command_line(remedy: errors.Remedy) -> None:
     assert "force=True" not in line
 
 
-def test_a_cure_without_a_remedy_is_shown_as_it_is() -> None:
+def test_cure_without_a_remedy_is_shown_unchanged() -> None:
     assert outcome(errors.DataError("a.csv: is empty", "export it again")).stderr == (
         "error: a.csv: is empty; export it again\n"
     )
@@ -81,7 +81,7 @@ def test_a_cure_without_a_remedy_is_shown_as_it_is() -> None:
         (RuntimeError("boom"), 1, "--debug"),
     ],
 )
-def test_other_errors_have_theirs(error: BaseException, code: int, words: str) -> None:
+def test_other_errors_have_an_exit_code(error: BaseException, code: int, words: str) -> None:
     result = outcome(error)
     assert result.exit_code == code
     assert words in result.stderr
@@ -93,7 +93,7 @@ def test_usage_errors_and_exits_pass_through() -> None:
     assert outcome(typer.Exit(7)).exit_code == 7
 
 
-def test_debug_shows_where_the_error_came_from() -> None:
+def test_debug_shows_the_traceback() -> None:
     result = outcome(errors.DataError("a: wrong"), "--debug")
     assert result.exit_code == 3
     assert "Traceback" in result.stderr
@@ -105,7 +105,7 @@ def test_quiet_keeps_errors() -> None:
     assert outcome(errors.DataError("a: wrong"), "--quiet").stderr == "error: a: wrong\n"
 
 
-def test_words_in_brackets_are_no_markup() -> None:
+def test_brackets_are_not_markup() -> None:
     result = outcome(errors.DataError("[bold]a[/].mp4: " + "long " * 60 + "name"))
     assert "[bold]a[/].mp4" in result.stderr
     assert result.stderr.count("\n") == 1
@@ -122,7 +122,7 @@ from pathlib import Path
 from cpabmm_cli import app
 from cpabmm_core.files.output import atomic_path
 
-# A shell starts its background jobs with SIGINT ignored, the test's own among them.
+# A shell starts background jobs, including this one, with SIGINT ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def animate(source: str) -> None:
@@ -137,7 +137,7 @@ app.main()
 
 
 @pytest.mark.parametrize(("signal_name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_an_interrupted_run_leaves_no_file(tmp_path: Path, signal_name: str, code: int) -> None:
+def test_interrupted_run_leaves_no_file(tmp_path: Path, signal_name: str, code: int) -> None:
     import signal
 
     output, ready = tmp_path / "out.mp4", tmp_path / "out.mp4.ready"
@@ -159,7 +159,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def test_an_unknown_device_number_is_a_resource_error(
+def test_unknown_device_number_is_a_resource_error(
     tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
@@ -171,8 +171,8 @@ def test_an_unknown_device_number_is_a_resource_error(
     assert not output.exists()
 
 
-def test_a_signal_on_the_way_out_says_nothing() -> None:
-    """One of several processes may be asked to end while it ends."""
+def test_signal_during_exit_prints_nothing() -> None:
+    """One of several processes may receive a signal while it exits."""
     code = (
         "import atexit, os, signal, sys; from cpabmm_cli import app\n"
         "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"

@@ -8,7 +8,7 @@ from cpabmm_core.checkpoint.format import save_checkpoint
 PARTS = ("keypoint_detector", "background_predictor", "dense_motion", "generator")
 
 
-def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
+def test_document_describes_the_checkpoint(checkpoint: Path) -> None:
     document = document_of("info", checkpoint)
     model = tiny_model()
     assert document["checkpoint"] == str(checkpoint)
@@ -29,7 +29,7 @@ def test_the_document_says_what_the_checkpoint_holds(checkpoint: Path) -> None:
     assert document["record"] == {"steps": 7, "seed": 0}
 
 
-def test_it_says_whether_mode_avd_can_be_had(tmp_path: Path) -> None:
+def test_mode_avd_is_listed_if_it_is_available(tmp_path: Path) -> None:
     path, config = tmp_path / "avd.safetensors", tiny_config(**{"model.avd": {}})
     model = tiny_model(config)
     assert model.avd is not None
@@ -40,7 +40,7 @@ def test_it_says_whether_mode_avd_can_be_had(tmp_path: Path) -> None:
     assert document["parameters"]["avd"] == numbers
 
 
-def test_without_json_it_is_lines_of_names_and_values(checkpoint: Path) -> None:
+def test_text_is_lines_of_names_and_values(checkpoint: Path) -> None:
     lines = output_of("info", checkpoint).splitlines()
     assert "kind: cpabmm" in lines
     assert "motion: cpab" in lines
@@ -49,7 +49,7 @@ def test_without_json_it_is_lines_of_names_and_values(checkpoint: Path) -> None:
     assert "    motion: cpab" in lines
 
 
-def test_what_is_no_checkpoint_is_one_line_with_code_4(tmp_path: Path, checkpoint: Path) -> None:
+def test_other_file_is_one_line_with_exit_code_4(tmp_path: Path, checkpoint: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(checkpoint.read_bytes()[:1000])
     assert_fails(4, "info", broken, words="broken.safetensors")

@@ -57,7 +57,7 @@ def damaged(folder: Path) -> list[int]:
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
     path.write_bytes(bytes(data))
-    return sorted(dataset(folder)._frames.clips[3].clip.damage())
+    return sorted(dataset(folder)._frames.clips[3].clip.find_damage())
 
 
 def test_workers_read_what_one_process_does(folder: Path) -> None:

@@ -46,7 +46,7 @@ def spoilt(tmp_path: Path) -> Path:
 
 def lost_frames(folder: Path) -> list[int]:
     clip = open_clips(folder, "skip", lambda _: None)[0].clip
-    return sorted(clip.damage())
+    return sorted(clip.find_damage())
 
 
 def test_pairs_are_the_frames_asked_for(tmp_path: Path) -> None:

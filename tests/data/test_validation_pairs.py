@@ -95,7 +95,7 @@ def test_damage_leaves_the_number_of_pairs(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(bytes(data))
     pairs = open_set(tmp_path, 59)
     found = contents(pairs)
-    lost = pairs._frames.clips[0].clip.damage()
+    lost = pairs._frames.clips[0].clip.find_damage()
     assert len(found) == 59
     assert lost
     assert not {driving for _, _, driving in found} & lost.keys()

@@ -5,12 +5,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from _helpers.system import limited_file_size, without_privileges
 
-from cpabmm_core.errors import MediaError, OutputExistsError, ResourceError
+from cpabmm_core.errors import CheckpointError, MediaError, OutputExistsError, ResourceError
 from cpabmm_core.files.output import (
     atomic_folder,
     atomic_path,
     check_output,
     check_output_folder,
+    write_atomically,
 )
 
 
@@ -19,7 +20,7 @@ def names(folder: Path) -> set[str]:
 
 
 class Interrupted(BaseException):
-    """Stands for any way in which a run may end."""
+    """An exception of the kind that ends a program."""
 
 
 def write_half(path: Path, end: type[BaseException]) -> None:
@@ -37,7 +38,7 @@ def write_half_a_folder(path: Path, end: type[BaseException]) -> None:
 ENDS = [KeyboardInterrupt, SystemExit, MediaError, RuntimeError, Interrupted]
 
 
-def test_file_appears_whole_and_only_at_the_end(tmp_path: Path) -> None:
+def test_file_appears_complete_and_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with atomic_path(path, force=False) as temporary:
         assert temporary.parent == tmp_path
@@ -57,7 +58,7 @@ def test_nothing_is_left_after_any_end(tmp_path: Path, end: type[BaseException])
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_the_old_file_survives_any_end(tmp_path: Path, end: type[BaseException]) -> None:
+def test_old_file_survives_any_end(tmp_path: Path, end: type[BaseException]) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"old")
     with pytest.raises(end):
@@ -76,7 +77,7 @@ def test_existing_file_needs_force(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_file_that_appears_during_the_work_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     run = atomic_path(path, force=False)
     run.__enter__().write_bytes(b"new")
@@ -140,7 +141,7 @@ def test_impossible_outputs_are_refused_before_work(tmp_path: Path, force: bool)
 
 
 def test_read_only_and_unreachable_folders() -> None:
-    with TemporaryDirectory() as name:  # others may not enter pytest's folders
+    with TemporaryDirectory() as name:  # other users may not enter pytest's folders
         folder = Path(name)
         for mode, trouble in ((0o555, "not writable"), (0o000, "cannot be written")):
             folder.chmod(mode)
@@ -168,7 +169,7 @@ def test_any_name_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: s
     assert names(tmp_path) == {name}
 
 
-def test_full_disk_is_a_lack_of_resources_and_leaves_nothing(tmp_path: Path) -> None:
+def test_full_disk_is_a_resource_error_and_leaves_nothing(tmp_path: Path) -> None:
     with (
         limited_file_size(1000),
         pytest.raises(ResourceError, match="no space"),
@@ -194,7 +195,7 @@ def test_errors_name_the_output_not_the_temporary_file(tmp_path: Path) -> None:
         fail(temporary / "b.mp4")
 
 
-def test_folder_appears_whole_and_only_at_the_end(tmp_path: Path) -> None:
+def test_folder_appears_complete_and_only_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "set"
     with atomic_folder(path, force=False) as temporary:
         (temporary / "train").mkdir()
@@ -211,7 +212,7 @@ def test_no_folder_is_left_after_any_end(tmp_path: Path, end: type[BaseException
     assert names(tmp_path) == set()
 
 
-def test_empty_folder_may_be_there_also_as_the_current_one(
+def test_empty_folder_may_exist_even_as_the_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "set"
@@ -223,7 +224,9 @@ def test_empty_folder_may_be_there_also_as_the_current_one(
     assert names(tmp_path) == {"set"}
 
 
-def test_filled_folder_needs_force_which_only_replaces_what_is_written(tmp_path: Path) -> None:
+def test_folder_with_entries_needs_force_which_replaces_only_written_entries(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "set"
     (path / "train").mkdir(parents=True)
     (path / "train" / "old.txt").write_text("old")
@@ -263,3 +266,28 @@ def test_impossible_folders_are_refused_before_work(tmp_path: Path, force: bool)
     }.items():
         with pytest.raises(MediaError, match=trouble):
             check_output_folder(path, force=force, inputs=[tmp_path / "input"])
+
+
+def test_bytes_are_written_atomically(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    with limited_file_size(1000), pytest.raises(ResourceError, match="no space"):
+        write_atomically(path, bytes(2000))
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == {"a.bin"}
+
+
+def test_errors_have_the_kind_of_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="does not exist; create it first"):
+        write_atomically(tmp_path / "no" / "a.bin", b"", kind=CheckpointError)
+    with pytest.raises(CheckpointError, match="is a folder"):
+        check_output(tmp_path, force=True, kind=CheckpointError)
+
+
+def test_private_files_of_libraries_become_ordinary_ones(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.txt", force=False) as temporary:
+        temporary.touch(mode=0o600)
+    (tmp_path / "b.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode

@@ -64,7 +64,7 @@ KINDS = ["a.mp4", "a.webm", "a.mkv", "a.avi", "a.ts", "a.gif", "raw.h264", "stri
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_frame_in_any_order(tmp_path: Path, kind: str) -> None:
+def test_frames_are_read_in_any_order(tmp_path: Path, kind: str) -> None:
     path = make(kind, tmp_path)
     clip = open_clip(path)
     assert len(clip) == COUNT
@@ -89,7 +89,7 @@ def test_clip_can_be_sent_to_another_process(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a.mp4", "a.webm", "a.gif"])
-def test_frames_are_those_of_the_reader(tmp_path: Path, kind: str) -> None:
+def test_frames_equal_those_of_the_reader(tmp_path: Path, kind: str) -> None:
     path = make(kind, tmp_path)
     with VideoReader(path) as reader:
         expected = [frame.image for frame in reader]
@@ -99,12 +99,12 @@ def test_frames_are_those_of_the_reader(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("index", [-1, COUNT])
 @pytest.mark.parametrize("kind", ["a.mp4", "strip.png", "folder.d"])
-def test_number_out_of_range(tmp_path: Path, kind: str, index: int) -> None:
+def test_number_out_of_range_is_refused(tmp_path: Path, kind: str, index: int) -> None:
     with pytest.raises(DataError, match=r"frames 0 to 29"):
         open_clip(make(kind, tmp_path)).read([0, index])
 
 
-def test_only_the_run_with_the_frame_is_decoded(
+def test_only_the_run_of_the_frame_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = open_clip(make("a.mp4", tmp_path))
@@ -134,7 +134,7 @@ def test_strip_is_decoded_once_for_neighbouring_reads(
         calls.append(path)
         return read_image(path)
 
-    monkeypatch.setattr("cpabmm_core.media.clips.read_image", counted)
+    monkeypatch.setattr("cpabmm_core.media.clip_types.read_image", counted)
     clip = open_clip(write_strip(tmp_path / "a.png"))
     first = clip.read([3])[0]
     first[:] = 0
@@ -166,7 +166,7 @@ def test_natural_order_of_names_of_digits_and_signs(tmp_path: Path) -> None:
     assert [path.name for path in list_clips(tmp_path)][:3] == ["001.mp4", "1.mp4", "1a.mp4"]
 
 
-def test_no_clips(tmp_path: Path) -> None:
+def test_folder_without_clips_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no clip"):
         list_clips(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
@@ -204,7 +204,7 @@ def test_bad_clip_is_one_line_that_names_it(tmp_path: Path, kind: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_damage_inside_a_clip_is_found_when_it_is_read(tmp_path: Path) -> None:
+def test_damage_inside_a_clip_is_found_on_reading(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", frames=60, options={"g": "10"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -216,7 +216,7 @@ def test_damage_inside_a_clip_is_found_when_it_is_read(tmp_path: Path) -> None:
     assert number_of(clip.read([3])[0]) == 3
 
 
-def test_frames_that_do_not_show_do_not_count(tmp_path: Path) -> None:
+def test_hidden_frames_do_not_count(tmp_path: Path) -> None:
     trimmed = write_test_video(tmp_path / "a.mp4", pts=range(-20, 10), options={"bf": "0"})
     short = write_video_with_empty_end(tmp_path / "b.mp4")
     assert [number_of(image) for image in open_clip(trimmed).read(range(10))] == [*range(20, 30)]
@@ -224,21 +224,21 @@ def test_frames_that_do_not_show_do_not_count(tmp_path: Path) -> None:
     assert number_of(open_clip(short).read([9])[0]) == 9
 
 
-def test_clip_that_changed_since_it_was_opened(tmp_path: Path) -> None:
+def test_clip_that_changed_after_opening_is_refused(tmp_path: Path) -> None:
     clip = open_clip(write_test_video(tmp_path / "a.mp4", frames=20))
     write_test_video(tmp_path / "a.mp4", frames=10)
     with pytest.raises(DataError, match=r"a\.mp4: frame 15 does not decode"):
         clip.read([15])
 
 
-def test_frames_of_different_sizes_in_a_folder(tmp_path: Path) -> None:
+def test_folder_with_frames_of_different_sizes_is_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", count=2)
     write_image(folder / "frame9.png", numbered_frame(9, 32, 32))
     with pytest.raises(DataError, match="differ in size"):
         open_clip(folder).read([0, 2])
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"real clips are not at {SHARED}")
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the real clips in {SHARED}")
 @pytest.mark.parametrize(("name", "count"), [("taichi-mini", 13), ("actions", 57)])
 def test_real_data_sets(name: str, count: int) -> None:
     paths = list_clips(SHARED / name / "train")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cpabmm_core.errors import MediaError, OutputExistsError
 from cpabmm_core.media.clips import open_clip
-from cpabmm_core.media.frame_folder import frame_folder
+from cpabmm_core.media.frame_folder import create_frame_folder
 from cpabmm_core.media.timed_frames import clips_by_name
 
 
@@ -17,12 +17,12 @@ def noise(count: int, height: int = 6, width: int = 9) -> NDArray[np.uint8]:
 
 
 def write(path: Path, frames: NDArray[np.uint8]) -> None:
-    with frame_folder(path) as folder:
+    with create_frame_folder(path) as folder:
         for pts, frame in enumerate(frames):
             folder.write(frame, pts, 1)
 
 
-def test_noise_comes_back_bit_by_bit_in_order(tmp_path: Path) -> None:
+def test_noise_is_stored_exactly_and_in_order(tmp_path: Path) -> None:
     frames = noise(12)
     write(tmp_path / "a.b", frames)
     names = [f"{number:06d}.png" for number in range(12)]
@@ -31,7 +31,7 @@ def test_noise_comes_back_bit_by_bit_in_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.b" / name)), frame)
 
 
-def test_clips_read_what_was_written(tmp_path: Path) -> None:
+def test_written_folder_is_read_as_a_clip(tmp_path: Path) -> None:
     frames = noise(12)
     write(tmp_path / "a.b", frames)
     assert clips_by_name(tmp_path) == {"a.b": tmp_path / "a.b"}
@@ -39,9 +39,9 @@ def test_clips_read_what_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.read(range(len(clip))), frames)
 
 
-def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with frame_folder(tmp_path / "a") as folder:
+        with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])
             raise KeyboardInterrupt
 
@@ -50,16 +50,16 @@ def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frames_of_an_older_clip_are_not_written_among(tmp_path: Path) -> None:
+def test_folder_with_an_older_clip_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", noise(3))
     with pytest.raises(OutputExistsError, match="not empty"):
         write(tmp_path / "a", noise(2))
     assert len(list((tmp_path / "a").iterdir())) == 3
 
 
-def test_frames_are_of_one_size(tmp_path: Path) -> None:
+def test_frames_of_different_sizes_are_refused(tmp_path: Path) -> None:
     def write_two_sizes() -> None:
-        with frame_folder(tmp_path / "a") as folder:
+        with create_frame_folder(tmp_path / "a") as folder:
             folder.write(noise(1)[0])
             folder.write(noise(1, 9, 6)[0])
 

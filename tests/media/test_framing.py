@@ -1,4 +1,4 @@
-"""The one rule for frames of any shape, and that all who take frames keep to it."""
+"""The rule for frames of any shape, and its use in training, inference and metrics."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
         (20, 20, slice(0, 20), slice(0, 20)),
         (20, 30, slice(0, 20), slice(5, 25)),
         (30, 20, slice(5, 25), slice(0, 20)),
-        (20, 31, slice(0, 20), slice(5, 25)),  # 5 to the left, 6 to the right
-        (21, 20, slice(0, 20), slice(0, 20)),  # the odd row is the last
+        (20, 31, slice(0, 20), slice(5, 25)),  # 5 columns on the left, 6 on the right
+        (21, 20, slice(0, 20), slice(0, 20)),  # the additional row is the last one
     ],
 )
-def test_the_largest_centred_square_is_taken(
+def test_largest_centred_square_is_cropped(
     height: int, width: int, rows: slice, columns: slice
 ) -> None:
     image = noise(height, width)
@@ -41,15 +41,17 @@ def test_the_largest_centred_square_is_taken(
 
 
 @pytest.mark.parametrize("size", [7, 13, 20, 100])
-def test_the_square_is_resized_as_torch_does_with_antialiasing(size: int) -> None:
-    image = noise(20, 31) // 2 + 64  # Pillow clips between its two passes: stay clear of the ends
+def test_square_is_resized_like_torch_with_antialiasing(size: int) -> None:
+    image = (
+        noise(20, 31) // 2 + 64
+    )  # Pillow clips between its two passes, so values stay clear of the ends
     square = torch.from_numpy(image[:, 5:25].copy()).permute(2, 0, 1)[None].double()
     expected = torch.nn.functional.interpolate(square, (size, size), mode="bicubic", antialias=True)
     found = torch.from_numpy(square_frame(image, size)).permute(2, 0, 1)
     assert (found - expected[0]).abs().max() < 1.5  # Pillow rounds twice
 
 
-def test_it_is_a_copy() -> None:
+def test_result_is_a_copy() -> None:
     image = noise(20, 20)
     square_frame(image, 20)[:] = 0
     assert image.any()
@@ -57,7 +59,7 @@ def test_it_is_a_copy() -> None:
 
 @pytest.mark.parametrize("size", [20, 12, 33])
 @pytest.mark.parametrize(("height", "width"), SHAPES)
-def test_training_inference_and_metrics_see_the_same_pixels(
+def test_training_inference_and_metrics_use_the_same_pixels(
     height: int, width: int, size: int, tmp_path: Path
 ) -> None:
     frames = [noise(height, width, seed) for seed in range(2)]

@@ -42,7 +42,7 @@ def test_lossless_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
-def test_lossy_files_look_the_same(tmp_path: Path, suffix: str) -> None:
+def test_lossy_files_are_similar(tmp_path: Path, suffix: str) -> None:
     smooth = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
     write_image(tmp_path / f"a{suffix}", smooth)
     assert np.abs(read_image(tmp_path / f"a{suffix}").astype(int) - smooth).mean() < 3
@@ -57,14 +57,14 @@ def test_grey_black_and_white_and_palette(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(palette), COLOUR)
 
 
-def test_transparency_shows_white(tmp_path: Path) -> None:
+def test_transparency_is_composited_onto_white(tmp_path: Path) -> None:
     rgba = saved(tmp_path / "rgba.png", Image.fromarray(np.dstack([COLOUR, ALPHA])))
     grey = saved(tmp_path / "la.png", Image.fromarray(np.dstack([GREY, ALPHA])))
     assert np.abs(read_image(rgba) - on_white(COLOUR, ALPHA)).max() <= 1
     assert np.abs(read_image(grey) - on_white(as_rgb(GREY), ALPHA)).max() <= 1
 
 
-def test_transparent_palette_entry_shows_white(tmp_path: Path) -> None:
+def test_transparent_palette_entry_is_composited_onto_white(tmp_path: Path) -> None:
     image = Image.new("P", (4, 2), 0)
     image.putpalette([200, 0, 0, 0, 0, 200])
     image.putpixel((0, 0), 1)
@@ -74,7 +74,7 @@ def test_transparent_palette_entry_shows_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
-def test_alpha_is_kept_when_asked_for(tmp_path: Path, suffix: str) -> None:
+def test_alpha_is_kept_on_request(tmp_path: Path, suffix: str) -> None:
     rgba = np.dstack([COLOUR, ALPHA])
     write_image(tmp_path / f"a{suffix}", rgba)
     np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}", alpha=True), rgba)
@@ -91,7 +91,7 @@ def test_alpha_of_grey_and_palette_is_kept_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown[0, :2], [[0, 0, 200, 255], [200, 0, 0, 0]])
 
 
-def test_an_opaque_image_gets_no_alpha(tmp_path: Path) -> None:
+def test_opaque_image_gets_no_alpha(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", Image.fromarray(COLOUR))
     np.testing.assert_array_equal(read_image(path, alpha=True), COLOUR)
 
@@ -102,7 +102,7 @@ def test_lossy_webp_keeps_alpha_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.bmp"])
-def test_a_format_without_transparency_is_refused_for_it(tmp_path: Path, name: str) -> None:
+def test_format_without_transparency_is_refused_for_rgba(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match=r"transparency.*\.png"):
         write_image(tmp_path / name, np.dstack([COLOUR, ALPHA]))
     assert not (tmp_path / name).exists()
@@ -200,13 +200,13 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "no such file": folder / "missing.png",
         "is a folder": folder,
         "is empty": folder / "empty.png",
-        "broken image": folder / "cut.png",
-        "not an image": folder / "text.png",
+        "damaged image": folder / "cut.png",
+        "not a readable image": folder / "text.png",
         "Git LFS pointer": folder / "pointer.png",
     }
     files["is empty"].touch()
-    files["broken image"].write_bytes(whole.read_bytes()[:3000])
-    files["not an image"].write_text("no picture at all\n" * 10)
+    files["damaged image"].write_bytes(whole.read_bytes()[:3000])
+    files["not a readable image"].write_text("no picture at all\n" * 10)
     files["Git LFS pointer"].write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
     )
@@ -215,7 +215,14 @@ def bad_files(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     "trouble",
-    ["no such file", "is a folder", "is empty", "broken image", "not an image", "Git LFS pointer"],
+    [
+        "no such file",
+        "is a folder",
+        "is empty",
+        "damaged image",
+        "not a readable image",
+        "Git LFS pointer",
+    ],
 )
 def test_bad_file_is_one_line_with_name_trouble_and_cure(tmp_path: Path, trouble: str) -> None:
     path = bad_files(tmp_path)[trouble]
@@ -231,7 +238,7 @@ def test_bad_file_is_one_line_with_name_trouble_and_cure(tmp_path: Path, trouble
 def test_truncated_jpeg(tmp_path: Path) -> None:
     whole = saved(tmp_path / "a.jpg", Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)))
     whole.write_bytes(whole.read_bytes()[:2000])
-    with pytest.raises(MediaError, match="broken image"):
+    with pytest.raises(MediaError, match="damaged image"):
         read_image(whole)
 
 
@@ -242,14 +249,14 @@ def test_unreadable_file(tmp_path: Path) -> None:
         read_image(path)
 
 
-def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+def test_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(MediaError, match="not a regular file"):
         read_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("name", ["a", "a.xyz", "a.mp4"])
-def test_unknown_suffix_lists_the_allowed(tmp_path: Path, name: str) -> None:
+def test_unknown_suffix_lists_the_allowed_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match=r"\.png \.jpg"):
         write_image(tmp_path / name, COLOUR)
 

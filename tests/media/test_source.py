@@ -13,7 +13,7 @@ from cpabmm_core.media.source import read_source
 from cpabmm_core.media.video import VideoReader, VideoWriter
 
 FACES = Path(__file__).parents[2].parent / "shared" / "data" / "faces"
-needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason=f"real files are not at {FACES}")
+needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason=f"needs the real files in {FACES}")
 
 
 def test_source_may_be_an_image(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_source_may_be_a_gif_or_have_the_wrong_suffix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text.png", "text.mp4", "cut.png", "missing.png"])
-def test_bad_source(tmp_path: Path, name: str) -> None:
+def test_bad_source_is_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.png").write_text("neither\n" * 30)
     (tmp_path / "text.mp4").write_text("neither\n" * 30)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -52,13 +52,13 @@ def test_bad_source(tmp_path: Path, name: str) -> None:
 
 
 @needs_faces
-def test_real_portrait_of_odd_size() -> None:
+def test_real_portrait_with_odd_sides() -> None:
     assert read_source(FACES / "s6.jpg").shape == (725, 725, 3)
 
 
 @needs_faces
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
-def test_real_video_keeps_frames_times_and_sound(tmp_path: Path, suffix: str) -> None:
+def test_real_video_keeps_its_frames_timestamps_and_sound(tmp_path: Path, suffix: str) -> None:
     source, target = FACES / "d18.mp4", tmp_path / f"out{suffix}"
     with (
         VideoReader(source) as reader,

@@ -13,7 +13,7 @@ import torch
 from _helpers import parity
 from _helpers.published_model import golden, write_narrow_model
 
-from cpabmm_core.checkpoint.convert import convert
+from cpabmm_core.checkpoint.convert import convert_checkpoint
 
 TOLERANCE = 1e-4
 """Measured: 4.7e-5, on a source of noise, which amplifies the rounding errors of the flow."""
@@ -39,7 +39,7 @@ def test_every_tensor_agrees(
 def test_fomm_in_the_other_sampling_convention_differs(tmp_path: Path) -> None:
     """The tolerance separates the two conventions of grid_sample."""
     file = write_narrow_model(tmp_path / "fomm.pth.tar", "fomm")
-    model = convert(file, frame_size=128).checkpoint().model
+    model = convert_checkpoint(file, frame_size=128).checkpoint().model
     model.dense_motion._align_corners = True
     expected = golden("fomm")
     with torch.inference_mode():

@@ -10,7 +10,7 @@ from _helpers.published_model import (
 )
 from _helpers.tiny_model import tiny_config, tiny_model
 
-from cpabmm_core.checkpoint.convert import convert
+from cpabmm_core.checkpoint.convert import convert_checkpoint
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError
@@ -94,7 +94,9 @@ def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) 
     first, widened, _ = taken(model, path)
     assert first == f"{path}: took 380 of 380 tensors"
     assert set(widened.removeprefix("widened for more candidate motions: ").split(", ")) == WIDENED
-    assert_equal_for_the_shared_candidates(convert(path, frame_size=128).checkpoint().model, model)
+    assert_equal_for_the_shared_candidates(
+        convert_checkpoint(path, frame_size=128).checkpoint().model, model
+    )
 
 
 @torch.inference_mode()

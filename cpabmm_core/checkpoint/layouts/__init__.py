@@ -1,4 +1,4 @@
-"""How others lay their checkpoints out, and what each part is called here."""
+"""Layouts of published checkpoints, and the names of their tensors in cpabmm."""
 
 from cpabmm_core.checkpoint.layouts.fomm import FOMM
 from cpabmm_core.checkpoint.layouts.layout import Layout, Tensors

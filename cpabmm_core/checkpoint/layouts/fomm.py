@@ -1,4 +1,4 @@
-"""FOMM's checkpoints.
+"""Checkpoints of FOMM.
 
 Siarohin et al., First Order Motion Model for Image Animation, NeurIPS 2019,
 github.com/AliaksandrSiarohin/first-order-model (MIT).
@@ -15,7 +15,7 @@ _DENSE = "generator.dense_motion_network"
 _HEATMAPS = "kp_detector.kp.weight"
 _JACOBIANS = "keypoint_detector.jacobians.conv"
 _ONE_MAP = 4
-"""Channels of one map of Jacobians."""
+"""Channels of a map of Jacobians: the entries of one 2 x 2 matrix."""
 _PREFIXES = (
     ("kp_detector.predictor.encoder.", "keypoint_detector.hourglass."),
     ("kp_detector.predictor.decoder.", "keypoint_detector.hourglass."),
@@ -39,22 +39,22 @@ def _model(tensors: Tensors) -> dict[str, Any]:
 
 
 def _adapt(ours: Tensors) -> Tensors:
-    """Our order of channels, and a map of identities where they have no Jacobians."""
+    """Reorder channels, and add a map of identity matrices for models without Jacobians."""
     heatmaps = ours["keypoint_detector.heatmaps.weight"]
     identities = {
         f"{_JACOBIANS}.weight": heatmaps.new_zeros(_ONE_MAP, *heatmaps.shape[1:]),
         f"{_JACOBIANS}.bias": torch.eye(2).flatten(),
     }
-    return occlusion_aware.in_our_order({**identities, **ours})
+    return occlusion_aware.reorder_channels({**identities, **ours})
 
 
 FOMM = Layout(
     kind="fomm",
     title="FOMM",
     networks=("kp_detector", "generator"),
-    telltale=(_HEATMAPS, f"{_DENSE}.mask.weight", "generator.first.conv.weight"),
+    signature=(_HEATMAPS, f"{_DENSE}.mask.weight", "generator.first.conv.weight"),
     fixed=("kp_detector.down.weight", f"{_DENSE}.down.weight"),
     model=_model,
-    rename=lambda theirs: layout.renamed(theirs, _PREFIXES),
+    rename=lambda theirs: layout.rename_prefix(theirs, _PREFIXES),
     adapt=_adapt,
 )

@@ -1,4 +1,4 @@
-"""What there is to know of a layout, and what several of them share."""
+"""Description of a checkpoint layout, and helpers that several layouts share."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,33 +13,33 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to lay out a checkpoint, as some code writes it."""
+    """How the code of one project names and arranges the tensors of a checkpoint."""
 
     kind: str
     """Its name in records."""
     title: str
     """Its name in sentences."""
     networks: tuple[str, ...]
-    """Beginnings of the names of tensors that count, without the dot."""
-    telltale: tuple[str, ...]
-    """Tensors that every file of the layout has, and no file of another."""
+    """Networks of the model: the parts before the first dot of its tensor names."""
+    signature: tuple[str, ...]
+    """Tensors that every file of the layout contains, and no file of another layout."""
     fixed: tuple[str, ...]
-    """Tensors that are no weights; here they are computed."""
+    """Tensors that are constants; cpabmm computes them."""
     model: Callable[[Tensors], dict[str, Any]]
-    """From the tensors to the section ``model`` of the configuration; KeyError names what lacks."""
+    """Derives the section ``model`` of the configuration; a `KeyError` names a missing tensor."""
     rename: Callable[[str], str]
-    """From a name to ours; the same where we have none like it."""
+    """Maps a tensor name to that of cpabmm; unknown names stay unchanged."""
     adapt: Callable[[Tensors], Tensors] = lambda ours: ours
-    """Changes to tensors, which are by our names already, where more than the name differs."""
+    """Changes tensors whose values differ from ours, after renaming."""
     applies: Callable[[Tensors], bool] = lambda tensors: True
-    """What tells layouts apart that share their names."""
+    """Distinguishes layouts with the same tensor names."""
 
-    def fits(self, tensors: Tensors) -> bool:
-        """Whether the tensors are laid out like this."""
-        return all(name in tensors for name in self.telltale) and self.applies(tensors)
+    def matches(self, tensors: Tensors) -> bool:
+        """Return whether the tensors have this layout."""
+        return all(name in tensors for name in self.signature) and self.applies(tensors)
 
     def weights(self, tensors: Tensors) -> Tensors:
-        """Those of the tensors that are this layout's weights."""
+        """Return the tensors that are weights of this layout."""
         return {
             name: tensor
             for name, tensor in tensors.items()
@@ -48,8 +48,13 @@ class Layout:
         }
 
 
-def renamed(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
-    """The name with its beginning changed by the first pair that fits; else as it is."""
+def rename_prefix(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
+    """Replace the prefix of a name by the first matching pair of (old, new) prefixes.
+
+    Example:
+        >>> rename_prefix("fc.weight", [("conv.", "stem."), ("fc.", "linear.")])
+        'linear.weight'
+    """
     for theirs, ours in prefixes:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
@@ -57,28 +62,34 @@ def renamed(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
 
 
 def count(tensors: Tensors, pattern: str) -> int:
-    """Number of the parts in a row that a pattern with one ``{}`` names: ``up.{}.weight``."""
+    """Return the number of consecutive blocks whose names match a pattern with one ``{}``.
+
+    Example:
+        >>> import torch
+        >>> count({"up.0.weight": torch.ones(1), "up.1.weight": torch.ones(1)}, "up.{}.weight")
+        2
+    """
     expression = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
     found = [int(match[1]) for name in tensors if (match := expression.fullmatch(name))]
     return max(found, default=-1) + 1
 
 
 def hourglass(tensors: Tensors, encoder: str, decoder: str) -> dict[str, int]:
-    """Widths of an hourglass whose blocks lie below ``encoder`` and ``decoder``."""
+    """Return the widths of an hourglass, given the prefixes of its encoder and decoder."""
     blocks = count(tensors, f"{encoder}.down_blocks.{{}}.conv.weight")
     finest = tensors[f"{decoder}.up_blocks.{blocks - 1}.conv.weight"].shape[0]
     return {"block_expansion": finest, **_encoder_blocks(tensors, encoder, blocks)}
 
 
 def encoder(tensors: Tensors, name: str) -> dict[str, int]:
-    """Widths of the encoder of an hourglass without the rest."""
+    """Return the widths of an hourglass encoder that has no decoder."""
     blocks = count(tensors, f"{name}.down_blocks.{{}}.conv.weight")
     finest = tensors[f"{name}.down_blocks.0.conv.weight"].shape[0] // 2
     return {"block_expansion": finest, **_encoder_blocks(tensors, name, blocks)}
 
 
-def painter(tensors: Tensors, network: str, *, stem: str) -> dict[str, int]:
-    """Widths of a generator's encoder, whose first block is called ``stem``."""
+def generator_widths(tensors: Tensors, network: str, *, stem: str) -> dict[str, int]:
+    """Return the widths of a generator's encoder, whose first block is called `stem`."""
     blocks = count(tensors, f"{network}.down_blocks.{{}}.conv.weight")
     widths = [tensors[f"{network}.{stem}.conv.weight"].shape[0]]
     widths += [tensors[f"{network}.down_blocks.{i}.conv.weight"].shape[0] for i in range(blocks)]
@@ -86,7 +97,10 @@ def painter(tensors: Tensors, network: str, *, stem: str) -> dict[str, int]:
 
 
 def scale_factor(tensors: Tensors, kernel: str) -> float:
-    """How much a network shrinks its input, from the size of its blur; 1 without one."""
+    """Return the factor by which a network scales its input, from the size of its blur kernel.
+
+    The factor is 1 if there is no kernel.
+    """
     if kernel not in tensors:
         return 1.0
     radius = tensors[kernel].shape[-1] // 2  # 4 sigma, and sigma = (factor - 1) / 2
@@ -94,7 +108,7 @@ def scale_factor(tensors: Tensors, kernel: str) -> float:
 
 
 def avd(tensors: Tensors, network: str = "avd_network") -> dict[str, int] | None:
-    """Sizes of the avd network; None without one."""
+    """Return the bottleneck sizes of the avd network; None if there is none."""
     if not any(name.startswith(f"{network}.") for name in tensors):
         return None
     last = max(count(tensors, f"{network}.id_encoder.{{}}.weight") - 1, 0)

@@ -1,8 +1,8 @@
-"""MRAA's checkpoints, whose code and weights carry no licence; no code of theirs is used here.
+"""Checkpoints of MRAA, whose code and weights carry no licence; none of its code is used here.
 
-Siarohin et al., Motion Representations for Articulated Animation, CVPR 2021. The networks here are
-FOMM's, changed after a description in words and formulas. Names, settings and the details that the
-files rely on are facts of MRAA's repository (docs/checkpoints.md).
+Siarohin et al., Motion Representations for Articulated Animation, CVPR 2021. The networks are those
+of FOMM, adapted from a description in words and formulas. Names of tensors, settings and details
+that the files rely on are facts about MRAA's repository (docs/checkpoints.md).
 """
 
 from typing import Any
@@ -42,9 +42,9 @@ MRAA = Layout(
     kind="mraa",
     title="MRAA",
     networks=("region_predictor", "bg_predictor", "generator", "avd_network"),
-    telltale=(_HEATMAPS, f"{_DENSE}.mask.weight", "generator.first.conv.weight"),
+    signature=(_HEATMAPS, f"{_DENSE}.mask.weight", "generator.first.conv.weight"),
     fixed=("region_predictor.down.weight", f"{_DENSE}.down.weight"),
     model=_model,
-    rename=lambda theirs: layout.renamed(theirs, _PREFIXES),
-    adapt=occlusion_aware.in_our_order,
+    rename=lambda theirs: layout.rename_prefix(theirs, _PREFIXES),
+    adapt=occlusion_aware.reorder_channels,
 )

@@ -1,8 +1,8 @@
-"""What FOMM's and MRAA's checkpoints share: the dense motion network and the generator.
+"""The dense motion network and the generator, which FOMM's and MRAA's checkpoints share.
 
-Their dense motion networks take heatmap, red, green and blue of one candidate motion after the
-other. Ours, like TPSMM's, takes all heatmaps first, then the colours of each candidate. The weights
-are put in our order once, so that one network serves all.
+Their dense motion networks take the heatmap, red, green and blue channel of one candidate motion
+after the other. Ours, like TPSMM's, takes all heatmaps first, then the colours of each candidate.
+The conversion reorders the weights once, so that one network reads all checkpoints.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ from cpabmm_core.checkpoint.layouts.layout import Tensors
 
 _CHANNELS = 4
 _INPUT = "dense_motion.hourglass.down_blocks.0.conv.weight"
-# The last features of the hourglass end with its input.
+# The output of the hourglass ends with a copy of its input.
 _HEADS = ("dense_motion.contribution_head.weight", "dense_motion.occlusion_heads.0.weight")
 
 
 def prefixes(dense: str) -> tuple[tuple[str, str], ...]:
-    """Beginnings of their names and of ours, for a dense motion network called ``dense``."""
+    """Return pairs of prefixes, theirs and ours, for a dense motion network called `dense`."""
     return (
         (f"{dense}.hourglass.encoder.", "dense_motion.hourglass."),
         (f"{dense}.hourglass.decoder.", "dense_motion.hourglass."),
@@ -37,14 +37,14 @@ def prefixes(dense: str) -> tuple[tuple[str, str], ...]:
 def affine_model(
     tensors: Tensors, *, detector: str, heatmaps: str, dense: str, **settings: object
 ) -> dict[str, Any]:
-    """The section ``model`` of the configuration, without background and avd.
+    """Return the section ``model`` of the configuration, without background and avd.
 
     Args:
-        tensors: by their names.
-        detector: what the names of the keypoint detector's tensors begin with.
-        heatmaps: name of the weights that draw the heatmaps.
-        dense: what the names of the dense motion network's tensors begin with.
-        settings: what the tensors do not tell, of the section ``affine``.
+        tensors: Tensors by their original names.
+        detector: Prefix of the keypoint detector.
+        heatmaps: Name of the weights that compute the heatmaps.
+        dense: Prefix of the dense motion network.
+        settings: Keys of the section ``affine`` that the tensors do not determine.
     """
     return {
         "motion": "affine",
@@ -56,7 +56,7 @@ def affine_model(
             ),
             "scale_factor": layout.scale_factor(tensors, f"{detector}.down.weight"),
             "bottleneck_blocks": layout.count(tensors, "generator.bottleneck.r{}.conv1.weight"),
-            # Their code samples so on a current PyTorch.
+            # The default of `grid_sample` since PyTorch 1.3, which their code relies on.
             "align_corners": False,
             **settings,
         },
@@ -64,12 +64,16 @@ def affine_model(
             **layout.hourglass(tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"),
             "scale_factor": layout.scale_factor(tensors, f"{dense}.down.weight"),
         },
-        "inpainting": layout.painter(tensors, "generator", stem="first"),
+        "inpainting": layout.generator_widths(tensors, "generator", stem="first"),
     }
 
 
-def in_our_order(tensors: Tensors) -> Tensors:
-    """The tensors by our names, with the input channels of the three layers that see it moved."""
+def reorder_channels(tensors: Tensors) -> Tensors:
+    """Reorder the input channels of the three layers that read the input of the network.
+
+    Args:
+        tensors: Tensors by their names in cpabmm.
+    """
     channels = tensors[_INPUT].shape[1]
     reordered = {
         name: _reordered(tensors[name], channels) for name in (_INPUT, *_HEADS) if name in tensors
@@ -83,7 +87,7 @@ def _reordered(
 ) -> Tensor:  # the same shape
     features = weight.shape[1] - channels
     if channels % _CHANNELS or features < 0:
-        return weight  # of a fork: its shape will be told
+        return weight  # of a fork; the later comparison of shapes reports it
     theirs = torch.arange(channels).view(-1, _CHANNELS)
     order = torch.cat((theirs[:, 0], theirs[:, 1:].flatten()))
     return torch.cat((weight[:, :features], weight[:, features:][:, order]), dim=1)

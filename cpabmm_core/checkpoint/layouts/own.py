@@ -1,7 +1,7 @@
-"""Our own tensors without a configuration, for instance a state dict that someone saved by hand.
+"""Tensors of cpabmm without a configuration, for example a state dict that a user saved.
 
-Checkpoints that carry their configuration need no guess; here it is read off the tensors, as far as
-these tell it: for the paper's backbone and head, and groups of five.
+The configuration is derived from the tensors as far as they determine it. It assumes the paper's
+backbone and head, and groups of five keypoints.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ def _model(tensors: Tensors) -> dict[str, Any]:
             **layout.hourglass(tensors, "dense_motion.hourglass", "dense_motion.hourglass"),
             "scale_factor": 0.5**refinements,
         },
-        "inpainting": layout.painter(tensors, "generator", stem="stem"),
+        "inpainting": layout.generator_widths(tensors, "generator", stem="stem"),
         "avd": layout.avd(tensors, "avd"),
     }
 
@@ -37,7 +37,7 @@ OWN = Layout(
     kind="cpabmm",
     title="cpabmm",
     networks=("keypoint_detector", "background_predictor", "dense_motion", "generator", "avd"),
-    telltale=(_KEYPOINTS, _MAPS, "generator.stem.conv.weight"),
+    signature=(_KEYPOINTS, _MAPS, "generator.stem.conv.weight"),
     fixed=(),
     model=_model,
     rename=lambda name: name,
@@ -46,7 +46,7 @@ OWN = Layout(
 OWN_VERSION_1 = replace(
     OWN,
     networks=("keypoint_detector", "background_predictor", "dense_motion", "inpainting", "avd"),
-    telltale=(_KEYPOINTS, _MAPS, "inpainting.stem.conv.weight"),
+    signature=(_KEYPOINTS, _MAPS, "inpainting.stem.conv.weight"),
     model=lambda tensors: _model({current_name(name, 1): t for name, t in tensors.items()}),
     rename=lambda name: current_name(name, 1),
 )

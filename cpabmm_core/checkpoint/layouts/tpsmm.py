@@ -1,4 +1,4 @@
-"""TPSMM's checkpoints, and those of the paper's own code, which are laid out alike.
+"""Checkpoints of TPSMM and of the paper's own code, which share their layout.
 
 Zhao and Zhang, Thin-Plate Spline Motion Model for Image Animation, CVPR 2022,
 github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (MIT).
@@ -33,7 +33,9 @@ _PREFIXES = (
 
 
 def our_name(theirs: str) -> str:
-    """What we call the tensor that they call ``network.key``; the same where we have none like it.
+    """Return the name in cpabmm of a tensor that TPSMM calls ``network.key``.
+
+    Unknown names stay unchanged.
 
     Example:
         >>> our_name("inpainting_network.resblock.3.conv1.weight")
@@ -43,7 +45,7 @@ def our_name(theirs: str) -> str:
     if residual:
         level, place = divmod(int(residual[1]), 2)  # they count the blocks of all levels in a row
         return f"generator.residual_blocks.{level}.{place}.{residual[2]}"
-    return layout.renamed(theirs, _PREFIXES)
+    return layout.rename_prefix(theirs, _PREFIXES)
 
 
 def _groups(tensors: Tensors) -> int:
@@ -51,9 +53,9 @@ def _groups(tensors: Tensors) -> int:
 
 
 def _has_global_candidate(tensors: Tensors) -> bool:
-    """Whether there is a map for the paper's global transformation, besides groups and background.
+    """Return whether there is a map for the paper's global transformation.
 
-    A spline is at home in both codes; this is what tells them apart.
+    The maps of the groups and the background exist in both layouts, so this map distinguishes them.
     """
     return tensors[_MAPS].shape[0] == _groups(tensors) + 2
 
@@ -70,7 +72,7 @@ def _model(tensors: Tensors) -> dict[str, Any]:
             **layout.hourglass(tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"),
             "scale_factor": layout.scale_factor(tensors, _BLUR),
         },
-        "inpainting": layout.painter(tensors, "inpainting_network", stem="first"),
+        "inpainting": layout.generator_widths(tensors, "inpainting_network", stem="first"),
         "avd": layout.avd(tensors),
     }
 
@@ -82,7 +84,7 @@ TPSMM = Layout(
         *("kp_detector", "dense_motion_network", "inpainting_network"),
         *("bg_predictor", "avd_network"),
     ),
-    telltale=(_KEYPOINTS, _MAPS, "inpainting_network.first.conv.weight"),
+    signature=(_KEYPOINTS, _MAPS, "inpainting_network.first.conv.weight"),
     fixed=(_BLUR,),
     model=_model,
     rename=our_name,
@@ -93,7 +95,7 @@ PAPER = Layout(
     kind="cpabmm-paper",
     title="the paper's own code",
     networks=TPSMM.networks,
-    telltale=TPSMM.telltale,
+    signature=TPSMM.signature,
     fixed=TPSMM.fixed,
     model=_model,
     rename=our_name,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.files.checks import write_error
-from cpabmm_core.media.frame_folder import FrameFolder
+from cpabmm_core.media.frame_folder import FrameFolderWriter
 from cpabmm_core.media.video import VideoWriter
 
 ClipFormat = Literal["mp4", "png"]
@@ -79,7 +79,7 @@ class ClipWriter:
             ResourceError: the disk is full.
         """
         self._first_pts: int | None = None
-        self._frames: VideoWriter | FrameFolder
+        self._frames: VideoWriter | FrameFolderWriter
         if file_format == "mp4":
             self._frames = VideoWriter(
                 path, size, size, frame_rate, time_base, crf=NEAR_LOSSLESS_CRF
@@ -89,7 +89,7 @@ class ClipWriter:
             path.mkdir()
         except OSError as error:
             raise write_error(path, error) from None
-        self._frames = FrameFolder(path)
+        self._frames = FrameFolderWriter(path)
 
     def __enter__(self) -> Self:
         """The writer itself."""

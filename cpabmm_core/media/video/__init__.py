@@ -1,4 +1,4 @@
-"""Videos as frames with timestamps; see `VideoReader` and `VideoWriter`."""
+"""Reading and writing videos as frames with timestamps."""
 
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video.frame_index import FrameIndex

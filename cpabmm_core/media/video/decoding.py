@@ -1,4 +1,4 @@
-"""What reading frames and picking frames out of a video share: opening, decoding, RGB."""
+"""Opening a video, decoding its frames and converting them to RGB."""
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
@@ -15,13 +15,15 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file
-from cpabmm_core.media.video.integrity import require_whole
+from cpabmm_core.media.video.integrity import check_complete
 
-# From version 17 on PyAV converts a frame in as many threads as there are cores, started anew for
-# each frame: slower than one, and threads of this kind do not survive the fork of a data worker.
+# Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
+# One thread is faster, and threads of this kind do not survive the fork of a data worker.
 _ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
 
@@ -29,19 +31,19 @@ _ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]
 def open_input(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
-    The file is handed to FFmpeg opened, so that no name is taken for a protocol or a pattern.
+    FFmpeg receives the open file, so that it never interprets a name as a protocol or a pattern.
 
     Raises:
-        MediaError: the file is missing, unreadable, cut short or of no known format.
+        MediaError: The file is missing, unreadable, truncated or of an unknown format.
     """
-    require_file(path)
-    require_whole(path)
+    require_file(path, expected="an image or video file")
+    check_complete(path)
     with path.open("rb") as file:
         try:
             container = av.open(file, mode="r", metadata_errors="replace")
         except (av.FFmpegError, ValueError) as error:
             raise MediaError(
-                f"{path}: not a video that can be read ({one_line(error)}); "
+                f"{path}: is not a readable video ({one_line(error)}); "
                 "give an MP4, MOV, MKV, WebM, AVI or GIF"
             ) from None
         with container:
@@ -49,14 +51,14 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that a player would show; cover pictures of sound files do not count.
+    """Return the stream that a player would show; cover pictures of sound files do not count.
 
     Raises:
-        MediaError: there is none, or its codec is unknown.
+        MediaError: There is no such stream, or its codec is unknown.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise MediaError(f"{path}: holds no video; give a video file")
+        raise MediaError(f"{path}: contains no video; give a video file")
     best = container.streams.best("video")
     stream = next((s for s in streams if s is best), streams[0])
     if stream.codec_context is None:
@@ -67,28 +69,31 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 def decode(
     container: InputContainer, stream: VideoStream, path: Path, *, count: int = 0
 ) -> Iterator[AvFrame]:
-    """Decode a stream from where the container stands, and take damage for an error.
+    """Decode a stream from the current position of the container, and raise an error on damage.
 
-    A last packet that gives no frame is let pass: many files announce one frame more than they
-    hold. Several frames are not decoded at once, for FFmpeg then loses the errors, and all frames
-    after them, near the end.
+    A last packet without a frame is accepted, because many files announce one frame more than they
+    contain. Frames are decoded one at a time: with several at once FFmpeg loses errors near the end
+    and all frames after them.
 
     Args:
-        container: the open file.
-        stream: its video.
-        path: its name, for errors.
-        count: number of frames before where the container stands, for errors.
+        container: The open file.
+        stream: Its video stream.
+        path: The name of the file, for errors.
+        count: Number of frames before the current position, for errors.
+
+    Yields:
+        The frames in presentation order.
 
     Raises:
-        MediaError: a packet or a frame is damaged; says after how many frames.
+        MediaError: A packet or a frame is damaged; the message states after how many frames.
     """
     failure: str | None = None
     try:
         for packet in container.demux(stream):
             if failure and packet.size:
-                raise damaged(path, count, failure)
-            if is_cut(packet, container):
-                raise damaged(path, count, "a packet is cut short")
+                raise decoding_error(path, count, failure)
+            if is_truncated(packet, container):
+                raise decoding_error(path, count, "a packet is truncated")
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
@@ -96,63 +101,66 @@ def decode(
                 continue
             for frame in frames:
                 if frame.is_corrupt:
-                    raise damaged(path, count, "a frame is broken")
+                    raise decoding_error(path, count, "a frame is corrupt")
                 yield frame
                 count += 1
     except av.FFmpegError as error:
-        raise damaged(path, count, one_line(error)) from None
+        raise decoding_error(path, count, one_line(error)) from None
     if failure and count == 0:
-        raise damaged(path, count, failure)
+        raise decoding_error(path, count, failure)
 
 
-def is_cut(packet: Packet[VideoStream], container: InputContainer) -> bool:
-    """Whether a packet misses data; MPEG streams mark every joint between recordings like that."""
+def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool:
+    """Return whether a packet lacks data.
+
+    MPEG streams also mark every joint between recordings as corrupt, so theirs do not count.
+    """
     return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 
-def damaged(path: Path, count: int, reason: str) -> MediaError:
-    """The error for a video of which only `count` frames can be decoded."""
+def decoding_error(path: Path, count: int, reason: str) -> MediaError:
+    """Return the error for a video of which only `count` frames can be decoded."""
     if count == 0:
         return MediaError(
             f"{path}: its first frame cannot be decoded ({reason}); fetch it again, or convert it "
             "to H.264"
         )
     return MediaError(
-        f"{path}: damaged after {count} frames ({reason}); fetch it again, or cut it before that"
+        f"{path}: damaged after {count} frames ({reason}); fetch it again, or trim it before that"
     )
 
 
-def to_rgb(frame: AvFrame, width: int, height: int) -> np.ndarray:
-    """A decoded frame as (H, W, 3) uint8 RGB, upright and without transparency.
+def frame_to_rgb(frame: AvFrame, width: int, height: int) -> Frame:
+    """Convert a decoded frame to (H, W, 3) uint8 RGB, upright and composited onto white.
 
     Args:
-        frame: the frame.
-        width: width to bring the *stored* frame to; the display matrix is applied after.
-        height: height, likewise.
+        frame: The frame.
+        width: Width to resize the *stored* frame to; the display matrix is applied afterwards.
+        height: Height to resize the stored frame to.
     """
     has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
     form = "rgba" if has_alpha else "rgb24"
-    image = frame.to_ndarray(format=form, width=width, height=height, **_ONE_THREAD)
+    image: NDArray[Any] = frame.to_ndarray(format=form, width=width, height=height, **_ONE_THREAD)
     if has_alpha:
         image = _on_white(image)
     return _upright(image, frame)
 
 
 def _on_white(
-    image: np.ndarray,  # (H, W, 4) uint8
-) -> np.ndarray:
+    image: NDArray[np.uint8],  # (H, W, 4)
+) -> Frame:
     alpha = image[..., 3:].astype(np.uint16)
     colour = image[..., :3].astype(np.uint16)
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _upright(
-    image: np.ndarray,  # (H, W, 3)
+    image: Frame,  # (H, W, 3)
     frame: AvFrame,
-) -> np.ndarray:
+) -> Frame:
     """Apply the right-angle part of the display matrix.
 
-    The matrix maps a stored pixel (p, q) to the shown one (a p + c q, b p + d q), up to a shift.
+    The matrix maps a stored pixel (p, q) to the displayed one, (a p + c q, b p + d q) and a shift.
     """
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:

@@ -1,4 +1,4 @@
-"""RGB arrays as the frames that video encoders take."""
+"""Conversion of RGB arrays to the frames that video encoders accept."""
 
 from typing import Any
 
@@ -8,24 +8,26 @@ from av.video.frame import VideoFrame as AvFrame
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
-# Readers that ignore the tags take BT.601 for granted, so that it is right with all of them.
+from cpabmm_core.arrays import Frame
+
+# Readers that ignore the tags assume BT.601, so this matrix is right for all of them.
 _MATRIX_BT601 = 6
 _TRANSFER_AND_PRIMARIES_BT709 = 1
 
 
 def tag_colours(context: VideoCodecContext) -> None:
-    """Say in the file how `as_yuv` codes colours."""
+    """Set the tags for the colour coding of `to_yuv_frame`."""
     context.colorspace = _MATRIX_BT601
     context.color_primaries = context.color_trc = _TRANSFER_AND_PRIMARIES_BT709
     context.color_range = ColorRange.MPEG
 
 
-def as_yuv(
-    image: np.ndarray,  # (H, W, 3) uint8
+def to_yuv_frame(
+    image: Frame,  # (H, W, 3)
     width: int,
     height: int,
 ) -> AvFrame:
-    """A yuv420p frame; the last row and column are repeated up to the given size."""
+    """Convert to a yuv420p frame; the last row and column are repeated up to the given size."""
     pad = (height - image.shape[0], width - image.shape[1])
     image = np.pad(image, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge")
     return AvFrame.from_ndarray(image, format="rgb24").reformat(
@@ -33,10 +35,10 @@ def as_yuv(
     )
 
 
-def as_palette(
-    image: np.ndarray,  # (H, W, 3) uint8
+def to_palette_frame(
+    image: Frame,  # (H, W, 3)
 ) -> AvFrame:
-    """A frame of 256 colours of its own."""
+    """Convert to a frame with its own palette of 256 colours."""
     indexed = Image.fromarray(image).quantize(256)
     colours = np.array(indexed.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
     palette = np.full((256, 4), 255, dtype=np.uint8)  # alpha first

@@ -1,4 +1,4 @@
-"""The video files that can be written: what each container holds and how it is encoded."""
+"""The video formats that can be written: container, codecs and their options."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,33 +8,39 @@ from cpabmm_core.errors import MediaError
 
 @dataclass(frozen=True, slots=True)
 class AudioRules:
-    """Which sound a container takes."""
+    """The sound that a container accepts."""
 
     copied: frozenset[str]
-    """Codecs whose packets are copied as they are."""
+    """Codecs whose packets are copied unchanged."""
     encoder: str
-    """Encoder for the sound of all other codecs."""
+    """Encoder for sound of all other codecs."""
     keeps_priming: bool = True
-    """Whether it can store packets before time zero, which only prime the decoder; where it cannot,
-    they would delay everything else."""
+    """Whether the container can store packets before time zero, which only prime the decoder.
+    In other containers they would delay everything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFormat:
-    """How one kind of video file is written."""
+    """How one format is written."""
 
     muxer: str
+    """FFmpeg's name of the container."""
     codec: str
+    """FFmpeg's name of the video encoder."""
     pixels: str
+    """FFmpeg's name of the pixel format."""
     even_sizes: bool
+    """Whether width and height must be even."""
     codec_options: dict[str, str] = field(default_factory=dict)
+    """Options of the video encoder."""
     options: dict[str, str] = field(default_factory=dict)
+    """Options of the container."""
     audio: AudioRules | None = None
-    """None: the container holds no sound."""
+    """The sound that the container accepts; None if it holds no sound."""
 
 
-# Without B-frames the order of decoding is the order of showing: each frame's duration in an MP4
-# is its own, and no edit list has to hide a delay.
+# Without B-frames decoding order equals presentation order. Each frame in an MP4 then has its own
+# duration, and no edit list has to hide a delay.
 _H264 = {"crf": "18", "bf": "0"}
 _VP9 = {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
 _FASTSTART = {"movflags": "+faststart"}
@@ -56,13 +62,18 @@ _FORMATS = {
     ".gif": VideoFormat("gif", "gif", "pal8", False),
 }
 VIDEO_OUTPUT_SUFFIXES = tuple(_FORMATS)
+"""Suffixes that `VideoWriter` accepts."""
 
 
 def video_format(path: str | Path) -> VideoFormat:
-    """The format in which a file of this name is written.
+    """Return the format of a file name.
 
     Raises:
-        MediaError: no or an unknown suffix; the message lists the allowed ones.
+        MediaError: The suffix is missing or unknown; the message lists the allowed ones.
+
+    Example:
+        >>> video_format("out.webm").codec
+        'libvpx-vp9'
     """
     suffix = Path(path).suffix
     if suffix.lower() not in _FORMATS:

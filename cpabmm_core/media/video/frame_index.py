@@ -1,4 +1,4 @@
-"""Frames of a video by number, without decoding all that come before."""
+"""Reading frames of a video by number, without decoding all previous ones."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -6,38 +6,53 @@ from itertools import groupby
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoding import (
-    damaged,
     decode,
-    is_cut,
+    decoding_error,
+    frame_to_rgb,
+    is_truncated,
     open_input,
-    to_rgb,
     video_stream,
 )
 
 
 class FrameIndex:
-    """Timestamps of a video's frames, found once, to read frames by number.
+    """Index of a video's frames, to read them by number.
 
-    The packets are listed without decoding; then the last run of frames is decoded to see whether
-    the list holds to the end. Where packets carry no usable timestamps, or the two disagree, the
-    video is decoded once to count its frames, and read from its start after that. The file is not
-    kept open, so that thousands of clips can be held and sent to other processes.
+    Construction lists the packets without decoding and then decodes the last run of frames, from a
+    keyframe to the next one, to verify the list. If packets have no usable timestamps or the list
+    is wrong, it decodes the whole video once to count the frames, and `read` starts at the first.
+    The file does not stay open, so thousands of indices can be kept and sent to other processes.
+
+    Args:
+        path: The video or GIF.
+
+    Raises:
+        MediaError: The file is missing, unreadable, no video, damaged, or contains no frame.
+
+    Example:
+        >>> import tempfile
+        >>> from fractions import Fraction
+        >>> import numpy as np
+        >>> from cpabmm_core.media import FrameIndex, VideoWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "clip.mp4")
+        ...     with VideoWriter(path, 64, 64, 25, Fraction(1, 25)) as writer:
+        ...         for pts in range(3):
+        ...             writer.write(np.full((64, 64, 3), 100 * pts, dtype=np.uint8), pts)
+        ...     index = FrameIndex(path)
+        ...     len(index), index.read([2])[0].shape
+        (3, (64, 64, 3))
     """
 
     def __init__(self, path: Path) -> None:
-        """Index a video.
-
-        Raises:
-            MediaError: the file is missing, unreadable, no video, damaged, or holds no frame.
-        """
         self._path = path
         with open_input(path) as container:
             stream = self._stream(container)
@@ -49,22 +64,25 @@ class FrameIndex:
                 frames = decode(container, self._stream(container), path)
                 self._times = list(range(sum(1 for _ in frames)))
         if not self._times:
-            raise MediaError(f"{path}: holds no frame; give a video with at least one")
+            raise MediaError(f"{path}: contains no frame; give a video with at least one")
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         return len(self._times)
 
-    def read(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """Decode the frames with these numbers, in the order asked for.
+    def read(self, indices: Sequence[int]) -> list[Frame]:
+        """Decode the frames with these numbers, in the given order.
+
+        Args:
+            indices: Frame numbers from 0.
 
         Returns:
             (H, W, 3) uint8 RGB each, all of one size.
 
         Raises:
-            MediaError: the video is damaged on the way to them.
+            MediaError: The video is damaged at or before one of the frames.
         """
-        found: dict[int, np.ndarray] = {}
+        found: dict[int, Frame] = {}
         with open_input(self._path) as container:
             stream = self._stream(container)
             size = stream.codec_context.width, stream.codec_context.height
@@ -78,19 +96,19 @@ class FrameIndex:
                 if frame is None:
                     raise MediaError(
                         f"{self._path}: frame {index} does not decode; the file is damaged or "
-                        "changed since it was opened"
+                        "has changed since it was opened"
                     )
-                found[index] = to_rgb(frame, *size)
+                found[index] = frame_to_rgb(frame, *size)
         return [found[index] for index in indices]
 
-    def damage(self) -> dict[int, str]:
-        """Decode the whole video to find the frames that `read` cannot give.
+    def find_damage(self) -> dict[int, str]:
+        """Decode the whole video to find the frames that `read` cannot return.
 
         Returns:
             The reason for each such frame, by its number.
 
         Raises:
-            MediaError: the file cannot be opened any more.
+            MediaError: The file can no longer be opened.
         """
         lost: dict[int, str] = {}
         with open_input(self._path) as container:
@@ -102,7 +120,7 @@ class FrameIndex:
         return lost
 
     def _stream(self, container: InputContainer) -> VideoStream:
-        """The video of the file, decoded in one thread: data workers are processes enough."""
+        """Return the video stream, decoded in one thread because data workers run in parallel."""
         stream = video_stream(container, self._path)
         stream.codec_context.thread_count = 1
         return stream
@@ -110,7 +128,7 @@ class FrameIndex:
     def _decodable(
         self, container: InputContainer, stream: VideoStream, run: int, last: int
     ) -> tuple[set[int], str]:
-        """Numbers of the frames of a run, up to its `last`, that decode, and why others do not."""
+        """Return the numbers of the frames of a run that decode, and why the others do not."""
         found: set[int] = set()
         try:
             for number, _ in self._decode_run(container, stream, run):
@@ -119,16 +137,16 @@ class FrameIndex:
                     break
         except MediaError as error:
             return found, str(error)
-        return found, f"{self._path}: damaged; its packets give fewer frames than they announce"
+        return found, f"{self._path}: damaged; it contains fewer frames than its packets announce"
 
     def _run(self, index: int) -> int:
-        """Number of the keyframe from which a frame is decoded."""
+        """Return the number of the run that contains a frame."""
         return max(0, bisect_right(self._keys, self._times[index]) - 1) if self._keys else 0
 
     def _decode_run(
         self, container: InputContainer, stream: VideoStream, run: int
     ) -> Iterator[tuple[int, AvFrame]]:
-        """Frames with their numbers, from a keyframe (or earlier) on."""
+        """Yield frames with their numbers, from the keyframe of a run or an earlier one."""
         if not self._keys:
             yield from enumerate(decode(container, stream, self._path))
             return
@@ -142,12 +160,12 @@ class FrameIndex:
     def _decode_from(
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
-        """Decode from the keyframe shown at `key`, or from an earlier one."""
+        """Decode from the keyframe with timestamp `key`, or from an earlier one."""
         container.seek(key, stream=stream)
         yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
 
     def _check_tail(self, container: InputContainer, stream: VideoStream) -> None:
-        """Decode the last run: forget packets at the end that give no frame, or the whole list."""
+        """Decode the last run; remove final packets without a frame, or discard the whole list."""
         start = bisect_left(self._times, self._keys[-1])
         frames = self._decode_from(container, stream, self._keys[-1])
         decoded = [f.pts for f in frames if f.pts is not None and f.pts >= self._keys[-1]]
@@ -160,22 +178,22 @@ class FrameIndex:
 def _list_packets(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> tuple[list[int], list[int]]:
-    """Sorted timestamps of the frames and of the keyframes; none where they cannot be relied on."""
+    """Return the sorted timestamps of frames and keyframes; empty lists if they are unreliable."""
     times: list[int] = []
     keys: list[int] = []
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
-            if is_cut(packet, container):
-                raise damaged(path, len(times), "a packet is cut short")
+            if is_truncated(packet, container):
+                raise decoding_error(path, len(times), "a packet is truncated")
             if packet.pts is None:
                 return [], []
             times.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)
     except av.FFmpegError as error:
-        raise damaged(path, len(times), one_line(error)) from None
+        raise decoding_error(path, len(times), one_line(error)) from None
     if len(set(times)) < len(times):
         return [], []
     return sorted(times), sorted(keys)

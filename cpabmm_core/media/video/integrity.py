@@ -1,7 +1,7 @@
-"""Files that were cut short or lost their structure, told before anything is decoded.
+"""Detection of truncated and damaged video files before anything is decoded.
 
-FFmpeg reads a truncated MP4, MKV, WebM or GIF up to the cut and reports an ordinary end; in a
-damaged MKV or WebM it goes on after the damage, silent about the frames between.
+FFmpeg reads a truncated MP4, MKV, WebM or GIF up to the cut and reports an ordinary end. In a
+damaged MKV or WebM it continues after the damage without an error about the lost frames.
 """
 
 import os
@@ -17,13 +17,13 @@ _MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
 _MP4_BODY = {b"mdat", b"moov", b"moof"}
 
 
-def require_whole(path: Path) -> None:
-    """Check that a GIF, MP4, MOV, MKV or WebM reaches as far as its headers say.
+def check_complete(path: Path) -> None:
+    """Check that a GIF, MP4, MOV, MKV or WebM is as long as its headers state.
 
-    Files of other kinds pass, as do those whose length is open (live recordings).
+    Files of other formats pass, and so do files of unstated length (live recordings).
 
     Raises:
-        MediaError: the end is missing, or the parts do not add up.
+        MediaError: The end is missing, or the parts are inconsistent.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -38,20 +38,20 @@ def require_whole(path: Path) -> None:
         else:
             return
     if end is None:
-        raise MediaError(f"{path}: is damaged or cut short; fetch it again, or re-encode it")
+        raise MediaError(f"{path}: is damaged or truncated; fetch it again, or re-encode it")
     if end > size:
-        raise MediaError(f"{path}: is cut short ({size} of {end} bytes are there); fetch it again")
+        raise MediaError(f"{path}: is truncated ({size} of {end} bytes); fetch it again")
 
 
 def _mp4_end(file: BinaryIO, size: int) -> int:
-    """Where the last box that holds frames or their index says that it ends."""
+    """Return the stated end of the last box with frames or their index."""
     position = end = 0
     while position + 8 <= size:
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))
         if length == 1:
             length = int.from_bytes(file.read(8), "big")
-        if length < 8:  # 0: up to the end of the file; anything else is no box
+        if length < 8:  # 0 means up to the end of the file; other values are invalid
             break
         position += length
         if kind in _MP4_BODY:
@@ -60,7 +60,7 @@ def _mp4_end(file: BinaryIO, size: int) -> int:
 
 
 def _matroska_end(file: BinaryIO, size: int) -> int | None:
-    """Where the segment ends; 0 where it leaves that open, None if its parts do not add up."""
+    """Return the end of the segment; 0 if it is unstated, None if the parts are inconsistent."""
     header = _element(file)
     if header is None or header[1] is None:
         return None
@@ -71,11 +71,11 @@ def _matroska_end(file: BinaryIO, size: int) -> int | None:
     end = segment[1]
     if end is None:
         return 0
-    return end if end > size or _adds_up(file, end) else None
+    return end if end > size or _is_consistent(file, end) else None
 
 
-def _adds_up(file: BinaryIO, end: int) -> bool:
-    """Whether the elements from here on, and those in clusters, follow each other up to `end`."""
+def _is_consistent(file: BinaryIO, end: int) -> bool:
+    """Return whether the elements from here to `end`, and those in clusters, are contiguous."""
     while file.tell() < end:
         element = _element(file)
         if element is None:
@@ -83,16 +83,17 @@ def _adds_up(file: BinaryIO, end: int) -> bool:
         kind, element_end = element
         if element_end is None:
             return True
-        if element_end > end or (kind == _CLUSTER and not _adds_up(file, element_end)):
+        if element_end > end or (kind == _CLUSTER and not _is_consistent(file, element_end)):
             return False
         file.seek(element_end)
     return True
 
 
 def _element(file: BinaryIO) -> tuple[bytes, int | None] | None:
-    """Kind and end (None: open) of the EBML element here, the file left at its content.
+    """Read the header of an EBML element; the file is then at its content.
 
-    None if there is no element here.
+    Returns:
+        The kind and the end of the element (None if unstated), or None if there is no element here.
     """
     kind = _variable(file)
     length = _variable(file)
@@ -104,7 +105,7 @@ def _element(file: BinaryIO) -> tuple[bytes, int | None] | None:
 
 
 def _variable(file: BinaryIO) -> bytes | None:
-    """A number whose leading zero bits say how many bytes follow the first."""
+    """Read a number whose leading zero bits state how many bytes follow the first."""
     first = file.read(1)
     if not first or not first[0]:
         return None
@@ -112,7 +113,7 @@ def _variable(file: BinaryIO) -> bytes | None:
 
 
 def _gif_end(file: BinaryIO) -> int | None:
-    """Where the last block ends; None if the file ends within a block."""
+    """Return the end of the last block; None if the file ends within a block."""
     header = file.read(13)
     if len(header) < 13:
         return None
@@ -135,5 +136,5 @@ def _gif_end(file: BinaryIO) -> int | None:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of the colour table that a flag byte announces."""
+    """Return the size in bytes of the colour table that a flag byte announces."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -1,35 +1,43 @@
-"""Where given timestamps come to lie in a file."""
+"""Conversion of timestamps to those that a file stores."""
 
 from fractions import Fraction
 
 
-class Times:
-    """Timestamps as they are, all moved to start at zero if the first is below it."""
+class OutputTimes:
+    """Unchanged timestamps; if the first one is negative, all are shifted to start at zero.
+
+    Args:
+        time_base: Seconds per unit of the timestamps.
+    """
 
     def __init__(self, time_base: Fraction) -> None:
         self.time_base = time_base
         """Seconds per unit of the stored timestamps."""
         self.last: int | None = None
-        """The last timestamp, as given."""
+        """The last timestamp before the conversion; None before the first frame."""
         self.delay = Fraction(0)
-        """How much later than given everything is stored, in seconds."""
+        """The shift of all timestamps, in seconds."""
 
     def place(self, pts: int) -> int:
-        """What to store for the next timestamp."""
+        """Return the stored value of the next timestamp."""
         if self.last is None:
             self.delay = -min(pts, 0) * self.time_base
         self.last = pts
         return pts + int(self.delay / self.time_base)
 
     def convert(self, duration: int) -> int:
-        """A duration in stored units."""
+        """Return a duration in stored units."""
         return duration
 
 
-class GifTimes(Times):
-    """Timestamps in hundredths of a second from the first frame, for a GIF only stores delays."""
+class GifTimes(OutputTimes):
+    """Timestamps of a GIF: hundredths of a second from the first frame, because it stores delays.
 
-    # Players show any delay below this as 0.1 s.
+    Args:
+        time_base: Seconds per unit of the timestamps.
+    """
+
+    # Players replace any shorter delay by 0.1 s.
     _SHORTEST = 2
 
     def __init__(self, time_base: Fraction) -> None:
@@ -38,7 +46,7 @@ class GifTimes(Times):
         self._first = self._stored = 0
 
     def place(self, pts: int) -> int:
-        """What to store for the next timestamp."""
+        """Return the stored value of the next timestamp."""
         if self.last is None:
             self._first = pts
         else:
@@ -47,5 +55,5 @@ class GifTimes(Times):
         return self._stored
 
     def convert(self, duration: int) -> int:
-        """A duration in stored units."""
+        """Return a duration in stored units."""
         return round(duration * self._given_time_base / self.time_base)

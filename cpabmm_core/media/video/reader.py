@@ -1,4 +1,4 @@
-"""Reading a video frame by frame, in constant memory, with the exact timestamps."""
+"""Reading a video frame by frame, in constant memory, with exact timestamps."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 from av.video.stream import VideoStream
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video.clock import Clock
+from cpabmm_core.media.video.clock import TimestampClock
 from cpabmm_core.media.video.decoding import (
     decode,
+    frame_to_rgb,
     open_input,
-    to_rgb,
     video_stream,
 )
 
@@ -24,56 +24,79 @@ _FALLBACK_RATE = Fraction(25)
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """One picture of a video and when it is shown."""
+    """A frame of a video with its presentation time.
 
-    image: np.ndarray
+    Example:
+        >>> import numpy as np
+        >>> frame = VideoFrame(np.zeros((4, 6, 3), dtype=np.uint8), pts=40, duration=20)
+        >>> frame.image.shape, frame.pts + frame.duration
+        ((4, 6, 3), 60)
+    """
+
+    image: Frame
     """(H, W, 3) uint8 RGB."""
     pts: int
-    """Time at which it is shown, in units of the reader's time base."""
+    """Presentation time in units of the reader's time base."""
     duration: int
-    """How long it is shown, in the same units; 0 where the file does not say."""
+    """Duration in the same units; 0 if the file does not state it."""
 
 
 class VideoReader:
-    """A video, GIF or still image as a sequence of frames; may be iterated more than once.
+    """A video, GIF or still image as a sequence of frames, which can be iterated several times.
 
-    Timestamps are the file's own, strictly increasing; variable frame rates and late starts stay
-    as they are. Rotation metadata is applied. A frame whose size differs from the first frame's is
-    rescaled to that. A container that announces one frame more than it holds is accepted; damage
-    or a missing end raise `MediaError`.
+    Timestamps are those of the file, strictly increasing; variable frame rates and late starts are
+    preserved. Rotation metadata is applied. A frame of another size than the first one is resized
+    to it. A container that announces one frame more than it contains is accepted; damage and a
+    missing end raise `MediaError`.
+
+    Construction opens the file and decodes its first frame. As a context manager the reader closes
+    the file even if an iteration was not finished.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MediaError: The file is missing, unreadable, no video, or contains no frame.
 
     Example:
-        >>> with VideoReader("driving.mp4") as reader:  # doctest: +SKIP
-        ...     for frame in reader:
-        ...         print(frame.pts * reader.time_base, frame.image.shape)
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from cpabmm_core.media import VideoReader, VideoWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with VideoWriter(f"{folder}/a.mp4", 64, 64, 25, Fraction(1, 25)) as writer:
+        ...         for pts in (0, 1, 5):  # a variable frame rate
+        ...             writer.write(np.zeros((64, 64, 3), dtype=np.uint8), pts)
+        ...     with VideoReader(f"{folder}/a.mp4") as reader:
+        ...         [str(frame.pts * reader.time_base) for frame in reader]
+        ['0', '1/25', '1/5']
     """
 
     width: int
+    """Width of the frames, after rotation."""
     height: int
+    """Height of the frames, after rotation."""
     frame_rate: Fraction
+    """Nominal number of frames per second."""
     time_base: Fraction
+    """Seconds per unit of the timestamps."""
     has_audio: bool
+    """Whether the file contains sound."""
 
     def __init__(self, path: str | Path) -> None:
-        """Open a video and decode its first frame.
-
-        Raises:
-            MediaError: the file is missing, unreadable, no video, or holds no frame.
-        """
         self.path = Path(path)
         self._open: list[Generator[VideoFrame]] = []
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
             first = next(decode(container, stream, self.path), None)
             if first is None:
-                raise MediaError(f"{self.path}: holds no frame; give a video with at least one")
-            self.height, self.width = to_rgb(first, first.width, first.height).shape[:2]
+                raise MediaError(f"{self.path}: contains no frame; give a video with at least one")
+            self.height, self.width = frame_to_rgb(first, first.width, first.height).shape[:2]
             self.frame_rate = stream.average_rate or stream.guessed_rate or _FALLBACK_RATE
             self.time_base = stream.time_base or 1 / self.frame_rate
             self.has_audio = bool(container.streams.audio)
 
     def __enter__(self) -> Self:
-        """The reader itself."""
+        """Return the reader."""
         return self
 
     def __exit__(
@@ -82,12 +105,12 @@ class VideoReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the file, also where an iteration was left half way."""
+        """Close the file, even if an iteration was not finished."""
         for frames in self._open:
             frames.close()
 
     def __iter__(self) -> Generator[VideoFrame]:
-        """All frames from the first one."""
+        """Iterate over all frames from the first one."""
         frames = self._frames()
         self._open.append(frames)
         return frames
@@ -95,14 +118,14 @@ class VideoReader:
     def _frames(self) -> Generator[VideoFrame]:
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
-            clock = Clock(container, self.time_base, self._interval, self.path)
+            clock = TimestampClock(container, self.time_base, self._interval, self.path)
             last: VideoFrame | None = None
             count = 0
             size = (0, 0)
             for decoded in decode(container, stream, self.path):
                 size = size if count else (decoded.width, decoded.height)
                 last = VideoFrame(
-                    to_rgb(decoded, *size), clock.read(decoded), decoded.duration or 0
+                    frame_to_rgb(decoded, *size), clock.read(decoded), decoded.duration or 0
                 )
                 count += 1
                 yield last
@@ -113,11 +136,11 @@ class VideoReader:
         return round(1 / (self.frame_rate * self.time_base))
 
     def _require_end(self, stream: VideoStream, last: VideoFrame | None, count: int) -> None:
-        """Refuse a file that stops long before the end that its header announces.
+        """Raise an error if a file stops long before the end that its header announces.
 
-        FFmpeg ends a cut MP4 without an error. Both the number of frames and the time must be
-        short by more than one frame: either alone is also so in whole files (edit lists, a last
-        frame that lasts).
+        FFmpeg ends a truncated MP4 without an error. Both the number of frames and the time must be
+        short by more than one frame, because complete files may lack either of them (edit lists, a
+        long last frame).
         """
         if last is None or not stream.frames or not stream.duration:
             return
@@ -126,5 +149,5 @@ class VideoReader:
         if stream.frames - count > 1 and missing_time > 1.5 * self._interval:
             raise MediaError(
                 f"{self.path}: ends after {count} of {stream.frames} frames; "
-                "the file is cut short: fetch it again"
+                "the file is truncated: fetch it again"
             )

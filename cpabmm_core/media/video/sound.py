@@ -1,4 +1,4 @@
-"""Sound of one file carried into another, packet by packet and in step with the picture."""
+"""Copying the sound of one file into another, packet by packet and in sync with the frames."""
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
@@ -23,14 +23,20 @@ _USUAL_RATE = 48000
 
 
 class AudioTrack:
-    """The sound of `source` as a stream of `output`; timestamps are kept, so that it stays in step.
+    """The sound of a file as a stream of an output, with unchanged timestamps to stay in sync.
+
+    Construction adds the stream, so it must precede the header of the output.
+
+    Args:
+        source: The file whose sound to use.
+        output: The file to write.
+        rules: The sound that the container of the output accepts.
 
     Raises:
-        MediaError: the sound can be neither copied nor decoded.
+        MediaError: The sound can be neither copied nor decoded.
     """
 
     def __init__(self, source: Path, output: OutputContainer, rules: AudioRules) -> None:
-        """Add the stream to `output`; must happen before its header is written."""
         self._path = source
         self._output = output
         self._rules = rules
@@ -48,7 +54,12 @@ class AudioTrack:
             raise self._unusable(error) from None
 
     def write_until(self, time: Fraction | None, delay: Fraction) -> None:
-        """Write the packets that start before `time` in seconds (None: all), shifted by `delay`."""
+        """Write the packets that start before a time.
+
+        Args:
+            time: The time in seconds; None writes all remaining packets.
+            delay: Seconds to add to all timestamps.
+        """
         delay -= self._clock_start
         while (packet := self._next or self._advance()) is not None:
             shift = round(delay / packet.time_base)
@@ -58,12 +69,12 @@ class AudioTrack:
                 return
             self._next = None
             if packet.is_discard and (pts >= 0 or not self._rules.keeps_priming):
-                continue  # primes the decoder; it would be heard here, or delay everything else
+                continue  # it primes the decoder; here it would be audible or delay everything else
             packet.pts, packet.dts = pts, dts
             self._output.mux(packet)
 
     def close(self) -> None:
-        """Close the file that the sound comes from."""
+        """Close the source file."""
         self._stack.close()
 
     def _advance(self) -> Packet[AudioStream] | None:
@@ -91,7 +102,7 @@ class AudioTrack:
             packet.dts = packet.pts if packet.dts is None else packet.dts
             packet.pts = packet.dts if packet.pts is None else packet.pts
             if packet.dts is None or (last is not None and packet.dts < last):
-                raise ValueError("its clock is missing or starts anew")
+                raise ValueError("its clock is missing or restarts")
             last = packet.dts
             packet.stream = stream
             yield packet
@@ -110,6 +121,6 @@ class AudioTrack:
 
     def _unusable(self, error: Exception) -> MediaError:
         return MediaError(
-            f"{self._path}: its sound cannot be taken over ({one_line(error)}); "
+            f"{self._path}: its sound cannot be used ({one_line(error)}); "
             "give a video without sound, or convert its sound to AAC"
         )

@@ -1,4 +1,4 @@
-"""Writing a video frame by frame, with given timestamps and the sound of another file."""
+"""Writing a video frame by frame, with timestamps and optionally the sound of another file."""
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
@@ -9,35 +9,58 @@ from types import TracebackType
 from typing import Self
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import write_error
 from cpabmm_core.media.image import check_frame
 from cpabmm_core.media.video.decoding import open_input
-from cpabmm_core.media.video.encodable import as_palette, as_yuv, tag_colours
+from cpabmm_core.media.video.encodable import tag_colours, to_palette_frame, to_yuv_frame
 from cpabmm_core.media.video.formats import video_format
-from cpabmm_core.media.video.output_times import GifTimes, Times
+from cpabmm_core.media.video.output_times import GifTimes, OutputTimes
 from cpabmm_core.media.video.sound import AudioTrack
 
 
 class VideoWriter:
-    """A video file that takes frames with their timestamps.
+    """Writes frames with timestamps to a video file.
 
-    MP4, MOV and MKV hold H.264, WebM holds VP9, all as yuv420p, which every player shows; H.264
-    then needs even sizes, so an odd one gets its last row or column twice. MP4 and MOV keep
-    timestamps exactly, MKV and WebM round to milliseconds, GIF to hundredths of a second counted
-    from the first frame. A first timestamp below zero moves all, and the sound, to start at zero.
+    MP4, MOV and MKV contain H.264, WebM contains VP9, all as yuv420p, which every player supports.
+    H.264 then requires even sizes, so the last row or column of an odd size is repeated. MP4 and
+    MOV store timestamps exactly, MKV and WebM in milliseconds, GIF in hundredths of a second from
+    the first frame. If the first timestamp is negative, frames and sound are shifted to start at
+    zero.
 
-    Sound is copied where the container takes its codec and encoded anew where not; GIF has none.
+    Sound is copied if the container accepts its codec, and encoded otherwise; a GIF has none.
+
+    Construction opens the file and writes its header. As a context manager the writer finishes the
+    file, or only closes it after an error.
+
+    Args:
+        path: The file to write; its suffix determines the format.
+        width: Width of the frames.
+        height: Height of the frames.
+        frame_rate: Nominal frame rate; the timestamps alone determine when a frame is shown.
+        time_base: Seconds per unit of the timestamps.
+        audio_from: File whose sound to use, if it has any.
+        crf: Constant rate factor of H.264 or VP9 in place of the default; lower is better.
+
+    Raises:
+        MediaError: The suffix is unknown, the file cannot be written, or the sound cannot be used.
+        ResourceError: The disk is full.
 
     Example:
-        >>> with VideoWriter("out.mp4", 64, 64, 25, Fraction(1, 25)) as writer:  # doctest: +SKIP
-        ...     writer.write(image, pts=0)
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from cpabmm_core.media import VideoWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with VideoWriter(f"{folder}/a.gif", 8, 8, 25, Fraction(1, 25)) as writer:
+        ...         writer.write(np.zeros((8, 8, 3), dtype=np.uint8), pts=0)
+        ...     Path(folder, "a.gif").read_bytes()[:6]
+        b'GIF89a'
     """
 
     def __init__(
@@ -51,25 +74,10 @@ class VideoWriter:
         audio_from: str | Path | None = None,
         crf: int | None = None,
     ) -> None:
-        """Open the output and write its header.
-
-        Args:
-            path: file to write; its suffix chooses the format.
-            width: width of the frames.
-            height: height of the frames.
-            frame_rate: nominal frame rate; timestamps alone decide when a frame is shown.
-            time_base: seconds per unit of the timestamps.
-            audio_from: file whose sound to take over, if it has any.
-            crf: constant rate factor of H.264 or VP9, instead of the format's own; lower is better.
-
-        Raises:
-            MediaError: unknown suffix, the file cannot be written, or the sound cannot be used.
-            ResourceError: the disk is full.
-        """
         self.path = Path(path)
         self.width, self.height = width, height
         self._format = video_format(self.path)
-        self._times = GifTimes(time_base) if self._format.muxer == "gif" else Times(time_base)
+        self._times = GifTimes(time_base) if self._format.muxer == "gif" else OutputTimes(time_base)
         self._durations: dict[int, int] = {}
         self._audio: AudioTrack | None = None
         self._crf = {} if crf is None else {"crf": str(crf)}
@@ -89,7 +97,7 @@ class VideoWriter:
             raise
 
     def __enter__(self) -> Self:
-        """The writer itself."""
+        """Return the writer."""
         return self
 
     def __exit__(
@@ -98,7 +106,7 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the file; after an error only close it."""
+        """Finish the file, or only close it after an error."""
         if error is None:
             self.close()
         else:
@@ -106,20 +114,21 @@ class VideoWriter:
 
     def write(
         self,
-        image: np.ndarray,  # (H, W, 3) uint8
+        image: Frame,  # (H, W, 3)
         pts: int,
         duration: int = 0,
     ) -> None:
         """Append a frame.
 
         Args:
-            image: RGB, of the size given at the start.
-            pts: time at which it is shown, in time-base units; larger than the last one.
-            duration: how long it is shown; only the last frame's matters, 0 leaves it open.
+            image: The frame, RGB, of the size given at construction.
+            pts: Presentation time in units of the time base, greater than that of the last frame.
+            duration: Duration in the same units; it matters only for the last frame, and 0 leaves
+                it open.
 
         Raises:
-            MediaError: wrong size, type or timestamp, or the file cannot be written.
-            ResourceError: the disk is full.
+            MediaError: The size, type or timestamp is wrong, or the file cannot be written.
+            ResourceError: The disk is full.
         """
         check_frame(image, self.path)
         if image.shape[:2] != (self.height, self.width):
@@ -128,7 +137,7 @@ class VideoWriter:
                 f"got {image.shape[1]} x {image.shape[0]}"
             )
         if self._times.last is not None and pts <= self._times.last:
-            raise MediaError(f"{self.path}: timestamp {pts} does not follow {self._times.last}")
+            raise MediaError(f"{self.path}: timestamp {pts} is not greater than {self._times.last}")
         frame = self._encodable(image)
         frame.pts, frame.time_base = self._times.place(pts), self._times.time_base
         self._durations[frame.pts] = self._times.convert(duration)
@@ -140,15 +149,15 @@ class VideoWriter:
             raise write_error(self.path, error) from None
 
     def close(self) -> None:
-        """Write what is still held back, the rest of the sound, and the file's end.
+        """Write the buffered frames, the rest of the sound and the end of the file.
 
         Raises:
-            MediaError: no frame was written, or the file cannot be.
-            ResourceError: the disk is full.
+            MediaError: No frame was written, or the file cannot be written.
+            ResourceError: The disk is full.
         """
         if self._times.last is None:
             self._abandon()
-            raise MediaError(f"{self.path}: there was no frame to write")
+            raise MediaError(f"{self.path}: no frame was written")
         try:
             self._mux(self._stream.encode(None))
             if self._audio:
@@ -162,7 +171,7 @@ class VideoWriter:
     def _open(self) -> OutputContainer:
         options = dict(self._format.options)
         if self._format.muxer in ("mp4", "mov"):
-            # A late start is stored in these units; the default is 1/1000 s.
+            # A late start is stored in these units; their default is 1/1000 s.
             options["movie_timescale"] = str(self._times.time_base.denominator)
         path = str(self.path.absolute())
         return av.open(path, mode="w", format=self._format.muxer, options=options)
@@ -192,12 +201,12 @@ class VideoWriter:
 
     def _encodable(
         self,
-        image: np.ndarray,  # (H, W, 3) uint8
+        image: Frame,  # (H, W, 3)
     ) -> AvFrame:
         if self._format.pixels == "pal8":
-            return as_palette(image)
+            return to_palette_frame(image)
         context = self._stream.codec_context
-        return as_yuv(image, context.width, context.height)
+        return to_yuv_frame(image, context.width, context.height)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:

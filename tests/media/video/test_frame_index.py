@@ -39,7 +39,7 @@ def write(name: str, folder: Path) -> Path:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """Grows by the timestamp of every frame that an index decodes."""
+    """Collect the timestamp of every frame that an index decodes."""
     seen: list[int | None] = []
 
     def counted(
@@ -54,7 +54,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 
 
 @pytest.mark.parametrize("name", [*ENCODINGS, "a.gif"])
-def test_every_frame_alone_is_that_of_the_whole_video(tmp_path: Path, name: str) -> None:
+def test_every_single_frame_equals_that_of_the_whole_video(tmp_path: Path, name: str) -> None:
     path = write(name, tmp_path)
     with VideoReader(path) as reader:
         expected = [frame.image for frame in reader]
@@ -65,7 +65,7 @@ def test_every_frame_alone_is_that_of_the_whole_video(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_a_pair_decodes_its_two_runs_only(
+def test_reading_a_pair_decodes_only_its_two_runs(
     tmp_path: Path, name: str, decoded: list[int | None]
 ) -> None:
     index = FrameIndex(write(name, tmp_path))
@@ -82,12 +82,12 @@ def test_neighbours_are_decoded_in_one_pass(tmp_path: Path, decoded: list[int | 
     assert len(decoded) == len(set(decoded)) <= GROUP
 
 
-def test_opening_decodes_the_last_run_only(tmp_path: Path, decoded: list[int | None]) -> None:
+def test_opening_decodes_only_the_last_run(tmp_path: Path, decoded: list[int | None]) -> None:
     FrameIndex(write("open.mp4", tmp_path))
     assert len(decoded) <= GROUP
 
 
-def spoil(path: Path, first: int, count: int) -> None:
+def corrupt(path: Path, first: int, count: int) -> None:
     data = bytearray(path.read_bytes())
     data[first : first + count] = bytes(count)
     path.write_bytes(bytes(data))
@@ -102,18 +102,18 @@ def fails(index: FrameIndex, number: int) -> bool:
 
 
 @pytest.mark.parametrize("name", ["open.mp4", "closed.mp4", "a.avi"])
-def test_damage_is_what_cannot_be_read(tmp_path: Path, name: str) -> None:
+def test_damage_lists_the_unreadable_frames(tmp_path: Path, name: str) -> None:
     path = write(name, tmp_path)
     whole = path.read_bytes()
-    assert FrameIndex(path).damage() == {}
+    assert FrameIndex(path).find_damage() == {}
     found = 0
     for share in (0.25, 0.4, 0.5, 0.6):
         path.write_bytes(whole)
         index = FrameIndex(path)
-        spoil(path, int(share * len(whole)), 300)
+        corrupt(path, int(share * len(whole)), 300)
         try:
-            damage = index.damage()
-        except MediaError:  # the damage tells on opening
+            damage = index.find_damage()
+        except MediaError:  # opening detects the damage
             continue
         lost = {number for number in range(COUNT) if fails(index, number)}
         assert damage.keys() == lost
@@ -127,17 +127,17 @@ def test_damage_of_a_video_without_timestamps(tmp_path: Path) -> None:
         tmp_path / "raw.h264", frames=COUNT, codec="libx264", options={"g": "8", "bf": "0"}
     )
     index = FrameIndex(path)
-    assert index.damage() == {}
-    spoil(path, path.stat().st_size // 2, 300)
-    damage = index.damage()
+    assert index.find_damage() == {}
+    corrupt(path, path.stat().st_size // 2, 300)
+    damage = index.find_damage()
     assert damage
     assert damage.keys() == set(range(min(damage), COUNT))
     index.read(range(min(damage)))
 
 
-def test_damage_of_a_video_that_is_gone(tmp_path: Path) -> None:
+def test_damage_of_a_deleted_video(tmp_path: Path) -> None:
     path = write("open.mp4", tmp_path)
     index = FrameIndex(path)
     path.unlink()
     with pytest.raises(MediaError, match="no such file"):
-        index.damage()
+        index.find_damage()

@@ -5,7 +5,7 @@ from _helpers.media_files import numbered_frame, write_test_video
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video.integrity import require_whole
+from cpabmm_core.media.video.integrity import check_complete
 
 
 def write_gif(path: Path) -> Path:
@@ -25,35 +25,35 @@ NAMES = ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.gif"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whole_file_passes(tmp_path: Path, name: str) -> None:
-    require_whole(write(tmp_path / name))
+def test_complete_file_passes(tmp_path: Path, name: str) -> None:
+    check_complete(write(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_cut_file_does_not(tmp_path: Path, name: str, share: float) -> None:
+def test_truncated_file_is_refused(tmp_path: Path, name: str, share: float) -> None:
     path = write(tmp_path / name)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(MediaError, match="cut short"):
-        require_whole(path)
+    with pytest.raises(MediaError, match="truncated"):
+        check_complete(path)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.gif"])
-def test_lost_structure_is_noticed(tmp_path: Path, name: str) -> None:
-    """FFmpeg skips such a stretch without an error."""
+def test_damaged_structure_is_detected(tmp_path: Path, name: str) -> None:
+    """FFmpeg skips the damaged part without an error."""
     path = write(tmp_path / name)
     data = path.read_bytes()
     middle = len(data) // 2
     path.write_bytes(data[:middle] + bytes(1000) + data[middle + 1000 :])
     with pytest.raises(MediaError, match="damaged"):
-        require_whole(path)
+        check_complete(path)
 
 
-def test_gif_without_its_last_byte_is_whole(tmp_path: Path) -> None:
+def test_gif_without_its_last_byte_is_complete(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif")
     path.write_bytes(path.read_bytes()[:-1])
-    require_whole(path)
+    check_complete(path)
 
 
 def test_live_recordings_have_no_announced_end(tmp_path: Path) -> None:
@@ -66,16 +66,16 @@ def test_live_recordings_have_no_announced_end(tmp_path: Path) -> None:
         for k in range(5):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frame(k))))
         output.mux(stream.encode(None))
-    require_whole(path)
+    check_complete(path)
 
 
 @pytest.mark.parametrize(
     "content", [b"x", b"GIF8", b"\x1a\x45\xdf\xa3", b"\0\0\0\x08ftyp", b"text" * 9]
 )
-def test_scraps_do_not_crash(tmp_path: Path, content: bytes) -> None:
+def test_fragments_do_not_crash(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "scrap"
     path.write_bytes(content)
     try:
-        require_whole(path)
+        check_complete(path)
     except MediaError as error:
         assert str(path) in str(error)  # noqa: PT017 - either end is right

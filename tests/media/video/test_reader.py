@@ -47,7 +47,7 @@ def numbers(path: Path) -> list[int]:
         ("raw.h264", {}),
     ],
 )
-def test_every_frame_comes_once_and_in_order(
+def test_every_frame_is_read_once_and_in_order(
     tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
     path = write_test_video(tmp_path / name, frames=12, **options)
@@ -63,9 +63,9 @@ def test_every_frame_comes_once_and_in_order(
     assert times == pytest.approx([k / 25 for k in range(12)], abs=6e-4)
 
 
-def test_exact_timestamps_of_a_variable_rate_with_late_start(tmp_path: Path) -> None:
+def test_timestamps_of_a_variable_rate_with_late_start_are_exact(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", pts=VARIABLE, time_base=TICKS, options={"bf": "0"})
-    with av.open(str(path)) as source:  # the default movie clock rounds the start to 1 ms
+    with av.open(str(path)) as source:  # the default movie time scale rounds the start to 1 ms
         truth = [frame.pts for frame in source.decode(video=0)]
     with VideoReader(path) as reader:
         frames = list(reader)
@@ -76,7 +76,7 @@ def test_exact_timestamps_of_a_variable_rate_with_late_start(tmp_path: Path) -> 
     assert frames[1].duration == VARIABLE[2] - VARIABLE[1]
 
 
-def test_colours_are_right(tmp_path: Path) -> None:
+def test_colours_are_preserved(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", frames=1, options={"crf": "1"})
     with VideoReader(path) as reader:
         image = next(iter(reader)).image
@@ -106,7 +106,7 @@ def test_display_matrix_is_applied(tmp_path: Path, matrix: tuple[int, int, int, 
     assert np.abs(image - expected).mean() < 12
 
 
-def test_frames_of_another_size_are_brought_to_the_first_one(tmp_path: Path) -> None:
+def test_frames_of_another_size_are_resized_to_the_first_one(tmp_path: Path) -> None:
     small = write_test_video(tmp_path / "small.h264", frames=5)
     large = write_test_video(tmp_path / "large.h264", frames=5, size=(128, 96))
     both = tmp_path / "both.h264"
@@ -118,7 +118,7 @@ def test_frames_of_another_size_are_brought_to_the_first_one(tmp_path: Path) -> 
     assert all(b.pts > a.pts for a, b in pairwise(frames))
 
 
-def test_joined_recordings_whose_clock_starts_anew_are_refused(tmp_path: Path) -> None:
+def test_joined_recordings_whose_clock_restarts_are_refused(tmp_path: Path) -> None:
     one = write_test_video(tmp_path / "one.ts", frames=60, container_format="mpegts")
     both = tmp_path / "both.ts"
     both.write_bytes(one.read_bytes() * 2)
@@ -127,7 +127,7 @@ def test_joined_recordings_whose_clock_starts_anew_are_refused(tmp_path: Path) -
 
 
 def test_mpeg_streams_start_near_zero(tmp_path: Path) -> None:
-    """Their clock starts anywhere; only the offset between sound and picture means something."""
+    """Their clock starts anywhere; only the offset between sound and frames is meaningful."""
     path = write_test_video(tmp_path / "a.ts", pts=range(2500, 2510), container_format="mpegts")
     with av.open(str(path)) as source:
         first = next(source.decode(video=0))
@@ -139,7 +139,7 @@ def test_mpeg_streams_start_near_zero(tmp_path: Path) -> None:
 
 
 def test_timestamps_that_do_not_advance_are_spread_by_one_tick(tmp_path: Path) -> None:
-    """Four frames a millisecond, in a container that counts milliseconds."""
+    """Four frames per millisecond, in a container that counts milliseconds."""
     path = write_test_video(
         tmp_path / "a.mkv", pts=range(8), time_base=Fraction(1, 4000), options={"bf": "0"}
     )
@@ -164,7 +164,7 @@ def test_gif_durations(tmp_path: Path) -> None:
     assert starts == [Fraction(ms, 1000) for ms in (0, 30, 150, 200)]
 
 
-def test_transparent_gif_and_webm_show_white(tmp_path: Path) -> None:
+def test_transparent_gif_and_webm_are_composited_onto_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
     image.paste((255, 0, 0, 255), (0, 0, 8, 16))
     image.save(tmp_path / "a.gif")
@@ -182,11 +182,11 @@ def test_still_image_is_a_video_of_one_frame(tmp_path: Path, suffix: str) -> Non
     assert numbers(tmp_path / f"a{suffix}") == [37]
 
 
-def test_one_frame_video(tmp_path: Path) -> None:
+def test_video_of_one_frame(tmp_path: Path) -> None:
     assert numbers(write_test_video(tmp_path / "a.mp4", frames=1)) == [0]
 
 
-def test_may_be_read_twice_and_at_once(tmp_path: Path) -> None:
+def test_two_iterations_are_independent(tmp_path: Path) -> None:
     with VideoReader(write_test_video(tmp_path / "a.mp4", audio=True)) as reader:
         assert reader.has_audio
         pairs = list(zip(reader, reader, strict=True))
@@ -195,7 +195,7 @@ def test_may_be_read_twice_and_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_sound_cover_is_no_video(tmp_path: Path) -> None:
+def test_cover_picture_of_a_sound_file_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     with av.open(str(path), "w") as output:
         sound = output.add_stream("mp3", rate=44100)
@@ -206,11 +206,11 @@ def test_sound_cover_is_no_video(tmp_path: Path) -> None:
         silence.sample_rate = 44100
         output.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_frame(0))))
         output.mux([*sound.encode(silence), *sound.encode(None)])
-    with pytest.raises(MediaError, match="holds no video"):
+    with pytest.raises(MediaError, match="contains no video"):
         VideoReader(path)
 
 
-def test_edit_list_that_hides_frames_is_no_damage(tmp_path: Path) -> None:
+def test_edit_list_that_hides_frames_is_not_damage(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", pts=range(-20, 10), options={"bf": "0"})
     with av.open(str(path)) as source:
         assert source.streams.video[0].frames == 30
@@ -226,7 +226,7 @@ def test_one_frame_less_than_announced_is_accepted(tmp_path: Path, duration: int
     assert numbers(path) == list(range(10))
 
 
-def test_damage_inside_tells_how_many_frames_were_read(tmp_path: Path) -> None:
+def test_damage_is_reported_with_the_number_of_frames_before_it(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", frames=60, options={"g": "10"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -240,8 +240,8 @@ def test_damage_inside_tells_how_many_frames_were_read(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_header_that_promises_more_frames_than_there_are(tmp_path: Path) -> None:
-    """A file cut between two frames whose box sizes were mended, as repair tools do."""
+def test_header_that_announces_too_many_frames(tmp_path: Path) -> None:
+    """A file truncated between two frames, with repaired box sizes, as some tools produce it."""
     path = tmp_path / "a.mp4"
     with VideoWriter(path, 64, 48, 25, Fraction(1, 25)) as writer:
         for k in range(60):
@@ -257,7 +257,7 @@ def test_header_that_promises_more_frames_than_there_are(tmp_path: Path) -> None
         list(reader)
 
 
-def ruin_packet(path: Path, number: int) -> None:
+def corrupt_packet(path: Path, number: int) -> None:
     """Overwrite all but the start of a video packet."""
     with av.open(str(path)) as source:
         packet = bytes(next(p for k, p in enumerate(source.demux(video=0)) if k == number))
@@ -267,16 +267,16 @@ def ruin_packet(path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 30, 55, 58])
-def test_damage_is_told_exactly_also_near_the_end(tmp_path: Path, number: int) -> None:
+def test_damage_near_the_end_is_located_exactly(tmp_path: Path, number: int) -> None:
     path = write_test_video(tmp_path / "a.mkv", frames=60, options={"bf": "0"})
-    ruin_packet(path, number)
+    corrupt_packet(path, number)
     with VideoReader(path) as reader, pytest.raises(MediaError, match=f"after {number} frames"):
         list(reader)
 
 
-def test_ruined_last_frame_is_one_frame_less(tmp_path: Path) -> None:
+def test_corrupt_last_frame_is_left_out(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mkv", frames=60, options={"bf": "0"})
-    ruin_packet(path, 59)
+    corrupt_packet(path, 59)
     assert numbers(path) == list(range(59))
 
 
@@ -295,7 +295,7 @@ def test_damage_that_the_decoder_conceals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.avi", "a.flv", "a.ivf"])
-def test_cut_file_of_other_kinds(tmp_path: Path, name: str) -> None:
+def test_truncated_files_of_other_formats(tmp_path: Path, name: str) -> None:
     codec = "libvpx-vp9" if name == "a.ivf" else "libx264"
     path = write_test_video(tmp_path / name, frames=60, size=(160, 120), codec=codec)
     data = path.read_bytes()
@@ -307,11 +307,11 @@ def test_cut_file_of_other_kinds(tmp_path: Path, name: str) -> None:
 TROUBLES = {
     "missing.mp4": "no such file",
     "empty.mp4": "is empty",
-    "text.mp4": "not a video that can be read",
+    "text.mp4": "is not a readable video",
     "pointer.mp4": "Git LFS pointer",
-    "cut.mp4": "cut short",
-    "playlist.mp4": "not a video that can be read",
-    "sound.mp4": "holds no video",
+    "cut.mp4": "truncated",
+    "playlist.mp4": "is not a readable video",
+    "sound.mp4": "contains no video",
 }
 
 
@@ -377,4 +377,4 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     count, kilobytes = map(int, output.split())
     assert count == 600
-    assert kilobytes < 20_000  # all frames together take 138,000
+    assert kilobytes < 20_000  # all frames together occupy 138,000

@@ -1,4 +1,4 @@
-"""Sound through `VideoReader` and `VideoWriter`: copied or encoded anew, and in step."""
+"""Sound through `VideoReader` and `VideoWriter`: copied or re-encoded, and in sync."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -20,7 +20,7 @@ from cpabmm_core.media.video.sound import AudioTrack
 TONE = 440
 
 
-def carry_over(source: Path, target: Path) -> Path:
+def copy_with_sound(source: Path, target: Path) -> Path:
     with (
         VideoReader(source) as reader,
         VideoWriter(
@@ -38,7 +38,7 @@ def carry_over(source: Path, target: Path) -> Path:
 
 
 def sound_of(path: Path) -> tuple[str, list[bytes]]:
-    """Codec and packets, less those that only prime the decoder."""
+    """Return the codec and the packets without those that only prime the decoder."""
     with av.open(str(path)) as source:
         stream = source.streams.audio[0]
         packets = [p for p in source.demux(stream) if p.dts is not None and not p.is_discard]
@@ -46,7 +46,7 @@ def sound_of(path: Path) -> tuple[str, list[bytes]]:
 
 
 def tone_bounds(path: Path) -> tuple[float, float]:
-    """When the tone starts and ends, in seconds; checks that it is the tone."""
+    """Return the start and end of the tone in seconds, after checking its pitch."""
     pieces = []
     with av.open(str(path)) as source:
         resampler = av.AudioResampler("flt", "mono", 48000)
@@ -84,11 +84,11 @@ KEPT = {
 
 
 @pytest.mark.parametrize(("name", "suffix"), KEPT)
-def test_packets_are_copied_where_the_container_takes_them(
+def test_packets_are_copied_if_the_container_accepts_them(
     tmp_path: Path, name: str, suffix: str
 ) -> None:
     source = write_test_video(tmp_path / name, frames=12, **SOURCES[name])  # type: ignore[arg-type]
-    target = carry_over(source, tmp_path / f"out{suffix}")
+    target = copy_with_sound(source, tmp_path / f"out{suffix}")
     codec, packets = sound_of(target)
     original_codec, original = sound_of(source)
     assert codec == original_codec == KEPT[name, suffix]
@@ -100,7 +100,7 @@ def test_packets_are_copied_where_the_container_takes_them(
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
 @pytest.mark.parametrize(("name", "start"), [*((name, 0.3) for name in SOURCES), ("aac.mp4", 0.0)])
-def test_sound_stays_in_step_whatever_the_containers(
+def test_sound_stays_in_sync_in_all_containers(
     tmp_path: Path, name: str, suffix: str, start: float
 ) -> None:
     source = write_test_video(
@@ -110,7 +110,7 @@ def test_sound_stays_in_step_whatever_the_containers(
         audio_seconds=0.5,
         **SOURCES[name],  # type: ignore[arg-type]
     )
-    target = carry_over(source, tmp_path / f"out{suffix}")
+    target = copy_with_sound(source, tmp_path / f"out{suffix}")
     began, ended = tone_bounds(target)
     began_before, ended_before = tone_bounds(source)
     assert began_before == pytest.approx(start, abs=0.03)
@@ -121,7 +121,7 @@ def test_sound_stays_in_step_whatever_the_containers(
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_late_video_keeps_its_distance_to_the_sound(tmp_path: Path, suffix: str) -> None:
+def test_late_video_keeps_its_offset_to_the_sound(tmp_path: Path, suffix: str) -> None:
     times = [6000 + 512 * k for k in range(20)]
     source = write_test_video(
         tmp_path / "a.mp4",
@@ -131,14 +131,14 @@ def test_late_video_keeps_its_distance_to_the_sound(tmp_path: Path, suffix: str)
         audio_seconds=1.0,
         options={"bf": "0"},
     )
-    target = carry_over(source, tmp_path / f"out{suffix}")
-    # Without the priming packet, for which MKV has no place, the first 10 ms are faint.
+    target = copy_with_sound(source, tmp_path / f"out{suffix}")
+    # MKV cannot store the priming packet, and without it the first 10 ms are faint.
     tolerance = 0.003 if suffix == ".mp4" else 0.015
     assert tone_bounds(target)[0] == pytest.approx(tone_bounds(source)[0], abs=tolerance)
     assert float(decoded_frames(target)[0][0]) == pytest.approx(6000 / 15360, abs=0.002)
 
 
-def test_mpeg_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:
+def test_mpeg_stream_keeps_sound_and_frames_in_sync(tmp_path: Path) -> None:
     source = write_test_video(
         tmp_path / "a.ts",
         container_format="mpegts",
@@ -146,14 +146,14 @@ def test_mpeg_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:
         audio=True,
         audio_start=100.2,
     )
-    target = carry_over(source, tmp_path / "out.mp4")
+    target = copy_with_sound(source, tmp_path / "out.mp4")
     distance = tone_bounds(source)[0] - float(decoded_frames(source)[0][0])
     kept = tone_bounds(target)[0] - float(decoded_frames(target)[0][0])
     assert kept == pytest.approx(distance, abs=0.015)
     assert decoded_frames(target)[0][0] < 0.1
 
 
-def test_video_that_starts_below_zero_takes_the_sound_along(tmp_path: Path) -> None:
+def test_video_that_starts_below_zero_shifts_the_sound(tmp_path: Path) -> None:
     source = write_test_video(tmp_path / "a.mp4", frames=10, audio=True, audio_seconds=0.4)
     target = tmp_path / "out.mp4"
     with (
@@ -166,20 +166,20 @@ def test_video_that_starts_below_zero_takes_the_sound_along(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(2.0, 10), (0.2, 30)])
-def test_sound_longer_or_shorter_than_the_video_is_kept_whole(
+def test_sound_longer_or_shorter_than_the_video_is_kept_completely(
     tmp_path: Path, seconds: float, frames: int
 ) -> None:
     source = write_test_video(tmp_path / "a.mp4", frames=frames, audio=True, audio_seconds=seconds)
-    target = carry_over(source, tmp_path / "out.mp4")
+    target = copy_with_sound(source, tmp_path / "out.mp4")
     assert packet_times(target, "audio") == packet_times(source, "audio")
     assert len(decoded_frames(target)) == frames
 
 
-def test_sound_and_picture_alternate_in_the_file(tmp_path: Path) -> None:
+def test_sound_and_frames_alternate_in_the_file(tmp_path: Path) -> None:
     source = write_test_video(
         tmp_path / "a.mp4", frames=75, audio=True, options={"preset": "ultrafast"}
     )
-    with av.open(str(carry_over(source, tmp_path / "out.mp4"))) as target:
+    with av.open(str(copy_with_sound(source, tmp_path / "out.mp4"))) as target:
         kinds = [(p.stream.type, p.pos) for p in target.demux() if p.pos is not None and p.size]
     order = [kind for kind, _ in sorted(kinds, key=lambda item: item[1] or 0)]
     changes = sum(a != b for a, b in pairwise(order))
@@ -187,7 +187,7 @@ def test_sound_and_picture_alternate_in_the_file(tmp_path: Path) -> None:
 
 
 class Recorder:
-    """An output that only notes when the packets start."""
+    """An output that only records when the packets start."""
 
     def __init__(self, container: OutputContainer) -> None:
         self.container = container
@@ -201,7 +201,7 @@ class Recorder:
         self.times.append(float(packet.dts * packet.time_base))
 
 
-def test_sound_is_only_read_as_far_as_the_picture(tmp_path: Path) -> None:
+def test_sound_is_read_only_up_to_the_last_frame(tmp_path: Path) -> None:
     source = write_test_video(tmp_path / "a.mp4", frames=75, audio=True)
     rules = video_format("a.mp4").audio
     assert rules is not None
@@ -217,7 +217,7 @@ def test_sound_is_only_read_as_far_as_the_picture(tmp_path: Path) -> None:
         track.close()
 
 
-def test_first_of_several_tracks_is_taken(tmp_path: Path) -> None:
+def test_first_of_several_tracks_is_used(tmp_path: Path) -> None:
     one = write_test_video(tmp_path / "one.mkv", frames=5, audio="flac")
     two = write_test_video(tmp_path / "two.mkv", frames=5, audio=True)
     both = tmp_path / "both.mkv"
@@ -232,21 +232,21 @@ def test_first_of_several_tracks_is_taken(tmp_path: Path) -> None:
             if sound.size:
                 sound.stream = sounds[1]
                 out.mux(sound)
-    assert sound_of(carry_over(both, tmp_path / "out.mkv"))[0] == "flac"
+    assert sound_of(copy_with_sound(both, tmp_path / "out.mkv"))[0] == "flac"
 
 
-def test_no_sound_gives_none(tmp_path: Path) -> None:
+def test_source_without_sound_gives_none(tmp_path: Path) -> None:
     source = write_test_video(tmp_path / "a.mp4", frames=3)
-    with av.open(str(carry_over(source, tmp_path / "out.mp4"))) as target:
+    with av.open(str(copy_with_sound(source, tmp_path / "out.mp4"))) as target:
         assert not target.streams.audio
 
 
-def test_gif_takes_no_sound(tmp_path: Path) -> None:
+def test_gif_has_no_sound(tmp_path: Path) -> None:
     source = write_test_video(tmp_path / "a.mp4", frames=3, audio=True)
-    assert len(decoded_frames(carry_over(source, tmp_path / "out.gif"))) == 3
+    assert len(decoded_frames(copy_with_sound(source, tmp_path / "out.gif"))) == 3
 
 
-def test_unusual_rates_and_many_channels_are_brought_down(tmp_path: Path) -> None:
+def test_unusual_rates_and_many_channels_are_converted(tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     write_test_video(tmp_path / "v.mkv", frames=10)
     with av.open(str(tmp_path / "v.mkv")) as video, av.open(str(source), "w") as output:
@@ -263,13 +263,13 @@ def test_unusual_rates_and_many_channels_are_brought_down(tmp_path: Path) -> Non
         frame.sample_rate, frame.pts, frame.time_base = 12345, 0, Fraction(1, 12345)
         output.mux([*sound.encode(frame), *sound.encode(None)])
     for suffix in (".mp4", ".webm"):
-        target = carry_over(source, tmp_path / f"out{suffix}")
+        target = copy_with_sound(source, tmp_path / f"out{suffix}")
         began, ended = tone_bounds(target)
         assert began == pytest.approx(0, abs=0.03)
         assert ended == pytest.approx(0.4, abs=0.06)
 
 
-def test_sound_that_cannot_be_decoded_names_the_file(tmp_path: Path) -> None:
+def test_error_for_undecodable_sound_names_the_file(tmp_path: Path) -> None:
     source = write_test_video(tmp_path / "a.mkv", frames=10, audio="flac", audio_seconds=1.0)
     data = source.read_bytes()
     with av.open(str(source)) as container:
@@ -278,5 +278,5 @@ def test_sound_that_cannot_be_decoded_names_the_file(tmp_path: Path) -> None:
     for spot in spots[2:6]:
         broken[spot + 16 : spot + 80] = bytes(64)
     source.write_bytes(bytes(broken))
-    with pytest.raises(MediaError, match=r"a\.mkv: its sound cannot be taken over"):
-        carry_over(source, tmp_path / "out.webm")
+    with pytest.raises(MediaError, match=r"a\.mkv: its sound cannot be used"):
+        copy_with_sound(source, tmp_path / "out.webm")

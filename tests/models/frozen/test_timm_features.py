@@ -95,7 +95,11 @@ def test_loading_consumes_no_random_numbers(file: Path) -> None:
 
 def test_the_published_file_is_described() -> None:
     file = timm_file(NAME)
-    assert (file.source, file.name, file.on_hub) == (f"timm/{NAME}.in1k", "model.safetensors", True)
+    assert (file.source, file.name, file.is_on_hub) == (
+        f"timm/{NAME}.in1k",
+        "model.safetensors",
+        True,
+    )
     assert file.megabytes == 19
     with pytest.raises(ConfigError, match=r"losses\.perceptual\.network: resnet99 is not"):
         timm_file("resnet99")

@@ -12,13 +12,17 @@ _LOSSLESS_CODECS = frozenset(
 
 
 def is_lossless(clip: Path) -> bool:
-    """Whether the pixels of a video, GIF, image or folder of frames are what was written.
+    """Return whether a clip stores its pixels exactly.
 
-    Told by the codec of a video, and by the suffix of an image, which for a folder is any one of
-    its images. A GIF counts as lossy, for its few colours.
+    The codec decides for a video, the suffix for an image, and the suffixes of its images for a
+    folder, where one lossless image is enough. A GIF counts as lossy because of its few colours.
 
     Raises:
-        MediaError: a video is missing or cannot be read.
+        MediaError: A video is missing or cannot be read.
+
+    Example:
+        >>> is_lossless(Path("strip.png")), is_lossless(Path("strip.jpg"))
+        (True, False)
     """
     if clip.is_dir():
         suffixes = {entry.suffix.lower() for entry in clip.iterdir()}

@@ -6,7 +6,7 @@ from _helpers.media_files import write_test_video
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.lossy import is_lossless
+from cpabmm_core.media.lossless import is_lossless
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from cpabmm_core.media.lossy import is_lossless
         ("a.gif", "gif", "rgb8", False),
     ],
 )
-def test_a_video_by_its_codec(
+def test_codec_decides_for_a_video(
     tmp_path: Path, name: str, codec: str, pixels: str, expected: bool
 ) -> None:
     path = write_test_video(tmp_path / name, frames=2, codec=codec, pixels=pixels)
@@ -26,15 +26,13 @@ def test_a_video_by_its_codec(
 
 
 @pytest.mark.parametrize(("suffix", "expected"), [(".png", True), (".bmp", True), (".jpg", False)])
-def test_an_image_and_a_folder_of_them_by_the_suffix(
-    tmp_path: Path, suffix: str, expected: bool
-) -> None:
+def test_suffix_decides_for_images_and_folders(tmp_path: Path, suffix: str, expected: bool) -> None:
     write_image(tmp_path / f"0{suffix}", np.zeros((8, 8, 3), dtype=np.uint8))
     (tmp_path / "notes.txt").touch()
     assert is_lossless(tmp_path / f"0{suffix}") is expected
     assert is_lossless(tmp_path) is expected
 
 
-def test_a_missing_video(tmp_path: Path) -> None:
+def test_missing_video_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         is_lossless(tmp_path / "a.mp4")

@@ -1,0 +1,62 @@
+"""Tensors of all networks in a checkpoint file, under one flat naming."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.tensors import read_tensor_file
+
+_WRAPPED = "module."
+_ENVELOPES = ("state_dict", "model_state_dict", "model")
+"""Keys under which some programs store all networks."""
+_NAMED_IN_ERRORS = 4
+
+
+class CheckpointFile(NamedTuple):
+    """The content of a checkpoint file."""
+
+    tensors: dict[str, Tensor]
+    """Tensors by name, ``network.key`` if the file holds several networks."""
+    others: list[str]
+    """Names of everything else, such as optimizers and counters."""
+
+
+def read_checkpoint_file(path: Path) -> CheckpointFile:
+    """Read the tensors of a safetensors or PyTorch file.
+
+    The prefix ``module.`` of wrapped networks is removed.
+
+    Raises:
+        CheckpointError: The file is missing or damaged, holds no tensors, or reading it would
+            execute code.
+    """
+    values = read_tensor_file(path, "a checkpoint, of cpabmm or published")
+    for envelope in _ENVELOPES:
+        if isinstance(values.get(envelope), dict):
+            values = values[envelope]
+    tensors: dict[str, Tensor] = {}
+    others = []
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            tensors[_unwrapped(name)] = value
+        elif isinstance(value, dict) and _is_network(value):
+            network = _unwrapped(name)
+            tensors |= {f"{network}.{_unwrapped(key)}": tensor for key, tensor in value.items()}
+        elif not isinstance(value, dict) or value:  # an empty one is a network without tensors
+            others.append(str(name))
+    if not tensors:
+        held = ", ".join(others[:_NAMED_IN_ERRORS]) or "nothing"
+        raise CheckpointError(
+            f"{path}: holds no networks, only {held}; give the file of the trained model"
+        )
+    return CheckpointFile(tensors, others)
+
+
+def _unwrapped(name: object) -> str:
+    return str(name).removeprefix(_WRAPPED)
+
+
+def _is_network(values: dict[Any, Any]) -> bool:
+    return bool(values) and all(isinstance(value, Tensor) for value in values.values())
