@@ -18,8 +18,7 @@ from cpabmm_core.metrics import average_keypoint_distance
 from cpabmm_core.metrics.extractors.interface import Request
 from cpabmm_core.metrics.extractors.puppet_joints import JOINT_NAMES, in_fixed_order
 from cpabmm_core.metrics.extractors.puppets import PuppetExtractor, open_extractor
-from cpabmm_core.puppets import PuppetVideo, render_puppet
-from cpabmm_core.puppets.samples import render_samples
+from cpabmm_core.puppets import PuppetVideo, render_puppet, render_samples
 
 app = typer.Typer(add_completion=False)
 
@@ -122,8 +121,8 @@ def report_identities(extractor: PuppetExtractor, seed: int, size: int) -> None:
     """Print squared distances of embeddings and the equal error rate of telling characters."""
     frames, names = [], []
     for index in range(CHARACTERS):
-        drawn = render_samples(seed, index, motions=4, frames=1, size=size)
-        whole = drawn.frames[drawn.drawn.all(1)]
+        samples = render_samples(seed, index, motions=4, frames=1, size=size)
+        whole = samples.frames[samples.present.all(1)]
         frames.append(whole)
         names += [index] * len(whole)
     everyone = np.concatenate(frames)

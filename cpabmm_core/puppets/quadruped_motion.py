@@ -1,4 +1,4 @@
-"""Periodic motion of four-legged characters; angles in degrees over a phase, as in `motion`."""
+"""Periodic motions of four-legged characters, in the conventions of `motion`."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.bodies import LEGS
-from cpabmm_core.puppets.motion import Course, MotionName
+from cpabmm_core.puppets.motion import MotionCurves, MotionName
 
 _TROT = {"front_left": 0.0, "front_right": np.pi, "hind_left": np.pi, "hind_right": 0.0}
 _WALK = {
@@ -26,12 +26,12 @@ def _tail(out: dict[str, Floats], phase: Floats, wag: float, lag: float) -> dict
 
 def _gait(
     rng: np.random.Generator, offsets: dict[str, float], stride: tuple[float, float], bounce: float
-) -> Course:
+) -> MotionCurves:
     reach, lift = rng.uniform(*stride), rng.uniform(45, 70)
     wag, nod = rng.uniform(8, 20), rng.uniform(4, 10)
     lag = rng.uniform(0, 2 * np.pi)
 
-    def course(phase: Floats) -> dict[str, Floats]:
+    def curves(phase: Floats) -> dict[str, Floats]:
         out = {
             "pitch": bounce * 60 * np.sin(phase + 0.4),
             "stoop": bounce * 70 * np.sin(phase),
@@ -52,16 +52,16 @@ def _gait(
             out[f"{leg}_toe_lift"] = -10 * raised
         return _tail(out, phase, wag, lag)
 
-    return course
+    return curves
 
 
-def _play(rng: np.random.Generator) -> Course:
-    """Stamping and bowing on the spot: nods, paws lifted in turn, tail wagging."""
+def _play(rng: np.random.Generator) -> MotionCurves:
+    """Sample a playful motion on the spot: bows, nods, paws lifted in turn, a wagging tail."""
     bow, nod, wag = rng.uniform(7, 13), rng.uniform(16, 26), rng.uniform(18, 30)
     paw = rng.uniform(45, 65)
     lag = rng.uniform(0, 2 * np.pi)
 
-    def course(phase: Floats) -> dict[str, Floats]:
+    def curves(phase: Floats) -> dict[str, Floats]:
         out = {
             "pitch": bow * np.sin(phase),
             "neck_pitch": nod * np.sin(phase + 0.6),
@@ -79,11 +79,11 @@ def _play(rng: np.random.Generator) -> Course:
             out[f"{leg}_bend"] = (6 if end == "front" else -20) + fold * 1.3 * paw * lifted
         return _tail(out, 2 * phase, wag, lag)
 
-    return course
+    return curves
 
 
-QUADRUPED_COURSES: dict[
-    MotionName, tuple[Callable[[np.random.Generator], Course], float, float]
+QUADRUPED_MOTIONS: dict[
+    MotionName, tuple[Callable[[np.random.Generator], MotionCurves], float, float]
 ] = {
     "trot": (
         lambda rng: _gait(rng, _TROT if rng.random() < 0.5 else _WALK, (22, 32), 0.02),
@@ -93,4 +93,4 @@ QUADRUPED_COURSES: dict[
     "bound": (lambda rng: _gait(rng, _BOUND, (28, 40), 0.1), 55.0, 80.0),
     "play": (_play, 45.0, 75.0),
 }
-"""For each motion what draws it and the least and largest yaw, to either side."""
+"""For each motion, its sampler and the range of yaw to either side, in degrees."""
