@@ -82,7 +82,7 @@ def test_static_baseline_has_a_clear_error() -> None:
 
 def test_visible_joints_lie_on_the_character(monkeypatch: pytest.MonkeyPatch) -> None:
     videos = [render(index, size=64) for index in range(6)]
-    monkeypatch.setattr(Canvas, "fill", lambda *_: None)
+    monkeypatch.setattr(Canvas, "add", lambda *_: None)
     monkeypatch.setattr(Canvas, "shade", lambda *_: None)
     differences = []
     for index, video in enumerate(videos):
@@ -105,7 +105,7 @@ def test_far_limbs_are_sometimes_hidden_and_near_ones_visible() -> None:
 
 
 def test_backgrounds_move_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Canvas, "fill", lambda *_: None)
+    monkeypatch.setattr(Canvas, "add", lambda *_: None)
     monkeypatch.setattr(Canvas, "shade", lambda *_: None)
     for index in range(4):
         frames = render(index, frames=16).frames / 255
