@@ -21,7 +21,7 @@ class Flips(NamedTuple):
     """Left is right; never a pair that is flipped in time."""
 
 
-def draw_flips(config: AugmentConfig, count: int, rng: np.random.Generator) -> Flips:
+def sample_flips(config: AugmentConfig, count: int, rng: np.random.Generator) -> Flips:
     """Flip as FOMM and its successors do: half of the pairs in time, half of the rest in space."""
     in_time = (rng.random(count) < 0.5) & config.time_flip
     mirrored = (rng.random(count) < 0.5) & config.horizontal_flip & ~in_time
@@ -34,7 +34,7 @@ def augment_pair(
     rng: np.random.Generator,
 ) -> Tensor:  # (2, 3, H, W) in [0, 1]
     """Flip in time or space, rescale and crop, and jitter the colours, as the config allows."""
-    flips = draw_flips(config, 1, rng)
+    flips = sample_flips(config, 1, rng)
     if flips.in_time:
         pair = pair.flip(0)
     if flips.mirrored:

@@ -87,7 +87,7 @@ def read_batches(
 
     Raises:
         DataError: a clip is damaged and ``data.on_error`` is ``refuse``.
-        ResourceError: a worker was killed; `lost_workers_as_errors` catches the other places where
+        ResourceError: a worker was killed; `explain_lost_workers` catches the other places where
             that can show.
     """
     loader: DataLoader[Any] = DataLoader(
@@ -141,7 +141,7 @@ class TimedBatches(Iterator[Batch]):
 
 
 @contextmanager
-def lost_workers_as_errors() -> Iterator[None]:
+def explain_lost_workers() -> Iterator[None]:
     """Name the cause where torch finds, at any moment of a run, that a worker is gone.
 
     Raises:

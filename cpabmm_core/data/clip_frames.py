@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.config import DataConfig
-from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip
+from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip
 from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
@@ -78,7 +78,7 @@ class ClipFrames:
             return self._read(number, choose(frames))
         except DataError as error:
             if self._refuse:
-                raise DataError(f"{error}; or {LEAVE_OUT}") from None
+                raise DataError(f"{error}; or {SKIP_CURE}") from None
             readable = self._readable(number)
             notes.append(self._note(number, readable, str(error)))
         try:

@@ -10,10 +10,10 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.media.clips import Clip, list_clips, open_clip
 
 OnError = Literal["skip", "refuse"]
-Report = Callable[[str], None]
+StatusCallback = Callable[[str], None]
 """Receives one line that the person should see."""
 
-LEAVE_OUT = "data.on_error=skip goes on without"
+SKIP_CURE = "data.on_error=skip goes on without"
 _MAX_THREADS = 8  # the clips lie on one disk
 
 
@@ -37,7 +37,7 @@ def list_paths(folder: Path) -> list[Path]:
 
 
 def open_clips(
-    folder: Path, on_error: OnError, report: Report, *, paths: Sequence[Path] | None = None
+    folder: Path, on_error: OnError, report: StatusCallback, *, paths: Sequence[Path] | None = None
 ) -> list[NamedClip]:
     """Open every clip of a folder that two frames can be taken from, in natural order.
 
@@ -72,9 +72,9 @@ def open_clips(
 
 def _refusal(folder: Path, problems: list[str]) -> str:
     if len(problems) == 1:
-        return f"{problems[0]}; or {LEAVE_OUT}"
+        return f"{problems[0]}; or {SKIP_CURE}"
     return (
-        f"{folder}: {len(problems)} clips cannot be used, the first is {problems[0]}; {LEAVE_OUT}"
+        f"{folder}: {len(problems)} clips cannot be used, the first is {problems[0]}; {SKIP_CURE}"
     )
 
 

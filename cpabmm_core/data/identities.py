@@ -17,7 +17,7 @@ def identity_of(clip: Path) -> str:
     return name + mark
 
 
-def clips_by_identity(clips: Sequence[Path]) -> dict[str, list[int]]:
+def group_by_identity(clips: Sequence[Path]) -> dict[str, list[int]]:
     """The numbers of each identity's clips; identities come in the order of their first clips."""
     found: dict[str, list[int]] = {}
     for number, clip in enumerate(clips):
@@ -25,8 +25,8 @@ def clips_by_identity(clips: Sequence[Path]) -> dict[str, list[int]]:
     return found
 
 
-def clips_to_draw_from(clips: Sequence[Path], *, by_identity: bool) -> list[list[int]]:
+def group_clips(clips: Sequence[Path], *, by_identity: bool) -> list[list[int]]:
     """What an epoch counts: the clips of each identity, or each clip by itself."""
     if by_identity:
-        return list(clips_by_identity(clips).values())
+        return list(group_by_identity(clips).values())
     return [[number] for number in range(len(clips))]

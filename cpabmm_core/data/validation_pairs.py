@@ -6,7 +6,7 @@ from pathlib import Path
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import NamedClip, Report, list_paths, open_clips
+from cpabmm_core.data.clip_set import NamedClip, StatusCallback, list_paths, open_clips
 from cpabmm_core.errors import DataError
 
 
@@ -58,7 +58,7 @@ def open_validation(
     config: DataConfig,
     *,
     frames: int,
-    report: Report,
+    report: StatusCallback,
     paths: Sequence[Path] | None = None,
 ) -> ValidationPairs | None:
     """The validation pairs of a test folder; None, with a message, where it gives no clip.

@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.batches import TimedBatches, read_batches
 from cpabmm_core.data.clip_set import open_clips
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video.decoding import decode
@@ -34,7 +35,7 @@ real_sets = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real clips are not 
 
 def milliseconds_a_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
     rng = np.random.default_rng(0)
-    draws = [Draw(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
+    draws = [PairKey(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
     start = time.perf_counter()
     for draw in draws:
         data[draw]

@@ -10,10 +10,10 @@ from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.raw_videos import across, wandering, write_frames
 from _helpers.training_runs import PATIENCE, wait_until
 
-from cpabmm_core.data.preprocess import videos
-from cpabmm_core.data.preprocess.gather import Summary
-from cpabmm_core.data.preprocess.rules import rules_for
-from cpabmm_core.data.preprocess.settings import Settings
+from cpabmm_core.data.preprocess.raw import videos
+from cpabmm_core.data.preprocess.raw.assemble import VideoSummary
+from cpabmm_core.data.preprocess.raw.rules import rules_for
+from cpabmm_core.data.preprocess.raw.settings import ClipSettings
 from cpabmm_core.data.preprocess.shard import Shard
 
 COMMAND = ("preprocess", "videos")
@@ -56,9 +56,9 @@ def test_json(raw: Path, tmp_path: Path) -> None:
 def test_every_option_reaches_the_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def instead(*arguments: object, **options: object) -> Summary:
+    def instead(*arguments: object, **options: object) -> VideoSummary:
         calls.append((arguments, options))
-        return Summary(0, 0, 0, 0, 0, 0.0, {})
+        return VideoSummary(0, 0, 0, 0, 0, 0.0, {})
 
     monkeypatch.setattr(videos, "preprocess_videos", instead)
     numbers = {"--min-frames": 10, "--max-frames": 20, "--min-size": 30, "--margin": 0.4}
@@ -68,7 +68,7 @@ def test_every_option_reaches_the_core(tmp_path: Path, monkeypatch: pytest.Monke
     output_of(*COMMAND, "raw", "-o", tmp_path, *options)
     ((arguments, given),) = calls
     rules = rules_for("bodies", min_frames=10, max_frames=20, min_size=30, margin=0.4)
-    settings = Settings("bodies", rules, 64, "png", "none", 0.5)
+    settings = ClipSettings("bodies", rules, 64, "png", "none", 0.5)
     assert arguments == (Path("raw"), tmp_path, settings)
     assert (given["workers"], given["shard"]) == (3, Shard(2, 7))
     assert getattr(given["request"], "device", None) == "cpu"

@@ -18,10 +18,11 @@ from cpabmm_core.data.batches import (
     PairDataset,
     PairSample,
     TimedBatches,
-    lost_workers_as_errors,
+    explain_lost_workers,
     read_batches,
 )
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.errors import DataError, ResourceError
 from cpabmm_core.media.image import write_image
 
@@ -44,7 +45,7 @@ def dataset(folder: Path, **changes: object) -> FramesDataset:
 
 
 def read(
-    data: FramesDataset, workers: int, batches: Iterable[list[Draw]] | None = None
+    data: FramesDataset, workers: int, batches: Iterable[list[PairKey]] | None = None
 ) -> list[Batch]:
     batches = batches or PairSampler(len(data), 4, 2, seed=1)
     return list(read_batches(data, batches, workers=workers))
@@ -99,7 +100,7 @@ def test_the_global_generator_is_left_alone(folder: Path) -> None:
 def test_damage_is_told_once(folder: Path, workers: int) -> None:
     lost = damaged(folder)
     data = dataset(folder)
-    draws = [[Draw(3, (0, 0, k)), Draw(0, (0, 1, k))] for k in range(40)]
+    draws = [[PairKey(3, (0, 0, k)), PairKey(0, (0, 1, k))] for k in range(40)]
     batches = read(data, workers, draws)
     assert len(batches) == 40
     told = [note for batch in batches for note in batch.notes]
@@ -112,7 +113,7 @@ def test_damage_is_told_once(folder: Path, workers: int) -> None:
 def test_damage_is_one_line_where_it_is_refused(folder: Path, workers: int) -> None:
     damaged(folder)
     data = dataset(folder, on_error="refuse")
-    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    draws = [[PairKey(3, (0, 0, k))] for k in range(40)]
     with pytest.raises(DataError, match=r"d\.mp4: damaged after \d+ frames") as error:
         read(data, workers, draws)
     assert "\n" not in str(error.value)
@@ -219,7 +220,7 @@ def test_killed_worker_is_told_as_such(folder: Path) -> None:
         for _ in running:
             time.sleep(0.01)
 
-    with pytest.raises(ResourceError, match="one was killed"), lost_workers_as_errors():
+    with pytest.raises(ResourceError, match="one was killed"), explain_lost_workers():
         run()
 
 
@@ -232,7 +233,7 @@ def test_workers_end_with_the_reading(folder: Path) -> None:
     running.close()
     assert children() == others
     damaged(folder)
-    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    draws = [[PairKey(3, (0, 0, k))] for k in range(40)]
     with pytest.raises(DataError) as error:
         read(dataset(folder, on_error="refuse"), 2, draws)
     assert error.tb is not None
@@ -240,5 +241,5 @@ def test_workers_end_with_the_reading(folder: Path) -> None:
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="something else"), lost_workers_as_errors():
+    with pytest.raises(RuntimeError, match="something else"), explain_lost_workers():
         raise RuntimeError("something else")

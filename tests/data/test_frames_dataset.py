@@ -12,7 +12,8 @@ from cpabmm_core.config import AugmentConfig, DataConfig, load_config
 from cpabmm_core.data.augment import augment_pair
 from cpabmm_core.data.batches import PairSample
 from cpabmm_core.data.frame_cache import FrameCache
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.errors import DataError
 
 PLAIN = AugmentConfig(
@@ -34,7 +35,7 @@ def test_pairs_are_two_frames_of_one_video(tmp_path: Path, time_flip: bool) -> N
     data = FramesDataset(tmp_path, DataConfig(frame_size=8, augment=augment))
     seen = set()
     for k in range(200):
-        pair = data[Draw(0, (0, 0, k))]
+        pair = data[PairKey(0, (0, 0, k))]
         assert pair.source.shape == pair.driving.shape == (3, 8, 8)
         seen.add(frames_of(pair))
     pairs = permutations if time_flip else combinations
@@ -49,7 +50,7 @@ def frames_of(pair: PairSample) -> tuple[int, int]:
 def test_draw_decides_everything(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 12)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
-    first, again, other = (data[Draw(0, (7, 1, k))] for k in (3, 3, 4))
+    first, again, other = (data[PairKey(0, (7, 1, k))] for k in (3, 3, 4))
     assert torch.equal(first.source, again.source)
     assert not torch.equal(first.source, other.source)
 
@@ -235,7 +236,7 @@ def test_memory_changes_nothing(tmp_path: Path) -> None:
     """
     write_strip(tmp_path / "a.png", 6)
     write_strip(tmp_path / "b.png", 9)
-    draws = [Draw(k % 2, (0, 0, k)) for k in range(40)]
+    draws = [PairKey(k % 2, (0, 0, k)) for k in range(40)]
     without = FramesDataset(tmp_path, DataConfig(frame_size=8, cache_mb=0))
     keeping = FramesDataset(tmp_path, DataConfig(frame_size=8, cache_mb=1))
     tight = FramesDataset(tmp_path, DataConfig(frame_size=8))
@@ -255,21 +256,21 @@ def test_draws_come_from_frames_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
     write_strip(tmp_path / "a.png", 5)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
     for k in range(60):
-        data[Draw(0, (0, 0, k))]
+        data[PairKey(0, (0, 0, k))]
 
     def no_reading(*_: object) -> None:
         raise AssertionError("every frame was read before")
 
     monkeypatch.setattr(type(data._frames.clips[0].clip), "read", no_reading)
     for k in range(60, 80):
-        data[Draw(0, (0, 0, k))]
+        data[PairKey(0, (0, 0, k))]
 
 
 def test_dataset_can_be_sent_to_another_process(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 5)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
     copy: FramesDataset = pickle.loads(pickle.dumps(data))
-    draw = Draw(0, (0, 0, 1))
+    draw = PairKey(0, (0, 0, 1))
     assert torch.equal(copy[draw].source, data[draw].source)
 
 

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from cpabmm_core.data.identities import clips_by_identity, clips_to_draw_from, identity_of
+from cpabmm_core.data.identities import group_by_identity, group_clips, identity_of
 
 NAMES = ["id1#0.mp4", "id10#0.mp4", "id1#1#x.webm", "id1.mp4", "id1", "id1#2", "#1.gif", "#2.gif"]
 CLIPS = [Path("train") / name for name in NAMES]
 
 
 def test_names_agree_up_to_the_first_mark() -> None:
-    assert list(clips_by_identity(CLIPS).values()) == [[0, 2, 5], [1], [3], [4], [6, 7]]
+    assert list(group_by_identity(CLIPS).values()) == [[0, 2, 5], [1], [3], [4], [6, 7]]
 
 
 def test_marks_in_the_folders_above_do_not_count() -> None:
@@ -21,4 +21,4 @@ def test_marks_in_the_folders_above_do_not_count() -> None:
     [(True, [[0, 2, 5], [1], [3], [4], [6, 7]]), (False, [[k] for k in range(8)])],
 )
 def test_what_an_epoch_counts(by_identity: bool, expected: list[list[int]]) -> None:
-    assert clips_to_draw_from(CLIPS, by_identity=by_identity) == expected
+    assert group_clips(CLIPS, by_identity=by_identity) == expected

@@ -22,8 +22,8 @@ from cpabmm_cli.processes import usable_cores
 from cpabmm_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cpabmm_core.data.preprocess.cut_set import CutSummary, Fetch
-    from cpabmm_core.data.preprocess.metadata import SetName
+    from cpabmm_core.data.preprocess.published.cut_set import CutSummary, Fetch
+    from cpabmm_core.data.preprocess.published.table import SetName
 
 Metadata = Annotated[
     Path, typer.Option(metavar="CSV", help="The published table, one clip in each row.")
@@ -53,12 +53,12 @@ def _cutting(data_set: "SetName", title: str, usual_size: int) -> Callable[..., 
         workers: WorkersOption = None,
         json: JsonOption = False,
     ) -> None:
-        from cpabmm_core.data.preprocess.cut_set import cut_set
-        from cpabmm_core.data.preprocess.metadata import read_rows
+        from cpabmm_core.data.preprocess.published.cut_set import cut_set
+        from cpabmm_core.data.preprocess.published.table import read_table
         from cpabmm_core.data.preprocess.shard import Shard
 
         part = Shard.parse(shard)
-        rows = read_rows(metadata, data_set)
+        rows = read_table(metadata, data_set)
         downloader = _downloader(videos) if download else None
         with terminal.bar() as bar:
             fetch = _fetch(downloader, videos, bar) if downloader else None
@@ -92,7 +92,7 @@ ted = _cutting("ted", "TED-talks", 384)
 
 def _fetch(command: str, videos: Path, bar: Bar) -> "Fetch":
     """What fetches videos, with a bar of its own."""
-    from cpabmm_core.data.preprocess.download import download_videos
+    from cpabmm_core.data.preprocess.published.download import download_videos
 
     def fetch(names: Sequence[str]) -> None:
         task = bar.add_task("downloading", total=len(names))

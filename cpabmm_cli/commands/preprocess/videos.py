@@ -19,7 +19,7 @@ from cpabmm_cli.processes import usable_cores
 from cpabmm_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cpabmm_core.data.preprocess.gather import Summary
+    from cpabmm_core.data.preprocess.raw.assemble import VideoSummary
 
 _BY_SUBJECT = "by subject"
 
@@ -81,10 +81,10 @@ def videos(
 
     A run that was stopped goes on when it is started again.
     """
-    from cpabmm_core.data.preprocess.rules import rules_for
-    from cpabmm_core.data.preprocess.settings import Settings
+    from cpabmm_core.data.preprocess.raw.rules import rules_for
+    from cpabmm_core.data.preprocess.raw.settings import ClipSettings
+    from cpabmm_core.data.preprocess.raw.videos import preprocess_videos
     from cpabmm_core.data.preprocess.shard import Shard
-    from cpabmm_core.data.preprocess.videos import preprocess_videos
     from cpabmm_core.metrics.extractors import Request
 
     try:
@@ -103,7 +103,7 @@ def videos(
         summary = preprocess_videos(
             given,
             output,
-            Settings(subject, rules, size, file_format, scenes, test_share),
+            ClipSettings(subject, rules, size, file_format, scenes, test_share),
             shard=Shard.parse(shard),
             workers=workers or usable_cores(),
             request=Request(device=device, announce=terminal.say),
@@ -116,7 +116,7 @@ def videos(
         raise typer.Exit(RUN_FAILED)
 
 
-def _tell(summary: "Summary") -> None:
+def _tell(summary: "VideoSummary") -> None:
     minutes, seconds = divmod(round(summary.seconds), 60)
     terminal.say(
         f"{summary.clips} clips of {summary.identities} identities, {minutes} min {seconds} s, "

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cpabmm_core.data.clip_set import Report
+from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.errors import OutputExistsError
 from cpabmm_core.files.checks import one_line
 
 
 @contextmanager
-def sole_use(folder: Path, file: Path, report: Report) -> Iterator[None]:
+def lock_folder(folder: Path, file: Path, report: StatusCallback) -> Iterator[None]:
     """Keep another run of the same shard out of a folder; a killed one leaves no lock behind.
 
     A disk without locks is used without; `report` is told.

@@ -9,12 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.clip_set import Report, list_paths
-from cpabmm_core.data.identities import clips_by_identity
-from cpabmm_core.data.preprocess.crop import Box, cut_out
-from cpabmm_core.data.preprocess.reading import UnreadableError, frames_in, open_video
-from cpabmm_core.data.preprocess.write import ClipFormat, ClipWriter, check_clip_size, clip_path
-from cpabmm_core.data.sides import held_out
+from cpabmm_core.data.clip_set import StatusCallback, list_paths
+from cpabmm_core.data.identities import group_by_identity
+from cpabmm_core.data.preprocess.boxes import Box, crop_and_resize
+from cpabmm_core.data.preprocess.clip_writer import (
+    ClipFormat,
+    ClipWriter,
+    check_clip_size,
+    clip_path,
+)
+from cpabmm_core.data.preprocess.reading import UnreadableVideoError, open_video, read_frames
+from cpabmm_core.data.split import hold_out
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.output import atomic_folder, check_output_folder
 from cpabmm_core.process_map import process_map
@@ -41,7 +46,7 @@ def convert_gifs(
     test_share: float,
     workers: int = 1,
     force: bool = False,
-    report: Report,
+    report: StatusCallback,
     progress: Callable[[int, int], None] | None = None,
 ) -> GifSummary:
     """Turn GIFs into ``folder/train`` and ``folder/test``.
@@ -51,7 +56,7 @@ def convert_gifs(
 
     Args:
         source: a folder of GIFs; those in its ``train`` and ``test`` stay on their side, and if it
-            has neither they are split by identity, as `data.sides` does with seed 0.
+            has neither they are split by identity, as `data.split` does with seed 0.
         folder: where to write; must be new or empty unless `force`.
         size: side of the clips, in pixels.
         file_format: folders of PNG frames, which lose nothing, or near-lossless MP4.
@@ -106,8 +111,8 @@ def _split(source: Path, test_share: float) -> dict[Literal["train", "test"], li
             "test": _gifs(test) if test.is_dir() else [],
         }
     paths = _gifs(source)
-    identities = clips_by_identity(paths)
-    numbers = {n for name in held_out(identities, test_share, 0) for n in identities[name]}
+    identities = group_by_identity(paths)
+    numbers = {n for name in hold_out(identities, test_share, 0) for n in identities[name]}
     return {
         "train": [path for n, path in enumerate(paths) if n not in numbers],
         "test": [path for n, path in enumerate(paths) if n in numbers],
@@ -140,17 +145,17 @@ def _convert(task: _Task) -> str | None:
                 target, task.size, task.file_format, reader.frame_rate, reader.time_base
             ) as writer,
         ):
-            for frame in frames_in(reader):
-                square = padded(frame.image)
+            for frame in read_frames(reader):
+                square = pad_to_square(frame.image)
                 whole = Box(0, 0, square.shape[1], square.shape[0])
-                writer.write(cut_out(square, whole, task.size), frame.pts, frame.duration)
-    except UnreadableError as error:
+                writer.write(crop_and_resize(square, whole, task.size), frame.pts, frame.duration)
+    except UnreadableVideoError as error:
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
         return str(error)
     return None
 
 
-def padded(
+def pad_to_square(
     image: NDArray[np.uint8],  # (H, W, 3)
 ) -> NDArray[np.uint8]:  # (S, S, 3), S the larger of H and W
     """The image in the middle of a white square; an odd row or column goes to the end."""

@@ -8,7 +8,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video import VideoFrame, VideoReader
 
 
-class UnreadableError(Exception):
+class UnreadableVideoError(Exception):
     """A video cannot be read, or not any further; says why."""
 
 
@@ -17,23 +17,23 @@ def open_video(source: Path) -> Iterator[VideoReader]:
     """Open a video.
 
     Raises:
-        UnreadableError: that is not possible.
+        UnreadableVideoError: that is not possible.
     """
     try:
         reader = VideoReader(source)
     except MediaError as error:
-        raise UnreadableError(str(error)) from None
+        raise UnreadableVideoError(str(error)) from None
     with reader:
         yield reader
 
 
-def frames_in(reader: VideoReader) -> Iterator[VideoFrame]:
+def read_frames(reader: VideoReader) -> Iterator[VideoFrame]:
     """The frames of a video; errors of what is done with them meanwhile stay what they are.
 
     Raises:
-        UnreadableError: it is damaged from here on.
+        UnreadableVideoError: it is damaged from here on.
     """
     try:
         yield from reader
     except MediaError as error:
-        raise UnreadableError(str(error)) from None
+        raise UnreadableVideoError(str(error)) from None

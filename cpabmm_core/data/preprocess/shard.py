@@ -16,7 +16,7 @@ class Shard(NamedTuple):
     list, and all frames of a video are decoded on one of them.
 
     Example:
-        >>> sum(Shard(number, 3).holds("AAAAAAAAAAA") for number in (1, 2, 3))
+        >>> sum(Shard(number, 3).contains("AAAAAAAAAAA") for number in (1, 2, 3))
         1
     """
 
@@ -36,7 +36,7 @@ class Shard(NamedTuple):
             raise ConfigError(f"shard {text!r}: expected I/N with I from 1 to N, such as 2/8")
         return shard
 
-    def holds(self, video: str) -> bool:
+    def contains(self, video: str) -> bool:
         """Whether a video of this name belongs to it."""
         digest = hashlib.sha256(video.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8]) % self.total == self.number - 1

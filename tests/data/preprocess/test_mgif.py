@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cpabmm_core.data.preprocess.mgif import GifSummary, convert_gifs, padded
-from cpabmm_core.data.sides import sides_of
+from cpabmm_core.data.preprocess.mgif import GifSummary, convert_gifs, pad_to_square
+from cpabmm_core.data.split import split_data_set
 from cpabmm_core.errors import ConfigError, DataError, OutputExistsError
 from cpabmm_core.media.clips import open_clip
 
@@ -86,8 +86,8 @@ def test_frames_come_to_the_size_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_an_odd_row_is_added_at_the_end() -> None:
     image = np.zeros((2, 5, 3), np.uint8)
-    assert [int(row.max()) for row in padded(image)] == [255, 0, 0, 255, 255]
-    assert padded(image.swapaxes(0, 1)).shape == (5, 5, 3)
+    assert [int(row.max()) for row in pad_to_square(image)] == [255, 0, 0, 255, 255]
+    assert pad_to_square(image.swapaxes(0, 1)).shape == (5, 5, 3)
 
 
 def test_as_mp4_the_times_stay(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_flat_folder_is_split_as_training_would(tmp_path: Path) -> None:
         gif(tmp_path / "in" / f"{number}.gif", frames=2)
     (tmp_path / "in" / "notes.txt").touch()
     assert convert(tmp_path / "in", tmp_path / "out", test_share=0.1) == GifSummary(18, 2, 0)
-    expected = sides_of(tmp_path / "in", 0.1, 0, lambda _: None).test.paths
+    expected = split_data_set(tmp_path / "in", 0.1, 0, lambda _: None).test.paths
     assert expected is not None
     held_out = {path.name for path in (tmp_path / "out" / "test").iterdir()}
     assert held_out == {path.stem for path in expected}
@@ -155,7 +155,7 @@ def test_what_cannot_be_begun(tmp_path: Path) -> None:
         convert(source, out, size=21, file_format="mp4")
     out.mkdir()
     (out / "mine").touch()
-    with pytest.raises(OutputExistsError, match="--force"):
+    with pytest.raises(OutputExistsError, match="force=True"):
         convert(source, out)
     convert(source, out, force=True)
     assert sorted(path.name for path in out.iterdir()) == ["mine", "test", "train"]

@@ -9,18 +9,18 @@ from cpabmm_core.errors import ConfigError
 def test_each_video_belongs_to_one_shard_by_the_hash_of_its_name() -> None:
     for name in ("AAAAAAAAAAA", "-BBBBBBBBBB", "vidéo"):
         first = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16)
-        holders = [k for k in range(1, 8) if Shard(k, 7).holds(name)]
+        holders = [k for k in range(1, 8) if Shard(k, 7).contains(name)]
         assert holders == [first % 7 + 1]
 
 
 def test_the_shards_are_of_about_one_size() -> None:
-    counts = [sum(Shard(k, 4).holds(f"video{n}") for n in range(4000)) for k in (1, 2, 3, 4)]
+    counts = [sum(Shard(k, 4).contains(f"video{n}") for n in range(4000)) for k in (1, 2, 3, 4)]
     assert sum(counts) == 4000
     assert all(abs(count - 1000) < 120 for count in counts)  # four standard deviations
 
 
 def test_the_only_shard_holds_all() -> None:
-    assert Shard().holds("anything")
+    assert Shard().contains("anything")
     assert Shard.parse("1/1") == Shard()
 
 

@@ -1,0 +1,187 @@
+"""The tables that say how the published data sets were cut, one row a clip."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from cpabmm_core.data.preprocess.boxes import Box
+from cpabmm_core.data.preprocess.clip_writer import clip_name
+from cpabmm_core.errors import DataError, MediaError
+from cpabmm_core.files.checks import one_line, require_file
+
+SetName = Literal["taichi", "vox", "ted"]
+Partition = Literal["train", "test"]
+
+_COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "partition")
+_BOX = re.compile(r"[0-9]+-[0-9]+-[0-9]+-[0-9]+")
+_RANGE_IN_ID = re.compile(r"[^#]+#([0-9]+)#([0-9]+)")
+_TALK_RATE = Fraction(25)
+"""Frames a second that the ranges in the ids of TED-talks count."""
+_UNFIT = re.compile(r'[/\\\x00-\x1f:*?"<>|]')
+"""Characters that some file system keeps out of names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A clip to be cut, and where from."""
+
+    line: int
+    """Line of the table, from 1."""
+    video: str
+    """Name of the video's file, without suffix."""
+    name: str
+    """Name of the clip, without suffix."""
+    partition: Partition
+    start: int
+    """First frame, counted at `rate`."""
+    end: int
+    """The frame after the last one."""
+    rate: Fraction
+    """Frames a second that `start` and `end` count."""
+    box: Box
+    """In whole pixels."""
+    width: int
+    """Width of the frame that `box` lies in."""
+    height: int
+    """Height of that frame."""
+
+
+def read_table(path: Path, data_set: SetName) -> list[TableRow]:
+    """Read and check a published table.
+
+    Args:
+        path: a CSV file with the columns ``video_id``, ``start``, ``end``, ``bbox``
+            (left-top-right-bottom), ``fps``, ``width``, ``height`` and ``partition``; that of vox
+            has ``person_id`` too. Other columns are not looked at.
+        data_set: whose table it is.
+
+    Raises:
+        DataError: the file is missing, no such table, or a row of it is malformed; names the line.
+    """
+    columns = (*_COLUMNS, "person_id") if data_set == "vox" else _COLUMNS
+    rows: list[TableRow] = []
+    lines: dict[tuple[str, str], int] = {}
+    for line, fields in _records(path, columns):
+        try:
+            row = _row(line, fields, data_set)
+        except ValueError as error:
+            raise DataError(f"{path}: line {line}: {error}; correct it, or delete it") from None
+        first = lines.setdefault((row.partition, row.name), line)
+        if first != line:
+            raise DataError(
+                f"{path}: line {line}: names the same clip as line {first} "
+                f"({row.partition}/{row.name}); delete one of them"
+            )
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: holds no row below its header; fetch it again")
+    return rows
+
+
+def _records(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The table's rows, with the number of the line on which each ends."""
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(
+                f"{path}: line 1: has no column {', '.join(missing)}; "
+                f"the table of this set has {','.join(columns)}"
+            )
+        for fields in reader:
+            line = reader.line_num
+            if None in fields or any(fields[name] is None for name in columns):
+                raise DataError(
+                    f"{path}: line {line}: has another number of fields than the header; correct it"
+                )
+            yield line, {name: fields[name].strip() for name in columns}
+    except csv.Error as error:
+        line = reader.reader.line_num
+        raise DataError(f"{path}: line {line}: {error}; fetch it again") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        require_file(path)
+        text = path.read_bytes().decode("utf-8-sig")
+    except MediaError as error:
+        raise DataError(str(error)) from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}: line {line}: is not UTF-8; give the CSV as published") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
+    if text.lstrip()[:1] == "<":
+        raise DataError(f"{path}: is a web page, not the CSV; download the raw file")
+    return text
+
+
+def _row(line: int, fields: Mapping[str, str], data_set: SetName) -> TableRow:
+    """A row from its fields.
+
+    Raises:
+        ValueError: one of them is malformed; says which.
+    """
+    video_id = _name(fields, "video_id")
+    start, end = _count(fields, "start"), _count(fields, "end")
+    if fields["partition"] not in ("train", "test"):
+        raise ValueError(f"partition is {fields['partition']!r}, expected train or test")
+    persons = [_name(fields, "person_id")] if data_set == "vox" else []
+    # The numbers in the name are those of the columns, also where the range comes from the id.
+    name = clip_name(*persons, *reversed(video_id.split("#")), start=start, end=end)
+    rate = _rate(fields["fps"])
+    in_id = _RANGE_IN_ID.fullmatch(video_id)
+    if in_id and start == end == 0:
+        start, end, rate = int(in_id[1]), int(in_id[2]), _TALK_RATE
+    if start >= end:
+        raise ValueError(f"the frames {start} to {end} are an empty range")
+    return TableRow(
+        line,
+        video_id.partition("#")[0],
+        name,
+        "train" if fields["partition"] == "train" else "test",
+        start,
+        end,
+        rate,
+        _box(fields["bbox"]),
+        _count(fields, "width", least=1),
+        _count(fields, "height", least=1),
+    )
+
+
+def _name(fields: Mapping[str, str], column: str) -> str:
+    """A field that becomes part of a file's name."""
+    text = fields[column]
+    if not text.partition("#")[0] or text.startswith(".") or _UNFIT.search(text):
+        raise ValueError(f"{column} is {text!r}, which cannot be part of a file name")
+    return text
+
+
+def _count(fields: Mapping[str, str], column: str, least: int = 0) -> int:
+    text = fields[column]
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise ValueError(f"{column} is {text!r}, expected a whole number of {least} or more")
+    return int(text)
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise ValueError(f"fps is {text!r}, expected a number above 0")
+    return rate
+
+
+def _box(text: str) -> Box:
+    if _BOX.fullmatch(text):
+        box = Box(*(int(number) for number in text.split("-")))
+        if box.left < box.right and box.top < box.bottom:
+            return box
+    raise ValueError(f"bbox is {text!r}, expected left-top-right-bottom in pixels")

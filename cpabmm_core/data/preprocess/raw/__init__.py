@@ -1,0 +1,1 @@
+"""Cutting clips of a subject out of raw videos."""

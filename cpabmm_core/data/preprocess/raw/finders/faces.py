@@ -1,0 +1,92 @@
+"""Clips of faces, by the rules of VoxCeleb."""
+
+from collections.abc import Iterator, Sequence
+
+from cpabmm_core.data.preprocess.boxes import (
+    Box,
+    enclose,
+    expand,
+    iou,
+    is_within,
+    make_square,
+    round_to_pixels,
+)
+from cpabmm_core.data.preprocess.raw.finders.detection import Detect
+from cpabmm_core.data.preprocess.raw.frames import SceneFrame
+from cpabmm_core.data.preprocess.raw.rules import (
+    LEAVES_FRAME,
+    TOO_FEW_FRAMES,
+    TOO_SMALL,
+    Candidate,
+    ClipRules,
+)
+
+_LEAST_OVERLAP = 0.25
+"""IoU with the clip's first box under which the clip ends."""
+LONGEST_GAP = 5
+"""Frames in a row in which the detector may miss a face that it finds again where it was."""
+
+
+class _Track:
+    """One face from the first frame of its clip on."""
+
+    def __init__(self, number: int, box: Box) -> None:
+        self.start, self.last = number, number
+        self.first = self.union = box
+
+    def take_best(self, number: int, boxes: list[Box]) -> None:
+        """Take the box that fits best out of a frame's boxes, if one does."""
+        best = max(boxes, key=lambda box: iou(self.first, box), default=None)
+        if best is not None and iou(self.first, best) >= _LEAST_OVERLAP:
+            boxes.remove(best)
+            self.last, self.union = number, enclose([self.union, best])
+
+
+class FaceFinder:
+    """A clip follows one face while it stays near its first box; its box is their union's square.
+
+    Several faces of a frame give a clip each.
+    """
+
+    def __init__(self, rules: ClipRules, width: int, height: int, detect: Detect) -> None:
+        self._rules = rules
+        self._size = width, height
+        self._detect = detect
+        self._tracks: list[_Track] = []
+
+    def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
+        """Take the next few frames."""
+        for frame, boxes in zip(frames, self._detect(frames), strict=True):
+            if frame.begins_scene:
+                yield from self.finish()
+            yield from self._step(frame.number, boxes)
+
+    def finish(self) -> Iterator[Candidate]:
+        """The faces whose clips end here."""
+        yield from self._end(self._tracks)
+
+    def _step(self, number: int, boxes: list[Box]) -> Iterator[Candidate]:
+        left = list(boxes)
+        full = [t for t in self._tracks if number - t.start >= self._rules.max_frames]
+        yield from self._end(full)
+        for track in self._tracks:
+            track.take_best(number, left)
+        yield from self._end([t for t in self._tracks if number - t.last > LONGEST_GAP])
+        self._tracks.extend(_Track(number, box) for box in left)
+
+    def _end(self, tracks: list[_Track]) -> Iterator[Candidate]:
+        self._tracks = [track for track in self._tracks if track not in tracks]
+        for track in tracks:
+            yield self._candidate(track)
+
+    def _candidate(self, track: _Track) -> Candidate:
+        end = track.last + 1
+        box = round_to_pixels(expand(make_square(track.union), self._rules.margin))
+        reason = None
+        if end - track.start < self._rules.min_frames:
+            reason = TOO_FEW_FRAMES
+        elif track.union.longer_side < self._rules.min_size:
+            reason = TOO_SMALL
+        elif not is_within(box, *self._size):
+            reason = LEAVES_FRAME
+        return Candidate(track.start, end, box, reason)
