@@ -103,7 +103,7 @@ def detect_tracks(
             track = _detect(renderer, clip, mirror=config.augment.horizontal_flip)
         except (DataError, MediaError) as error:
             if config.on_error == "refuse":
-                raise DataError(f"{error}; or {SKIP_CURE}") from None
+                raise DataError(f"{error}, or {SKIP_CURE}") from None
             report(f"cannot be used: {error}")
             lost += 1
         else:

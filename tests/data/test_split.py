@@ -1,3 +1,5 @@
+"""The split into training and test set: whole identities, stable, by names and seed alone."""
+
 import random
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from cpabmm_core.errors import DataError
 
 
 def fill(folder: Path, names: list[str]) -> Path:
-    """Files that look like clips; splitting does not open them."""
+    """Create empty files with clip names; splitting does not open them."""
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).touch()
@@ -20,8 +22,8 @@ def split(folder: Path, share: float = 0.1, seed: int = 0) -> DataSplit:
     return split_data_set(folder, share, seed, lambda _: None)
 
 
-def held_out(sides: DataSplit) -> set[str]:
-    return {path.name.partition("#")[0] for path in sides.test.paths or []}
+def held_out(parts: DataSplit) -> set[str]:
+    return {path.name.partition("#")[0] for path in parts.test.paths or []}
 
 
 def names_of(identities: int, clips: int = 3) -> list[str]:
@@ -29,37 +31,37 @@ def names_of(identities: int, clips: int = 3) -> list[str]:
 
 
 @pytest.mark.parametrize("present", [("train", "test"), ("train",), ("test",)])
-def test_folders_of_their_own_are_taken_whole(tmp_path: Path, present: tuple[str, ...]) -> None:
+def test_existing_train_and_test_folders_are_used(tmp_path: Path, present: tuple[str, ...]) -> None:
     fill(tmp_path, names_of(4))
     for name in present:
         fill(tmp_path / name, ["a.mp4"])
-    told: list[str] = []
-    sides = split_data_set(tmp_path, 0.5, 0, told.append)
-    assert sides == (Subset(tmp_path / "train"), Subset(tmp_path / "test"))
-    assert told == []
+    messages: list[str] = []
+    parts = split_data_set(tmp_path, 0.5, 0, messages.append)
+    assert parts == (Subset(tmp_path / "train"), Subset(tmp_path / "test"))
+    assert messages == []
 
 
 @pytest.mark.parametrize(
     ("identities", "share", "expected"),
     [(20, 0.1, 2), (40, 0.25, 10), (5, 0.1, 1), (2, 0.9, 1), (3, 0.99, 2), (1, 0.5, 0), (9, 0, 0)],
 )
-def test_so_many_identities_are_held_out(
+def test_test_share_sets_the_number_of_held_out_identities(
     tmp_path: Path, identities: int, share: float, expected: int
 ) -> None:
-    """At least one, and never all, where there are two."""
+    """At least one identity and never all, given two or more."""
     names = names_of(identities)
-    sides = split(fill(tmp_path, names), share)
-    assert sides.train.paths is not None
-    assert sides.test.paths is not None
-    found = [path.name for path in sides.train.paths + sides.test.paths]
+    parts = split(fill(tmp_path, names), share)
+    assert parts.train.paths is not None
+    assert parts.test.paths is not None
+    found = [path.name for path in parts.train.paths + parts.test.paths]
     assert sorted(found) == sorted(names)
-    assert len(sides.test.paths) == 3 * expected  # whole identities
-    assert len(held_out(sides)) == expected
+    assert len(parts.test.paths) == 3 * expected  # whole identities
+    assert len(held_out(parts)) == expected
     everything = list_paths(tmp_path)
-    assert [path for path in everything if path in sides.train.paths] == sides.train.paths
+    assert [path for path in everything if path in parts.train.paths] == parts.train.paths
 
 
-def test_names_and_seed_decide_and_nothing_else(
+def test_only_names_and_seed_determine_the_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = fill(tmp_path / "one", names_of(30))
@@ -73,7 +75,7 @@ def test_names_and_seed_decide_and_nothing_else(
     assert held_out(split(one)) == held_out(split(other))
 
 
-def test_more_clips_hardly_move_the_others(tmp_path: Path) -> None:
+def test_an_added_identity_moves_at_most_one_other(tmp_path: Path) -> None:
     folder = fill(tmp_path, names_of(30))
     before = held_out(split(folder, 0.2))
     assert held_out(split(fill(folder, ["id3#more.mp4"]), 0.2)) == before
@@ -84,22 +86,22 @@ def test_more_clips_hardly_move_the_others(tmp_path: Path) -> None:
         before = after
 
 
-def test_a_split_is_told_in_one_line(tmp_path: Path) -> None:
-    told: list[str] = []
-    sides = split_data_set(fill(tmp_path, names_of(4)), 0.25, 0, told.append)
-    (name,) = held_out(sides)
-    assert told == [
-        f"{tmp_path}: has no train/ and test/; 1 of 4 identities (3 of 12 clips) are held out for "
-        f"validation, by data.test_share=0.25: {name}#"
+def test_a_split_is_reported_in_one_line(tmp_path: Path) -> None:
+    messages: list[str] = []
+    parts = split_data_set(fill(tmp_path, names_of(4)), 0.25, 0, messages.append)
+    (name,) = held_out(parts)
+    assert messages == [
+        f"{tmp_path}: has no train/ and test/; holding out 1 of 4 identities (3 of 12 clips) for "
+        f"validation (data.test_share=0.25): {name}#"
     ]
-    told.clear()
-    split_data_set(fill(tmp_path, names_of(40)), 0.5, 0, told.append)
-    (line,) = told
+    messages.clear()
+    split_data_set(fill(tmp_path, names_of(40)), 0.5, 0, messages.append)
+    (line,) = messages
     assert line.endswith(" and 15 more")
 
 
-def test_a_folder_without_anything_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no clip; .*; or give .* train/ and test/") as error:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no clip; .*, or give .* train/ and test/") as error:
         split(tmp_path)
     assert "\n" not in str(error.value)
     assert split(tmp_path / "none").train == Subset(tmp_path / "none" / "train")
