@@ -97,7 +97,7 @@ def test_wrong_tables_folders_and_shards(given: Path) -> None:
     wrong = run(*words(given), "--shard", "3/2")
     assert wrong.exit_code == 2
     assert "expected I/N" in wrong.stderr
-    assert_fails(4, *words(given), "--size", 63, words="even side")
+    assert_fails(4, *words(given), "--size", 63, words="an even number")
     (given / "taichi.csv").write_text("<html>")
     assert_fails(3, *words(given), words="is a web page")
     (given / "taichi.csv").write_text(TAICHI)

@@ -156,7 +156,7 @@ def test_wrong_usage(raw: Path, tmp_path: Path, options: tuple[object, ...], wor
 
 def test_mp4_needs_an_even_side(raw: Path, tmp_path: Path) -> None:
     options = ("-o", tmp_path / "set", "--scenes", "none", "--size", 33)
-    assert_fails(4, *COMMAND, raw, *options, words="even side")
+    assert_fails(4, *COMMAND, raw, *options, words="an even number")
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writing clips of a data set: near-lossless MP4 files, or folders of PNG frames."""
+"""Writing clips of a data set as near-lossless MP4 files or folders of PNG frames."""
 
 import shutil
 from fractions import Fraction
@@ -17,13 +17,14 @@ from cpabmm_core.media.video import VideoWriter
 ClipFormat = Literal["mp4", "png"]
 
 NEAR_LOSSLESS_CRF = 8
-"""H.264's constant rate factor of clips: the error that is left is that of halved colours."""
+"""The constant rate factor of H.264; at this value, most of the error is colour subsampling."""
 
 
 def clip_name(*parts: str, start: int, end: int) -> str:
-    """The name of a clip, without suffix: ``PART#...#START#END``, numbers with six digits.
+    """Return the name of a clip, without suffix: ``PART#...#START#END``, with six-digit numbers.
 
     Example:
+        >>> from cpabmm_core.data.preprocess.clip_writer import clip_name
         >>> clip_name("id10001", "talk", start=25, end=350)
         'id10001#talk#000025#000350'
     """
@@ -31,30 +32,29 @@ def clip_name(*parts: str, start: int, end: int) -> str:
 
 
 def clip_path(folder: Path, name: str, file_format: ClipFormat) -> Path:
-    """Where a clip of this name lies: a file for mp4, a folder for png."""
+    """Return the path of a clip: a file for ``mp4``, a folder for ``png``."""
     return folder / (f"{name}.mp4" if file_format == "mp4" else name)
 
 
 def check_clip_size(size: int, file_format: ClipFormat) -> None:
-    """Check that clips of this side can be written.
+    """Check that clips of a size can be written.
 
     Raises:
-        ConfigError: MP4 needs even sides.
+        ConfigError: the size is too small, or odd with MP4.
     """
     if size < 2 or (file_format == "mp4" and size % 2):
-        raise ConfigError(f"size {size}: mp4 needs an even side; give one, or the format png")
+        raise ConfigError(
+            f"size {size}: expected 2 or more, and an even number for mp4; choose another size, or"
+            " the format png"
+        )
 
 
 class ClipWriter:
-    """A clip that takes its frames one by one.
+    """A writer that receives the frames of a clip one by one.
 
-    MP4 keeps the times of the frames, counted from the first one; PNG frames are numbered
-    ``000000.png`` on, and have none. The clip is not there atomically: write it to a folder of
-    unfinished ones, and move it with `move_into_place`.
-
-    Example:
-        >>> with ClipWriter(path, 256, "mp4", reader) as writer:  # doctest: +SKIP
-        ...     writer.write(crop_and_resize(frame.image, box, 256), frame.pts, frame.duration)
+    MP4 files keep the timestamps of the frames, relative to the first. PNG frames are numbered from
+    ``000000.png`` and have no timestamps. The output is not atomic: write to a temporary folder,
+    then call `move_into_place`.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class ClipWriter:
         """Open the clip.
 
         Args:
-            path: as `clip_path` gives it; its folder is there.
+            path: path from `clip_path`, whose parent folder exists.
             size: side of the square frames.
-            file_format: MP4 or PNG.
-            frame_rate: nominal frame rate, of the video that the clip is cut from.
+            file_format: ``mp4`` or ``png``.
+            frame_rate: nominal frame rate of the source video.
             time_base: seconds per unit of the timestamps.
 
         Raises:
-            MediaError: it cannot be written.
+            MediaError: the clip cannot be written.
             ResourceError: the disk is full.
         """
         self._first_pts: int | None = None
@@ -92,7 +92,7 @@ class ClipWriter:
         self._frames = FrameFolder(path)
 
     def __enter__(self) -> Self:
-        """The writer itself."""
+        """Return the writer itself."""
         return self
 
     def __exit__(
@@ -101,7 +101,7 @@ class ClipWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the clip; after an error only close it."""
+        """Finish the clip, or only close it after an error."""
         if isinstance(self._frames, VideoWriter):
             self._frames.__exit__(kind, error, trace)
 
@@ -114,12 +114,12 @@ class ClipWriter:
         """Append a frame.
 
         Args:
-            image: RGB.
-            pts: time at which the source shows it, in time-base units.
-            duration: how long it is shown, in the same units; 0 leaves it open.
+            image: RGB frame.
+            pts: presentation time in the source video, in time-base units.
+            duration: duration in time-base units, or 0 if unknown.
 
         Raises:
-            MediaError: it cannot be written.
+            MediaError: the clip cannot be written.
             ResourceError: the disk is full.
         """
         if self._first_pts is None:
@@ -131,10 +131,10 @@ def move_into_place(
     written: Path,
     target: Path,
 ) -> None:
-    """Move a finished clip to where it belongs, on the same disk; one that is there is replaced.
+    """Move a finished clip to its final path on the same disk, replacing an existing one.
 
     Raises:
-        MediaError: it cannot be moved.
+        MediaError: the clip cannot be moved.
     """
     try:
         if target.is_dir():

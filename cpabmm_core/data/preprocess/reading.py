@@ -1,4 +1,4 @@
-"""Reading a video while writing clips: whose error was it?"""
+"""Reading a video while writing clips, with read errors told apart from write errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from cpabmm_core.media.video import VideoFrame, VideoReader
 
 
 class UnreadableVideoError(Exception):
-    """A video cannot be read, or not any further; says why."""
+    """A video cannot be read, or not beyond some frame. The message gives the reason."""
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def open_video(source: Path) -> Iterator[VideoReader]:
     """Open a video.
 
     Raises:
-        UnreadableVideoError: that is not possible.
+        UnreadableVideoError: the video cannot be opened.
     """
     try:
         reader = VideoReader(source)
@@ -28,10 +28,10 @@ def open_video(source: Path) -> Iterator[VideoReader]:
 
 
 def read_frames(reader: VideoReader) -> Iterator[VideoFrame]:
-    """The frames of a video; errors of what is done with them meanwhile stay what they are.
+    """Iterate over the frames of a video. Errors in the body of the loop pass unchanged.
 
     Raises:
-        UnreadableVideoError: it is damaged from here on.
+        UnreadableVideoError: the video is damaged from here on.
     """
     try:
         yield from reader

@@ -80,5 +80,5 @@ def test_a_finished_clip_replaces_one_that_is_there(
 def test_sizes() -> None:
     check_clip_size(64, "mp4")
     check_clip_size(65, "png")
-    with pytest.raises(ConfigError, match="even side"):
+    with pytest.raises(ConfigError, match="an even number"):
         check_clip_size(65, "mp4")

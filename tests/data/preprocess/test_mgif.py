@@ -151,7 +151,7 @@ def test_what_cannot_be_begun(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no GIF"):
         convert(source, out)
     gif(source / "a.gif")
-    with pytest.raises(ConfigError, match="even side"):
+    with pytest.raises(ConfigError, match="an even number"):
         convert(source, out, size=21, file_format="mp4")
     out.mkdir()
     (out / "mine").touch()

@@ -1,1 +1,1 @@
-"""Cutting the published data sets TaiChi, VoxCeleb and TED-talks out of their videos."""
+"""The published data sets TaiChi, VoxCeleb and TED-talks, cut as their tables specify."""

@@ -1,13 +1,17 @@
-"""A published data set, cut out of its videos as its table says."""
+"""Cutting a published data set out of its videos, as its table specifies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.clip_writer import ClipFormat, check_clip_size, clip_path
 from cpabmm_core.data.preprocess.lock import lock_folder
 from cpabmm_core.data.preprocess.published.cut_video import VideoTask, cut_video
+from cpabmm_core.data.preprocess.published.find_videos import (
+    Fetch,
+    ProblemCallback,
+    find_videos,
+)
 from cpabmm_core.data.preprocess.published.manifest import (
     ClipSpec,
     Record,
@@ -22,35 +26,35 @@ from cpabmm_core.data.preprocess.published.manifest import (
 from cpabmm_core.data.preprocess.published.table import TableRow
 from cpabmm_core.data.preprocess.published.unfinished import unfinished_folder
 from cpabmm_core.data.preprocess.shard import Shard
-from cpabmm_core.errors import DataError, OutputExistsError
+from cpabmm_core.errors import (
+    DataError,
+    MediaError,
+    OutputExistsError,
+    ResourceError,
+)
 from cpabmm_core.files.checks import write_error
 from cpabmm_core.files.output import check_output_folder
-from cpabmm_core.media.clips import VIDEO_SUFFIXES
 from cpabmm_core.process_map import process_map
 
-_NAMED = 5
-_NO_VIDEO = "its video is not there"
-
-Fetch = Callable[[Sequence[str]], None]
-"""Tries to put videos of these names into the folder of videos."""
+_NO_VIDEO = "its video is missing"
 
 
 @dataclass(frozen=True, slots=True)
 class CutSummary:
-    """How many clips a run left in which state."""
+    """The number of clips in each state after a run."""
 
     made: int = 0
-    """Whole clips that this run cut."""
+    """Complete clips that this run cut."""
     kept: int = 0
-    """Whole clips that were there before."""
+    """Complete clips of earlier runs."""
     short: int = 0
-    """Clips with fewer frames than their row asks for."""
+    """Clips with fewer frames than their row specifies."""
     left_out: int = 0
     """Rows without a clip."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether every row has its clip."""
+        """Whether every row has a complete clip."""
         return not self.short and not self.left_out
 
 
@@ -64,129 +68,124 @@ def cut_set(
     shard: Shard | None = None,
     workers: int = 1,
     fetch: Fetch | None = None,
-    report: StatusCallback,
+    report: ProblemCallback,
     progress: Callable[[int, int], None] | None = None,
 ) -> CutSummary:
     """Cut the clips of a table into ``folder/train`` and ``folder/test``.
 
-    Each video is decoded once, in constant memory. A run that was stopped goes on where it was: a
-    clip that is whole and was cut as is asked for now stays, all others are tried again. The
-    manifests of all shards count for that, so that a run without a shard, after theirs, finds
-    nothing left to do and writes one manifest of them all.
+    Each video is decoded once, in constant memory. Calling the function again continues a stopped
+    run: it keeps complete clips whose specification is unchanged and retries all others. It reads
+    the manifests of all shards, so a final run without `shard` merges them into one manifest.
 
     Args:
-        rows: of the whole table.
-        videos: holds ``VIDEO_ID.mp4``, or another video of that name.
-        folder: where to write; must be new, empty, or of such a run.
+        rows: rows of the whole table.
+        videos: folder of the videos, named ``VIDEO_ID.mp4`` (other video suffixes work as well).
+        folder: folder to write; must be new, empty, or written by this function.
         size: side of the clips, in pixels.
-        file_format: near-lossless MP4, or folders of PNG frames.
-        shard: the share of the videos to see to; all of them by default.
-        workers: processes to cut with; 1 stays within this one.
-        fetch: is asked for the videos that are not there; nobody by default.
-        report: receives a line for each kind of trouble.
-        progress: called after each video with the number done and the total.
+        file_format: ``mp4`` for near-lossless videos, ``png`` for lossless folders of frames.
+        shard: the part of the videos to process; None processes all.
+        workers: number of processes; 1 cuts in this process.
+        fetch: called with the names of missing videos; None leaves them missing.
+        report: called with each problem that does not stop the run.
+        progress: called after each video with the number of finished videos and the total.
+
+    Returns:
+        The number of clips in each state.
 
     Raises:
         ConfigError: clips of this size cannot be written.
-        DataError: there is no folder of videos.
-        MediaError: something cannot be written.
-        OutputExistsError: the folder holds something else, or clips of another size or format, or
-            another run is cutting into it.
-        ResourceError: the disk is full, or one of the processes was killed.
+        DataError: the folder of videos is missing.
+        MediaError: a file cannot be written.
+        OutputExistsError: the folder contains something else or clips of another size or format,
+            or another run is writing to it.
+        ResourceError: the disk is full, or a process was killed.
+
+    Example:
+        >>> import tempfile
+        >>> from fractions import Fraction
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data.preprocess import Box, TableRow, cut_set
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> raw, folder = Path(temporary.name, "raw"), Path(temporary.name, "set")
+        >>> write_puppets(raw, videos=1, test_videos=0, frames=4, size=64, seed=0)
+        >>> row = TableRow(
+        ...     line=2, video="00000", name="00000#000001#000003", partition="train",
+        ...     start=1, end=3, rate=Fraction(25), box=Box(0, 0, 64, 64), width=64, height=64,
+        ... )
+        >>> cut_set([row], raw / "train", folder, size=32, report=print)
+        CutSummary(made=1, kept=0, short=0, left_out=0)
+        >>> [path.name for path in (folder / "train").iterdir()]
+        ['00000#000001#000003.mp4']
+        >>> temporary.cleanup()
     """
     check_clip_size(size, file_format)
     if not videos.is_dir():
-        raise DataError(f"{videos}: no such folder; give the one that holds the videos")
+        raise DataError(f"{videos}: no such folder; give the folder of the videos")
     shard = shard or Shard()
-    earlier = _begin(folder, videos, shard, size, file_format)
+    earlier = _prepare_folder(folder, videos, shard, size, file_format)
     rows = [row for row in rows if shard.contains(row.video)]
-    asked = {clip_key(row): clip_spec(row, size, file_format) for row in rows}
-    made = _made(folder, asked, earlier)
-    todo = [row for row in rows if clip_key(row) not in made]
+    specs = {clip_key(row): clip_spec(row, size, file_format) for row in rows}
+    complete = _find_complete(folder, specs, earlier)
+    todo = [row for row in rows if clip_key(row) not in complete]
     manifest = manifest_path(folder, shard)
-    lock = folder / f".lock{shard.suffix}"
-    with lock_folder(folder, lock, report), unfinished_folder(folder, shard) as unfinished:
+    lock = lock_folder(
+        folder, folder / f".lock{shard.suffix}", lambda line: report(ResourceError(line))
+    )
+    with lock, unfinished_folder(folder, shard) as unfinished:
         tasks = [
             VideoTask(source, of_video, folder, unfinished, manifest, size, file_format)
-            for source, of_video in _sources(todo, videos, fetch, report)
+            for source, of_video in find_videos(todo, videos, fetch, report)
         ]
         _run(tasks, workers, progress)
         tried = {clip_key(row) for task in tasks for row in task.rows}
-        found = {clip: r for clip, r in read_manifest(manifest).items() if clip in tried} | made
-        missing = {clip: Record(clip, asked[clip], None, reason=_NO_VIDEO) for clip in asked}
-        records = list((missing | found).values())  # in the order of the table
+        found = {clip: r for clip, r in read_manifest(manifest).items() if clip in tried}
+        missing = {clip: Record(clip, specs[clip], None, reason=_NO_VIDEO) for clip in specs}
+        records = list((missing | found | complete).values())  # in the order of the table
         write_manifest(manifest, records)
-    _tell(folder, records, report)
-    return _summary(records, kept=len(made))
+    _report_problems(folder, records, report)
+    return _summarise(records, kept=len(complete))
 
 
-def _begin(
+def _prepare_folder(
     folder: Path, videos: Path, shard: Shard, size: int, file_format: ClipFormat
 ) -> dict[str, list[Record]]:
-    """Make the folder, unless it is there; what became of its clips so far."""
+    """Create the folder, or check an existing one; return the records of its clips."""
     check_output_folder(folder, force=True, inputs=[videos])
     if folder.is_dir() and any(folder.iterdir()) and not has_manifest(folder):
         raise OutputExistsError(
-            f"{folder}: is not empty, and holds no manifest of such clips; choose another folder"
+            f"{folder}: is not empty and has no manifest of such clips; choose another folder"
         )
     earlier = read_manifests(folder)
-    for asked in (record.asked for records in earlier.values() for record in records):
-        if (asked.size, asked.format) != (size, file_format):
+    for spec in (record.spec for records in earlier.values() for record in records):
+        if (spec.size, spec.format) != (size, file_format):
             raise OutputExistsError(
-                f"{folder}: holds clips of size {asked.size} as {asked.format}; go on with those, "
-                "or choose another folder"
+                f"{folder}: contains clips of size {spec.size} as {spec.format}; use the same "
+                "settings, or choose another folder"
             )
     try:
         folder.mkdir(exist_ok=True)
-        # The manifest first, so that another shard knows whose folder this is.
+        # The manifest comes first, so that other shards recognise the folder.
         manifest_path(folder, shard).touch()
-        for side in ("train", "test"):
-            (folder / side).mkdir(exist_ok=True)
+        for subset in ("train", "test"):
+            (folder / subset).mkdir(exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from None
     return earlier
 
 
-def _made(
-    folder: Path, asked: Mapping[str, ClipSpec], earlier: Mapping[str, Sequence[Record]]
+def _find_complete(
+    folder: Path, specs: Mapping[str, ClipSpec], earlier: Mapping[str, Sequence[Record]]
 ) -> dict[str, Record]:
-    """The records of the clips that are there, whole, and cut as is asked for."""
+    """Return the records of existing clips that are complete and match their specification."""
     return {
         clip: record
-        for clip, wanted in asked.items()
+        for clip, spec in specs.items()
         for record in earlier.get(clip, ())
-        if record.asked == wanted
+        if record.spec == spec
         and record.reason is None
-        and clip_path(folder, clip, wanted.format).exists()
+        and clip_path(folder, clip, spec.format).exists()
     }
-
-
-def _sources(
-    rows: Sequence[TableRow], videos: Path, fetch: Fetch | None, report: StatusCallback
-) -> list[tuple[Path, list[TableRow]]]:
-    """The videos that are there, each with its rows; says which are not."""
-    by_video: dict[str, list[TableRow]] = {}
-    for row in rows:
-        by_video.setdefault(row.video, []).append(row)
-    missing = [name for name in by_video if _video(videos, name) is None]
-    if missing and fetch is not None:
-        fetch(missing)
-        missing = [name for name in missing if _video(videos, name) is None]
-    if missing:
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        report(
-            f"{videos}: {len(missing)} of {len(by_video)} videos are not there: "
-            f"{', '.join(missing[:_NAMED])}{more}; "
-            "put them there as VIDEO_ID.mp4, or use --download"
-        )
-    found = ((_video(videos, name), of_video) for name, of_video in by_video.items())
-    return [(source, of_video) for source, of_video in found if source is not None]
-
-
-def _video(videos: Path, name: str) -> Path | None:
-    """The file of a video; one that is not an MP4 is as good."""
-    paths = (videos / f"{name}{suffix}" for suffix in VIDEO_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
 
 
 def _run(
@@ -200,18 +199,18 @@ def _run(
                 progress(done, len(tasks))
 
 
-def _tell(folder: Path, records: Sequence[Record], report: StatusCallback) -> None:
-    """One line for each reason that clips of a video are missing or short for."""
-    troubles: dict[tuple[str, str], list[str]] = {}
+def _report_problems(folder: Path, records: Sequence[Record], report: ProblemCallback) -> None:
+    """Report each reason why clips of a video are missing or short, once per video."""
+    problems: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.source is not None and record.reason is not None:
-            troubles.setdefault((record.source, record.reason), []).append(record.clip)
-    for (source, reason), clips in troubles.items():
+            problems.setdefault((record.source, record.reason), []).append(record.clip)
+    for (source, reason), clips in problems.items():
         more = f" and {len(clips) - 1} more of {source}" if len(clips) > 1 else ""
-        report(f"{folder / clips[0]}{more}: {reason}")
+        report(MediaError(f"{folder / clips[0]}{more}: {reason}"))
 
 
-def _summary(records: Sequence[Record], kept: int) -> CutSummary:
-    whole = sum(record.reason is None for record in records)
+def _summarise(records: Sequence[Record], kept: int) -> CutSummary:
+    complete = sum(record.reason is None for record in records)
     short = sum(record.reason is not None and record.written > 0 for record in records)
-    return CutSummary(whole - kept, kept, short, len(records) - whole - short)
+    return CutSummary(complete - kept, kept, short, len(records) - complete - short)

@@ -1,4 +1,4 @@
-"""The clips of one video, cut in one pass."""
+"""Cutting the clips of one video in one pass."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -21,25 +21,25 @@ from cpabmm_core.media.video import VideoFrame, VideoReader
 
 @dataclass(frozen=True, slots=True)
 class VideoTask:
-    """A video and what to cut out of it; may be sent to another process."""
+    """A video and the clips to cut out of it; can be sent to another process."""
 
     source: Path
     rows: Sequence[TableRow]
     folder: Path
-    """Holds ``train`` and ``test``."""
+    """The folder with ``train`` and ``test``."""
     unfinished: Path
-    """A folder on the same disk for clips that are not finished."""
+    """A folder on the same disk for clips that are being written."""
     manifest: Path
-    """File that receives a record of each row."""
+    """The file to which a record of each row is appended."""
     size: int
     file_format: ClipFormat
 
 
 def cut_video(task: VideoTask) -> None:
-    """Cut all rows of a video, decoding it once and no further than they reach.
+    """Cut all rows of a video, decoding it once and only as far as necessary.
 
-    A clip's record is written after the clip. Of a row that reaches past the end of the video, what
-    is there is kept; a row within which, or before which, the video is damaged is left out.
+    The record of a clip is written after the clip. A row that extends beyond the end of the video
+    gives a short clip. A row that ends after damage in the video gives none.
 
     Raises:
         MediaError: a clip or the manifest cannot be written.
@@ -55,14 +55,14 @@ def cut_video(task: VideoTask) -> None:
             cut.finish(f"the video ends after {count} frames")
     except UnreadableVideoError as error:
         for cut in cuts:
-            cut.give_up(str(error))
+            cut.fail(str(error))
     finally:
         for cut in cuts:
-            cut.abandon()
+            cut.close()
 
 
 def _cut_in_one_pass(cuts: "Sequence[_Cut]", reader: VideoReader) -> int:
-    """Hand each frame to the clips that it belongs to; the number of frames that were decoded."""
+    """Add each frame to its clips; return the number of decoded frames."""
     waiting = deque(sorted((cut for cut in cuts if cut.frames), key=lambda cut: cut.frames.start))
     current: list[_Cut] = []
     count = 0
@@ -71,7 +71,7 @@ def _cut_in_one_pass(cuts: "Sequence[_Cut]", reader: VideoReader) -> int:
         while waiting and waiting[0].frames.start == number:
             current.append(waiting.popleft())
         for cut in current:
-            cut.take(frame, reader)
+            cut.add(frame, reader)
         for cut in [cut for cut in current if cut.frames.stop == count]:
             cut.finish()
             current.remove(cut)
@@ -81,11 +81,11 @@ def _cut_in_one_pass(cuts: "Sequence[_Cut]", reader: VideoReader) -> int:
 
 
 class _Cut:
-    """One row on its way to a clip."""
+    """The clip of one row while it is being cut."""
 
     def __init__(self, task: VideoTask, row: TableRow) -> None:
         self.frames = range(0)
-        """The frames to be cut; none if the row asks for nothing that can be cut."""
+        """The frames to cut; empty if the row selects none."""
         self._task, self._row = task, row
         self._box: Box | None = None
         self._reason = ""
@@ -95,18 +95,18 @@ class _Cut:
         self._path = clip_path(task.unfinished / row.partition, row.name, task.file_format)
 
     def locate(self, reader: VideoReader) -> None:
-        """Find frames and box in the video at hand."""
+        """Determine the frames and the box in the video."""
         self._box = scale_box(self._row, reader.width, reader.height)
         frames = select_frames(self._row, reader.frame_rate)
         if self._box.width <= 0 or self._box.height <= 0:
             self._reason = f"its box is empty in a video of {reader.width} x {reader.height}"
         elif not frames:
-            self._reason = f"no frame falls into it at {float(reader.frame_rate):g} a second"
+            self._reason = f"it contains no frame at {float(reader.frame_rate):g} frames per second"
         else:
             self.frames = frames
 
-    def take(self, frame: VideoFrame, reader: VideoReader) -> None:
-        """Append what a frame shows in the box."""
+    def add(self, frame: VideoFrame, reader: VideoReader) -> None:
+        """Append a frame, cropped to the box."""
         assert self._box is not None
         if self._writer is None:
             self._writer = ClipWriter(
@@ -121,27 +121,27 @@ class _Cut:
         self._count += 1
 
     def finish(self, end: str = "") -> None:
-        """Put the clip in its place and record it; `end` says why no more frames come."""
+        """Move the clip to its final path and record it; `end` is the reason for missing frames."""
         if self._recorded:
             return
         if self._writer is not None:
             writer, self._writer = self._writer, None
             with writer:
-                pass  # an end without an error finishes the clip
+                pass  # leaving the context without an error finishes the clip
             target = self._task.folder / self._row.partition / self._path.name
             move_into_place(self._path, target)
         missing = len(self.frames) - self._count
-        self._record(f"{end}, {missing} of its {len(self.frames)} are missing" if missing else "")
+        self._record(f"{end}; {missing} of {len(self.frames)} are missing" if missing else "")
 
-    def give_up(self, reason: str) -> None:
-        """Record that the clip cannot be made, unless it is there already."""
-        self.abandon()
+    def fail(self, reason: str) -> None:
+        """Record that the clip cannot be cut, unless it is finished."""
+        self.close()
         self._count = 0
         if not self._recorded:
             self._record(reason)
 
-    def abandon(self) -> None:
-        """Close what is half written; it stays among the unfinished."""
+    def close(self) -> None:
+        """Close an unfinished clip, which stays in the temporary folder."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.__exit__(InterruptedError, InterruptedError(), None)

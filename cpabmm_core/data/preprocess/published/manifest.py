@@ -1,4 +1,4 @@
-"""What became of each row of a published table: one JSON object a line, beside the clips."""
+"""The manifest of a cut data set: one JSON object per line for each row of its table."""
 
 import json
 from collections.abc import Iterable
@@ -13,11 +13,12 @@ from cpabmm_core.files.checks import write_error
 from cpabmm_core.files.output import atomic_path
 
 _STEM = "manifest"
+_KEYS = {"spec": "asked"}  # the file format is older than the name
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """What a row and the settings ask for; a clip that was made of another asking is made anew."""
+    """The specification of a clip by row and settings. If it changes, the clip is cut again."""
 
     start: int
     end: int
@@ -31,30 +32,31 @@ class ClipSpec:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one row."""
+    """The result of one row."""
 
     clip: str
     """``train/NAME`` or ``test/NAME``, without suffix."""
-    asked: ClipSpec
+    spec: ClipSpec
+    """The specification of the clip; the key in the file is ``asked``."""
     source: str | None
-    """Name of the video's file; None where there is none."""
+    """The name of the video file; None if it is missing."""
     written: int = 0
-    """Frames of the clip; 0 where there is none."""
+    """The number of frames of the clip; 0 if there is no clip."""
     frames: list[int] | None = None
-    """The number of the first frame to be cut, and of the one after the last."""
+    """The number of the first frame to cut, and of the frame after the last."""
     box: list[int] | None = None
-    """The box in the video at hand: left, top, right, bottom."""
+    """The box in the video file: left, top, right, bottom."""
     reason: str | None = None
-    """Why the clip is missing or short; None for one that is whole."""
+    """Why the clip is missing or short; None if it is complete."""
 
 
 def clip_key(row: TableRow) -> str:
-    """How the manifest names a row's clip."""
+    """Return the name of a row's clip in the manifest, ``train/NAME`` or ``test/NAME``."""
     return f"{row.partition}/{row.name}"
 
 
 def clip_spec(row: TableRow, size: int, file_format: ClipFormat) -> ClipSpec:
-    """What a row asks for, with the settings."""
+    """Return the specification of a row's clip."""
     box = [int(edge) for edge in row.box]
     return ClipSpec(
         row.start, row.end, str(row.rate), box, row.width, row.height, size, file_format
@@ -62,17 +64,17 @@ def clip_spec(row: TableRow, size: int, file_format: ClipFormat) -> ClipSpec:
 
 
 def manifest_path(folder: Path, shard: Shard) -> Path:
-    """Where a shard keeps its manifest: each its own, for they may run at the same time."""
+    """Return the path of a shard's manifest. Shards may run at the same time, so each has one."""
     return folder / f"{_STEM}{shard.suffix}.jsonl"
 
 
 def has_manifest(folder: Path) -> bool:
-    """Whether clips were cut into a folder before, by any shard."""
+    """Return whether any shard has cut clips into a folder."""
     return any(folder.glob(f"{_STEM}*.jsonl"))
 
 
 def read_manifests(folder: Path) -> dict[str, list[Record]]:
-    """What became of the rows so far, by clip, from the manifests of all shards together."""
+    """Read the manifests of all shards, as lists of records by clip."""
     found: dict[str, list[Record]] = {}
     for path in sorted(folder.glob(f"{_STEM}*.jsonl")):
         for clip, record in read_manifest(path).items():
@@ -81,9 +83,9 @@ def read_manifests(folder: Path) -> dict[str, list[Record]]:
 
 
 def read_manifest(path: Path) -> dict[str, Record]:
-    """The last record of each clip in one file; none if it is not there.
+    """Read the last record of each clip in a manifest, which may be missing.
 
-    Lines that cannot be read, as a killed run may leave one, do not count.
+    Unreadable lines, which a killed run may leave, are ignored.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -94,22 +96,22 @@ def read_manifest(path: Path) -> dict[str, Record]:
 
 
 def add_record(path: Path, record: Record) -> None:
-    """Append a record; several processes of one machine may do so at the same time.
+    """Append a record. Several processes may do so at the same time.
 
     Raises:
         MediaError: the file cannot be written.
         ResourceError: the disk is full.
     """
     try:
-        with path.open("ab", buffering=0) as file:  # one write a line, so that lines stay whole
-            # A line that a killed run left unfinished ends here.
+        with path.open("ab", buffering=0) as file:  # one write per line, so that lines do not mix
+            # The leading line break ends a line that a killed run left unfinished.
             file.write(f"\n{_line(record)}\n".encode())
     except OSError as error:
         raise write_error(path, error) from None
 
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
-    """Write a manifest anew, whole or not at all.
+    """Replace a manifest atomically.
 
     Raises:
         MediaError: the file cannot be written.
@@ -121,12 +123,14 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)
+    fields = {_KEYS.get(name, name): value for name, value in asdict(record).items()}
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
 def _read(line: str) -> Record | None:
     try:
         fields: dict[str, Any] = json.loads(line)
-        return Record(**{**fields, "asked": ClipSpec(**fields["asked"])})
+        spec = ClipSpec(**fields.pop("asked"))
+        return Record(**fields, spec=spec)
     except (ValueError, TypeError, KeyError):
         return None

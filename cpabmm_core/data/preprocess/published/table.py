@@ -1,4 +1,4 @@
-"""The tables that say how the published data sets were cut, one row a clip."""
+"""The tables that specify the clips of the published data sets, one per row."""
 
 import csv
 import io
@@ -21,47 +21,63 @@ _COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "parti
 _BOX = re.compile(r"[0-9]+-[0-9]+-[0-9]+-[0-9]+")
 _RANGE_IN_ID = re.compile(r"[^#]+#([0-9]+)#([0-9]+)")
 _TALK_RATE = Fraction(25)
-"""Frames a second that the ranges in the ids of TED-talks count."""
+"""The frame rate of the ranges in the identifiers of TED-talks."""
 _UNFIT = re.compile(r'[/\\\x00-\x1f:*?"<>|]')
-"""Characters that some file system keeps out of names."""
+"""Characters that some file systems forbid in names."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A clip to be cut, and where from."""
+    """The specification of a clip by a published table."""
 
     line: int
-    """Line of the table, from 1."""
+    """The line of the table, from 1."""
     video: str
-    """Name of the video's file, without suffix."""
+    """The name of the video file, without suffix."""
     name: str
-    """Name of the clip, without suffix."""
+    """The name of the clip, without suffix."""
     partition: Partition
     start: int
-    """First frame, counted at `rate`."""
+    """The first frame, counted at `rate`."""
     end: int
     """The frame after the last one."""
     rate: Fraction
-    """Frames a second that `start` and `end` count."""
+    """The frame rate at which `start` and `end` count."""
     box: Box
-    """In whole pixels."""
+    """The box to crop to, in whole pixels of a frame of size `width` x `height`."""
     width: int
-    """Width of the frame that `box` lies in."""
     height: int
-    """Height of that frame."""
 
 
 def read_table(path: Path, data_set: SetName) -> list[TableRow]:
-    """Read and check a published table.
+    r"""Read and check a published table.
 
     Args:
-        path: a CSV file with the columns ``video_id``, ``start``, ``end``, ``bbox``
-            (left-top-right-bottom), ``fps``, ``width``, ``height`` and ``partition``; that of vox
-            has ``person_id`` too. Other columns are not looked at.
-        data_set: whose table it is.
+        path: CSV file with the columns ``video_id``, ``start``, ``end``, ``bbox``
+            (left-top-right-bottom), ``fps``, ``width``, ``height`` and ``partition``, and for vox
+            also ``person_id``. Other columns are ignored.
+        data_set: data set of the table.
+
+    Returns:
+        The rows, in the order of the table.
 
     Raises:
-        DataError: the file is missing, no such table, or a row of it is malformed; names the line.
+        DataError: the file is missing or not such a table, or a row is malformed. The message names
+            the line.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data.preprocess import read_table
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = Path(folder, "taichi.csv")
+        ...     _ = table.write_text(
+        ...         "video_id,start,end,bbox,fps,width,height,partition\n"
+        ...         "AAAAAAAAAAA,80,300,118-82-508-472,29.97,640,480,train\n"
+        ...     )
+        ...     (row,) = read_table(table, "taichi")
+        >>> row.name, row.partition, row.box.width
+        ('AAAAAAAAAAA#000080#000300', 'train', 390)
     """
     columns = (*_COLUMNS, "person_id") if data_set == "vox" else _COLUMNS
     rows: list[TableRow] = []
@@ -70,39 +86,39 @@ def read_table(path: Path, data_set: SetName) -> list[TableRow]:
         try:
             row = _row(line, fields, data_set)
         except ValueError as error:
-            raise DataError(f"{path}: line {line}: {error}; correct it, or delete it") from None
+            raise DataError(f"{path}: line {line}: {error}; correct or delete the line") from None
         first = lines.setdefault((row.partition, row.name), line)
         if first != line:
             raise DataError(
-                f"{path}: line {line}: names the same clip as line {first} "
+                f"{path}: line {line}: specifies the same clip as line {first} "
                 f"({row.partition}/{row.name}); delete one of them"
             )
         rows.append(row)
     if not rows:
-        raise DataError(f"{path}: holds no row below its header; fetch it again")
+        raise DataError(f"{path}: has no row below its header; download it again")
     return rows
 
 
 def _records(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The table's rows, with the number of the line on which each ends."""
+    """Iterate over the rows of the table, each with the number of its last line."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:
             raise DataError(
                 f"{path}: line 1: has no column {', '.join(missing)}; "
-                f"the table of this set has {','.join(columns)}"
+                f"the columns of this table are {','.join(columns)}"
             )
         for fields in reader:
             line = reader.line_num
             if None in fields or any(fields[name] is None for name in columns):
                 raise DataError(
-                    f"{path}: line {line}: has another number of fields than the header; correct it"
+                    f"{path}: line {line}: has more or fewer fields than the header; correct it"
                 )
             yield line, {name: fields[name].strip() for name in columns}
     except csv.Error as error:
         line = reader.reader.line_num
-        raise DataError(f"{path}: line {line}: {error}; fetch it again") from None
+        raise DataError(f"{path}: line {line}: {error}; download it again") from None
 
 
 def _text(path: Path) -> str:
@@ -113,7 +129,7 @@ def _text(path: Path) -> str:
         raise DataError(str(error)) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}: line {line}: is not UTF-8; give the CSV as published") from None
+        raise DataError(f"{path}: line {line}: is not UTF-8; use the published CSV") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
     if text.lstrip()[:1] == "<":
@@ -122,17 +138,17 @@ def _text(path: Path) -> str:
 
 
 def _row(line: int, fields: Mapping[str, str], data_set: SetName) -> TableRow:
-    """A row from its fields.
+    """Build a row from its fields.
 
     Raises:
-        ValueError: one of them is malformed; says which.
+        ValueError: a field is malformed. The message names it.
     """
     video_id = _name(fields, "video_id")
     start, end = _count(fields, "start"), _count(fields, "end")
     if fields["partition"] not in ("train", "test"):
         raise ValueError(f"partition is {fields['partition']!r}, expected train or test")
     persons = [_name(fields, "person_id")] if data_set == "vox" else []
-    # The numbers in the name are those of the columns, also where the range comes from the id.
+    # The name contains the numbers of the columns, even if the identifier has the range.
     name = clip_name(*persons, *reversed(video_id.split("#")), start=start, end=end)
     rate = _rate(fields["fps"])
     in_id = _RANGE_IN_ID.fullmatch(video_id)
@@ -155,7 +171,7 @@ def _row(line: int, fields: Mapping[str, str], data_set: SetName) -> TableRow:
 
 
 def _name(fields: Mapping[str, str], column: str) -> str:
-    """A field that becomes part of a file's name."""
+    """Return a field that becomes part of a file name."""
     text = fields[column]
     if not text.partition("#")[0] or text.startswith(".") or _UNFIT.search(text):
         raise ValueError(f"{column} is {text!r}, which cannot be part of a file name")

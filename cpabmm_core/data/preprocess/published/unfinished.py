@@ -1,4 +1,4 @@
-"""Where clips are while they are being written, and whose they are."""
+"""A temporary folder for clips that are being written."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from cpabmm_core.files.checks import write_error
 
 @contextmanager
 def unfinished_folder(folder: Path, shard: Shard) -> Iterator[Path]:
-    """A folder for the clips that are being written, rid of what a killed run left there."""
+    """Create the temporary folder of a shard, without remains of a killed run; remove it later."""
     path = folder / f".unfinished{shard.suffix}"
     shutil.rmtree(path, ignore_errors=True)
     try:
-        for side in ("train", "test"):
-            (path / side).mkdir(parents=True)
+        for subset in ("train", "test"):
+            (path / subset).mkdir(parents=True)
     except OSError as error:
         raise write_error(path, error) from None
     try:

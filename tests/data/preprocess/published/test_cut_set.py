@@ -309,7 +309,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, videos: Path) 
 
 
 def test_what_cannot_be_begun(tmp_path: Path, videos: Path) -> None:
-    with pytest.raises(ConfigError, match="even side"):
+    with pytest.raises(ConfigError, match="an even number"):
         cut([row("A", 0, 5)], tmp_path, size=63)
     videos.rmdir()
     with pytest.raises(DataError, match="no such folder"):

@@ -1,5 +1,6 @@
 """Raw videos to a data set: what is written, and that it does not matter how it came about."""
 
+import errno
 import json
 import shutil
 import tracemalloc
@@ -328,7 +329,7 @@ def test_two_faces_in_the_same_frames_have_clips_of_two_names(
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        (replace(WHOLE, size=33), "even side"),
+        (replace(WHOLE, size=33), "an even number"),
         (replace(WHOLE, test_share=1.0), "share in"),
         (replace(WHOLE, subject="cats"), "cats: no extractor of that name"),
     ],
@@ -357,6 +358,22 @@ def test_a_second_run_in_the_same_folder_is_refused(
     make(raw / "short.mp4", tmp_path / "set")
     assert len(refused) == 1
     assert "another run is writing there" in refused[0]
+
+
+def test_a_disk_without_locks_is_used_with_a_message(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    messages: list[str] = []
+    make(raw / "short.mp4", tmp_path / "set", report=messages.append)
+    assert (tmp_path / "set/manifest.jsonl").exists()
+    assert messages
+    assert all("cannot be locked" in line for line in messages)
 
 
 def test_half_a_record_of_a_killed_run_does_not_count(
