@@ -1,1 +1,1 @@
-"""Cutting clips of a subject out of raw videos."""
+"""Raw videos: finding clips of a subject, cutting them out and splitting them by identity."""

@@ -1,4 +1,4 @@
-"""Whether the camera and the light stay as they are from one frame to the next."""
+"""Detection of camera motion and changes of light between consecutive frames."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,21 +6,23 @@ from numpy.typing import NDArray
 from cpabmm_core.data.preprocess.raw.frames import to_small_grey
 from cpabmm_core.data.preprocess.raw.rules import CAMERA_MOVES, LIGHT_CHANGES
 
-# The rules of TaiChiHD: optical flow at 256 pixels, grey levels of 256.
-_SIDE, _MOST_FLOW = 256, 1.0
-_JERK = 4.0
-"""Flow that counts at once. Less must last: recompressed videos jump by a pixel at key frames."""
-_MOST_CHANGE = 1.5
-# A quarter of the pixels tell the median of the flow as well, to a few hundredths of a pixel.
-_LOOKED_AT = 128
+# The thresholds are those of TaiChiHD: flow in pixels at a size of 256, light in 256 grey levels.
+_FLOW_SIZE, _MAX_FLOW = 256, 1.0
+_MAX_SINGLE_FLOW = 4.0
+"""Flow that counts immediately. Smaller flow must last, because recompressed videos jump by a pixel
+at keyframes."""
+_MAX_LIGHT_CHANGE = 1.5
+# At half the size, the median of the flow differs by only a few hundredths of a pixel.
+_ANALYSIS_SIZE = 128
 
 
 class CameraMonitor:
-    """Compares each frame with the one before it.
+    """Compares each frame with its predecessor.
 
-    The median over all pixels counts, so that the subject may move as it likes as long as it covers
-    less than half of the frame. Of the grey levels it is the median of the changes. The camera
-    moves if the flow is over 1 pixel between two pairs of frames in a row, or over 4 in one.
+    Both criteria use the median over all pixels, so a moving subject does not count if it covers
+    less than half of the frame. The camera moves if the optical flow exceeds 1 pixel for two
+    consecutive pairs of frames, or 4 pixels for one. The light changes if the grey levels change
+    by more than 1.5.
     """
 
     def __init__(self) -> None:
@@ -33,18 +35,18 @@ class CameraMonitor:
         *,
         begins_scene: bool,
     ) -> str | None:
-        """What has changed since the frame before, if anything; nothing where a scene begins."""
+        """Return what has changed since the previous frame; None at the start of a scene."""
         from skimage.registration import optical_flow_ilk
 
-        grey = to_small_grey(image, _LOOKED_AT).astype(np.float32)
+        grey = to_small_grey(image, _ANALYSIS_SIZE).astype(np.float32)
         last, self._last = self._last, grey
         flow_before, self._flow = self._flow, 0.0
         if last is None or begins_scene or np.array_equal(last, grey):
             return None
         change = float(np.median(grey - last))
         flow = optical_flow_ilk(last / 255, (grey - change) / 255, num_warp=3)
-        self._flow = float(np.median(np.hypot(*flow))) * _SIDE / max(grey.shape)
-        if self._flow > _MOST_FLOW:  # what is where another thing was, says nothing of the light
-            moves = self._flow > _JERK or flow_before > _MOST_FLOW
+        self._flow = float(np.median(np.hypot(*flow))) * _FLOW_SIZE / max(grey.shape)
+        if self._flow > _MAX_FLOW:  # grey levels of different points say nothing about the light
+            moves = self._flow > _MAX_SINGLE_FLOW or flow_before > _MAX_FLOW
             return CAMERA_MOVES if moves else None
-        return LIGHT_CHANGES if abs(change) > _MOST_CHANGE else None
+        return LIGHT_CHANGES if abs(change) > _MAX_LIGHT_CHANGE else None

@@ -1,4 +1,4 @@
-"""Frames on their way to those who look for clips."""
+"""Numbered frames with scene boundaries, and functions that shrink them for analysis."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 class SceneFrame(NamedTuple):
-    """A frame of a video, and whether a scene begins with it."""
+    """A frame of a video, and whether it is the first of a scene."""
 
     number: int
     image: NDArray[np.uint8]  # (H, W, 3) RGB
@@ -19,7 +19,7 @@ def shrink(
     image: NDArray[np.uint8],  # (H, W, 3)
     factor: float,
 ) -> NDArray[np.uint8]:  # (h, w, 3)
-    """The image resized with antialiasing; a factor of 1 or more leaves it as it is."""
+    """Shrink an image with antialiasing; return it unchanged if the factor is 1 or more."""
     if factor >= 1:
         return image
     height, width = image.shape[:2]
@@ -31,6 +31,6 @@ def to_small_grey(
     image: NDArray[np.uint8],  # (H, W, 3)
     longer_side: int,
 ) -> NDArray[np.uint8]:  # (h, w)
-    """The image's grey levels, so small that its longer side is at most `longer_side`."""
+    """Convert an image to grey levels and shrink its longer side to at most `longer_side`."""
     small = shrink(image, longer_side / max(image.shape[:2]))
     return np.array(Image.fromarray(small).convert("L"))

@@ -1,4 +1,4 @@
-"""One raw video: find its clips, then cut them out, in constant memory."""
+"""Processing one raw video in constant memory: find its clips, then cut them out."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from cpabmm_core.data.preprocess.clip_writer import (
     clip_path,
     move_into_place,
 )
-from cpabmm_core.data.preprocess.raw.contact_sheet import PICTURE_SIDE
+from cpabmm_core.data.preprocess.raw.contact_sheet import THUMBNAIL_SIZE
 from cpabmm_core.data.preprocess.raw.finders import make_finder
 from cpabmm_core.data.preprocess.raw.rules import NO_SUBJECT, Candidate
 from cpabmm_core.data.preprocess.raw.scenes import split_scenes
@@ -29,45 +29,47 @@ from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video import VideoReader
 from cpabmm_core.metrics.extractors import SubjectDetector
 
-_AT_ONCE = 8
-"""Frames that a detector is given together."""
+_BATCH_SIZE = 8
+"""The number of frames in a call of the detector."""
 
 
 def preprocess_video(
     source: Source, settings: ClipSettings, detector: SubjectDetector | None, work: WorkFolder
 ) -> None:
-    """Make the clips of a video and, last of all, its record.
+    """Write the clips of a video and then its record.
 
-    The video is decoded twice: once to find the clips, once to cut them out.
+    The video is decoded twice: once to find the clips, and once to cut them out.
 
     Raises:
-        MediaError: it cannot be read, or a clip cannot be written.
+        MediaError: the video cannot be read, or a clip cannot be written.
         ResourceError: the disk is full.
     """
-    work.forget(source)
+    work.remove_results(source)
     try:
         stat, digest = source.path.stat(), file_sha256(source.path)
     except OSError as error:
         raise MediaError(f"{source.path}: cannot be read ({error.strerror}); check it") from None
     with VideoReader(source.path) as reader:
         times = array("q")
-        found = sorted(_find(reader, settings, detector, times), key=_order)
-        with work.unfinished(source) as folder:
-            kept = _named(source, found)
-            _cut(reader, kept, settings, folder)
+        found = sorted(_find_candidates(reader, settings, detector, times), key=_order)
+        with work.temporary_folder(source) as folder:
+            kept = _name_clips(source, found)
+            _cut_clips(reader, kept, settings, folder)
             for name in kept:
                 target = clip_path(work.clips, name, settings.file_format)
                 move_into_place(clip_path(folder, name, settings.file_format), target)
-                move_into_place(folder / f"{name}.png", work.picture(name))
+                move_into_place(folder / f"{name}.png", work.thumbnail_path(name))
         record: Record = {
             "bytes": stat.st_size,
             "modified_ns": stat.st_mtime_ns,
             "sha256": digest,
             "identity": source.identity,
             "frames": len(times),
-            "clips": [{"name": name, **_facts(each, times, reader)} for name, each in kept.items()],
+            "clips": [
+                {"name": name, **_describe(each, times, reader)} for name, each in kept.items()
+            ],
             "dropped": [
-                {**_facts(each, times, reader), "reason": each.dropped}
+                {**_describe(each, times, reader), "reason": each.dropped}
                 for each in found
                 if each.dropped is not None
             ],
@@ -75,13 +77,13 @@ def preprocess_video(
     work.write_record(source, record)
 
 
-def _find(
+def _find_candidates(
     reader: VideoReader,
     settings: ClipSettings,
     detector: SubjectDetector | None,
     times: "array[int]",
 ) -> Iterator[Candidate]:
-    """The stretches of a video, and into `times` when each frame is shown."""
+    """Find the stretches of a video, and append the timestamp of each frame to `times`."""
 
     def images() -> Iterator[NDArray[np.uint8]]:
         for frame in reader:
@@ -89,21 +91,21 @@ def _find(
             yield frame.image
 
     finder = make_finder(settings.subject, settings.rules, reader.width, reader.height, detector)
-    seen = split_scenes(images(), settings.scenes)
-    none = True
-    while batch := list(islice(seen, _AT_ONCE)):
+    frames = split_scenes(images(), settings.scenes)
+    empty = True
+    while batch := list(islice(frames, _BATCH_SIZE)):
         for candidate in finder.add_frames(batch):
-            none = False
+            empty = False
             yield candidate
     for candidate in finder.finish():
-        none = False
+        empty = False
         yield candidate
-    if none:
+    if empty:
         yield Candidate(0, len(times), None, NO_SUBJECT)
 
 
-def _named(source: Source, found: Sequence[Candidate]) -> dict[str, Candidate]:
-    """The clips that are kept, by name; of two in the same frames the second has a 2 in its own."""
+def _name_clips(source: Source, found: Sequence[Candidate]) -> dict[str, Candidate]:
+    """Name the clips to keep. Of two with the same frames, the second gets the suffix ``-2``."""
     kept: dict[str, Candidate] = {}
     for each in found:
         if each.dropped is not None:
@@ -117,12 +119,12 @@ def _named(source: Source, found: Sequence[Candidate]) -> dict[str, Candidate]:
     return kept
 
 
-def _cut(
+def _cut_clips(
     reader: VideoReader, clips: dict[str, Candidate], settings: ClipSettings, folder: Path
 ) -> None:
-    """Write all clips of a video in one pass, and a small picture of each one's middle frame."""
+    """Write all clips of a video in one pass, with a thumbnail of each middle frame."""
     waiting = sorted(clips, key=lambda name: clips[name].start, reverse=True)
-    writing: dict[str, tuple[ClipWriter, ExitStack]] = {}
+    active: dict[str, tuple[ClipWriter, ExitStack]] = {}
     with ExitStack() as all_writers:
         for number, frame in enumerate(reader):
             while waiting and clips[waiting[-1]].start == number:
@@ -132,19 +134,19 @@ def _cut(
                 writer = ClipWriter(
                     path, settings.size, settings.file_format, reader.frame_rate, reader.time_base
                 )
-                writing[name] = held.enter_context(writer), held
-            for name, (writer, held) in list(writing.items()):
+                active[name] = held.enter_context(writer), held
+            for name, (writer, held) in list(active.items()):
                 clip = clips[name]
                 assert clip.box is not None
                 image = crop_and_resize(frame.image, clip.box, settings.size)
                 writer.write(image, frame.pts, frame.duration)
                 if number == (clip.start + clip.end) // 2:
-                    picture = crop_and_resize(frame.image, clip.box, PICTURE_SIDE)
-                    write_image(folder / f"{name}.png", picture)
+                    thumbnail = crop_and_resize(frame.image, clip.box, THUMBNAIL_SIZE)
+                    write_image(folder / f"{name}.png", thumbnail)
                 if number + 1 == clip.end:
-                    del writing[name]
+                    del active[name]
                     held.close()
-            if not waiting and not writing:
+            if not waiting and not active:
                 return
 
 
@@ -152,8 +154,8 @@ def _order(candidate: Candidate) -> tuple[int, int, Sequence[float]]:
     return candidate.start, candidate.end, candidate.box or ()
 
 
-def _facts(candidate: Candidate, times: "array[int]", reader: VideoReader) -> Record:
-    """Frames, seconds from the video's first frame, and the box."""
+def _describe(candidate: Candidate, times: "array[int]", reader: VideoReader) -> Record:
+    """Describe a stretch: frames, seconds since the first frame of the video, and the box."""
 
     def seconds(number: int) -> float:
         if number < len(times):

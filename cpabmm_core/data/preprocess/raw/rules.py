@@ -1,4 +1,4 @@
-"""What makes a clip of a data set, in numbers, by the kind of its subject."""
+"""The thresholds that decide which stretches of a video become clips, by subject."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -17,33 +17,34 @@ NO_SUBJECT = "no subject found"
 
 
 class Candidate(NamedTuple):
-    """A stretch of a video that becomes a clip, or does not."""
+    """A stretch of a video that becomes a clip or is dropped."""
 
     start: int
-    """Number of its first frame."""
+    """The number of its first frame."""
     end: int
-    """Number of the frame after its last one."""
+    """The number of the frame after its last."""
     box: Box | None
-    """What to cut out, in whole pixels; None where there is nothing to cut."""
+    """The box to crop to, in whole pixels; None if there is none."""
     dropped: str | None = None
-    """Why it is no clip."""
+    """Why the stretch is dropped; None if it becomes a clip."""
 
 
 @dataclass(frozen=True)
 class ClipRules:
-    """Numbers that decide about a clip."""
+    """Thresholds for the clips of a subject; `rules_for` gives the defaults."""
 
     min_frames: int
-    """A clip of fewer frames is dropped."""
+    """Shorter clips are dropped."""
     max_frames: int
-    """After so many frames a clip ends, and the next one begins."""
+    """After this many frames, the next clip begins."""
     min_size: int
-    """In pixels: of faces and motion the longer side of their union, else the frame's shorter."""
+    """The smallest size of a subject, in pixels. For faces and motion, it refers to the longer side
+    of the union of all boxes; otherwise to the shorter side of the frame."""
     margin: float
-    """Share of the square by which each of its sides moves outwards."""
+    """The distance by which each side of the square moves outwards, as a share of its side."""
 
 
-# Of faces and bodies they are those of the field's data sets VoxCeleb and TaiChiHD.
+# The values for faces and bodies are those of VoxCeleb and TaiChiHD.
 _FACES = ClipRules(min_frames=64, max_frames=1024, min_size=256, margin=0.1)
 _RULES = {
     "faces": _FACES,
@@ -63,17 +64,26 @@ def rules_for(
     min_size: int | None = None,
     margin: float | None = None,
 ) -> ClipRules:
-    """The rules for a subject, with its own numbers where none are given.
+    """Return the rules for a subject, with optional changes.
 
     Args:
-        subject: one of `SUBJECTS`, with or without options of its detector.
-        min_frames: see `ClipRules`, as the others.
-        max_frames: likewise.
-        min_size: likewise.
-        margin: likewise.
+        subject: ``faces``, ``faces-dlib``, ``bodies``, ``motion`` or ``none``, with or without
+            options of its detector.
+        min_frames: replaces `ClipRules.min_frames` of the subject, unless None.
+        max_frames: replaces `ClipRules.max_frames`.
+        min_size: replaces `ClipRules.min_size`.
+        margin: replaces `ClipRules.margin`.
+
+    Returns:
+        The rules.
 
     Raises:
-        ConfigError: there is no such subject, or the numbers contradict each other.
+        ConfigError: the subject is unknown, or a value is out of range.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import rules_for
+        >>> rules_for("faces", margin=0.3)
+        ClipRules(min_frames=64, max_frames=1024, min_size=256, margin=0.3)
     """
     plain = subject.partition("?")[0]
     if plain not in _RULES:
@@ -94,6 +104,6 @@ def rules_for(
     if rules.min_size < 1 or not 0 <= rules.margin <= 1:
         raise ConfigError(
             f"min_size {rules.min_size}, margin {rules.margin:g}: expected a size of at least 1 "
-            "and a margin in [0, 1]"
+            "and a margin in [0, 1]; change them"
         )
     return rules

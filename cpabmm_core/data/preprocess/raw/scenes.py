@@ -1,4 +1,4 @@
-"""Where a new scene begins, by PySceneDetect's adaptive detector on our own frames."""
+"""Scene boundaries, found by the adaptive detector of PySceneDetect."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.data.preprocess.raw.frames import SceneFrame, shrink
-from cpabmm_core.errors import ConfigError
+from cpabmm_core.errors import ConfigError, Remedy
+from cpabmm_core.files.checks import one_line
 
 Scenes = Literal["adaptive", "none"]
 
-# PySceneDetect itself shrinks frames to this width before it compares them.
+# The width to which PySceneDetect itself shrinks frames before it compares them.
 _WIDTH = 256
-_RATE = 25.0  # it asks for one, but counts in frames
+_RATE = 25.0  # required by its interface, without effect on the result
 
 
 def check_scene_detector(scenes: Scenes) -> str | None:
-    """Check that scene cuts can be found; the version of what finds them.
+    """Check that scene cuts can be detected.
+
+    Returns:
+        The version of PySceneDetect, or None if it is not needed.
 
     Raises:
         ConfigError: PySceneDetect is missing.
@@ -29,8 +33,9 @@ def check_scene_detector(scenes: Scenes) -> str | None:
         import scenedetect
     except ImportError as error:
         raise ConfigError(
-            f"scene cuts: scenedetect cannot be imported ({error}); install it with: "
-            "pip install 'cpabmm[scenes]', or, where no video is cut, give --scenes none"
+            f"scene cuts: scenedetect cannot be imported ({one_line(error)})",
+            "pip install 'cpabmm[scenes]', or pass scenes='none' if no video has cuts",
+            remedy=Remedy.WHOLE_VIDEOS,
         ) from None
     return str(scenedetect.__version__)
 
@@ -39,9 +44,9 @@ def split_scenes(
     images: Iterable[NDArray[np.uint8]],  # (H, W, 3) each
     scenes: Scenes,
 ) -> Iterator[SceneFrame]:
-    """Number the frames and mark those with which a scene begins.
+    """Number the frames and mark the first of each scene.
 
-    A cut is known a few frames after it, so as many frames are held back, and never more.
+    The detector reports a cut a few frames late, so that many frames are buffered, and no more.
     """
     if scenes == "none":
         yield from (SceneFrame(number, image, number == 0) for number, image in enumerate(images))
@@ -49,19 +54,19 @@ def split_scenes(
     from scenedetect import AdaptiveDetector, FrameTimecode
 
     detector: Any = AdaptiveDetector()
-    held: deque[tuple[int, NDArray[np.uint8]]] = deque()
+    buffer: deque[tuple[int, NDArray[np.uint8]]] = deque()
     begins = {0}
     for number, image in enumerate(images):
         bgr = np.ascontiguousarray(shrink(image, _WIDTH / image.shape[1])[..., ::-1])
         cuts = detector.process_frame(FrameTimecode(number, _RATE), bgr)
         begins.update(cut.frame_num for cut in cuts)
-        held.append((number, image))
-        if len(held) > detector.event_buffer_length:
-            yield _release(held, begins)
-    while held:
-        yield _release(held, begins)
+        buffer.append((number, image))
+        if len(buffer) > detector.event_buffer_length:
+            yield _pop_oldest(buffer, begins)
+    while buffer:
+        yield _pop_oldest(buffer, begins)
 
 
-def _release(held: deque[tuple[int, NDArray[np.uint8]]], begins: set[int]) -> SceneFrame:
-    number, image = held.popleft()
+def _pop_oldest(buffer: deque[tuple[int, NDArray[np.uint8]]], begins: set[int]) -> SceneFrame:
+    number, image = buffer.popleft()
     return SceneFrame(number, image, number in begins)

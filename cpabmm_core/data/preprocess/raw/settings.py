@@ -1,4 +1,4 @@
-"""All that decides what `preprocess videos` makes of a video."""
+"""The settings that determine which clips are cut out of a video."""
 
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -16,35 +16,47 @@ _PACKAGES = ("cpabmm", "av", "numpy", "pillow", "scikit-image", "scipy")
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What is asked for."""
+    """The settings of `preprocess_videos`.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import ClipSettings, rules_for
+        >>> settings = ClipSettings("faces-dlib", rules_for("faces-dlib"), size=128)
+        >>> settings.needs_detector
+        True
+    """
 
     subject: str = "motion"
-    """One of `rules.SUBJECTS`, with or without options of its detector."""
+    """The subject, as in `rules_for`."""
     rules: ClipRules = field(default_factory=lambda: rules_for("motion"))
+    """The thresholds for clips."""
     size: int = 256
-    """Side of the square clips, in pixels."""
+    """The side of the square clips, in pixels."""
     file_format: ClipFormat = "mp4"
+    """``mp4`` for near-lossless videos, ``png`` for lossless folders of frames."""
     scenes: Scenes = "adaptive"
+    """How to find scene cuts; ``none`` means that the videos have no cuts."""
     test_share: float = 0.1
-    """Share of the identities that go to ``test/``."""
+    """The share of the identities in the test set, in [0, 1)."""
 
     @property
     def needs_detector(self) -> bool:
-        """Whether the subject is found by a network or another detector."""
+        """Whether a detector finds the subject."""
         return self.subject not in _NO_DETECTOR
 
 
 def describe_settings(settings: ClipSettings, request: Request) -> dict[str, Any]:
-    """Check the settings, and say what they and the software are, for the manifest.
+    """Check the settings and describe them, with software versions, for the manifest.
 
-    Opens the detector, so that one that cannot be used fails before any work.
+    This opens the detector, so that an unusable one fails before any work.
 
     Raises:
-        ConfigError: a setting is wrong, or a package or weights are missing.
+        ConfigError: a setting is invalid, or a package or weights are missing.
     """
     check_clip_size(settings.size, settings.file_format)
     if not 0 <= settings.test_share < 1:
-        raise ConfigError(f"test_share {settings.test_share:g}: expected a share in [0, 1)")
+        raise ConfigError(
+            f"test_share {settings.test_share:g}: expected a share in [0, 1); change it"
+        )
     scenes = check_scene_detector(settings.scenes)
     detector = None
     if settings.needs_detector:

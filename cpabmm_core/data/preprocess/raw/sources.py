@@ -1,4 +1,4 @@
-"""The raw videos of a data set: where they lie, whom they show, and what their clips are called."""
+"""The raw videos of a data set: their paths, identities and names."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,27 +14,26 @@ class Source:
 
     path: Path
     name: str
-    """Its path below the folder that was given, with slashes."""
+    """The path relative to the given folder, with forward slashes."""
     identity: str
-    """Whom it shows; has no ``#``."""
+    """The identity that the video shows, without ``#``."""
     video: str
-    """What it is called among the videos of its identity."""
+    """The name of the video among those of its identity."""
 
     @property
     def key(self) -> str:
-        """Stands for the name where a short one is needed; the same on every machine."""
+        """A short file name for the video, the same on every machine."""
         return hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def list_sources(given: Path) -> list[Source]:
-    """The videos of a folder and of all folders in it, or one video, sorted by name.
+    """List the videos of a folder and its sub-folders, or one video, sorted by name.
 
-    A video shows the identity that its sub-folder is named for, the outermost one where they are
-    nested. One that lies in no sub-folder shows that of its own name, up to the first ``#``.
-    Hidden files and folders do not count.
+    The identity of a video is the name of its outermost sub-folder. Without a sub-folder, it is the
+    name of the video up to the first ``#``. Hidden files and folders are ignored.
 
     Raises:
-        DataError: there is none, or two would have clips of one name.
+        DataError: no video exists, or the clips of two videos would have the same names.
     """
     if given.is_file():
         return [_source(given, given.parent)]
@@ -45,7 +44,7 @@ def list_sources(given: Path) -> list[Source]:
     except OSError as error:
         raise DataError(f"{given}: cannot be listed ({error.strerror}); check it") from None
     if not files:
-        raise DataError(f"{given}: holds no video ({' '.join(VIDEO_SUFFIXES)}); put some in it")
+        raise DataError(f"{given}: contains no video ({' '.join(VIDEO_SUFFIXES)}); add some")
     sources = sorted((_source(path, given) for path in files), key=lambda source: source.name)
     _check_names(sources, given)
     return sources
@@ -68,7 +67,7 @@ def _source(path: Path, root: Path) -> Source:
 def _check_names(sources: list[Source], root: Path) -> None:
     found: dict[tuple[str, str], Source] = {}
     for source in sources:
-        # Some file systems take names that differ in case alone for the same.
+        # Some file systems ignore case in names.
         other = found.setdefault((source.identity.casefold(), source.video.casefold()), source)
         if other is not source:
             raise DataError(

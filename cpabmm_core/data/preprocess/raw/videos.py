@@ -1,4 +1,4 @@
-"""A data set from raw videos: on all cores, resumable, and in shards on several machines."""
+"""Preprocessing raw videos: in several processes, resumable, and on several machines."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from cpabmm_core.process_map import process_map
 
 
 def preprocess_videos(
-    given: Path,
+    source: Path,
     output: Path,
     settings: ClipSettings,
     *,
@@ -32,68 +32,87 @@ def preprocess_videos(
 ) -> VideoSummary:
     """Cut clips of a subject out of raw videos into ``output/train`` and ``output/test``.
 
-    Each video that is done has a record in ``output/work``, so a run that was stopped in any way
-    goes on when it is started again, to the same result; so does one with more videos. The run that
-    finds a record of every video splits the clips by identity and writes the manifest and the
-    contact sheet. A video that cannot be read is reported, and tried again by the next run.
+    ``output/work`` has a record of each processed video. Calling the function again, after a run
+    was stopped or with more videos, processes only the videos without a record; the result is the
+    same as that of a single run. The run after which every video has a record splits the clips by
+    identity and writes the manifest and the contact sheet. An unreadable video is reported, and the
+    next run tries it again.
 
     Args:
-        given: a video, or a folder (`sources.list_sources`).
-        output: folder to write; new, empty, or begun with the same settings.
-        settings: what to look for and how to cut it.
-        shard: the part of the videos to work on; None takes all.
-        workers: processes; 1 stays within this one. With more, a script needs the guard
-            ``if __name__ == "__main__":``, for each process imports it.
-        request: device and rules of the detector.
-        report: receives a line for each video that cannot be read.
-        progress: is called after each video with the number done and the total.
+        source: a video, or a folder of videos; sub-folders are identities.
+        output: folder to write; must be new, empty, or begun with the same settings.
+        settings: which clips to find, and how to write them.
+        shard: the part of the videos to process; None processes all.
+        workers: number of processes; 1 works in this process. With more, a script needs the guard
+            ``if __name__ == "__main__":``, because each process imports it.
+        request: device and options of the detector.
+        report: called with one line for each unreadable video.
+        progress: called after each video with the number of finished videos and the total.
 
     Returns:
-        What all records hold, those of other shards and earlier runs included.
+        A summary of all records, including those of other shards and earlier runs.
 
     Raises:
-        ConfigError: a setting is wrong, or a package or weights are missing.
-        DataError: there is no video.
-        OutputExistsError: the folder holds something else, or was begun with other settings.
-        MediaError: the folder cannot be written, or another run is writing there.
-        ResourceError: the disk is full, or one of the processes was killed.
+        ConfigError: a setting is invalid, or a package or weights are missing.
+        DataError: the source contains no video.
+        OutputExistsError: the folder contains something else, was begun with other settings, or
+            another run is writing to it.
+        MediaError: the folder cannot be written.
+        ResourceError: the disk is full, or a process was killed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data.preprocess import ClipSettings, preprocess_videos, rules_for
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> raw, output = Path(temporary.name, "raw"), Path(temporary.name, "set")
+        >>> write_puppets(raw, videos=2, test_videos=0, frames=4, size=64, seed=0)
+        >>> rules = rules_for("none", min_frames=2, min_size=64)
+        >>> settings = ClipSettings("none", rules, size=32, scenes="none", test_share=0.5)
+        >>> summary = preprocess_videos(raw / "train", output, settings)
+        >>> summary.clips, summary.identities
+        (2, 2)
+        >>> sorted(path.name for path in output.iterdir())
+        ['contact-sheet.png', 'manifest.jsonl', 'test', 'train', 'work']
+        >>> temporary.cleanup()
     """
     shard, request = shard or Shard(), request or Request()
-    sources = list_sources(given)
-    described = describe_settings(settings, request)
+    videos = list_sources(source)
+    description = describe_settings(settings, request)
     work = WorkFolder(output, settings.file_format)
-    work.begin(described, given)
+    work.begin(description, source)
     with work.lock(shard, report):
-        ours = [source for source in sources if shard.contains(source.name)]
-        todo = [source for source in ours if not work.is_done(source)]
+        ours = [video for video in videos if shard.contains(video.name)]
+        todo = [video for video in ours if not work.is_done(video)]
         threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
-        how = _Detection(settings.subject, request.device, request.allow_download, threads)
-        tasks = [_Task(source, settings, work, how) for source in todo]
+        detection = _Detection(settings.subject, request.device, request.allow_download, threads)
+        tasks = [_Task(video, settings, work, detection) for video in todo]
         done = len(ours) - len(todo)
         if progress is not None:
             progress(done, len(ours))
         with process_map(max(1, min(workers, len(tasks)))) as run:
-            for count, trouble in enumerate(run(_preprocess_one, tasks), done + 1):
-                if trouble is not None:
-                    report(trouble)
+            for count, problem in enumerate(run(_preprocess_one, tasks), done + 1):
+                if problem is not None:
+                    report(problem)
                 if progress is not None:
                     progress(count, len(ours))
         _open_detector.cache_clear()
-    waiting = sum(work.record(source) is None for source in sources)
+    waiting = sum(work.read_record(video) is None for video in videos)
     if not waiting:
-        assemble(work, described)
-    return summarise(work.records(), waiting=waiting)
+        assemble(work, description, report)
+    return summarise(work.read_records(), waiting=waiting)
 
 
 @dataclass(frozen=True)
 class _Detection:
-    """How to open the detector in another process."""
+    """The arguments with which each process opens its detector."""
 
     subject: str
     device: str
     allow_download: bool
     threads: int | None
-    """Of torch, which would else start as many in each process as there are cores."""
+    """The number of torch threads per process; None keeps torch's default, one per core."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,7 @@ class _Task:
 
 
 def _preprocess_one(task: _Task) -> str | None:
-    """Make the clips of a video; what is wrong with it, if anything."""
+    """Process a video; return the problem if it is unreadable, else None."""
     detector = _open_detector(task.detection) if task.settings.needs_detector else None
     try:
         preprocess_video(task.source, task.settings, detector, task.work)
@@ -117,11 +136,11 @@ def _preprocess_one(task: _Task) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _open_detector(how: _Detection) -> SubjectDetector:
-    """The detector of this process."""
-    request = Request(device=how.device, allow_download=how.allow_download)
-    detector = open_subject_detector(how.subject, request)
+def _open_detector(detection: _Detection) -> SubjectDetector:
+    """Return the detector of this process, opening it on first use."""
+    request = Request(device=detection.device, allow_download=detection.allow_download)
+    detector = open_subject_detector(detection.subject, request)
     torch = sys.modules.get("torch")
-    if torch is not None and how.threads is not None:
-        torch.set_num_threads(how.threads)
+    if torch is not None and detection.threads is not None:
+        torch.set_num_threads(detection.threads)
     return detector

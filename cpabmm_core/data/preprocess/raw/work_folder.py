@@ -1,7 +1,7 @@
-"""What has been done so far, one file for each video, so that a killed run goes on.
+"""The working folder, with which a killed run can be resumed.
 
-In the data set's folder, ``work`` holds ``settings.json``, a record of each video that is done in
-``records``, clips that have no side yet in ``clips``, and small pictures of them in ``pictures``.
+The sub-folder ``work`` of a data set contains ``settings.json``, one record per processed video in
+``records``, clips that are not yet split in ``clips``, and thumbnails in ``pictures``.
 """
 
 import json
@@ -22,11 +22,11 @@ from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.files.output import atomic_path, check_output_folder
 
 Record = dict[str, Any]
-SIDES = ("train", "test")
+SUBSETS = ("train", "test")
 
 
 class WorkFolder:
-    """The records of a data set and the places of its clips."""
+    """The records of a data set and the paths of its clips."""
 
     def __init__(self, output: Path, file_format: ClipFormat) -> None:
         self.output = output
@@ -37,15 +37,15 @@ class WorkFolder:
         self._records = self._work / "records"
 
     def begin(self, settings: Mapping[str, Any], source: Path) -> None:
-        """Make the folder, or go on in one that was begun with the same settings.
+        """Create the folder, or continue in one that was begun with the same settings.
 
         Args:
-            settings: as a JSON document.
-            source: what is read, which must not be the same folder.
+            settings: description of the settings.
+            source: the input, which must differ from the folder.
 
         Raises:
-            OutputExistsError: the folder holds something else, or was begun with other settings.
-            MediaError: it cannot be written.
+            OutputExistsError: the folder contains something else, or was begun with other settings.
+            MediaError: the folder cannot be written.
         """
         file = self._work / "settings.json"
         check_output_folder(self.output, force=file.exists(), inputs=[source])
@@ -65,25 +65,25 @@ class WorkFolder:
             if was != wanted:
                 raise OutputExistsError(
                     f"{self.output}: was begun with {name} {json.dumps(was)}, not "
-                    f"{json.dumps(wanted)}; give the same settings, or another folder"
+                    f"{json.dumps(wanted)}; use the same settings, or another folder"
                 )
 
     def lock(self, shard: Shard, report: StatusCallback) -> AbstractContextManager[None]:
-        """A context that keeps other runs on the same shard out.
+        """Keep other runs of the same shard out of the folder, as `lock_folder` does.
 
         Raises:
-            OutputExistsError: another run is there.
+            OutputExistsError: another run of the shard is active.
         """
         return lock_folder(
             self.output, self._work / f"{shard.number}-of-{shard.total}.lock", report
         )
 
     def is_done(self, source: Source) -> bool:
-        """Whether the video's clips are there, and it is still the one that they were cut from."""
-        record = self.record(source)
+        """Return whether the clips of a video exist and the video has not changed since."""
+        record = self.read_record(source)
         if record is None or "error" in record:
             return False
-        if any(self.find(clip["name"]) is None for clip in record["clips"]):
+        if any(self.find_clip(clip["name"]) is None for clip in record["clips"]):
             return False
         try:
             stat = source.path.stat()
@@ -94,24 +94,24 @@ class WorkFolder:
             return False
         return same
 
-    def record(self, source: Source) -> Record | None:
-        """What is known of a video; None if nothing is."""
+    def read_record(self, source: Source) -> Record | None:
+        """Return the record of a video, or None if it has none."""
         file = self._records / f"{source.key}.json"
         return _read(file) if file.exists() else None
 
-    def records(self) -> list[Record]:
-        """All records, sorted by the name of the video."""
-        # A run that was killed may have left a hidden one that it was writing.
+    def read_records(self) -> list[Record]:
+        """Return all records, sorted by the name of the video."""
+        # A killed run may leave a hidden temporary file.
         found = [_read(file) for file in self._records.glob("[!.]*.json")]
         return sorted(found, key=lambda record: str(record["source"]))
 
     def write_record(self, source: Source, record: Record) -> None:
-        """Set down what became of a video; it then counts as done."""
+        """Write the record of a video, which marks it as done."""
         _write(self._records / f"{source.key}.json", {"source": source.name, **record})
 
     @contextmanager
-    def unfinished(self, source: Source) -> Iterator[Path]:
-        """An empty folder for clips of a video that are being written; removed at the end."""
+    def temporary_folder(self, source: Source) -> Iterator[Path]:
+        """Create an empty folder for the clips that are being written; remove it at the end."""
         folder = self._work / "unfinished" / source.key
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -120,30 +120,30 @@ class WorkFolder:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def forget(self, source: Source) -> None:
-        """Remove the clips and the record of a video, before it is done anew."""
-        record = self.record(source)
+    def remove_results(self, source: Source) -> None:
+        """Remove the clips and the record of a video, before it is processed again."""
+        record = self.read_record(source)
         for clip in (record or {}).get("clips", []):
-            found = self.find(clip["name"])
+            found = self.find_clip(clip["name"])
             if found is not None and found.is_dir():
                 shutil.rmtree(found)
             elif found is not None:
                 found.unlink()
         (self._records / f"{source.key}.json").unlink(missing_ok=True)
 
-    def place(self, name: str, side: str) -> Path:
-        """Where the clip of this name lies once it has a side."""
-        return clip_path(self.output / side, name, self.file_format)
+    def clip_path(self, name: str, subset: str) -> Path:
+        """Return the path of a clip in ``train`` or ``test``."""
+        return clip_path(self.output / subset, name, self.file_format)
 
-    def picture(self, name: str) -> Path:
-        """Where the small picture of the clip lies."""
+    def thumbnail_path(self, name: str) -> Path:
+        """Return the path of the thumbnail of a clip."""
         return self.pictures / f"{name}.png"
 
-    def find(self, name: str) -> Path | None:
-        """Where the clip of this name lies now, if anywhere."""
-        places = [clip_path(self.clips, name, self.file_format)]
-        places += [self.place(name, side) for side in SIDES]
-        return next((path for path in places if path.exists()), None)
+    def find_clip(self, name: str) -> Path | None:
+        """Return the current path of a clip, or None if it does not exist."""
+        paths = [clip_path(self.clips, name, self.file_format)]
+        paths += [self.clip_path(name, subset) for subset in SUBSETS]
+        return next((path for path in paths if path.exists()), None)
 
 
 def _read(file: Path) -> Record:
@@ -161,5 +161,5 @@ def _write(file: Path, document: Mapping[str, Any]) -> None:
 
 
 def as_line(document: Mapping[str, Any]) -> str:
-    """A JSON document on one line, its end included."""
+    """Format a JSON document as one line, including the line break."""
     return json.dumps(document, allow_nan=False) + "\n"

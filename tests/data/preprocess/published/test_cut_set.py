@@ -11,7 +11,8 @@ from _helpers.media_files import number_of, write_test_video
 
 from cpabmm_core.data.preprocess.boxes import Box
 from cpabmm_core.data.preprocess.clip_writer import ClipFormat
-from cpabmm_core.data.preprocess.published.cut_set import CutSummary, Fetch, cut_set
+from cpabmm_core.data.preprocess.published.cut_set import CutSummary, cut_set
+from cpabmm_core.data.preprocess.published.find_videos import Fetch
 from cpabmm_core.data.preprocess.published.table import TableRow
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.errors import ConfigError, DataError, MediaError, OutputExistsError
@@ -47,7 +48,7 @@ def cut(
         file_format=file_format,
         shard=shard,
         fetch=fetch,
-        report=(reports if reports is not None else []).append,
+        report=lambda problem: None if reports is None else reports.append(str(problem)),
     )
 
 

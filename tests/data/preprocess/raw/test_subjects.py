@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cpabmm_core.data.preprocess.boxes import Box
 from cpabmm_core.data.preprocess.raw.finders.bodies import BodyFinder
 from cpabmm_core.data.preprocess.raw.finders.detection import make_detect
-from cpabmm_core.data.preprocess.raw.finders.faces import LONGEST_GAP, FaceFinder
+from cpabmm_core.data.preprocess.raw.finders.faces import MAX_GAP, FaceFinder
 from cpabmm_core.data.preprocess.raw.frames import SceneFrame
 from cpabmm_core.data.preprocess.raw.rules import Candidate, ClipRules, rules_for
 from cpabmm_core.errors import ConfigError
@@ -123,13 +123,13 @@ def test_a_scene_cut_ends_all_clips() -> None:
     assert spans(faces([[FACE]] * 150, cuts=(70,))) == [(0, 70, None), (70, 150, None)]
 
 
-@pytest.mark.parametrize("gap", [LONGEST_GAP, LONGEST_GAP + 1])
+@pytest.mark.parametrize("gap", [MAX_GAP, MAX_GAP + 1])
 def test_a_face_may_be_missed_for_a_few_frames(gap: int) -> None:
     boxes: Boxes = [[FACE]] * 70 + [[]] * gap + [[FACE]] * 70
     found = spans(faces(boxes))
     whole = [(0, 140 + gap, None)]
     parted = [(0, 70, None), (70 + gap, 140 + gap, None)]
-    assert found == (whole if gap <= LONGEST_GAP else parted)
+    assert found == (whole if gap <= MAX_GAP else parted)
 
 
 def test_frames_after_the_last_face_do_not_count() -> None:

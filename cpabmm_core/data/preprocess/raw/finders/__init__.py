@@ -15,14 +15,14 @@ __all__ = ["Finder", "make_finder"]
 def make_finder(
     subject: str, rules: ClipRules, width: int, height: int, detector: SubjectDetector | None
 ) -> Finder:
-    """What looks for clips of a subject in one video of this size.
+    """Create the finder of a subject for one video.
 
     Args:
-        subject: one of `rules.SUBJECTS`, with or without options of its detector.
-        rules: its numbers.
-        width: of the frames.
-        height: of the frames.
-        detector: of the subject; None where it needs none, for ``motion`` and ``none``.
+        subject: the subject, as in `rules_for`.
+        rules: thresholds for clips.
+        width: width of the frames, in pixels.
+        height: height of the frames, in pixels.
+        detector: detector of the subject; None for ``motion`` and ``none``.
     """
     if detector is None:
         kind = MotionFinder if subject == "motion" else CentreFinder

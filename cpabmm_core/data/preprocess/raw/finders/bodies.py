@@ -1,4 +1,4 @@
-"""Clips of persons, by the rules of TaiChiHD."""
+"""Clips of people, by the rules of TaiChiHD."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,27 +16,27 @@ from cpabmm_core.data.preprocess.raw.finders.detection import Detect
 from cpabmm_core.data.preprocess.raw.frames import SceneFrame
 from cpabmm_core.data.preprocess.raw.rules import TOO_FEW_FRAMES, TOO_SMALL, Candidate, ClipRules
 
-_LEAST_HEIGHT = 0.1
-"""Of a person, as a share of the frame's height."""
-_LEAST_OVERLAP = 0.25
-"""IoU with the person's last box."""
-_LONGEST_GAP = 5
-"""Frames in a row in which the detector may miss a person that it finds again."""
+_MIN_HEIGHT = 0.1
+"""Smaller people are ignored, as a share of the height of the frame."""
+_MIN_OVERLAP = 0.25
+"""The smallest IoU of the boxes of one person in consecutive frames."""
+_MAX_GAP = 5
+"""The largest number of consecutive frames in which the detector may miss a person."""
 
 
 class _Track:
-    """One person from the first frame of a clip on."""
+    """A person, followed from the first frame of a clip."""
 
     def __init__(self, number: int, person: Box, square: Box) -> None:
         self.start, self.last = number, number
         self.person, self.square = person, square
 
     def follow(self, number: int, persons: list[Box]) -> bool:
-        """Follow the person; whether it is in the square, and nobody else is."""
+        """Follow the person; return whether they are in the square and nobody else is."""
         best = max(persons, key=lambda box: iou(self.person, box), default=None)
-        if best is None or iou(self.person, best) < _LEAST_OVERLAP:
+        if best is None or iou(self.person, best) < _MIN_OVERLAP:
             alone = not any(intersection_area(self.square, box) for box in persons)
-            return alone and number - self.last <= _LONGEST_GAP
+            return alone and number - self.last <= _MAX_GAP
         if not _is_alone(best, self.square, persons) or not _contains(self.square, best):
             return False
         self.last, self.person = number, best
@@ -44,47 +44,47 @@ class _Track:
 
 
 class BodyFinder:
-    """A clip follows one person in a square that stays where its first frame put it.
+    """Finds clips of one person each, in a square that is fixed by the first frame.
 
-    It ends when the person leaves the square, another reaches into it, the camera moves, or the
-    light changes. A square that would leave the frame is moved into it.
+    A clip ends when the person leaves the square, another person enters it, the camera moves, or
+    the light changes. A square that extends beyond the frame is moved into it.
     """
 
     def __init__(self, rules: ClipRules, width: int, height: int, detect: Detect) -> None:
         self._rules = rules
         self._size = width, height
         self._detect = detect
-        self._watch = CameraMonitor()
+        self._monitor = CameraMonitor()
         self._tracks: list[_Track] = []
-        self._trouble: str | None = None
-        self._trouble_start = self._end = 0
+        self._change: str | None = None
+        self._change_start = self._end = 0
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
-        """Take the next few frames."""
+        """Add the next frames; return the stretches that end with or before them."""
         if min(self._size) < self._rules.min_size:
             self._end = frames[-1].number + 1
             return
         for frame, persons in zip(frames, self._detect(frames), strict=True):
-            trouble = self._watch.find_change(frame.image, begins_scene=frame.begins_scene)
-            if frame.begins_scene or trouble != self._trouble:
+            change = self._monitor.find_change(frame.image, begins_scene=frame.begins_scene)
+            if frame.begins_scene or change != self._change:
                 yield from self.finish()
-                self._trouble, self._trouble_start = trouble, frame.number
+                self._change, self._change_start = change, frame.number
             self._end = frame.number + 1
-            if not trouble:
+            if not change:
                 yield from self._step(frame.number, persons)
 
     def finish(self) -> Iterator[Candidate]:
-        """The stretches that end here."""
+        """Return the stretches that end here."""
         if min(self._size) < self._rules.min_size:
             yield Candidate(0, self._end, None, TOO_SMALL)
-        elif self._trouble:
-            yield Candidate(self._trouble_start, self._end, None, self._trouble)
+        elif self._change:
+            yield Candidate(self._change_start, self._end, None, self._change)
         tracks, self._tracks = self._tracks, []
         for track in tracks:
             yield self._candidate(track)
 
     def _step(self, number: int, found: list[Box]) -> Iterator[Candidate]:
-        persons = [box for box in found if box.height >= _LEAST_HEIGHT * self._size[1]]
+        persons = [box for box in found if box.height >= _MIN_HEIGHT * self._size[1]]
         going = []
         for track in self._tracks:
             full = number - track.start >= self._rules.max_frames
@@ -100,7 +100,7 @@ class BodyFinder:
         self._tracks = going
 
     def _square(self, person: Box) -> Box | None:
-        """What a clip that begins with this person cuts out, if the frame holds it."""
+        """Return the square for a clip that begins with this person, or None if it is too large."""
         square = round_to_pixels(expand(make_square(person), self._rules.margin))
         if square.width > min(self._size):
             return None

@@ -1,4 +1,4 @@
-"""Clips of the whole frame: the largest centred square, scene by scene."""
+"""Clips of the largest centred square, scene by scene."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from cpabmm_core.data.preprocess.raw.rules import TOO_FEW_FRAMES, TOO_SMALL, Can
 
 
 class CentreFinder:
-    """A clip is a scene, or a piece of it of at most `max_frames` frames."""
+    """Finds clips that are scenes, or parts of scenes with at most `max_frames` frames."""
 
     def __init__(self, rules: ClipRules, width: int, height: int) -> None:
         self._rules = rules
@@ -16,14 +16,14 @@ class CentreFinder:
         self._start = self._end = 0
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
-        """Take the next few frames."""
+        """Add the next frames; return the stretches that end with or before them."""
         for frame in frames:
             if frame.begins_scene or self._end - self._start == self._rules.max_frames:
                 yield from self.finish()
             self._end = frame.number + 1
 
     def finish(self) -> Iterator[Candidate]:
-        """The stretch that ends here."""
+        """Return the stretch that ends here."""
         start, self._start = self._start, self._end
         if start == self._end:
             return

@@ -21,31 +21,32 @@ from cpabmm_core.data.preprocess.raw.rules import (
     ClipRules,
 )
 
-_LEAST_OVERLAP = 0.25
-"""IoU with the clip's first box under which the clip ends."""
-LONGEST_GAP = 5
-"""Frames in a row in which the detector may miss a face that it finds again where it was."""
+_MIN_OVERLAP = 0.25
+"""The clip ends when the IoU with its first box falls below this value."""
+MAX_GAP = 5
+"""The largest number of consecutive frames in which the detector may miss a face."""
 
 
 class _Track:
-    """One face from the first frame of its clip on."""
+    """A face, followed from the first frame of its clip."""
 
     def __init__(self, number: int, box: Box) -> None:
         self.start, self.last = number, number
         self.first = self.union = box
 
     def take_best(self, number: int, boxes: list[Box]) -> None:
-        """Take the box that fits best out of a frame's boxes, if one does."""
+        """Remove the box that matches the face from those of a frame, if any, and add it."""
         best = max(boxes, key=lambda box: iou(self.first, box), default=None)
-        if best is not None and iou(self.first, best) >= _LEAST_OVERLAP:
+        if best is not None and iou(self.first, best) >= _MIN_OVERLAP:
             boxes.remove(best)
             self.last, self.union = number, enclose([self.union, best])
 
 
 class FaceFinder:
-    """A clip follows one face while it stays near its first box; its box is their union's square.
+    """Finds clips of faces that stay near the first box of their clip.
 
-    Several faces of a frame give a clip each.
+    The box of a clip is the square around the union of the boxes of its face. Several faces in a
+    frame give one clip each.
     """
 
     def __init__(self, rules: ClipRules, width: int, height: int, detect: Detect) -> None:
@@ -55,14 +56,14 @@ class FaceFinder:
         self._tracks: list[_Track] = []
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
-        """Take the next few frames."""
+        """Add the next frames; return the stretches that end with or before them."""
         for frame, boxes in zip(frames, self._detect(frames), strict=True):
             if frame.begins_scene:
                 yield from self.finish()
             yield from self._step(frame.number, boxes)
 
     def finish(self) -> Iterator[Candidate]:
-        """The faces whose clips end here."""
+        """Return the clips of all faces, which end here."""
         yield from self._end(self._tracks)
 
     def _step(self, number: int, boxes: list[Box]) -> Iterator[Candidate]:
@@ -71,7 +72,7 @@ class FaceFinder:
         yield from self._end(full)
         for track in self._tracks:
             track.take_best(number, left)
-        yield from self._end([t for t in self._tracks if number - t.last > LONGEST_GAP])
+        yield from self._end([t for t in self._tracks if number - t.last > MAX_GAP])
         self._tracks.extend(_Track(number, box) for box in left)
 
     def _end(self, tracks: list[_Track]) -> Iterator[Candidate]:

@@ -1,4 +1,4 @@
-"""What looks for clips in the frames of one video."""
+"""The interface of the finders."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,12 +8,12 @@ from cpabmm_core.data.preprocess.raw.rules import Candidate
 
 
 class Finder(Protocol):
-    """Sees each frame once, in order, and forgets it."""
+    """Finds the clips of one video, which it sees frame by frame and in order."""
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
-        """Take the next few frames; the stretches that have ended with or before them."""
+        """Add the next frames; return the stretches that end with or before them."""
         ...
 
     def finish(self) -> Iterator[Candidate]:
-        """The stretches that end with the video."""
+        """Return the stretches that end with the video."""
         ...

@@ -1,4 +1,4 @@
-"""Clips of whatever moves in front of a camera that stands still."""
+"""Clips of everything that moves in front of a fixed camera."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,52 +23,52 @@ from cpabmm_core.data.preprocess.raw.rules import (
     ClipRules,
 )
 
-_MOST_OF_FRAME = 0.8
-"""Share of the frame that moves only if the camera does, if slowly."""
+_MAX_MOVING_SHARE = 0.8
+"""If a larger share of the frame moves, the camera must be moving slowly."""
 
 
 class MotionFinder:
-    """A clip is a stretch of a scene in which camera and light stay; its box holds all motion.
+    """Finds clips with a fixed camera and constant light, cropped to a box around all motion.
 
-    The box is made square and grown, as far as the frame allows, and moved into the frame.
+    The box is made square, expanded as far as the frame allows, and moved into the frame.
     """
 
     def __init__(self, rules: ClipRules, width: int, height: int) -> None:
         self._rules = rules
         self._size = width, height
-        self._watch = CameraMonitor()
+        self._monitor = CameraMonitor()
         self._motion = MotionBox()
-        self._trouble: str | None = None
+        self._change: str | None = None
         self._start = self._end = 0
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
-        """Take the next few frames."""
+        """Add the next frames; return the stretches that end with or before them."""
         for frame in frames:
-            trouble = self._watch.find_change(frame.image, begins_scene=frame.begins_scene)
-            full = not trouble and self._end - self._start == self._rules.max_frames
-            if frame.begins_scene or trouble != self._trouble or full:
+            change = self._monitor.find_change(frame.image, begins_scene=frame.begins_scene)
+            full = not change and self._end - self._start == self._rules.max_frames
+            if frame.begins_scene or change != self._change or full:
                 yield from self.finish()
-            self._trouble = trouble
+            self._change = change
             self._motion.add(frame.image)
             self._end = frame.number + 1
 
     def finish(self) -> Iterator[Candidate]:
-        """The stretch that ends here."""
+        """Return the stretch that ends here."""
         start, motion = self._start, self._motion
         self._start, self._motion = self._end, MotionBox()
         if start == self._end:
             return
-        if self._trouble or self._end - start < self._rules.min_frames:
-            yield Candidate(start, self._end, None, self._trouble or TOO_FEW_FRAMES)
+        if self._change or self._end - start < self._rules.min_frames:
+            yield Candidate(start, self._end, None, self._change or TOO_FEW_FRAMES)
             return
         yield Candidate(start, self._end, *self._box_of(motion))
 
     def _box_of(self, motion: MotionBox) -> tuple[Box | None, str | None]:
-        """What to cut out, or why nothing."""
+        """Return the box to crop to, and the reason if the stretch is dropped."""
         found, share = motion.find()
         if found is None:
             return None, NOTHING_MOVES
-        if share > _MOST_OF_FRAME:
+        if share > _MAX_MOVING_SHARE:
             return None, CAMERA_MOVES
         found = clip_to_frame(found, *self._size)
         square = make_square(found)
