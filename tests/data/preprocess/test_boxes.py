@@ -1,3 +1,5 @@
+"""Geometry of boxes and cropping, compared with hand-computed values and with Pillow."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,28 +38,30 @@ def noise(width: int, height: int) -> np.ndarray:
         ((3, 3, 3, 3), (3, 3, 3, 3), 0.0),
     ],
 )
-def test_overlap(one: tuple[float, ...], other: tuple[float, ...], expected: float) -> None:
+def test_iou_agrees_with_values_computed_by_hand(
+    one: tuple[float, ...], other: tuple[float, ...], expected: float
+) -> None:
     assert iou(Box(*one), Box(*other)) == pytest.approx(expected)
     assert iou(Box(*other), Box(*one)) == pytest.approx(expected)
 
 
-def test_overlap_agrees_with_counting_pixels() -> None:
+def test_iou_agrees_with_counted_pixels() -> None:
     numbers = np.random.default_rng(1)
     for _ in range(20):
-        drawn = np.zeros((2, 20, 20), dtype=bool)
+        masks = np.zeros((2, 20, 20), dtype=bool)
         boxes = []
         for k in range(2):
             left, top = numbers.integers(0, 10, 2)
             right, bottom = numbers.integers(10, 20, 2)
-            drawn[k, top:bottom, left:right] = True
+            masks[k, top:bottom, left:right] = True
             boxes.append(Box(left, top, right, bottom))
-        shared = int((drawn[0] & drawn[1]).sum())
+        shared = int((masks[0] & masks[1]).sum())
         assert intersection_area(*boxes) == shared
-        assert iou(*boxes) == pytest.approx(shared / (drawn[0] | drawn[1]).sum())
+        assert iou(*boxes) == pytest.approx(shared / (masks[0] | masks[1]).sum())
 
 
-def test_boxes_of_the_published_sets() -> None:
-    """Union, then square about the centre, then a tenth on each side: worked out by hand."""
+def test_box_of_a_published_clip() -> None:
+    """Union, then square, then a margin of a tenth; computed by hand."""
     together = enclose([Box(100, 80, 160, 150), Box(110, 60, 180, 140)])
     assert together == (100, 60, 180, 150)
     square = make_square(together)
@@ -65,14 +69,14 @@ def test_boxes_of_the_published_sets() -> None:
     assert expand(square, 0.1) == (86, 51, 194, 159)
 
 
-def test_whole_pixels_keep_a_square_square() -> None:
+def test_rounding_keeps_a_square_square() -> None:
     for shift in np.linspace(0, 1, 11):
         box = round_to_pixels(Box(10 + shift, 20.5, 40.4 + shift, 50.9))
         assert box.width == box.height == 30
         assert all(float(edge).is_integer() for edge in box)
 
 
-def test_boxes_and_the_frame() -> None:
+def test_boxes_relative_to_the_frame() -> None:
     assert is_within(Box(0, 0, 20, 10), 20, 10)
     assert not is_within(Box(0, 0, 20.5, 10), 20, 10)
     assert not is_within(Box(-1, 0, 5, 5), 20, 10)
@@ -83,28 +87,28 @@ def test_boxes_and_the_frame() -> None:
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 40), (40, 65), (33, 64)])
-def test_the_central_square_is_that_of_training(shape: tuple[int, int]) -> None:
+def test_the_central_square_is_the_one_of_training(shape: tuple[int, int]) -> None:
     image = noise(*shape)
     for size in (16, min(shape)):
         cut = crop_and_resize(image, central_square(*shape), size)
         np.testing.assert_array_equal(cut, square_frame(image, size))
 
 
-def test_a_box_that_leaves_the_frame_ends_there_and_is_squeezed() -> None:
+def test_a_box_beyond_the_frame_is_clipped_and_distorted() -> None:
     image = noise(40, 30)
     cut = crop_and_resize(image, Box(-5, 10, 15, 50), 16)
     expected = Image.fromarray(image[10:30, 0:15]).resize((16, 16), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(cut, np.array(expected))
 
 
-def test_a_cut_is_a_copy() -> None:
+def test_a_crop_is_a_copy() -> None:
     image = noise(20, 20)
     crop_and_resize(image, Box(0, 0, 16, 16), 16)[:] = 0
     np.testing.assert_array_equal(image, noise(20, 20))
 
 
 def test_shrinking_is_antialiased() -> None:
-    """Stripes of one pixel become grey; nearest neighbours would give black or white."""
+    """Stripes of one pixel become grey. Nearest-neighbour sampling would give black or white."""
     stripes = np.zeros((64, 64, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     inner = crop_and_resize(stripes, Box(0, 0, 64, 64), 16)[:, 2:-2]

@@ -1,3 +1,5 @@
+"""Writing clips: names, formats, timestamps and replacement."""
+
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +29,7 @@ def write(path: Path, file_format: ClipFormat, times: list[int] | None = None) -
     return path
 
 
-def test_names() -> None:
+def test_names_and_paths() -> None:
     assert clip_name("id1", "a b", start=7, end=1234567) == "id1#a b#000007#1234567"
     assert clip_path(Path("x"), "a.b#1", "mp4") == Path("x/a.b#1.mp4")
     assert clip_path(Path("x"), "a.b#1", "png") == Path("x/a.b#1")
@@ -40,7 +42,7 @@ def test_png_frames_are_lossless(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "clip").iterdir())[0] == "000000.png"
 
 
-def test_mp4_is_nearer_to_the_truth_than_a_video_to_look_at(tmp_path: Path) -> None:
+def test_mp4_clips_have_less_error_than_ordinary_videos(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "usual.mp4", 64, 64, 25, Fraction(1, 25)) as writer:
         for pts, image in enumerate(FRAMES):
             writer.write(image, pts)
@@ -54,7 +56,7 @@ def test_mp4_is_nearer_to_the_truth_than_a_video_to_look_at(tmp_path: Path) -> N
     assert error("clip.mp4") < min(1.5, 0.7 * error("usual.mp4"))
 
 
-def test_mp4_keeps_times_from_the_first_frame_on(tmp_path: Path) -> None:
+def test_mp4_keeps_times_relative_to_the_first_frame(tmp_path: Path) -> None:
     write(tmp_path / "clip.mp4", "mp4", [100, 103, 104, 110, 111, 120])
     with VideoReader(tmp_path / "clip.mp4") as reader:
         times = [frame.pts * reader.time_base for frame in reader]
@@ -62,9 +64,7 @@ def test_mp4_keeps_times_from_the_first_frame_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["mp4", "png"])
-def test_a_finished_clip_replaces_one_that_is_there(
-    tmp_path: Path, file_format: ClipFormat
-) -> None:
+def test_a_finished_clip_replaces_an_existing_one(tmp_path: Path, file_format: ClipFormat) -> None:
     (tmp_path / "old").mkdir()
     old = write(clip_path(tmp_path / "old", "clip", file_format), file_format)
     if old.is_dir():
@@ -77,7 +77,7 @@ def test_a_finished_clip_replaces_one_that_is_there(
         move_into_place(new, old)
 
 
-def test_sizes() -> None:
+def test_odd_sizes_need_png() -> None:
     check_clip_size(64, "mp4")
     check_clip_size(65, "png")
     with pytest.raises(ConfigError, match="an even number"):

@@ -1,3 +1,5 @@
+"""Cutting published data sets: frames, boxes, damage, resuming, shards and locks."""
+
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +41,7 @@ def cut(
     fetch: Fetch | None = None,
     reports: list[str] | None = None,
 ) -> CutSummary:
-    """Cut clips out of ``folder/videos`` into ``folder/set``."""
+    """Cut clips out of the videos in ``folder/videos`` into ``folder/set``."""
     return cut_set(
         rows,
         folder / "videos",
@@ -73,13 +75,13 @@ def records(folder: Path, name: str = "manifest") -> list[dict[str, Any]]:
     ("rate", "fps", "start", "end", "first", "last"),
     [
         (25, "25", 10, 20, 10, 19),
-        (25, "29.97", 12, 36, 11, 30),  # from 10.01 to 30.03: 12 and 36 times 25 / 29.97
+        (25, "29.97", 12, 36, 11, 30),  # from 10.01 to 30.03, which are 12 and 36 times 25 / 29.97
         (Fraction(30000, 1001), "29.97", 12, 36, 12, 35),
         (30, "29.97", 12, 36, 13, 36),  # from 12.01 to 36.04
         (50, "25", 10, 20, 20, 39),
     ],
 )
-def test_exactly_the_frames_of_the_row(
+def test_a_clip_has_exactly_the_frames_of_its_row(
     tmp_path: Path,
     videos: Path,
     rate: Fraction | int,
@@ -99,9 +101,7 @@ def test_exactly_the_frames_of_the_row(
     assert record["reason"] is None
 
 
-def test_clips_of_one_video_may_overlap_touch_and_come_in_any_order(
-    tmp_path: Path, videos: Path
-) -> None:
+def test_clips_of_a_video_may_overlap_in_any_order(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=40)
     ranges = [(30, 40), (0, 12), (5, 30), (12, 13), (5, 6)]
     assert cut([row("A", *each) for each in ranges], tmp_path).made == 5
@@ -110,8 +110,8 @@ def test_clips_of_one_video_may_overlap_touch_and_come_in_any_order(
         assert numbers(clip) == list(range(start, end))
 
 
-def test_the_box_of_the_row_in_a_video_of_half_the_size(tmp_path: Path, videos: Path) -> None:
-    """Of a frame with columns of 8 pixels, 4 in the video at hand, one is cut out."""
+def test_the_box_is_scaled_to_a_smaller_video(tmp_path: Path, videos: Path) -> None:
+    """The box selects one column of the test frame: 8 pixels wide, 4 in the smaller video."""
     write_test_video(videos / "A.mp4", frames=256, size=(64, 48))
     write_test_video(videos / "B.mp4", frames=256, size=(32, 24))
     box = Box(16, 12, 24, 36)  # column 2 in the middle half, between red and blue
@@ -124,7 +124,7 @@ def test_the_box_of_the_row_in_a_video_of_half_the_size(tmp_path: Path, videos: 
         assert [mean > 127 for mean in means] == [bool(n & 0b00100000) for n in range(256)]
 
 
-def test_a_box_that_is_not_square_is_squeezed(tmp_path: Path, videos: Path) -> None:
+def test_a_box_that_is_not_square_is_distorted(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=2, size=(64, 48))
     cut([row("A", 0, 2)], tmp_path, file_format="png")
     image = open_clip(tmp_path / "set" / "train" / "A#000000#000002").read([1])[0]
@@ -132,10 +132,10 @@ def test_a_box_that_is_not_square_is_squeezed(tmp_path: Path, videos: Path) -> N
     assert number_of(image) == 1
     red = np.abs(image[:15].astype(int) - (220, 30, 30)).max()
     blue = np.abs(image[49:].astype(int) - (30, 30, 220)).max()
-    assert max(red, blue) < 40  # a quarter of the height each, as in the frame
+    assert max(red, blue) < 40  # each covers a quarter of the height, as in the frame
 
 
-def test_the_times_are_those_of_the_video(tmp_path: Path, videos: Path) -> None:
+def test_clips_keep_the_times_of_the_video(tmp_path: Path, videos: Path) -> None:
     from _helpers.media_files import decoded_frames
 
     write_test_video(videos / "A.mp4", frames=20, rate=Fraction(30000, 1001))
@@ -144,7 +144,7 @@ def test_the_times_are_those_of_the_video(tmp_path: Path, videos: Path) -> None:
     assert times == [(k * Fraction(1001, 30000), 5 + k) for k in range(4)]
 
 
-def test_names_beyond_ascii(tmp_path: Path) -> None:
+def test_names_may_contain_any_letters(tmp_path: Path) -> None:
     folder = tmp_path / "données 数据"
     (folder / "videos").mkdir(parents=True)
     write_test_video(folder / "videos" / "vidéo 1.mp4", frames=5)
@@ -153,7 +153,7 @@ def test_names_beyond_ascii(tmp_path: Path) -> None:
     assert records(folder)[0]["clip"] == "train/é#vidéo 1#000001#000004"
 
 
-def test_several_processes_write_what_one_does(tmp_path: Path, videos: Path) -> None:
+def test_several_processes_write_the_same_files_as_one(tmp_path: Path, videos: Path) -> None:
     rows = []
     for name in "ABC":
         write_test_video(videos / f"{name}.mp4", frames=12)
@@ -168,39 +168,39 @@ def test_several_processes_write_what_one_does(tmp_path: Path, videos: Path) -> 
         assert twin.read_bytes() == path.read_bytes()
 
 
-def test_missing_videos_are_counted_and_the_rest_is_made(tmp_path: Path, videos: Path) -> None:
+def test_missing_videos_are_reported_and_the_others_cut(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=5)
     rows = [row("A", 0, 5), *(row(f"M{k}", 0, 5) for k in range(7)), row("M0", 5, 6)]
     reports: list[str] = []
     assert cut(rows, tmp_path, reports=reports) == CutSummary(made=1, left_out=8)
     assert reports == [
-        f"{videos}: 7 of 8 videos are not there: M0, M1, M2, M3, M4 and 2 more; "
-        "put them there as VIDEO_ID.mp4, or use --download"
+        f"{videos}: 7 of 8 videos are missing: M0, M1, M2, M3, M4 and 2 more; "
+        "add them as VIDEO_ID.mp4, or pass fetch"
     ]
     assert [record["reason"] for record in records(tmp_path)] == [
         None,
-        *["its video is not there"] * 8,
+        *["its video is missing"] * 8,
     ]
     write_test_video(videos / "M0.mkv", frames=6)
     assert cut(rows, tmp_path) == CutSummary(made=2, kept=1, left_out=6)
 
 
-def test_rows_past_the_end_of_the_video(tmp_path: Path, videos: Path) -> None:
+def test_rows_beyond_the_end_give_short_or_no_clips(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=10)
     rows = [row("A", 5, 15), row("A", 10, 12), row("A", 11, 13), row("A", 0, 10)]
     reports: list[str] = []
     assert cut(rows, tmp_path, reports=reports) == CutSummary(made=1, short=1, left_out=2)
     train = tmp_path / "set" / "train"
     assert reports == [
-        f"{train}/A#000005#000015: the video ends after 10 frames, 5 of its 10 are missing",
+        f"{train}/A#000005#000015: the video ends after 10 frames; 5 of 10 are missing",
         f"{train}/A#000010#000012 and 1 more of A.mp4: "
-        "the video ends after 10 frames, 2 of its 2 are missing",
+        "the video ends after 10 frames; 2 of 2 are missing",
     ]
     assert numbers(train / "A#000005#000015.mp4") == list(range(5, 10))
     assert not (train / "A#000010#000012.mp4").exists()
 
 
-def test_a_damaged_video_gives_the_clips_before_the_damage(tmp_path: Path, videos: Path) -> None:
+def test_clips_before_damage_are_cut(tmp_path: Path, videos: Path) -> None:
     path = write_test_video(videos / "A.mp4", frames=60, options={"g": "10"})
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
@@ -220,7 +220,7 @@ def test_a_damaged_video_gives_the_clips_before_the_damage(tmp_path: Path, video
     assert f"{path}: damaged after {good} frames" in line
 
 
-def test_a_file_that_is_no_video(tmp_path: Path, videos: Path) -> None:
+def test_a_file_that_is_not_a_video_is_reported(tmp_path: Path, videos: Path) -> None:
     (videos / "A.mp4").write_text("<html>not available</html>")
     write_test_video(videos / "B.mp4", frames=3)
     reports: list[str] = []
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_video(tmp_path: Path, videos: Path) -> None:
     assert f"{videos / 'A.mp4'}: not a video" in line
 
 
-def test_boxes_and_ranges_without_a_pixel_or_a_frame(tmp_path: Path, videos: Path) -> None:
+def test_empty_boxes_and_ranges_give_no_clip(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=5, size=(32, 24), rate=5)
     rows = [
         row("A", 0, 25, box=Box(20, 20, 21, 40)),
@@ -243,11 +243,11 @@ def test_boxes_and_ranges_without_a_pixel_or_a_frame(tmp_path: Path, videos: Pat
     assert [record["reason"] for record in records(tmp_path)] == [
         empty,
         empty,
-        "no frame falls into it at 5 a second",
+        "it contains no frame at 5 frames per second",
     ]
 
 
-def test_what_is_whole_is_not_cut_again(tmp_path: Path, videos: Path) -> None:
+def test_complete_clips_are_not_cut_again(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=10)
     rows = [row("A", 0, 5), row("A", 5, 10)]
     cut(rows[:1], tmp_path)
@@ -255,7 +255,7 @@ def test_what_is_whole_is_not_cut_again(tmp_path: Path, videos: Path) -> None:
     stamp = first.stat().st_mtime_ns
     assert cut(rows, tmp_path) == CutSummary(made=1, kept=1)
     assert first.stat().st_mtime_ns == stamp
-    (videos / "A.mp4").unlink()  # it is not needed any more, nor named as missing
+    (videos / "A.mp4").unlink()  # the video is no longer needed, so it is not reported as missing
     reports: list[str] = []
     assert cut(rows, tmp_path, reports=reports) == CutSummary(kept=2)
     assert reports == []
@@ -266,7 +266,7 @@ def test_what_is_whole_is_not_cut_again(tmp_path: Path, videos: Path) -> None:
     assert cut(other_box, tmp_path) == CutSummary(made=1, kept=1)
 
 
-def test_a_manifest_whose_last_line_was_cut_short(tmp_path: Path, videos: Path) -> None:
+def test_a_truncated_manifest_is_completed(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=10)
     rows = [row("A", 0, 5), row("A", 5, 10)]
     cut(rows, tmp_path)
@@ -277,7 +277,7 @@ def test_a_manifest_whose_last_line_was_cut_short(tmp_path: Path, videos: Path) 
     assert manifest.read_bytes() == whole
 
 
-def test_shards_part_the_videos_and_their_manifests_merge(tmp_path: Path, videos: Path) -> None:
+def test_shards_divide_the_videos_and_their_manifests_merge(tmp_path: Path, videos: Path) -> None:
     names = [f"V{k}" for k in range(8)]
     rows = [row(name, start, start + 3) for name in names for start in (0, 3)]
     for name in names:
@@ -295,7 +295,7 @@ def test_shards_part_the_videos_and_their_manifests_merge(tmp_path: Path, videos
     assert [r["clip"] for r in records(tmp_path)] == [f"train/{each.name}" for each in rows]
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, videos: Path) -> None:
+def test_an_unrelated_folder_is_not_touched(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=5)
     (tmp_path / "set").mkdir()
     mine = tmp_path / "set" / "mine.txt"
@@ -305,11 +305,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, videos: Path) 
     assert list((tmp_path / "set").iterdir()) == [mine]
     mine.unlink()
     cut([row("A", 0, 5)], tmp_path)
-    with pytest.raises(OutputExistsError, match="holds clips of size 64 as mp4"):
+    with pytest.raises(OutputExistsError, match="contains clips of size 64 as mp4"):
         cut([row("A", 0, 5)], tmp_path, size=32)
 
 
-def test_what_cannot_be_begun(tmp_path: Path, videos: Path) -> None:
+def test_invalid_requests_fail_before_any_work(tmp_path: Path, videos: Path) -> None:
     with pytest.raises(ConfigError, match="an even number"):
         cut([row("A", 0, 5)], tmp_path, size=63)
     videos.rmdir()
@@ -318,7 +318,7 @@ def test_what_cannot_be_begun(tmp_path: Path, videos: Path) -> None:
     assert not (tmp_path / "set").exists()
 
 
-def test_missing_videos_are_fetched_if_somebody_does(tmp_path: Path, videos: Path) -> None:
+def test_missing_videos_are_fetched(tmp_path: Path, videos: Path) -> None:
     write_test_video(videos / "A.mp4", frames=5)
     asked: list[list[str]] = []
 
@@ -331,10 +331,10 @@ def test_missing_videos_are_fetched_if_somebody_does(tmp_path: Path, videos: Pat
     summary = cut(rows, tmp_path, fetch=fetch, reports=reports)
     assert summary == CutSummary(made=2, left_out=1)
     assert asked == [["B", "C"]]
-    assert "1 of 3 videos are not there: C;" in reports[0]
+    assert "1 of 3 videos are missing: C;" in reports[0]
 
 
-def test_two_runs_of_one_shard_keep_apart(tmp_path: Path, videos: Path) -> None:
+def test_a_second_run_of_a_shard_is_refused(tmp_path: Path, videos: Path) -> None:
     def second_run(names: Sequence[str]) -> None:
         with pytest.raises(OutputExistsError, match="another run is writing there"):
             cut([row("A", 0, 5)], tmp_path)

@@ -1,3 +1,5 @@
+"""Downloading with yt-dlp, which a script replaces."""
+
 import sys
 from pathlib import Path
 
@@ -6,7 +8,7 @@ from _helpers.fake_downloader import calls, install_fake_downloader
 
 from cpabmm_core.data.preprocess.published.download import download_videos
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the replacement is a shell script")
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def program(tmp_path: Path) -> str:
     return install_fake_downloader(tmp_path / "bin")
 
 
-def test_each_video_is_there_under_its_id(tmp_path: Path, program: str) -> None:
+def test_each_video_is_saved_under_its_id(tmp_path: Path, program: str) -> None:
     for name in ("AAAAAAAAAAA", "-BBBBBBBBBB"):
         (tmp_path / "bin" / "online" / f"{name}.mp4").write_text(name)
     folder = tmp_path / "100 % vidéos; $(touch no)"
@@ -37,7 +39,7 @@ def test_each_video_is_there_under_its_id(tmp_path: Path, program: str) -> None:
     assert second[-2:] == ["--", "https://www.youtube.com/watch?v=-BBBBBBBBBB"]
 
 
-def test_what_yt_dlp_says_is_told_in_a_line_and_the_next_one_is_fetched(
+def test_an_unavailable_video_is_reported_and_the_next_one_follows(
     tmp_path: Path, program: str
 ) -> None:
     (tmp_path / "bin" / "online" / "B.mp4").touch()
@@ -50,12 +52,12 @@ def test_what_yt_dlp_says_is_told_in_a_line_and_the_next_one_is_fetched(
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ("exit 3", "ended with code 3 and said nothing"),
+        ("exit 3", "failed with exit code 3 and no message"),
         ("echo 'Sign in to confirm' >&2; exit 1", "Sign in to confirm"),
-        ("exit 0", "ended well, but wrote no A.mp4"),
+        ("exit 0", "succeeded, but did not write A.mp4"),
     ],
 )
-def test_other_ends(tmp_path: Path, script: str, words: str) -> None:
+def test_other_failures_are_reported(tmp_path: Path, script: str, words: str) -> None:
     program = tmp_path / "yt-dlp"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -64,7 +66,7 @@ def test_other_ends(tmp_path: Path, script: str, words: str) -> None:
     assert reports == [f"A: yt-dlp: {words}"]
 
 
-def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     reports: list[str] = []
     download_videos(["A"], tmp_path, str(tmp_path / "none"), report=reports.append)
     (line,) = reports

@@ -1,3 +1,5 @@
+"""Reading published tables: every field, and one line per error."""
+
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,7 +30,7 @@ def fails(path: Path, words: str, data_set: SetName = "taichi") -> None:
     assert "\n" not in message
 
 
-def test_a_taichi_row(tmp_path: Path) -> None:
+def test_a_taichi_row_is_read(tmp_path: Path) -> None:
     assert read_table(table(tmp_path, FIRST), "taichi") == [
         TableRow(
             line=2,
@@ -45,7 +47,7 @@ def test_a_taichi_row(tmp_path: Path) -> None:
     ]
 
 
-def test_a_vox_row_is_named_by_its_person_first(tmp_path: Path) -> None:
+def test_the_name_of_a_vox_row_begins_with_the_person(tmp_path: Path) -> None:
     (row,) = read_table(table(tmp_path, VOX, header=f"{HEADER},person_id"), "vox")
     assert (row.video, row.name) == ("-AAAAAAAAAA", "id00001#-AAAAAAAAAA#003657#003994")
     assert row.partition == "test"
@@ -53,20 +55,20 @@ def test_a_vox_row_is_named_by_its_person_first(tmp_path: Path) -> None:
     assert row.line == 2
 
 
-def test_a_ted_row_takes_its_range_from_the_id_at_25_frames_a_second(tmp_path: Path) -> None:
+def test_a_ted_row_has_its_range_in_the_id_at_25_frames_per_second(tmp_path: Path) -> None:
     (row,) = read_table(table(tmp_path, TED), "ted")
     assert (row.video, row.start, row.end) == ("AAAAAAAAAAA", 16609, 16737)
     assert row.rate == 25
     assert row.name == "016737#016609#AAAAAAAAAAA#000000#000000"
 
 
-def test_a_ted_row_that_has_its_range_in_the_columns_is_read_like_any_other(tmp_path: Path) -> None:
+def test_a_ted_row_may_have_its_range_in_the_columns(tmp_path: Path) -> None:
     line = "AAAAAAAAAAA,16609,16737,104-10-665-570,25.0,944,944,train"
     (row,) = read_table(table(tmp_path, line), "ted")
     assert (row.start, row.end, row.name) == (16609, 16737, "AAAAAAAAAAA#016609#016737")
 
 
-def test_a_byte_order_mark_other_columns_line_ends_and_spaces_do_not_matter(tmp_path: Path) -> None:
+def test_byte_order_mark_extra_columns_and_spaces_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "tablé.csv"
     text = f"\N{BYTE ORDER MARK},{HEADER},note\r\n0, {FIRST} ,é\r\n\r\n1,{VOX},\r\n"
     path.write_bytes(text.replace(",id00001", "").encode())
@@ -76,7 +78,7 @@ def test_a_byte_order_mark_other_columns_line_ends_and_spaces_do_not_matter(tmp_
     ]
 
 
-def test_one_video_in_several_rows_and_partitions(tmp_path: Path) -> None:
+def test_a_video_may_occur_in_several_rows_and_partitions(tmp_path: Path) -> None:
     other = FIRST.replace(",80,", ",81,")
     held_out = FIRST.replace("train", "test")
     rows = read_table(table(tmp_path, FIRST, other, held_out), "taichi")
@@ -115,7 +117,7 @@ def test_a_malformed_field_is_named_with_its_line(
     fails(path, f"{path}: line 3: ")
 
 
-def test_a_file_that_is_no_table(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     fails(path, "no such file")
     path.touch()
@@ -130,22 +132,24 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     fails(path, "line 1: is not UTF-8")
 
 
-def test_a_table_without_rows_or_columns(tmp_path: Path) -> None:
-    fails(table(tmp_path), "holds no row")
+def test_missing_rows_or_columns_are_an_error(tmp_path: Path) -> None:
+    fails(table(tmp_path), "has no row")
     fails(table(tmp_path, FIRST), "line 1: has no column person_id", "vox")
     fails(table(tmp_path, FIRST, header=HEADER.replace("fps", "rate")), "has no column fps")
 
 
-def test_a_row_with_more_or_fewer_fields(tmp_path: Path) -> None:
-    fails(table(tmp_path, FIRST, f"{FIRST},more"), "line 3: has another number of fields")
-    fails(table(tmp_path, FIRST, FIRST[:30]), "line 3: has another number of fields")
+def test_too_many_or_too_few_fields_are_an_error(tmp_path: Path) -> None:
+    fails(table(tmp_path, FIRST, f"{FIRST},more"), "line 3: has more or fewer fields")
+    fails(table(tmp_path, FIRST, FIRST[:30]), "line 3: has more or fewer fields")
 
 
-def test_a_field_whose_quotes_do_not_end(tmp_path: Path) -> None:
+def test_an_unclosed_quote_is_an_error(tmp_path: Path) -> None:
     fails(table(tmp_path, FIRST, f'"{FIRST}'), "line 3: ")
 
 
-def test_two_rows_of_one_clip(tmp_path: Path) -> None:
+def test_two_rows_for_one_clip_are_an_error(tmp_path: Path) -> None:
     other_box = FIRST.replace("118-82-508-472", "168-99-488-419")
     path = table(tmp_path, FIRST, VOX.replace(",id00001", ""), other_box)
-    fails(path, f"{path}: line 4: names the same clip as line 2 (train/AAAAAAAAAAA#000080#000300)")
+    fails(
+        path, f"{path}: line 4: specifies the same clip as line 2 (train/AAAAAAAAAAA#000080#000300)"
+    )

@@ -1,4 +1,4 @@
-"""The box of what moves, and when a camera counts as still, on drawn scenes."""
+"""The box of all motion, and the criteria for a fixed camera, on synthetic scenes."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,12 @@ def noisy(frames: Frames, sigma: float = 3.0) -> Frames:
 def find(frames: Frames, subject: str = "motion", cuts: tuple[int, ...] = ()) -> list[Candidate]:
     height, width = frames[0].shape[:2]
     finder = make_finder(subject, RULES, width, height, None)
-    seen = [SceneFrame(k, image, k == 0 or k in cuts) for k, image in enumerate(frames)]
-    found = [each for k in range(0, len(seen), 8) for each in finder.add_frames(seen[k : k + 8])]
+    scene_frames = [SceneFrame(k, image, k == 0 or k in cuts) for k, image in enumerate(frames)]
+    found = [
+        each
+        for k in range(0, len(scene_frames), 8)
+        for each in finder.add_frames(scene_frames[k : k + 8])
+    ]
     return [*found, *finder.finish()]
 
 
@@ -44,14 +48,14 @@ def box_of(frames: Frames) -> Box:
 
 @pytest.mark.parametrize("count", [12, 60, 200])
 def test_a_moving_square_is_found(count: int) -> None:
-    """The union of all its places, to two pixels of the small image, through noise."""
+    """The box is the union of all positions, to two pixels of the small image, despite noise."""
     frames = noisy(wandering(across(count)))
     truth = (40, 40, 90 + SIDE, 50 + SIDE)
     assert np.abs(np.array(box_of(frames)) - truth).max() <= 2 * 192 / 160 + 1
 
 
-def test_a_short_movement_between_samples_counts() -> None:
-    """One excursion of eight frames in a thousand, between still ones, is in the box."""
+def test_a_short_motion_between_samples_counts() -> None:
+    """The box includes a motion that lasts for eight of a thousand frames."""
     still = with_square(ground(), (40, 40), SIDE)
     away = with_square(ground(), (100, 40), SIDE)
     box = box_of([still] * 500 + [away] * 8 + [still] * 492)
@@ -59,12 +63,12 @@ def test_a_short_movement_between_samples_counts() -> None:
     assert box.right >= 100 + SIDE - 3
 
 
-def test_noise_alone_is_no_motion() -> None:
+def test_noise_is_not_motion() -> None:
     (found,) = find(noisy([ground()] * 15, sigma=8.0))
     assert (found.start, found.end, found.dropped) == (0, 15, "nothing moves")
 
 
-def test_a_ground_that_trembles_by_a_pixel_has_not_moved() -> None:
+def test_a_background_that_jitters_by_a_pixel_does_not_move() -> None:
     wide = ground(0, 200, 108)
     frames = [
         with_square(wide[:, k % 2 : 192 + k % 2], corner, SIDE)
@@ -79,13 +83,13 @@ def test_clips_are_squares_around_the_motion() -> None:
     assert (found.start, found.end, found.dropped) == (0, 20, None)
     assert found.box is not None
     assert found.box.width == found.box.height
-    # 74 x 34 about (77, 57), a tenth more on each side, and as much as the height of 108 holds.
+    # The motion is 74 x 34 around (77, 57), with a margin of a tenth within the height of 108.
     assert abs(found.box.width - 1.2 * 74) <= 5
     assert abs((found.box.left + found.box.right) / 2 - 77) <= 3
     assert abs((found.box.top + found.box.bottom) / 2 - 57) <= 3
 
 
-def test_a_scene_ends_a_clip() -> None:
+def test_a_scene_cut_ends_a_clip() -> None:
     frames = wandering(across(15)) + wandering(across(15), seed=5)
     found = [(each.start, each.end, each.dropped) for each in find(frames, cuts=(15,))]
     assert found == [(0, 15, None), (15, 30, None)]
@@ -99,12 +103,12 @@ def test_a_scene_ends_a_clip() -> None:
         (across(30, (0, 40), (168, 40)), SIDE, "no square of the frame holds it"),
     ],
 )
-def test_reasons(corners: list[tuple[int, int]], side: int, reason: str) -> None:
+def test_reasons_to_drop_a_stretch(corners: list[tuple[int, int]], side: int, reason: str) -> None:
     (found,) = find(wandering(corners, side))
     assert found.dropped == reason
 
 
-def test_a_camera_that_moves_ends_a_clip() -> None:
+def test_camera_motion_ends_a_clip() -> None:
     wide = ground(0, 400, 108)
     still = [with_square(wide[:, :192], corner, SIDE) for corner in across(20)]
     moving = [wide[:, 4 * k : 4 * k + 192] for k in range(1, 21)]
@@ -115,7 +119,7 @@ def test_a_camera_that_moves_ends_a_clip() -> None:
 
 
 def shifted(pixels: float) -> NDArray[np.uint8]:
-    """A smooth picture of 256 x 256, moved to the right."""
+    """Return a smooth image of 256 x 256 pixels, shifted to the right."""
     y, x = np.mgrid[0:256, 0:256].astype(float)
     grey = 128 + 50 * np.sin((x - pixels) / 9) + 50 * np.cos(y / 11 + (x - pixels) / 23)
     return np.repeat(grey[..., None].astype(np.uint8), 3, axis=2)
@@ -124,23 +128,23 @@ def shifted(pixels: float) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("step", "expected"), [(0.0, None), (0.8, None), (1.25, "the camera moves")]
 )
-def test_more_than_a_pixel_of_flow_at_256_is_a_movement(step: float, expected: str | None) -> None:
+def test_flow_of_more_than_a_pixel_is_camera_motion(step: float, expected: str | None) -> None:
     watch = CameraMonitor()
-    told = [watch.find_change(shifted(step * k), begins_scene=k == 0) for k in range(4)]
-    assert told == [None, None, expected, expected]
+    messages = [watch.find_change(shifted(step * k), begins_scene=k == 0) for k in range(4)]
+    assert messages == [None, None, expected, expected]
 
 
-def test_one_jump_of_a_pixel_is_none_but_a_jerk_is() -> None:
+def test_a_single_small_jump_is_ignored_and_a_large_one_is_not() -> None:
     watch = CameraMonitor()
     places = [0.0, 0.0, 1.5, 1.5, 8.5, 8.5]
-    told = [
+    messages = [
         watch.find_change(shifted(place), begins_scene=k == 0) for k, place in enumerate(places)
     ]
-    assert told == [None, None, None, None, "the camera moves", None]
+    assert messages == [None, None, None, None, "the camera moves", None]
 
 
 @pytest.mark.parametrize(("change", "expected"), [(1, None), (2, "the light changes")])
-def test_a_change_of_light(change: int, expected: str | None) -> None:
+def test_a_change_of_light_is_detected(change: int, expected: str | None) -> None:
     watch = CameraMonitor()
     image = ground()
     assert watch.find_change(image, begins_scene=True) is None
@@ -148,7 +152,7 @@ def test_a_change_of_light(change: int, expected: str | None) -> None:
     assert watch.find_change(image, begins_scene=True) is None
 
 
-def test_the_whole_frame_is_the_centred_square() -> None:
+def test_without_subject_the_box_is_the_centred_square() -> None:
     frames = wandering(across(25))
     (found,) = find(frames, "none")
     assert found == (0, 25, (42, 0, 150, 108), None)

@@ -1,3 +1,5 @@
+"""Scene cuts: found at the right frames, with a small buffer."""
+
 import sys
 
 import numpy as np
@@ -12,13 +14,13 @@ def test_cuts_are_found_at_their_frames() -> None:
     pytest.importorskip("scenedetect")
     first, second, third = (wandering(across(30), seed=seed) for seed in (0, 5, 6))
     images = first + [255 - image for image in second] + third
-    seen = list(split_scenes(iter(images), "adaptive"))
-    assert [frame.number for frame in seen] == list(range(90))
-    assert all(frame.image is image for frame, image in zip(seen, images, strict=True))
-    assert [frame.number for frame in seen if frame.begins_scene] == [0, 30, 60]
+    frames = list(split_scenes(iter(images), "adaptive"))
+    assert [frame.number for frame in frames] == list(range(90))
+    assert all(frame.image is image for frame, image in zip(frames, images, strict=True))
+    assert [frame.number for frame in frames if frame.begins_scene] == [0, 30, 60]
 
 
-def test_few_frames_are_held_back() -> None:
+def test_few_frames_are_buffered() -> None:
     pytest.importorskip("scenedetect")
     read = 0
 
@@ -32,14 +34,14 @@ def test_few_frames_are_held_back() -> None:
         assert read - frame.number <= 3
 
 
-def test_without_cuts_one_scene_begins_with_the_first_frame() -> None:
+def test_without_cuts_only_the_first_frame_begins_a_scene() -> None:
     images = [np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)]
     assert [frame.begins_scene for frame in split_scenes(images, "none")] == [True, False]
 
 
-def test_a_missing_package_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_with_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scenedetect", None)
     assert check_scene_detector("none") is None
-    with pytest.raises(ConfigError, match=r"cpabmm\[scenes\].*--scenes none") as error:
+    with pytest.raises(ConfigError, match=r"cpabmm\[scenes\].*scenes='none'") as error:
         check_scene_detector("adaptive")
     assert "\n" not in str(error.value)

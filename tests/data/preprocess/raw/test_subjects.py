@@ -1,4 +1,4 @@
-"""Clips of faces and bodies, by boxes that a detector would give."""
+"""Clips of faces and bodies, given the boxes of a detector."""
 
 from collections.abc import Sequence
 
@@ -32,12 +32,14 @@ def run(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     images: Sequence[NDArray[np.uint8]] | None = None,
 ) -> list[Candidate]:
-    seen = [
+    frames = [
         SceneFrame(k, images[k] if images else BLANK, k == 0 or k in cuts)
         for k in range(len(boxes))
     ]
     finder = kind(rules, *size, lambda frames: [list(boxes[frame.number]) for frame in frames])
-    found = [each for k in range(0, len(seen), 8) for each in finder.add_frames(seen[k : k + 8])]
+    found = [
+        each for k in range(0, len(frames), 8) for each in finder.add_frames(frames[k : k + 8])
+    ]
     return [*found, *finder.finish()]
 
 
@@ -53,7 +55,7 @@ def moved(box: Box, x: float = 0, y: float = 0) -> Box:
     return Box(box.left + x, box.top + y, box.right + x, box.bottom + y)
 
 
-def test_defaults_are_those_of_the_published_sets() -> None:
+def test_defaults_match_the_published_data_sets() -> None:
     assert rules_for("faces-dlib") == ClipRules(64, 1024, 256, 0.1)
     assert rules_for("bodies") == ClipRules(128, 1024, 300, 0.05)
     assert rules_for("faces?weights=a", min_frames=10).min_frames == 10
@@ -68,29 +70,27 @@ def test_defaults_are_those_of_the_published_sets() -> None:
         ("none", {"margin": 1.5}, "margin in"),
     ],
 )
-def test_wrong_rules(subject: str, numbers: dict[str, int], words: str) -> None:
+def test_invalid_rules_are_refused(subject: str, numbers: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         rules_for(subject, **numbers)
 
 
-def test_a_face_that_stays_is_one_clip_with_the_box_of_the_published_set() -> None:
-    """Union 100..420 x 100..400, squared about its centre: 320; a tenth on each side: 384."""
+def test_a_face_that_stays_gives_one_clip() -> None:
+    """The union 100..420 x 100..400 becomes a square of 320, and 384 with a tenth on each side."""
     (found,) = faces([[FACE]] * 50 + [[moved(FACE, 20)]] * 50)
     assert found == (0, 100, (68, 58, 452, 442), None)
 
 
 @pytest.mark.parametrize(("shift", "ends"), [(179, False), (181, True)])
-def test_a_clip_ends_when_the_overlap_with_its_first_box_falls_under_a_quarter(
-    shift: int, ends: bool
-) -> None:
-    """Boxes 300 wide that are d apart overlap by (300 - d) / (300 + d), a quarter at 180."""
+def test_a_clip_ends_below_an_overlap_of_a_quarter(shift: int, ends: bool) -> None:
+    """Two boxes of width 300, shifted by d, have IoU (300 - d) / (300 + d): a quarter at 180."""
     found = faces([[FACE]] * 70 + [[moved(FACE, shift)]] * 70)
     expected = [(0, 70, None), (70, 140, None)] if ends else [(0, 140, None)]
     assert [each[:2] for each in spans(found)] == [each[:2] for each in expected]
 
 
-def test_the_first_box_counts_and_not_the_last() -> None:
-    """A face that drifts by 2 pixels a frame is 180 away after 90 frames."""
+def test_the_overlap_refers_to_the_first_box() -> None:
+    """A face that moves by 2 pixels per frame has moved by 180 after 90 frames."""
     found = faces([[moved(FACE, 2 * k)] for k in range(160)])
     assert [each.start for each in found][:2] == [0, 91]
     assert found[0].end == 91
@@ -109,7 +109,7 @@ def test_reasons_to_drop_a_face(boxes: Boxes, reason: str) -> None:
     assert found.dropped == reason
 
 
-def test_a_clip_of_the_least_size_and_length_stays() -> None:
+def test_a_clip_of_minimal_size_and_length_is_kept() -> None:
     (found,) = faces([[Box(100, 100, 356, 340)]] * 64)
     assert found.dropped is None
 
@@ -128,8 +128,8 @@ def test_a_face_may_be_missed_for_a_few_frames(gap: int) -> None:
     boxes: Boxes = [[FACE]] * 70 + [[]] * gap + [[FACE]] * 70
     found = spans(faces(boxes))
     whole = [(0, 140 + gap, None)]
-    parted = [(0, 70, None), (70 + gap, 140 + gap, None)]
-    assert found == (whole if gap <= MAX_GAP else parted)
+    split = [(0, 70, None), (70 + gap, 140 + gap, None)]
+    assert found == (whole if gap <= MAX_GAP else split)
 
 
 def test_frames_after_the_last_face_do_not_count() -> None:
@@ -144,7 +144,7 @@ def test_two_faces_are_two_clips() -> None:
 
 
 class FakeDetector:
-    """Finds the bright pixels of each frame."""
+    """A detector of the bounding box of bright pixels."""
 
     info = ExtractorInfo("fake", "1", "", "")
 
@@ -161,25 +161,25 @@ class FakeDetector:
         return found
 
 
-def test_frames_are_shrunk_for_large_faces_and_boxes_are_in_their_pixels() -> None:
+def test_frames_are_shrunk_for_large_faces_and_boxes_scaled_back() -> None:
     image = BLANK.copy()
     image[120:440, 200:500] = 255
     detector = FakeDetector()
-    seen = [SceneFrame(0, image, True), SceneFrame(1, BLANK, False)]
-    assert make_detect(detector, smallest=256)(seen) == [[Box(200, 120, 500, 440)], []]
-    assert make_detect(detector)(seen) == [[Box(200, 120, 500, 440)], []]
+    frames = [SceneFrame(0, image, True), SceneFrame(1, BLANK, False)]
+    assert make_detect(detector, smallest=256)(frames) == [[Box(200, 120, 500, 440)], []]
+    assert make_detect(detector)(frames) == [[Box(200, 120, 500, 440)], []]
     assert detector.shapes == [(2, 300, 500, 3), (2, 600, 1000, 3)]
 
 
 BODIES = rules_for("bodies")
-PERSON = Box(300, 100, 400, 500)  # the square is 440 wide: 130..570 x 80..520
+PERSON = Box(300, 100, 400, 500)  # its square is 130..570 x 80..520, 440 pixels wide
 
 
 def bodies(boxes: Boxes, **more: object) -> list[Candidate]:
     return run(BodyFinder, BODIES, boxes, **more)  # type: ignore[arg-type]
 
 
-def test_the_box_of_the_first_frame_stays() -> None:
+def test_the_box_is_fixed_by_the_first_frame() -> None:
     (found,) = bodies([[PERSON]] * 70 + [[moved(PERSON, 50, 10)]] * 70)
     assert found == (0, 140, (130, 80, 570, 520), None)
 
@@ -190,7 +190,7 @@ def test_a_clip_ends_when_the_person_leaves_the_square() -> None:
     assert found[1].box == (130, 101, 570, 541)
 
 
-def test_a_clip_ends_when_another_person_reaches_into_it() -> None:
+def test_a_clip_ends_when_another_person_enters_it() -> None:
     other = Box(571, 200, 650, 500)
     inside = moved(other, -5)
     found = bodies([[PERSON, other]] * 130 + [[PERSON, inside]] * 130)
@@ -198,7 +198,7 @@ def test_a_clip_ends_when_another_person_reaches_into_it() -> None:
     assert spans(ours) == [(0, 130, None)]
 
 
-def test_small_persons_and_short_clips_do_not_count() -> None:
+def test_small_people_are_ignored_and_short_clips_dropped() -> None:
     assert bodies([[Box(300, 100, 340, 159)]] * 130) == []
     assert spans(bodies([[PERSON]] * 127)) == [(0, 127, "too few frames")]
 
@@ -208,7 +208,7 @@ def test_a_square_is_moved_into_the_frame() -> None:
     assert found.box == (0, 80, 440, 520)
 
 
-def test_videos_under_300_pixels_have_no_clips() -> None:
+def test_videos_below_300_pixels_have_no_clips() -> None:
     found = run(BodyFinder, BODIES, [[]] * 10, size=(640, 299))
     assert found == [(0, 10, None, "too small")]
 

@@ -1,4 +1,4 @@
-"""Raw videos to a data set: what is written, and that it does not matter how it came about."""
+"""Preprocessing raw videos: the result, and that it does not depend on how it was computed."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ NAMES = ("anna/one.mp4", "anna/two.mp4", "bert/one.mp4", "Ölaf ☃.mp4", "short
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five videos: 20 frames give clips of 8, 8 and (dropped) 4; that of 5 frames gives none."""
+    """Write five videos. Of 20 frames, 8 + 8 become clips and 4 are dropped; of 5, none do."""
     folder = tmp_path_factory.mktemp("raw")
     for seed, name in enumerate(NAMES):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def lines_of(output: Path) -> list[dict[str, Any]]:
 
 
 def contents(output: Path) -> dict[str, bytes]:
-    """All that makes the data set, without what is kept of the work."""
+    """Return the files of the data set, without the working folder."""
     files = [path for path in output.rglob("*") if path.is_file()]
     kept = [path for path in files if "work" not in path.relative_to(output).parts]
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in kept}
@@ -78,25 +78,27 @@ def whole(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_what_is_written(raw: Path, whole: Path) -> None:
-    summary = make(raw, whole)  # nothing is left to do
+def test_the_data_set_is_complete(raw: Path, whole: Path) -> None:
+    summary = make(raw, whole)  # all videos are done
     assert summary == VideoSummary(5, 0, 0, 8, 3, 2.56, {"too few frames": 5})
-    names = {path.stem for side in ("train", "test") for path in (whole / side).iterdir()}
+    names = {path.stem for subset in ("train", "test") for path in (whole / subset).iterdir()}
     owners = ("anna#one", "anna#two", "bert#one", "Ölaf ☃#Ölaf ☃")
     assert names == {f"{owner}#{span}" for owner in owners for span in SPANS}
-    sides = [{path.name.partition("#")[0] for path in (whole / s).iterdir()} for s in SIDES]
-    assert len(sides[1]) == 1
-    assert not sides[0] & sides[1]
+    sets = [
+        {path.name.partition("#")[0] for path in (whole / subset).iterdir()} for subset in SUBSETS
+    ]
+    assert len(sets[1]) == 1
+    assert not sets[0] & sets[1]
     assert (whole / "contact-sheet.png").exists()
 
 
 SPANS = ("000000#000008", "000008#000016")
-SIDES = ("train", "test")
+SUBSETS = ("train", "test")
 
 
-def test_sides_are_those_of_training(whole: Path, tmp_path: Path) -> None:
-    for side in SIDES:
-        for path in (whole / side).iterdir():
+def test_the_split_is_the_one_of_training(whole: Path, tmp_path: Path) -> None:
+    for subset in SUBSETS:
+        for path in (whole / subset).iterdir():
             (tmp_path / path.name).touch()
     split = split_data_set(tmp_path, 0.3, 0, lambda _: None)
     assert {path.name for path in split.test.paths or []} == {
@@ -104,7 +106,7 @@ def test_sides_are_those_of_training(whole: Path, tmp_path: Path) -> None:
     }
 
 
-def test_the_manifest_tells_where_each_clip_is_from(raw: Path, whole: Path) -> None:
+def test_the_manifest_describes_each_clip(raw: Path, whole: Path) -> None:
     first, *lines = lines_of(whole)
     assert first["settings"]["subject"] == "none"
     assert first["settings"]["max_frames"] == 8
@@ -125,7 +127,7 @@ def test_the_manifest_tells_where_each_clip_is_from(raw: Path, whole: Path) -> N
     assert (whole / ours[0]["clip"]).exists()
 
 
-def test_clips_show_what_the_video_does_there(raw: Path, tmp_path: Path) -> None:
+def test_clips_show_the_frames_of_the_video(raw: Path, tmp_path: Path) -> None:
     for file_format in ("mp4", "png"):
         output = tmp_path / file_format
         make(raw, output, replace(WHOLE, size=108, file_format=file_format))
@@ -148,15 +150,19 @@ def test_motion_end_to_end(tmp_path: Path) -> None:
     assert right - left == bottom - top
     assert left <= 40
     assert right >= 90 + 24
-    assert (tmp_path / "set" / line["clip"]).parent.name == "train"  # nobody to hold out
+    assert (
+        tmp_path / "set" / line["clip"]
+    ).parent.name == "train"  # a single identity is not held out
 
 
-def test_the_number_of_processes_does_not_matter(raw: Path, whole: Path, tmp_path: Path) -> None:
+def test_the_result_does_not_depend_on_the_number_of_processes(
+    raw: Path, whole: Path, tmp_path: Path
+) -> None:
     make(raw, tmp_path / "set", workers=2)
     assert contents(tmp_path / "set") == contents(whole)
 
 
-def test_shards_together_are_the_whole(raw: Path, whole: Path, tmp_path: Path) -> None:
+def test_shards_together_give_the_result_of_one_run(raw: Path, whole: Path, tmp_path: Path) -> None:
     output = tmp_path / "set"
     counts = [
         sum(Shard(k, 3).contains(source.name) for source in list_sources(raw)) for k in (1, 2, 3)
@@ -170,22 +176,22 @@ def test_shards_together_are_the_whole(raw: Path, whole: Path, tmp_path: Path) -
 
 
 def test_shards_on_several_machines_merge(raw: Path, whole: Path, tmp_path: Path) -> None:
-    """Each machine has its own folder; what they hold is copied into one."""
+    """Each machine writes its own folder; the folders are then copied into one."""
     merged = tmp_path / "merged"
     for index in (1, 2):
         make(raw, tmp_path / str(index), shard=Shard(index, 2))
         shutil.copytree(tmp_path / str(index), merged, dirs_exist_ok=True)
     for path in raw.rglob("*.mp4"):
-        path.touch()  # as a copy without its times would be: the contents decide
+        path.touch()  # as after a copy without timestamps; the contents are compared instead
     assert make(raw, merged).waiting == 0
     assert contents(merged) == contents(whole)
 
 
 @pytest.mark.parametrize("writes", [0, 3, 9])
-def test_a_run_that_was_stopped_goes_on(
+def test_a_stopped_run_is_continued(
     raw: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
-    """Stopped within a clip, after so many frames: of the first video, or of a later one."""
+    """The run stops within a clip of the first video or of a later one."""
     output, left = tmp_path / "set", [writes * 3]
     real = ClipWriter.write
 
@@ -205,7 +211,7 @@ def test_a_run_that_was_stopped_goes_on(
     assert list((output / "work" / "unfinished").iterdir()) == []
 
 
-def test_what_is_done_is_not_done_again(
+def test_processed_videos_are_not_processed_again(
     raw: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "set"
@@ -225,7 +231,7 @@ def test_what_is_done_is_not_done_again(
     assert contents(output) == contents(whole)
 
 
-def test_other_settings_are_refused_in_one_line(raw: Path, whole: Path) -> None:
+def test_other_settings_are_refused(raw: Path, whole: Path) -> None:
     before = contents(whole)
     with pytest.raises(OutputExistsError, match="was begun with size 64, not 48;") as error:
         make(raw, whole, replace(WHOLE, size=48))
@@ -233,7 +239,7 @@ def test_other_settings_are_refused_in_one_line(raw: Path, whole: Path) -> None:
     assert contents(whole) == before
 
 
-def test_a_folder_that_holds_something_else_is_kept(raw: Path, tmp_path: Path) -> None:
+def test_an_unrelated_folder_is_not_touched(raw: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(OutputExistsError, match="is not empty"):
         make(raw, tmp_path)
@@ -242,8 +248,8 @@ def test_a_folder_that_holds_something_else_is_kept(raw: Path, tmp_path: Path) -
         make(raw, raw)
 
 
-def test_a_changed_video_is_cut_anew_and_new_ones_are_added(raw: Path, tmp_path: Path) -> None:
-    """The result is that of a run from nothing, though an identity may have to change sides."""
+def test_changed_and_added_videos_are_processed(raw: Path, tmp_path: Path) -> None:
+    """The result is that of a fresh run, although identities may move between the sets."""
     growing, output = tmp_path / "raw", tmp_path / "set"
     shutil.copytree(raw, growing)
     make(growing, output)
@@ -255,16 +261,16 @@ def test_a_changed_video_is_cut_anew_and_new_ones_are_added(raw: Path, tmp_path:
     assert contents(output) == contents(tmp_path / "fresh")
 
 
-def test_a_broken_video_is_told_and_the_rest_is_done(raw: Path, tmp_path: Path) -> None:
+def test_a_broken_video_is_reported_and_the_others_processed(raw: Path, tmp_path: Path) -> None:
     broken, output = tmp_path / "raw", tmp_path / "set"
     shutil.copytree(raw, broken)
     good = (broken / "short.mp4").read_bytes()
     (broken / "short.mp4").write_bytes(good[: len(good) // 2])
     (broken / "text.mp4").write_text("no video")
-    told: list[str] = []
-    summary = make(broken, output, report=told.append)
+    messages: list[str] = []
+    summary = make(broken, output, report=messages.append)
     assert (summary.videos, summary.unreadable, summary.clips) == (6, 2, 8)
-    assert [line.partition(":")[0] for line in told] == [
+    assert [line.partition(":")[0] for line in messages] == [
         str(broken / "short.mp4"),
         str(broken / "text.mp4"),
     ]
@@ -273,13 +279,13 @@ def test_a_broken_video_is_told_and_the_rest_is_done(raw: Path, tmp_path: Path) 
     assert str(tmp_path) not in str(errors)
     (broken / "short.mp4").write_bytes(good)
     (broken / "text.mp4").unlink()
-    told.clear()
-    make(broken, output, report=told.append)
-    assert told == []
+    messages.clear()
+    make(broken, output, report=messages.append)
+    assert messages == []
 
 
 class FakeDetector:
-    """One face at rest, and one more in the first five frames."""
+    """A detector of one face at rest, and of a second one in the first five frames."""
 
     info = ExtractorInfo("fake", "1", "0", "")
 
@@ -314,7 +320,7 @@ def test_faces_end_to_end(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_two_faces_in_the_same_frames_have_clips_of_two_names(
+def test_two_faces_in_the_same_frames_give_two_clip_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "open_subject_detector", lambda *_: FakeDetector())
@@ -334,7 +340,7 @@ def test_two_faces_in_the_same_frames_have_clips_of_two_names(
         (replace(WHOLE, subject="cats"), "cats: no extractor of that name"),
     ],
 )
-def test_wrong_settings_fail_before_anything_is_written(
+def test_invalid_settings_fail_before_anything_is_written(
     raw: Path, tmp_path: Path, how: ClipSettings, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -376,10 +382,10 @@ def test_a_disk_without_locks_is_used_with_a_message(
     assert all("cannot be locked" in line for line in messages)
 
 
-def test_half_a_record_of_a_killed_run_does_not_count(
+def test_a_partial_record_of_a_killed_run_is_ignored(
     raw: Path, whole: Path, tmp_path: Path
 ) -> None:
-    """Records are written under a hidden name first, which a kill leaves behind, whole or not."""
+    """A killed run may leave a hidden temporary record, complete or not."""
     make(raw, tmp_path / "set")
     records = tmp_path / "set/work/records"
     some = next(records.iterdir())
@@ -389,29 +395,29 @@ def test_half_a_record_of_a_killed_run_does_not_count(
     assert contents(tmp_path / "set") == contents(whole)
 
 
-def test_a_record_that_cannot_be_read_is_told(raw: Path, tmp_path: Path) -> None:
+def test_an_unreadable_record_is_an_error(raw: Path, tmp_path: Path) -> None:
     make(raw, tmp_path / "set")
     next((tmp_path / "set/work/records").iterdir()).write_text("{")
     with pytest.raises(DataError, match="remove it and start again"):
         make(raw, tmp_path / "set")
 
 
-def test_a_picture_of_a_clip_is_of_its_middle(tmp_path: Path) -> None:
+def test_a_thumbnail_shows_the_middle_frame(tmp_path: Path) -> None:
     from cpabmm_core.media.image import read_image
 
     corners = [(130, 10)] * 4 + [(60, 30)] + [(130, 10)] * 4
     frames = [with_square(ground(), corner, 60) for corner in corners]
     raw = write_frames(tmp_path / "a.mp4", frames)
     make(raw, tmp_path / "set", replace(WHOLE, rules=replace(RULES, max_frames=9)))
-    (picture,) = (tmp_path / "set/work/pictures").iterdir()
-    shown = read_image(picture)
-    assert shown[64, 64].min() > 200  # (96, 54) of the video, in the middle of the square
+    (path,) = (tmp_path / "set/work/pictures").iterdir()
+    thumbnail = read_image(path)
+    assert thumbnail[64, 64].min() > 200  # (96, 54) of the video, in the middle of the square
     sheet = read_image(tmp_path / "set/contact-sheet.png")
-    np.testing.assert_array_equal(sheet[:128, :128], shown)
+    np.testing.assert_array_equal(sheet[:128, :128], thumbnail)
 
 
-def test_memory_does_not_grow_with_a_video(tmp_path: Path) -> None:
-    """Four hundred frames take no more than forty; together they would be 25 MB."""
+def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    """400 frames take no more memory than 40; all together they would take 25 MB."""
     peaks: list[int] = []
     for count in (40, 40, 400):  # the first run imports and caches
         raw = write_frames(tmp_path / f"{count}.mp4", wandering(across(count)))
