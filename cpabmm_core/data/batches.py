@@ -166,6 +166,14 @@ def explain_lost_workers() -> Iterator[None]:
 
     Raises:
         ResourceError: a worker was killed, probably because memory ran out.
+
+    Example:
+        >>> from cpabmm_core.data import explain_lost_workers
+        >>> with explain_lost_workers():
+        ...     raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+        Traceback (most recent call last):
+        ...
+        cpabmm_core.errors.ResourceError: data workers: a process was killed, ...
     """
     try:
         yield

@@ -10,7 +10,13 @@ from cpabmm_core.puppets.quadruped_motion import QUADRUPED_MOTIONS
 
 
 def motion_names(body_plan: BodyPlan) -> tuple[MotionName, ...]:
-    """Return the motions of a body plan; ``free`` is the aperiodic one."""
+    """Return the motions of a body plan; ``free`` is the aperiodic one.
+
+    Example:
+        >>> from cpabmm_core.puppets import motion_names
+        >>> motion_names("quadruped")
+        ('trot', 'bound', 'play', 'free')
+    """
     if body_plan == "biped":
         return (*BIPED_MOTIONS, "free")
     return ("trot", "bound", "play", "free")

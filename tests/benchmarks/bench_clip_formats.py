@@ -47,7 +47,7 @@ def test_error_and_size(tmp_path: Path) -> None:
             errors.setdefault(name, []).append(float(np.abs(read - frames).mean()))
             sizes.setdefault(name, []).append(size_of(path))
     print("\n| format | mean absolute error, grey levels | KiB per clip |\n|---|---:|---:|")
-    for name in errors:
-        print(f"| {name} | {np.mean(errors[name]):.2f} | {np.mean(sizes[name]) / 1024:.0f} |")
+    for name, found in errors.items():
+        print(f"| {name} | {np.mean(found):.2f} | {np.mean(sizes[name]) / 1024:.0f} |")
     assert np.mean(errors["--format mp4"]) < np.mean(errors["ordinary mp4"])
     assert np.max(errors["--format png"]) == 0

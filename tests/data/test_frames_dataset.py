@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cpabmm_core.config import AugmentConfig, DataConfig, load_config
-from cpabmm_core.data.augment import augment_pair
+from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.batches import PairSample
 from cpabmm_core.data.frame_cache import FrameCache
 from cpabmm_core.data.frames_dataset import FramesDataset
@@ -55,68 +54,6 @@ def test_the_key_determines_the_pair(tmp_path: Path) -> None:
     first, again, other = (data[PairKey(0, (7, 1, k))] for k in (3, 3, 4))
     assert torch.equal(first.source, again.source)
     assert not torch.equal(first.source, other.source)
-
-
-def test_both_frames_are_augmented_identically() -> None:
-    image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
-    pair = image.repeat(2, 1, 1, 1)
-    config = AugmentConfig(resize=(0.8, 1.2), hue=0.5)
-    for seed in range(8):
-        source, driving = augment_pair(pair, config, np.random.default_rng(seed))
-        torch.testing.assert_close(source, driving)
-        assert source.shape == (3, 24, 24)
-        assert source.min() >= 0
-        assert source.max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("time_flip", "horizontal_flip", "swapped", "mirrored"),
-    [(True, True, 0.5, 0.25), (True, False, 0.5, 0), (False, True, 0, 0.5), (False, False, 0, 0)],
-)
-def test_pairs_are_flipped_in_time_or_in_space(
-    time_flip: bool, horizontal_flip: bool, swapped: float, mirrored: float
-) -> None:
-    """Half of the pairs are flipped in time, half of the others in space, none in both."""
-    ramp = torch.linspace(0, 1, 8).view(1, 1, 1, 8).expand(2, 3, 8, 8).clone()
-    ramp[1, :, 0] = 1.0  # identifies the later frame
-    config = PLAIN.model_copy(update={"horizontal_flip": horizontal_flip, "time_flip": time_flip})
-    results = [augment_pair(ramp, config, np.random.default_rng(seed)) for seed in range(400)]
-    in_time = [bool(r[0, 0, 0].min() == 1) for r in results]
-    in_space = [bool(r[0, 0, 4, 0] > r[0, 0, 4, -1]) for r in results]
-    # 4 standard deviations.
-    assert np.mean(in_time) == pytest.approx(swapped, abs=0.1 if swapped else 0)
-    assert np.mean(in_space) == pytest.approx(mirrored, abs=0.1 if mirrored else 0)
-    assert not np.logical_and(in_time, in_space).any()
-
-
-@pytest.mark.parametrize(("identities", "repeats", "batch"), [(5, 3, 4), (2, 4, 8), (3, 2, 3)])
-def test_every_identity_comes_equally_often(identities: int, repeats: int, batch: int) -> None:
-    sampler = PairSampler(identities, repeats, batch, seed=1)
-    batches = list(sampler)
-    assert len(batches) == len(sampler) == sampler.steps_per_epoch == identities * repeats // batch
-    keys = [key for each in batches for key in each]
-    assert len({key.seed for key in keys}) == len(keys) == len(batches) * batch
-    if identities * repeats % batch == 0:
-        counts = [sum(key.identity == k for key in keys) for k in range(identities)]
-        assert counts == [repeats] * identities
-
-
-@pytest.mark.parametrize(
-    ("row", "identities", "batch", "steps"),
-    [
-        ("vox-256", 424, 8, 397_500),
-        ("taichi-256", 252, 8, 945_000),
-        ("taichi-256-tps", 252, 8, 472_500),
-        ("taichi-256-tps", 252, 28, 135_000),  # TPSMM's own batch
-    ],
-)
-def test_steps_of_the_rows_on_the_published_sets(
-    row: str, identities: int, batch: int, steps: int
-) -> None:
-    config = load_config(row, [f"training.batch_size={batch}", "training.accumulation=1"])
-    assert config.data.identity_sampling
-    sampler = PairSampler(identities, config.data.repeats, batch, seed=0)
-    assert config.training.epochs * sampler.steps_per_epoch == steps
 
 
 def write_identities(folder: Path) -> Path:
@@ -196,41 +133,6 @@ def test_only_the_given_clips_of_a_folder_are_used(tmp_path: Path) -> None:
     data = FramesDataset(folder, DataConfig(frame_size=8, augment=PLAIN), paths=paths)
     pairs = pairs_of(data, PairSampler(len(data), 10, 4, seed=0))
     assert {name for name, *_ in pairs} == {"a#1.png", "b#0.png"}
-
-
-def test_a_small_set_still_fills_a_step() -> None:
-    sampler = PairSampler(3, 1, 4, seed=1, world=2)
-    assert sampler.steps_per_epoch == 1
-    (batch,) = sampler
-    (other,) = PairSampler(3, 1, 4, seed=1, rank=1, world=2)
-    counts = [sum(key.identity == k for key in batch + other) for k in range(3)]
-    assert sorted(counts) == [2, 3, 3]
-
-
-@pytest.mark.parametrize(("world", "accumulation"), [(2, 1), (1, 2), (2, 2), (4, 1)])
-def test_processes_share_the_keys_of_one_process(world: int, accumulation: int) -> None:
-    """In each step of three epochs, the processes together have the keys of a single process."""
-    alone = PairSampler(5, 7, 8, seed=3)
-    alone.steps = range(2, 3 * alone.steps_per_epoch)
-    size = 8 // (world * accumulation)
-    parts = [
-        PairSampler(5, 7, size, seed=3, accumulation=accumulation, rank=rank, world=world)
-        for rank in range(world)
-    ]
-    for part in parts:
-        assert part.steps_per_epoch == alone.steps_per_epoch
-        part.steps = alone.steps
-        assert len(list(part)) == len(part) == len(alone) * accumulation
-    rows = chain.from_iterable(chain.from_iterable(zip(*parts, strict=True)))
-    assert list(rows) == list(chain.from_iterable(alone))
-
-
-def test_a_resumed_sampler_continues_the_sequence() -> None:
-    whole, rest = PairSampler(7, 4, 3, seed=5), PairSampler(7, 4, 3, seed=5)
-    whole.steps, rest.steps = range(0, 40), range(13, 40)
-    assert list(whole)[13:] == list(rest)
-    other = PairSampler(7, 4, 3, seed=6)
-    assert list(other) != list(whole)[: len(other)]
 
 
 def test_the_cache_does_not_change_pairs(tmp_path: Path) -> None:

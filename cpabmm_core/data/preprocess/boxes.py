@@ -13,7 +13,13 @@ from PIL import Image
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels, which may extend beyond the frame."""
+    """A rectangle in pixels, which may extend beyond the frame.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import Box
+        >>> Box(left=10, top=20, right=50, bottom=40).width
+        40
+    """
 
     left: float
     top: float
