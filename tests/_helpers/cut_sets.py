@@ -22,6 +22,7 @@ WHOLE = Box(0, 0, 64, 48)
 def row(
     video: str, start: int, end: int, *, rate: str = "25", box: Box = WHOLE, name: str = ""
 ) -> TableRow:
+    """Return a row of a table for videos of 64 x 48 pixels."""
     name = name or f"{video}#{start:06d}#{end:06d}"
     return TableRow(2, video, name, "train", start, end, Fraction(rate), box, 64, 48)
 
@@ -50,10 +51,12 @@ def cut(
 
 
 def numbers(clip: Path) -> list[int]:
+    """Return the numbers of the frames of a clip."""
     opened = open_clip(clip)
     return [number_of(image) for image in opened.read(range(len(opened)))]
 
 
 def records(folder: Path, name: str = "manifest") -> list[dict[str, Any]]:
+    """Read the records of a manifest."""
     lines = (folder / "set" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]

@@ -29,12 +29,14 @@ def make(
     request: Request | None = None,
     report: StatusCallback = lambda _: None,
 ) -> VideoSummary:
+    """Preprocess raw videos with small default settings."""
     return preprocess_videos(
         raw, output, how, shard=shard, workers=workers, request=request, report=report
     )
 
 
 def lines_of(output: Path) -> list[dict[str, Any]]:
+    """Read the lines of the manifest."""
     text = (output / "manifest.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 

@@ -77,7 +77,7 @@ def _make_command(data_set: "SetName", title: str, default_size: int) -> Callabl
         _say_summary(summary, output, part.suffix)
         document = {**asdict(summary), "output": str(output)}
         terminal.result(as_json(document) if json else str(output))
-        if not summary.is_whole:
+        if not summary.is_complete:
             raise typer.Exit(RUN_FAILED)
 
     cut.__doc__ = f"Cut the {title} data set out of its videos, or continue a stopped run."
@@ -128,5 +128,5 @@ def _say_summary(summary: "CutSummary", output: Path, suffix: str) -> None:
     counts += [f"{summary.kept} kept"] if summary.kept else []
     counts += [f"{summary.short} short"] if summary.short else []
     counts += [f"{summary.left_out} missing"] if summary.left_out else []
-    reasons = "" if summary.is_whole else f"; see {output / f'manifest{suffix}.jsonl'} for reasons"
+    reasons = "" if summary.is_complete else f"; see {output / f'manifest{suffix}.jsonl'} for reasons"
     terminal.say(f"{', '.join(counts)}{reasons}")

@@ -53,7 +53,7 @@ class CutSummary:
     """Rows without a clip."""
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every row has a complete clip."""
         return not self.short and not self.left_out
 

@@ -93,7 +93,7 @@ def test_names_may_contain_any_letters(tmp_path: Path) -> None:
     folder = tmp_path / "données 数据"
     (folder / "videos").mkdir(parents=True)
     write_test_video(folder / "videos" / "vidéo 1.mp4", frames=5)
-    assert cut([row("vidéo 1", 1, 4, name="é#vidéo 1#000001#000004")], folder).is_whole
+    assert cut([row("vidéo 1", 1, 4, name="é#vidéo 1#000001#000004")], folder).is_complete
     assert numbers(folder / "set" / "train" / "é#vidéo 1#000001#000004.mp4") == [1, 2, 3]
     assert records(folder)[0]["clip"] == "train/é#vidéo 1#000001#000004"
 

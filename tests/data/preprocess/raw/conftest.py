@@ -20,6 +20,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the data set of all raw videos."""
     output = tmp_path_factory.mktemp("whole") / "set"
     make(raw, output)
     return output
