@@ -93,8 +93,8 @@ def render_puppet(
         raise DataError(
             f"puppets: a {identity.body_plan} has no motion {motion!r}; choose from {choices}"
         )
-    curves = sample_motion(streams[1], identity, motion)
-    stage = Stage(identity, curves, sample_camera(streams[2]), streams[1])
+    puppet_motion = sample_motion(streams[1], identity, motion)
+    stage = Stage(identity, puppet_motion, sample_camera(streams[2]), streams[1])
     shot = stage.shoot(np.arange(frames) / FRAME_RATE)
     joints = stage.joints(shot) * size - 0.5
     if looks is not None:
@@ -108,7 +108,7 @@ def render_puppet(
         visible=visible,
         joint_names=tuple(joint.name for joint in stage.skeleton.joints),
         body_plan=identity.body_plan,
-        motion=curves.name,
+        motion=puppet_motion.name,
         identity=stage.identity.to_json(),
     )
 

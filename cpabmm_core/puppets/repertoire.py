@@ -28,14 +28,14 @@ def sample_motion(
     """Sample the parameters of a motion: of `name`, or of a random motion of the body plan."""
     names = motion_names(identity.body_plan)
     chances = np.array([1.6 if option == "free" else 1.0 for option in names])
-    present = names[int(rng.choice(len(names), p=chances / chances.sum()))]
-    name = name or present
+    sampled = names[int(rng.choice(len(names), p=chances / chances.sum()))]
+    name = name or sampled
     beat = float(rng.uniform(0.8, 1.15))
-    courses = BIPED_MOTIONS if identity.body_plan == "biped" else QUADRUPED_MOTIONS
+    motions = BIPED_MOTIONS if identity.body_plan == "biped" else QUADRUPED_MOTIONS
     if name == "free":
         curves = sample_free_motion(rng, identity.body_plan)
         least, most = (0.0, 32.0) if identity.body_plan == "biped" else (45.0, 75.0)
     else:
-        sample_curves, least, most = courses[name]
+        sample_curves, least, most = motions[name]
         curves = sample_curves(rng)
     return PuppetMotion(name, beat, sample_yaw(rng, least, most), curves)

@@ -128,5 +128,7 @@ def _say_summary(summary: "CutSummary", output: Path, suffix: str) -> None:
     counts += [f"{summary.kept} kept"] if summary.kept else []
     counts += [f"{summary.short} short"] if summary.short else []
     counts += [f"{summary.left_out} missing"] if summary.left_out else []
-    reasons = "" if summary.is_complete else f"; see {output / f'manifest{suffix}.jsonl'} for reasons"
+    reasons = (
+        "" if summary.is_complete else f"; see {output / f'manifest{suffix}.jsonl'} for reasons"
+    )
     terminal.say(f"{', '.join(counts)}{reasons}")

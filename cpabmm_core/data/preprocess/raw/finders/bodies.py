@@ -31,13 +31,13 @@ class _Track:
         self.start, self.last = number, number
         self.person, self.square = person, square
 
-    def follow(self, number: int, persons: list[Box]) -> bool:
+    def follow(self, number: int, people: list[Box]) -> bool:
         """Follow the person; return whether they are in the square and nobody else is."""
-        best = max(persons, key=lambda box: iou(self.person, box), default=None)
+        best = max(people, key=lambda box: iou(self.person, box), default=None)
         if best is None or iou(self.person, best) < _MIN_OVERLAP:
-            alone = not any(intersection_area(self.square, box) for box in persons)
+            alone = not any(intersection_area(self.square, box) for box in people)
             return alone and number - self.last <= _MAX_GAP
-        if not _is_alone(best, self.square, persons) or not _contains(self.square, best):
+        if not _is_alone(best, self.square, people) or not _contains(self.square, best):
             return False
         self.last, self.person = number, best
         return True
@@ -64,14 +64,14 @@ class BodyFinder:
         if min(self._size) < self._rules.min_size:
             self._end = frames[-1].number + 1
             return
-        for frame, persons in zip(frames, self._detect(frames), strict=True):
+        for frame, people in zip(frames, self._detect(frames), strict=True):
             change = self._monitor.find_change(frame.image, begins_scene=frame.begins_scene)
             if frame.begins_scene or change != self._change:
                 yield from self.finish()
                 self._change, self._change_start = change, frame.number
             self._end = frame.number + 1
             if not change:
-                yield from self._step(frame.number, persons)
+                yield from self._step(frame.number, people)
 
     def finish(self) -> Iterator[Candidate]:
         """Return the stretches that end here."""
@@ -84,18 +84,18 @@ class BodyFinder:
             yield self._candidate(track)
 
     def _step(self, number: int, found: list[Box]) -> Iterator[Candidate]:
-        persons = [box for box in found if box.height >= _MIN_HEIGHT * self._size[1]]
+        people = [box for box in found if box.height >= _MIN_HEIGHT * self._size[1]]
         going = []
         for track in self._tracks:
             full = number - track.start >= self._rules.max_frames
-            if not full and track.follow(number, persons):
+            if not full and track.follow(number, people):
                 going.append(track)
             else:
                 yield self._candidate(track)
         followed = [track.person for track in going]
-        for person in persons:
+        for person in people:
             square = self._square(person)
-            if square and person not in followed and _is_alone(person, square, persons):
+            if square and person not in followed and _is_alone(person, square, people):
                 going.append(_Track(number, person, square))
         self._tracks = going
 
@@ -121,5 +121,5 @@ def _contains(square: Box, person: Box) -> bool:
     )
 
 
-def _is_alone(person: Box, square: Box, persons: list[Box]) -> bool:
-    return not any(intersection_area(square, box) for box in persons if box is not person)
+def _is_alone(person: Box, square: Box, people: list[Box]) -> bool:
+    return not any(intersection_area(square, box) for box in people if box is not person)
