@@ -43,8 +43,8 @@ _CURES = {
     ),
     Remedy.CONVERT: "convert it with `cpabmm convert`",
     Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`, or use --mode relative",
-    Remedy.DOWNLOAD: "use --download",
-    Remedy.WHOLE_VIDEOS: "use --scenes none",
+    Remedy.DOWNLOAD: "add them as VIDEO_ID.mp4, or use --download",
+    Remedy.WHOLE_VIDEOS: "pip install 'cpabmm[scenes]', or use --scenes none if no video has cuts",
 }
 """Cures of errors of the core, in terms of the command line."""
 _OUT_OF_RESOURCES = 5

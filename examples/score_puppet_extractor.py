@@ -21,8 +21,7 @@ from cpabmm_core.metrics.extractors.puppets import (
     arrange_joints,
     open_extractor,
 )
-from cpabmm_core.puppets import PuppetVideo, render_puppet
-from cpabmm_core.puppets.samples import render_samples
+from cpabmm_core.puppets import PuppetVideo, render_puppet, render_samples
 
 app = typer.Typer(add_completion=False)
 
@@ -130,8 +129,8 @@ def report_identities(extractor: PuppetExtractor, seed: int, size: int) -> None:
     """Print squared distances of embeddings and the equal error rate of recognition."""
     frames, names = [], []
     for index in range(CHARACTERS):
-        drawn = render_samples(seed, index, motions=4, frames=1, size=size)
-        whole = drawn.frames[drawn.drawn.all(1)]
+        samples = render_samples(seed, index, motions=4, frames=1, size=size)
+        whole = samples.frames[samples.present.all(1)]
         frames.append(whole)
         names += [index] * len(whole)
     images = np.concatenate(frames)

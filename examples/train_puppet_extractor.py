@@ -31,7 +31,7 @@ from cpabmm_core.metrics.extractors.puppets import (
     cell_centres,
 )
 from cpabmm_core.precision import cpu_computes_bf16
-from cpabmm_core.puppets.samples import render_samples
+from cpabmm_core.puppets import render_samples
 
 app = typer.Typer(add_completion=False)
 
@@ -81,11 +81,11 @@ def render(seed: int, characters: int) -> Samples:
     joints = np.zeros((len(frames), len(JOINT_NAMES), 2), np.float32)
     shown = np.zeros(joints.shape[:2], bool)
     for index in range(characters):
-        drawn = render_samples(seed, index, motions=2, frames=FRAMES // 2, size=SIZE)
+        samples = render_samples(seed, index, motions=2, frames=FRAMES // 2, size=SIZE)
         place = slice(index * FRAMES, (index + 1) * FRAMES)
-        frames[place] = drawn.frames
-        joints[place] = np.nan_to_num(arrange_joints(drawn.joints, drawn.joint_names))
-        shown[place, [JOINT_NAMES.index(name) for name in drawn.joint_names]] = drawn.drawn
+        frames[place] = samples.frames
+        joints[place] = np.nan_to_num(arrange_joints(samples.joints, samples.joint_names))
+        shown[place, [JOINT_NAMES.index(name) for name in samples.joint_names]] = samples.present
         if index % 500 == 0:
             typer.echo(f"rendered {index} of {characters} characters")
     return Samples(frames, joints, shown)

@@ -1,4 +1,4 @@
-"""The shell commands of docs/pipeline.md, run as they stand."""
+"""The shell commands of docs/pipeline.md run as they stand."""
 
 import json
 import re
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "pipeline.md"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the page's commands have run; ``table.md`` holds what they printed."""
+    """Run the commands of the page; return their folder, with their output in ``table.md``."""
     folder = tmp_path_factory.mktemp("pipeline")
     command = folder / "bin" / "cpabmm"
     command.parent.mkdir()
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_table_has_both_models_and_their_figures(folder: Path) -> None:
+def test_the_table_shows_the_metrics_of_both_models(folder: Path) -> None:
     printed = (folder / "table.md").read_text().strip().splitlines()
     rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in printed[-4:]]
     header, _, *models = rows
@@ -45,7 +45,7 @@ def test_the_table_has_both_models_and_their_figures(folder: Path) -> None:
             assert float(shown[title]) == pytest.approx(document[key], abs=1e-3)
 
 
-def test_every_video_was_measured_by_the_named_extractors(folder: Path) -> None:
+def test_the_named_extractors_process_every_video(folder: Path) -> None:
     document = json.loads((folder / "runs" / "cpab.json").read_text())
     assert document["extractors"]["keypoints"]["name"] == "puppets"
     assert document["coverage"]["keypoints"]["real"] > 0.5
@@ -58,6 +58,6 @@ def test_every_video_was_measured_by_the_named_extractors(folder: Path) -> None:
     assert not identities & trained
 
 
-def test_the_contact_sheet_and_the_report_are_there(folder: Path) -> None:
+def test_the_contact_sheet_and_the_report_exist(folder: Path) -> None:
     assert (folder / "data" / "contact-sheet.png").read_bytes().startswith(b"\x89PNG")
     assert "<html" in (folder / "runs" / "cpab.html").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Random changes of a training pair, the same ones for both frames."""
+"""Random augmentation of training pairs, identical for both frames of a pair."""
 
 from typing import NamedTuple
 
@@ -13,16 +13,16 @@ from cpabmm_core.config import AugmentConfig
 
 
 class Flips(NamedTuple):
-    """Which of a number of pairs are flipped, and how."""
+    """Whether each pair of a number of pairs is flipped, and how."""
 
-    in_time: NDArray[np.bool_]
-    """The later frame is the source."""
-    mirrored: NDArray[np.bool_]
-    """Left is right; never a pair that is flipped in time."""
+    in_time: NDArray[np.bool_]  # (count,)
+    """Whether the later frame is the source."""
+    mirrored: NDArray[np.bool_]  # (count,)
+    """Whether both frames are mirrored left to right; False for pairs flipped in time."""
 
 
-def draw_flips(config: AugmentConfig, count: int, rng: np.random.Generator) -> Flips:
-    """Flip as FOMM and its successors do: half of the pairs in time, half of the rest in space."""
+def sample_flips(config: AugmentConfig, count: int, rng: np.random.Generator) -> Flips:
+    """Sample flips as FOMM does: half of the pairs in time, half of the others in space."""
     in_time = (rng.random(count) < 0.5) & config.time_flip
     mirrored = (rng.random(count) < 0.5) & config.horizontal_flip & ~in_time
     return Flips(in_time, mirrored)
@@ -33,8 +33,26 @@ def augment_pair(
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> Tensor:  # (2, 3, H, W) in [0, 1]
-    """Flip in time or space, rescale and crop, and jitter the colours, as the config allows."""
-    flips = draw_flips(config, 1, rng)
+    """Flip, rescale, crop and colour-jitter a pair, as far as the configuration allows.
+
+    Args:
+        pair: source and driving frame, in temporal order.
+        config: strength of each augmentation.
+        rng: random numbers.
+
+    Returns:
+        The augmented pair.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cpabmm_core.data import augment_pair
+        >>> from cpabmm_core.config import AugmentConfig
+        >>> pair = torch.rand(2, 3, 32, 32)
+        >>> augment_pair(pair, AugmentConfig(), np.random.default_rng(0)).shape
+        torch.Size([2, 3, 32, 32])
+    """
+    flips = sample_flips(config, 1, rng)
     if flips.in_time:
         pair = pair.flip(0)
     if flips.mirrored:
@@ -45,7 +63,7 @@ def augment_pair(
 
 
 def _rescale(pair: Tensor, scale: float, rng: np.random.Generator) -> Tensor:
-    """Scale about a random place; what a smaller picture leaves free repeats its border."""
+    """Scale and crop at a random position; replicate the border where the result is too small."""
     height, width = pair.shape[2:]
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
     resized = F.resize(pair, size, InterpolationMode.BILINEAR, antialias=True).clamp(0, 1)

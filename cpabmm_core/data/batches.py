@@ -1,4 +1,4 @@
-"""Batches of pairs, read by worker processes, with the time spent waiting for them."""
+"""Batches of frame pairs, read by worker processes."""
 
 import gc
 import os
@@ -14,36 +14,37 @@ from torch.utils.data import DataLoader, Dataset
 
 from cpabmm_core.errors import DataError, ResourceError
 
-_LOST = (
-    "data workers: one was killed, most likely for want of memory; lower training.workers or "
-    "data.cache_mb"
+_LOST_WORKER = (
+    "data workers: a process was killed, probably because memory ran out; lower training.workers "
+    "or data.cache_mb"
 )
-_NOTICE = 0.2  # seconds
+_NOTICE_SECONDS = 0.2
+"""Torch reports a dead worker by a signal, which arrives within this time."""
 
 
 class PairSample(NamedTuple):
-    """A source and a driving frame of one clip."""
+    """A source and a driving frame from one clip."""
 
     source: Tensor  # (3, S, S) in [0, 1]
     driving: Tensor  # (3, S, S) in [0, 1]
     name: str
-    """Name of the clip's file or folder."""
+    """The name of the clip's file or folder."""
     notes: list[str]
-    """What was damaged and had to be replaced."""
+    """One line for each damaged clip that had to be replaced."""
 
 
 class Batch(NamedTuple):
-    """Samples stacked."""
+    """Stacked samples."""
 
     source: Tensor  # (B, 3, S, S) in [0, 1]
     driving: Tensor  # (B, 3, S, S) in [0, 1]
     names: list[str]
-    """Name of the clip of each pair."""
+    """The name of each pair's clip."""
     notes: list[str]
-    """What was damaged and had to be replaced, told once in a run."""
+    """One line for each damaged clip; each line appears in one batch only."""
 
     def to(self, device: torch.device) -> Self:
-        """The batch on a device; memory that is pinned is copied in the background."""
+        """Copy the batch to a device; pinned memory is copied asynchronously."""
         source, driving = (
             frames.to(device, non_blocking=True) for frames in (self.source, self.driving)
         )
@@ -51,16 +52,16 @@ class Batch(NamedTuple):
 
 
 class DataFailure(NamedTuple):
-    """A `DataError` on its way out of a worker, where raising it would lose its one line."""
+    """The message of a `DataError`, which raising it in a worker would bury in a traceback."""
 
     message: str
 
 
 class PairDataset(Dataset[PairSample]):
-    """A data set of pairs, as `read_batches` takes it."""
+    """Base class of the data sets that `read_batches` reads."""
 
     def __getitems__(self, keys: Sequence[Any]) -> list[PairSample] | DataFailure:
-        """The samples of a batch, or what went wrong with them."""
+        """Return the samples of a batch, or the failure that prevents it."""
         try:
             return [self[key] for key in keys]
         except DataError as error:
@@ -74,21 +75,40 @@ def read_batches(
     workers: int,
     pin_memory: bool = False,
 ) -> Generator[Batch]:
-    """Read the samples that `batches` names.
+    """Read batches of samples, in worker processes if requested.
 
-    Nothing is taken from torch's global generator, so that a resumed run, which comes here anew,
-    draws the same numbers as one that was never stopped. Close the iterator to end the workers.
+    Torch's global random generator stays untouched, so a resumed run samples the same numbers as an
+    uninterrupted one. Closing the iterator stops the workers.
 
     Args:
-        dataset: what `batches` indexes.
-        batches: the keys of the samples of each batch.
-        workers: processes that read; 0 reads in this one.
-        pin_memory: for a faster way to a GPU.
+        dataset: data set to read from.
+        batches: keys of the samples of each batch.
+        workers: number of worker processes; 0 reads in this process.
+        pin_memory: allocate batches in pinned memory, for faster copies to a GPU.
+
+    Yields:
+        The batches, in the given order.
 
     Raises:
         DataError: a clip is damaged and ``data.on_error`` is ``refuse``.
-        ResourceError: a worker was killed; `lost_workers_as_errors` catches the other places where
-            that can show.
+        ResourceError: a worker was killed. Torch may also notice this elsewhere; wrap the whole run
+            in `explain_lost_workers`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.config import DataConfig
+        >>> from cpabmm_core.data import FramesDataset, PairSampler, read_batches
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> folder = Path(temporary.name)
+        >>> size = dict(videos=2, test_videos=1, frames=4, size=32)
+        >>> write_puppets(folder, **size, seed=0, format="strip", force=True)
+        >>> dataset = FramesDataset(folder / "train", DataConfig(frame_size=32))
+        >>> sampler = PairSampler(len(dataset), repeats=2, batch_size=2, seed=0)
+        >>> [batch.source.shape for batch in read_batches(dataset, sampler, workers=0)]
+        [torch.Size([2, 3, 32, 32]), torch.Size([2, 3, 32, 32])]
+        >>> temporary.cleanup()
     """
     loader: DataLoader[Any] = DataLoader(
         dataset,
@@ -96,37 +116,37 @@ def read_batches(
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin_memory,
-        worker_init_fn=_stand_apart,
+        worker_init_fn=_ignore_signals,
         generator=torch.Generator(),
     )
-    # Threads of a decoder are not there any more after a fork: a worker whose garbage collector
-    # met one that this process has used would wait for them for ever.
+    # A fork does not copy the threads of a decoder. If the garbage collector of a worker freed a
+    # decoder of this process, it would wait for those threads forever.
     gc.collect()
-    told: set[str] = set()
-    arriving: Any = iter(loader)
+    seen: set[str] = set()
+    incoming: Any = iter(loader)
     try:
-        while (batch := _next(arriving)) is not None:
+        while (batch := _next(incoming)) is not None:
             if isinstance(batch, DataFailure):
                 raise DataError(batch.message)
-            news = [note for note in dict.fromkeys(batch.notes) if note not in told]
-            told.update(news)
-            yield batch._replace(notes=news)
+            new = [note for note in dict.fromkeys(batch.notes) if note not in seen]
+            seen.update(new)
+            yield batch._replace(notes=new)
     finally:
-        if workers:  # torch itself would do so when an error's traceback lets go, seconds late
-            arriving._shutdown_workers()
+        if workers:  # torch waits until no traceback refers to the iterator, seconds later
+            incoming._shutdown_workers()
 
 
 class TimedBatches(Iterator[Batch]):
-    """Passes batches on, and measures the time spent waiting for them."""
+    """An iterator over batches that measures the time spent waiting for them."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
         self._batches = batches
         self.seconds = 0.0
-        """Time waited so far."""
+        """The total waiting time, in seconds."""
         self._asked = time.perf_counter(), self.seconds
 
     def __next__(self) -> Batch:
-        """The next batch."""
+        """Return the next batch."""
         start = time.perf_counter()
         try:
             return next(self._batches)
@@ -134,25 +154,33 @@ class TimedBatches(Iterator[Batch]):
             self.seconds += time.perf_counter() - start
 
     def share(self) -> float:
-        """Part of the wall time since the last call that was spent waiting for data, 0 to 1."""
+        """Return the share of the wall time since the last call spent waiting, 0 to 1."""
         (then, before), self._asked = self._asked, (time.perf_counter(), self.seconds)
         elapsed = self._asked[0] - then
         return min(1.0, (self.seconds - before) / elapsed) if elapsed > 0 else 0.0
 
 
 @contextmanager
-def lost_workers_as_errors() -> Iterator[None]:
-    """Name the cause where torch finds, at any moment of a run, that a worker is gone.
+def explain_lost_workers() -> Iterator[None]:
+    """Turn torch's error about a dead worker, which may occur anywhere, into our own.
 
     Raises:
-        ResourceError: a worker was killed, as the system does when memory runs out.
+        ResourceError: a worker was killed, probably because memory ran out.
+
+    Example:
+        >>> from cpabmm_core.data import explain_lost_workers
+        >>> with explain_lost_workers():
+        ...     raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+        Traceback (most recent call last):
+        ...
+        cpabmm_core.errors.ResourceError: data workers: a process was killed, ...
     """
     try:
         yield
     except RuntimeError as error:
         if "DataLoader worker (pid" not in str(error):
             raise
-        raise ResourceError(_LOST) from None
+        raise ResourceError(_LOST_WORKER) from None
 
 
 def _collate(samples: list[PairSample] | DataFailure) -> Batch | DataFailure:
@@ -166,17 +194,17 @@ def _collate(samples: list[PairSample] | DataFailure) -> Batch | DataFailure:
     )
 
 
-def _next(arriving: Iterator[Batch | DataFailure]) -> Batch | DataFailure | None:
+def _next(incoming: Iterator[Batch | DataFailure]) -> Batch | DataFailure | None:
     try:
-        return next(arriving, None)
-    except (EOFError, ConnectionError):  # the worker died while it handed over a batch
+        return next(incoming, None)
+    except (EOFError, ConnectionError):  # the worker died while it sent a batch
         with suppress(RuntimeError):
-            time.sleep(_NOTICE)  # torch's notice of it must not strike later
-        raise ResourceError(_LOST) from None
+            time.sleep(_NOTICE_SECONDS)  # torch's own error must not interrupt us later
+        raise ResourceError(_LOST_WORKER) from None
 
 
-def _stand_apart(_: int) -> None:
-    """Keep Ctrl-C, and signals to all of a job, from a worker: the main process ends it."""
+def _ignore_signals(_: int) -> None:
+    """Shield a worker from Ctrl-C and from signals to the job; the main process stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(os, "setpgid"):

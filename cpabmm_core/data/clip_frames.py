@@ -1,4 +1,4 @@
-"""Two frames of one clip at the training size, and what takes their place where one is damaged."""
+"""Reading two frames of a clip at the training size, with substitutes for damaged ones."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,35 +9,35 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.config import DataConfig
-from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip
+from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip
 from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]
-"""Picks two of the frame numbers given, which ascend and are two or more."""
+"""Chooses two of the given frame numbers, which ascend; there are at least two."""
 
 
 class FramePair(NamedTuple):
-    """Two frames and where they are from."""
+    """Two frames and their origin."""
 
     images: npt.NDArray[np.uint8]  # (2, S, S, 3) RGB
     name: str
-    """Name of the clip's file or folder."""
+    """The name of the clip's file or folder."""
     notes: list[str]
-    """A line for each damaged clip on the way to it, the same line whenever that clip is met."""
+    """One line for each damaged clip met on the way; the same clip always gives the same line."""
 
 
 class ClipFrames:
-    """Reads pairs of frames, decoding only what they need and keeping it in memory.
+    """A reader of frame pairs that decodes only the frames it needs and caches them.
 
-    Which frames a pair holds is a function of the files and of the request alone, not of what was
-    read before, nor of the cache.
+    The frames of a pair depend only on the files and the request, not on earlier requests or on the
+    cache.
 
     Args:
-        clips: one or more clips of two or more frames.
-        config: size, memory for decoded frames, and what to do about damage.
+        clips: one or more clips with two or more frames each.
+        config: frame size, size of the cache, and how to handle damage.
     """
 
     def __init__(self, clips: Sequence[NamedClip], config: DataConfig) -> None:
@@ -48,18 +48,21 @@ class ClipFrames:
         self._damage: dict[int, dict[int, str]] = {}
 
     def pair(self, clip: int, choose: Choice) -> FramePair:
-        """Two frames of a clip.
+        """Read two frames of a clip.
 
-        Where one of them cannot be read, the clip is searched for the frames that can be, and
-        `choose` is asked for two of those; where there are none, the next clip takes its place.
+        If a chosen frame is damaged, `choose` is called again with the intact frames of the clip.
+        If fewer than two are intact, the next clip is used instead.
 
         Args:
             clip: number of the clip.
-            choose: says which two frames.
+            choose: chooses two of the frame numbers that it receives.
+
+        Returns:
+            The frames, with a note about each damaged clip.
 
         Raises:
-            DataError: a frame is damaged and ``data.on_error`` is ``refuse``; or no clip can be
-                read any more.
+            DataError: a frame is damaged and ``data.on_error`` is ``refuse``, or no clip is
+                readable.
         """
         notes: list[str] = []
         count = len(self.clips)
@@ -67,27 +70,27 @@ class ClipFrames:
             images = self._images(number, choose, notes)
             if images is not None:
                 return FramePair(images, self.clips[number].path.name, notes)
-        raise DataError(f"{self.clips[clip].path.parent}: no clip can be read any more; {notes[0]}")
+        raise DataError(f"{self.clips[clip].path.parent}: no clip is readable; {notes[0]}")
 
     def _images(
         self, number: int, choose: Choice, notes: list[str]
     ) -> npt.NDArray[np.uint8] | None:
-        """Two frames of this very clip; None, with a note, if it has no two to give."""
+        """Read two frames of exactly this clip; return None, with a note, if that is impossible."""
         frames = range(len(self.clips[number].clip))
         try:
             return self._read(number, choose(frames))
         except DataError as error:
             if self._refuse:
-                raise DataError(f"{error}; or {LEAVE_OUT}") from None
+                raise DataError(f"{error}, or {SKIP_CURE}") from None
             readable = self._readable(number)
             notes.append(self._note(number, readable, str(error)))
         try:
             return self._read(number, choose(readable)) if len(readable) > 1 else None
-        except DataError:  # it changes while we read
+        except DataError:  # the clip changes while we read it
             return None
 
     def _read(self, number: int, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
-        """Frames of one clip, stacked; those not in memory are decoded together, in one pass."""
+        """Return frames of one clip, stacked; decode those not in the cache in one pass."""
         path, clip = self.clips[number]
         frames = {index: self._cache.get(number, index) for index in indices}
         missing = [index for index, frame in frames.items() if frame is None]
@@ -101,7 +104,7 @@ class ClipFrames:
             self._cache.put(number, index, frame)
         found = [frame for frame in frames.values() if frame is not None]
         if len({frame.stored for frame in found}) > 1:
-            raise DataError(f"{path}: its frames differ in size; bring them to one size")
+            raise DataError(f"{path}: its frames differ in size; resize them to one size")
         return np.stack([frame.image for frame in found])
 
     def _readable(self, number: int) -> list[int]:
@@ -117,23 +120,23 @@ class ClipFrames:
     def _note(self, number: int, readable: Sequence[int], error: str) -> str:
         damage = self._damage[number]
         if not damage:
-            return f"{error}; other frames take its place"
+            return f"{error}; other frames replace it"
         reason = damage[min(damage)]
         if len(readable) < 2:
-            return f"{reason}; no two frames can be read, the next clip takes its place"
-        left = _ranges(sorted(damage))
-        return f"{reason}; frames {left} of {len(readable) + len(damage)} are left out"
+            return f"{reason}; it has fewer than two intact frames, so the next clip replaces it"
+        skipped = _format_ranges(sorted(damage))
+        return f"{reason}; skipping frames {skipped} of {len(readable) + len(damage)}"
 
 
 def to_tensor(
     images: npt.NDArray[np.uint8],  # (N, S, S, 3)
 ) -> Tensor:  # (N, 3, S, S) in [0, 1]
-    """Frames as the networks want them."""
+    """Convert frames to the input format of the networks."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
-def _ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers as text, such as ``3-5, 9``."""
+def _format_ranges(numbers: Sequence[int]) -> str:
+    """Format ascending numbers as ranges, such as ``3-5, 9``."""
     starts = [n for n in numbers if n - 1 not in numbers]
     ends = [n for n in numbers if n + 1 not in numbers]
     pairs = zip(starts, ends, strict=True)

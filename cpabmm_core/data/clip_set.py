@@ -1,4 +1,4 @@
-"""The clips of a training or test folder, and what to do about those that cannot be used."""
+"""Opening the clips of a folder, including what to do about unusable ones."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,25 +10,25 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.media.clips import Clip, list_clips, open_clip
 
 OnError = Literal["skip", "refuse"]
-Report = Callable[[str], None]
-"""Receives one line that the person should see."""
+StatusCallback = Callable[[str], None]
+"""Called with each status message, which is one line."""
 
-LEAVE_OUT = "data.on_error=skip goes on without"
-_MAX_THREADS = 8  # the clips lie on one disk
+SKIP_CURE = "set data.on_error=skip to leave it out"
+_MAX_THREADS = 8  # more threads do not help, because the clips share one disk
 
 
 class NamedClip(NamedTuple):
-    """A clip and where it lies."""
+    """A clip and its path."""
 
     path: Path
     clip: Clip
 
 
 def list_paths(folder: Path) -> list[Path]:
-    """The paths of a folder's clips, in natural order.
+    """List the clips of a folder, in natural order.
 
     Raises:
-        DataError: the folder is missing, holds no clip, or cannot be listed.
+        DataError: the folder is missing, contains no clip, or cannot be listed.
     """
     try:
         return list_clips(folder)
@@ -37,45 +37,60 @@ def list_paths(folder: Path) -> list[Path]:
 
 
 def open_clips(
-    folder: Path, on_error: OnError, report: Report, *, paths: Sequence[Path] | None = None
+    folder: Path, on_error: OnError, report: StatusCallback, *, paths: Sequence[Path] | None = None
 ) -> list[NamedClip]:
-    """Open every clip of a folder that two frames can be taken from, in natural order.
+    """Open all clips of a folder that have at least two frames, in natural order.
 
-    Videos are indexed without decoding more than their last run of frames (`media.video`), a few
-    at a time. The index stays in memory: nothing is written beside the user's files.
+    Several videos are indexed at a time, which decodes only the end of each. The index is kept in
+    memory; no file is written next to the clips.
 
     Args:
-        folder: holds one clip per file or sub-folder (`media.clips`).
-        on_error: ``skip`` reports each clip that cannot be used and leaves it out; ``refuse``
-            raises, after it has reported them where there is more than one.
-        report: is told of the clips that cannot be used.
-        paths: the clips of the folder to open, one or more; None takes all.
+        folder: folder with one clip per file or sub-folder (`media.clips`).
+        on_error: how to handle unusable clips. ``skip`` reports each of them and leaves it out;
+            ``refuse`` raises an error and, if there are several, first reports each.
+        report: called with a line for each unusable clip.
+        paths: the clips to open, one or more; None opens all clips of the folder.
+
+    Returns:
+        The usable clips with their paths.
 
     Raises:
-        DataError: the folder is missing or holds no clip; none of its clips can be used; or one
-            cannot and `on_error` is ``refuse``.
+        DataError: the folder is missing or contains no clip; no clip is usable; or a clip is
+            unusable and `on_error` is ``refuse``.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data import open_clips
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> folder = Path(temporary.name)
+        >>> size = dict(videos=2, test_videos=0, frames=4, size=32)
+        >>> write_puppets(folder, **size, seed=0, format="strip", force=True)
+        >>> clips = open_clips(folder / "train", "skip", print)
+        >>> [(clip.path.name, len(clip.clip)) for clip in clips]
+        [('00000.png', 4), ('00001.png', 4)]
+        >>> temporary.cleanup()
     """
     found = _open_all(list_paths(folder) if paths is None else paths)
     clips = [each for each in found if isinstance(each, NamedClip)]
     problems = [each for each in found if isinstance(each, str)]
     if len(problems) > 1 or on_error == "skip":
         for problem in problems:
-            report(f"cannot be used: {problem}")
+            report(f"unusable clip: {problem}")
     if problems and on_error == "refuse":
         raise DataError(_refusal(folder, problems))
     if not clips:
-        raise DataError(f"{folder}: none of its {len(found)} clips can be used; {problems[0]}")
+        raise DataError(f"{folder}: none of its {len(found)} clips is usable; {problems[0]}")
     if problems:
-        report(f"{folder}: {len(problems)} of {len(found)} clips are left out")
+        report(f"{folder}: skipping {len(problems)} of {len(found)} clips")
     return clips
 
 
 def _refusal(folder: Path, problems: list[str]) -> str:
     if len(problems) == 1:
-        return f"{problems[0]}; or {LEAVE_OUT}"
-    return (
-        f"{folder}: {len(problems)} clips cannot be used, the first is {problems[0]}; {LEAVE_OUT}"
-    )
+        return f"{problems[0]}, or {SKIP_CURE}"
+    return f"{folder}: {len(problems)} clips are unusable, first {problems[0]}, or {SKIP_CURE}"
 
 
 def _open_all(paths: Sequence[Path]) -> list[NamedClip | str]:
@@ -83,11 +98,11 @@ def _open_all(paths: Sequence[Path]) -> list[NamedClip | str]:
     try:
         return list(pool.map(_open, paths))
     finally:
-        pool.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all
+        pool.shutdown(cancel_futures=True)  # otherwise Ctrl-C would wait for all clips
 
 
 def _open(path: Path) -> NamedClip | str:
-    """The clip, or what is wrong with it."""
+    """Return the clip, or a description of its problem."""
     try:
         clip = open_clip(path)
     except DataError as error:
@@ -95,5 +110,5 @@ def _open(path: Path) -> NamedClip | str:
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror}); check it"
     if len(clip) < 2:
-        return f"{path}: has one frame; a pair needs two, remove it"
+        return f"{path}: has one frame, but a pair needs two; remove it"
     return NamedClip(path, clip)

@@ -1,4 +1,4 @@
-"""Decoded frames that stay in memory, those used longest ago making room."""
+"""A cache of decoded frames that evicts the least recently used."""
 
 from collections import OrderedDict
 from typing import NamedTuple
@@ -8,35 +8,35 @@ import numpy.typing as npt
 
 
 class CachedFrame(NamedTuple):
-    """A decoded frame, brought to the training size."""
+    """A decoded frame, resized to the training size."""
 
     image: npt.NDArray[np.uint8]  # (S, S, 3) RGB
     stored: tuple[int, ...]
-    """Shape before it was resized."""
+    """The shape of the frame before it was resized."""
 
 
 class FrameCache:
-    """Least-recently-used cache of frames.
+    """A least-recently-used cache of frames.
 
     Args:
-        limit: bytes that the pictures may take; 0 keeps none.
+        limit: largest total size of the cached frames in bytes; 0 disables the cache.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._frames: OrderedDict[tuple[int, int], CachedFrame] = OrderedDict()
         self.bytes = 0
-        """Memory that the pictures take."""
+        """The total size of the cached frames, in bytes."""
 
     def get(self, clip: int, index: int) -> CachedFrame | None:
-        """Frame `index` of a clip, if it is still there."""
+        """Return frame `index` of a clip, or None if it is not cached."""
         frame = self._frames.get((clip, index))
         if frame is not None:
             self._frames.move_to_end((clip, index))
         return frame
 
     def put(self, clip: int, index: int, frame: CachedFrame) -> None:
-        """Keep a frame that is not there yet, if the limit allows any of its size."""
+        """Cache a frame that is not cached yet, unless it exceeds the limit by itself."""
         if frame.image.nbytes > self._limit:
             return
         self._frames[clip, index] = frame

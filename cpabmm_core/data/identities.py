@@ -1,15 +1,17 @@
-"""Identities of clips: clips whose names agree up to the first ``#`` show the same one."""
+"""Identities of clips, read from their names: the part up to the first ``#``."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 
 def identity_of(clip: Path) -> str:
-    """The identity that a clip shows, by the name of its file or folder.
+    """Return the identity that a clip shows, given the path of its file or folder.
 
-    A name without ``#`` is an identity of its own: ``a.mp4`` has nothing to do with ``a#1.mp4``.
+    A name without ``#`` is an identity of its own: ``a.mp4`` and ``a#1.mp4`` differ.
 
     Example:
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data import identity_of
         >>> identity_of(Path("train/id10281#001.mp4")) == identity_of(Path("train/id10281#2"))
         True
     """
@@ -17,16 +19,16 @@ def identity_of(clip: Path) -> str:
     return name + mark
 
 
-def clips_by_identity(clips: Sequence[Path]) -> dict[str, list[int]]:
-    """The numbers of each identity's clips; identities come in the order of their first clips."""
+def group_by_identity(clips: Sequence[Path]) -> dict[str, list[int]]:
+    """Map each identity to the numbers of its clips, in the order of first occurrence."""
     found: dict[str, list[int]] = {}
     for number, clip in enumerate(clips):
         found.setdefault(identity_of(clip), []).append(number)
     return found
 
 
-def clips_to_draw_from(clips: Sequence[Path], *, by_identity: bool) -> list[list[int]]:
-    """What an epoch counts: the clips of each identity, or each clip by itself."""
+def group_clips(clips: Sequence[Path], *, by_identity: bool) -> list[list[int]]:
+    """Group the numbers of clips by identity, or put each clip into a group of its own."""
     if by_identity:
-        return list(clips_by_identity(clips).values())
+        return list(group_by_identity(clips).values())
     return [[number] for number in range(len(clips))]

@@ -1,4 +1,4 @@
-"""The pairs that a model is judged by during training: always the same ones, nothing random."""
+"""The fixed pairs on which a model is validated during training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import NamedClip, Report, list_paths, open_clips
+from cpabmm_core.data.clip_set import NamedClip, StatusCallback, list_paths, open_clips
 from cpabmm_core.errors import DataError
 
 
 class ValidationPairs(PairDataset):
-    """The first frame of each clip as source, with evenly spaced later frames as driving.
+    """Pairs of the first frame of each clip (source) and evenly spaced later ones (driving).
 
     Args:
-        clips: one or more clips of two or more frames.
-        config: frame size, memory for decoded frames, and what to do about damage.
-        frames: driving frames of each clip, the last of them its last frame; a shorter clip gives
-            all it has.
+        clips: one or more clips with two or more frames each.
+        config: frame size, cache size, and how to handle damage.
+        frames: number of driving frames per clip, of which the last is the last frame of the clip.
+            A shorter clip contributes all its frames.
     """
 
     def __init__(self, clips: Sequence[NamedClip], config: DataConfig, frames: int) -> None:
@@ -26,11 +26,11 @@ class ValidationPairs(PairDataset):
         self._pairs = [(clip, k, n) for clip, n in enumerate(counts) for k in range(n)]
 
     def __len__(self) -> int:
-        """Number of pairs."""
+        """Return the number of pairs."""
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> PairSample:
-        """A pair, without augmentation.
+        """Return a pair, without augmentation.
 
         Raises:
             DataError: a frame is damaged and ``data.on_error`` is ``refuse``.
@@ -45,9 +45,10 @@ class ValidationPairs(PairDataset):
         return PairSample(source, driving, name, notes)
 
     def batches(self, batch_size: int, *, rank: int = 0, world: int = 1) -> list[list[int]]:
-        """The numbers of one process's share of the pairs, batch by batch.
+        """Return the numbers of the pairs of one process, batch by batch.
 
-        Together the processes have every pair once. Shares may differ by a pair, or be empty.
+        Each pair belongs to one process. Their numbers of pairs differ by at most one, and may be
+        0.
         """
         share = list(range(rank, len(self), world))
         return [share[i : i + batch_size] for i in range(0, len(share), batch_size)]
@@ -58,20 +59,40 @@ def open_validation(
     config: DataConfig,
     *,
     frames: int,
-    report: Report,
+    report: StatusCallback,
     paths: Sequence[Path] | None = None,
 ) -> ValidationPairs | None:
-    """The validation pairs of a test folder; None, with a message, where it gives no clip.
+    """Open the validation pairs of a test set.
 
     Args:
-        folder: ``test`` of a data set.
-        config: frame size, memory for decoded frames, and what to do about clips that fail.
-        frames: driving frames of each clip, 1 or more.
-        report: is told why there is no validation, and of clips that cannot be used.
-        paths: the clips of the folder to take; None takes all.
+        folder: folder of the test set.
+        config: frame size, cache size, and how to handle unusable clips.
+        frames: driving frames per clip, 1 or more.
+        report: called with a line for each unusable clip, or if there are no validation pairs.
+        paths: the clips to use; None uses all clips of the folder.
+
+    Returns:
+        The pairs, or None if the folder has no usable clip.
 
     Raises:
-        DataError: a clip cannot be used and ``data.on_error`` is ``refuse``.
+        DataError: a clip is unusable and ``data.on_error`` is ``refuse``.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.config import DataConfig
+        >>> from cpabmm_core.data import open_validation
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> folder = Path(temporary.name)
+        >>> size = dict(videos=1, test_videos=2, frames=5, size=32)
+        >>> write_puppets(folder, **size, seed=0, format="strip", force=True)
+        >>> pairs = open_validation(
+        ...     folder / "test", DataConfig(frame_size=32), frames=2, report=print
+        ... )
+        >>> len(pairs), pairs[0].driving.shape
+        (4, torch.Size([3, 32, 32]))
+        >>> temporary.cleanup()
     """
     try:
         paths = list_paths(folder) if paths is None else paths
@@ -80,8 +101,8 @@ def open_validation(
         return None
     if not paths:
         report(
-            f"no validation: {folder}: no clip is held out; data.test_share above 0 holds some out "
-            "where there are two identities or more"
+            f"no validation: {folder}: the test set is empty; use two or more identities and a "
+            "data.test_share above 0"
         )
         return None
     try:

@@ -1,6 +1,18 @@
-"""Procedural articulated characters with their true joints, to train and test on."""
+"""Procedural articulated characters with known joints, for training and testing.
 
-from cpabmm_core.puppets.render import PuppetVideo, render_puppet
-from cpabmm_core.puppets.write import write_puppets
+Puppets are two- and four-legged cartoon characters that walk, jump, dance or play before a simple
+scene. Every video comes with the true position and visibility of each joint, which makes puppets
+useful wherever real data has no ground truth.
 
-__all__ = ["PuppetVideo", "render_puppet", "write_puppets"]
+Example:
+    >>> from cpabmm_core.puppets import render_puppet
+    >>> video = render_puppet(0, 0, split="test", frames=3, size=32)
+    >>> video.frames.shape, video.frames.dtype
+    ((3, 32, 32, 3), dtype('uint8'))
+    >>> video.joints.shape[1] == len(video.joint_names)
+    True
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

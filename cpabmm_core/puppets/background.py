@@ -1,7 +1,7 @@
-"""Backgrounds: painted scenes with smooth texture, seen through a slightly moving camera.
+"""Procedural backgrounds with smooth texture.
 
-Scenes are functions of scene coordinates (x to the right, y down, the still frame is [0, 1]^2), so
-they look the same at any size.
+Scenes are functions of scene coordinates, so they look the same at any size. In scene coordinates x
+points right and y points down; without camera motion the frame covers [0, 1]^2.
 """
 
 from dataclasses import dataclass
@@ -17,65 +17,34 @@ Scene = Literal["hills", "room", "lights", "clouds"]
 SCENES: tuple[Scene, ...] = ("hills", "room", "lights", "clouds")
 
 _MARGIN = 0.2
-"""How far the painted scene goes on beyond each edge of the frame."""
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Slow waves of the camera: size, rate and start for each of x, y, zoom and roll."""
-
-    sizes: Floats  # (4,)
-    rates: Floats  # (4,) radians in a second
-    starts: Floats  # (4,)
-
-    def matrices(
-        self,
-        time: Floats,  # (F,) seconds
-    ) -> Floats:
-        """Return (F, 2, 3) affine maps from scene coordinates to the frame, [0, 1]^2."""
-        waves = self.sizes * np.sin(time[:, None] * self.rates + self.starts)
-        x, y, zoom, roll = waves.T
-        scale = np.exp(zoom)
-        matrix = np.empty((len(time), 2, 3))
-        matrix[:, 0, 0] = matrix[:, 1, 1] = scale * np.cos(roll)
-        matrix[:, 1, 0] = scale * np.sin(roll)
-        matrix[:, 0, 1] = -matrix[:, 1, 0]
-        matrix[:, 0, 2] = 0.5 + x - 0.5 * (matrix[:, 0, 0] + matrix[:, 0, 1])
-        matrix[:, 1, 2] = 0.5 + y - 0.5 * (matrix[:, 1, 0] + matrix[:, 1, 1])
-        return matrix
-
-
-def draw_camera(rng: np.random.Generator) -> Camera:
-    """Draw a camera that moves by a few hundredths of the frame, zooms and rolls a little."""
-    sizes = np.array([0.04, 0.025, 0.04, 0.03]) * rng.uniform(0.2, 1.0, 4)
-    return Camera(sizes, 2 * np.pi / rng.uniform(2.5, 5.0, 4), rng.uniform(0, 2 * np.pi, 4))
+"""How far the rendered scene extends beyond each edge of the frame, as a share of its side."""
 
 
 class Backdrop:
-    """A scene painted once, larger than the frame, and then seen through the camera."""
+    """A scene that is rendered once, larger than the frame, and then viewed through a camera."""
 
     def __init__(self, rng: np.random.Generator, size: int) -> None:
-        """Paint a scene for frames of `size` pixels."""
+        """Sample and render a scene for square frames with a side of `size` pixels."""
         self.scene: Scene = SCENES[int(rng.integers(len(SCENES)))]
         self._size = size
         self._pixels = size * 1.25
         side = int(np.ceil((1 + 2 * _MARGIN) * self._pixels))
         axis = (np.arange(side, dtype=np.float32) + 0.5) / np.float32(self._pixels) - _MARGIN
-        picture = _paint_scene(rng, self.scene, axis[None], axis[:, None], 1.0 / self._pixels)
-        self._picture = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+        image = _render_scene(rng, self.scene, axis[None], axis[:, None], 1.0 / self._pixels)
+        self._image = Image.fromarray((np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8))
 
     def view(
         self,
-        camera: Floats,  # (2, 3) scene to frame
+        camera: Floats,  # (2, 3), from scene coordinates to [0, 1]^2
     ) -> Floats:
-        """Return the frame that the camera sees, (H, W, 3) in [0, 1]."""
+        """Return the view of the camera, (H, W, 3) in [0, 1]."""
         back = np.linalg.inv(np.vstack([camera, [0, 0, 1]]))
-        to_picture = np.array(
+        to_image = np.array(
             [[self._pixels, 0, _MARGIN * self._pixels], [0, self._pixels, _MARGIN * self._pixels]]
         )
-        matrix = to_picture @ np.vstack([back[:2], [0, 0, 1]])
+        matrix = to_image @ np.vstack([back[:2], [0, 0, 1]])
         matrix[:, :2] /= self._size
-        frame = self._picture.transform(
+        frame = self._image.transform(
             (self._size, self._size),
             Image.Transform.AFFINE,
             tuple(matrix.ravel().tolist()),
@@ -86,7 +55,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class _Tints:
-    """Related pale (or, by night, dark) colours of one scene."""
+    """Related colours of one scene: pale by day, dark by night."""
 
     light: float
     chroma: float
@@ -95,15 +64,15 @@ class _Tints:
     step: float
 
     def above(self, share: float) -> Colour:
-        """Return a colour of the sky or wall, the more marked the larger the share."""
+        """Return a colour of the sky or wall; a larger share gives a stronger colour."""
         return oklch(self.light + self.step * share, self.chroma * (1 + 0.4 * share), self.sky)
 
     def below(self, share: float) -> Colour:
-        """Return a colour of the ground."""
+        """Return a colour of the ground; a larger share gives a stronger colour."""
         return oklch(self.light + self.step * share, self.chroma * (1 + 0.4 * share), self.ground)
 
 
-def _draw_tints(rng: np.random.Generator) -> _Tints:
+def _sample_tints(rng: np.random.Generator) -> _Tints:
     kind = rng.random()
     chroma = rng.uniform(0.03, 0.055)
     if kind < 0.15:
@@ -117,51 +86,49 @@ def _draw_tints(rng: np.random.Generator) -> _Tints:
     return _Tints(light, chroma, sky, sky + turn, -0.1)
 
 
-def _paint_scene(
+def _render_scene(
     rng: np.random.Generator, scene: Scene, x: Floats, y: Floats, pixel: float
 ) -> Floats:
-    tints = _draw_tints(rng)
-    picture = _blend(
-        _flat(tints.above(0.0), x, y), tints.above(1.0), np.clip(0.8 * y + 0 * x, 0, 1)
-    )
-    picture = _blend(picture, tints.below(0.9), 0.45 * _clouds_of_noise(rng, x, y))
+    tints = _sample_tints(rng)
+    image = _blend(_fill(tints.above(0.0), x, y), tints.above(1.0), np.clip(0.8 * y + 0 * x, 0, 1))
+    image = _blend(image, tints.below(0.9), 0.45 * _sample_noise(rng, x, y))
     floor = float(rng.uniform(0.68, 0.8))
     if scene == "hills":
         for number in range(3):
-            level = floor - 0.22 + 0.15 * number + 0.05 * _ripple(rng, x, 3.0)
-            picture = _blend(picture, tints.below(0.7 + 0.6 * number), _under(level, y, pixel))
+            level = floor - 0.22 + 0.15 * number + 0.05 * _sample_ripple(rng, x, 3.0)
+            image = _blend(image, tints.below(0.7 + 0.6 * number), _cover_below(level, y, pixel))
     elif scene == "room":
-        dots = 0.45 * _spots(rng, x, y, pixel, (0.03, 0.06))
-        picture = _blend(picture, tints.above(1.7), dots)
-        picture = _blend(picture, tints.below(1.9), _under(floor + 0 * x, y, pixel))
+        dots = 0.45 * _sample_spots(rng, x, y, pixel, (0.03, 0.06))
+        image = _blend(image, tints.above(1.7), dots)
+        image = _blend(image, tints.below(1.9), _cover_below(floor + 0 * x, y, pixel))
     elif scene == "lights":
         for share, soft in ((0.8, 0.02), (1.5, 0.02), (-0.5, 0.04)):
-            spots = 0.6 * _spots(rng, x, y, soft, (0.05, 0.15))
-            picture = _blend(picture, tints.below(share), spots)
+            spots = 0.6 * _sample_spots(rng, x, y, soft, (0.05, 0.15))
+            image = _blend(image, tints.below(share), spots)
     else:
         cloud = tints.above(-0.5 if tints.step < 0 else 0.9)
-        picture = _blend(picture, cloud, 0.85 * _cloud_puffs(rng, x, y, pixel))
-        level = floor + 0.08 + 0.03 * _ripple(rng, x, 2.0)
-        picture = _blend(picture, tints.below(1.5), _under(level, y, pixel))
-    return picture
+        image = _blend(image, cloud, 0.85 * _sample_cloud_puffs(rng, x, y, pixel))
+        level = floor + 0.08 + 0.03 * _sample_ripple(rng, x, 2.0)
+        image = _blend(image, tints.below(1.5), _cover_below(level, y, pixel))
+    return image
 
 
-def _under(level: Floats, y: Floats, pixel: float) -> Floats:
-    """Coverage of what lies below a line, (h, w)."""
+def _cover_below(level: Floats, y: Floats, pixel: float) -> Floats:
+    """Return the coverage of the region below a line, (h, w) in [0, 1]."""
     return np.clip((y - level) / np.float32(pixel) + 0.5, 0, 1)
 
 
-def _flat(colour: Colour, x: Floats, y: Floats) -> Floats:
+def _fill(colour: Colour, x: Floats, y: Floats) -> Floats:
     shape = (*np.broadcast_shapes(x.shape, y.shape), 3)
     return np.broadcast_to(np.asarray(colour, np.float32), shape).copy()
 
 
-def _blend(picture: Floats, colour: Colour, cover: Floats) -> Floats:
+def _blend(image: Floats, colour: Colour, cover: Floats) -> Floats:
     share = np.asarray(cover, np.float32)[..., None]
-    return np.asarray(picture + share * (np.asarray(colour, np.float32) - picture))
+    return np.asarray(image + share * (np.asarray(colour, np.float32) - image))
 
 
-def _ripple(rng: np.random.Generator, x: Floats, turns: float) -> Floats:
+def _sample_ripple(rng: np.random.Generator, x: Floats, turns: float) -> Floats:
     waves = [
         size * np.sin(2 * np.pi * turns * rate * x + rng.uniform(0, 6.3))
         for size, rate in ((0.6, rng.uniform(0.2, 0.4)), (0.4, rng.uniform(0.5, 0.9)))
@@ -169,8 +136,8 @@ def _ripple(rng: np.random.Generator, x: Floats, turns: float) -> Floats:
     return np.asarray(waves[0] + waves[1], np.float32)
 
 
-def _clouds_of_noise(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
-    """Sum of smooth waves in random directions, 0 to 1."""
+def _sample_noise(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
+    """Return a sum of smooth waves in random directions, (h, w) in [0, 1]."""
     total = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
     for rate in (1.0, 1.7, 2.6, 3.7):
         angle, start = rng.uniform(0, 2 * np.pi, 2)
@@ -179,7 +146,7 @@ def _clouds_of_noise(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     return np.asarray(np.clip(0.5 + 0.3 * total, 0, 1))
 
 
-def _spots(
+def _sample_spots(
     rng: np.random.Generator, x: Floats, y: Floats, soft: float, radii: tuple[float, float]
 ) -> Floats:
     cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
@@ -190,7 +157,7 @@ def _spots(
     return cover
 
 
-def _cloud_puffs(rng: np.random.Generator, x: Floats, y: Floats, pixel: float) -> Floats:
+def _sample_cloud_puffs(rng: np.random.Generator, x: Floats, y: Floats, pixel: float) -> Floats:
     cover = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
     for cx, cy, size in rng.uniform((-0.1, 0.0, 0.07), (1.1, 0.5, 0.12), (6, 3)).tolist():
         for shift, share in ((-1.1, 0.6), (0.0, 1.0), (1.0, 0.7)):

@@ -1,4 +1,4 @@
-"""The two body plans: which bones a two-legged and a four-legged character has."""
+"""The skeletons of the two body plans: two-legged and four-legged characters."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def _tail(
     step: Vector,
     curl: Turn,
 ) -> list[Bone]:
-    """A tail of three equal bones, each turned sideways by `tail_wag` and by `curl`."""
+    """Return three equal bones, each turned by the angle ``tail_wag`` about y and by `curl`."""
     bones = []
     for name in TAIL_BONES:
         bones.append(Bone(name, parent, anchor, step, (Turn("y", "tail_wag"), curl)))
@@ -43,7 +43,7 @@ def _leg(side: str, sign: float, size: Mapping[str, float]) -> list[Bone]:
     thigh, shin, foot = f"{side}_thigh", f"{side}_shin", f"{side}_foot"
     anchor = (sign * size["hip_width"], 0.2 * size["pelvis_radius"], 0.0)
     hip = (Turn("z", f"{side}_hip_spread", -sign), Turn("x", f"{side}_hip_swing", -1.0))
-    # The foot undoes hip and knee, so that the sole stays level.
+    # The ankle reverses the turns of hip and knee to keep the sole level.
     ankle = (
         Turn("x", f"{side}_hip_swing"),
         Turn("x", f"{side}_knee", -1.0),
@@ -71,7 +71,7 @@ def _biped_trunk(size: Mapping[str, float]) -> list[Bone]:
 
 
 def biped(size: Mapping[str, float], *, tail: bool) -> Skeleton:
-    """Return a two-legged skeleton with the given lengths, in body units."""
+    """Return a two-legged skeleton whose lengths are `size`, in body units."""
     bones = _biped_trunk(size)
     joints = [
         Joint("pelvis", "pelvis", "end", "torso"),
@@ -102,7 +102,7 @@ def biped(size: Mapping[str, float], *, tail: bool) -> Skeleton:
 
 def _quadruped_leg(leg: str, end: str, sign: float, size: Mapping[str, float]) -> list[Bone]:
     parent = "spine" if end == "front" else "rump"
-    # A front knee folds the foot backwards, a hind one (the hock) forwards.
+    # A front knee folds the foot backwards; a hind one (the hock) folds it forwards.
     fold = 1.0 if end == "front" else -1.0
     anchor = (
         sign * size["leg_width"],
@@ -136,28 +136,8 @@ def _quadruped_leg(leg: str, end: str, sign: float, size: Mapping[str, float]) -
 
 
 def quadruped(size: Mapping[str, float]) -> Skeleton:
-    """Return a four-legged skeleton with the given lengths, in body units."""
-    half = 0.5 * size["torso"]
-    root = (Turn("y", "yaw"), Turn("z", "lean"), Turn("x", "pitch"))
-    bones = [
-        Bone("pelvis", None, (0, 0, 0), (0, 0, 0), root),
-        Bone("spine", "pelvis", (0, 0, 0), (0, 0, -half), (Turn("x", "stoop"), Turn("y", "twist"))),
-        Bone("rump", "pelvis", (0, 0, 0), (0, 0, half), (Turn("x", "stoop", -1.0),)),
-        Bone(
-            "neck",
-            "spine",
-            (0, -0.3 * size["chest_radius"], 0),
-            (0, -0.8 * size["neck"], -0.6 * size["neck"]),
-            (Turn("x", "neck_pitch"), Turn("y", "neck_yaw")),
-        ),
-        Bone(
-            "head",
-            "neck",
-            (0, 0, 0),
-            (0, -0.5 * size["head_height"], -0.45 * size["head_height"]),
-            (Turn("y", "head_yaw"), Turn("z", "head_tilt"), Turn("x", "head_nod")),
-        ),
-    ]
+    """Return a four-legged skeleton whose lengths are `size`, in body units."""
+    bones = _quadruped_trunk(size)
     joints = [
         Joint("rump", "rump", "end", "torso"),
         Joint("chest", "spine", "end", "torso"),
@@ -177,3 +157,27 @@ def quadruped(size: Mapping[str, float]) -> Skeleton:
     bones += _tail("rump", anchor, reach, Turn("x", "tail_curl"))
     joints.append(Joint("tail_tip", "tail_tip", "end", "tail"))
     return Skeleton(tuple(bones), tuple(joints), tuple(f"{leg}_foot" for leg, _, _ in LEGS))
+
+
+def _quadruped_trunk(size: Mapping[str, float]) -> list[Bone]:
+    half = 0.5 * size["torso"]
+    root = (Turn("y", "yaw"), Turn("z", "lean"), Turn("x", "pitch"))
+    return [
+        Bone("pelvis", None, (0, 0, 0), (0, 0, 0), root),
+        Bone("spine", "pelvis", (0, 0, 0), (0, 0, -half), (Turn("x", "stoop"), Turn("y", "twist"))),
+        Bone("rump", "pelvis", (0, 0, 0), (0, 0, half), (Turn("x", "stoop", -1.0),)),
+        Bone(
+            "neck",
+            "spine",
+            (0, -0.3 * size["chest_radius"], 0),
+            (0, -0.8 * size["neck"], -0.6 * size["neck"]),
+            (Turn("x", "neck_pitch"), Turn("y", "neck_yaw")),
+        ),
+        Bone(
+            "head",
+            "neck",
+            (0, 0, 0),
+            (0, -0.5 * size["head_height"], -0.45 * size["head_height"]),
+            (Turn("y", "head_yaw"), Turn("z", "head_tilt"), Turn("x", "head_nod")),
+        ),
+    ]

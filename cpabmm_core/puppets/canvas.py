@@ -1,4 +1,4 @@
-"""Painting layers of shapes back to front, anti-aliased analytically from signed distances."""
+"""Back-to-front compositing of shapes, anti-aliased analytically from their signed distances."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from cpabmm_core.puppets.shapes import Field, Point, Shape
 from cpabmm_core.puppets.texture import Texture
 
 _LIGHT = (-0.5, -0.8)
-"""Direction towards the light, in the picture."""
+"""Direction towards the light in the image plane, (x, y)."""
 
 
 @dataclass(frozen=True)
-class Paint:
-    """How a shape is filled: a texture, light that makes it look round, and a brightness."""
+class Fill:
+    """How a shape is filled: its texture, the strength of its shading and its brightness."""
 
     texture: Texture
     roundness: float = 0.16
@@ -25,28 +25,28 @@ class Paint:
 
 @dataclass(frozen=True)
 class Layer:
-    """Shapes painted together, first one first, within one outline around them all.
+    """Shapes that share one outline, in the order in which they are composited.
 
-    `fade` is a point and a radius within which the outline vanishes, where a limb grows out of a
-    body.
+    `fade` is a point and a radius within which the outline vanishes, so that no line separates a
+    limb from the body.
     """
 
     name: str
-    parts: tuple[tuple[Shape, Paint], ...]
+    parts: tuple[tuple[Shape, Fill], ...]
     outline: Colour
     outline_width: float
     fade: tuple[Point, float] | None = None
 
 
 class Canvas:
-    """A picture being painted, which remembers the layer on top of each pixel."""
+    """An image under composition, with the number of the topmost layer at each pixel."""
 
     def __init__(
         self,
         background: Floats,  # (H, W, 3) in [0, 1]
         unit: float,
     ) -> None:
-        """Start from `background`; `unit` is the number of pixels in one body unit."""
+        """Start from `background`, which is modified; one body unit is `unit` pixels."""
         self.image = background
         height, width = background.shape[:2]
         self.top: NDArray[np.int16] = np.full((height, width), -1, np.int16)
@@ -54,20 +54,22 @@ class Canvas:
         self._x = np.arange(width, dtype=np.float32)[None]
         self._y = np.arange(height, dtype=np.float32)[:, None]
 
-    def paint(self, layer: Layer, number: int) -> None:
-        """Paint one layer over all that is there."""
+    def add(self, layer: Layer, number: int) -> None:
+        """Composite a layer over the image and record its number where it covers a pixel."""
         fields = []
-        for shape, paint in layer.parts:
+        for shape, fill in layer.parts:
             window = self._window(shape, layer.outline_width)
             if window is not None:
                 rows, columns = window
                 field = shape.field(self._x[:, columns], self._y[rows])
-                fields.append((window, field, paint))
+                fields.append((window, field, fill))
         if layer.outline_width > 0:
-            self._paint_outline(layer, [(window, field.distance) for window, field, _ in fields])
-        for window, field, paint in fields:
+            self._composite_outline(
+                layer, [(window, field.distance) for window, field, _ in fields]
+            )
+        for window, field, fill in fields:
             coverage = np.clip(0.5 - field.distance, 0.0, 1.0)
-            self._blend(window, self._colours(field, paint), coverage)
+            self._blend(window, self._colours(field, fill), coverage)
             self.top[window][coverage > 0.5] = number
 
     def shade(
@@ -76,7 +78,7 @@ class Canvas:
         strength: float,
         softness: float,
     ) -> None:
-        """Darken what lies under a shape, with an edge `softness` pixels wide."""
+        """Darken the image within a shape, with an edge `softness` pixels wide."""
         window = self._window(shape, softness)
         if window is not None:
             rows, columns = window
@@ -86,7 +88,7 @@ class Canvas:
             self.image[window] *= (1.0 - strength * coverage)[..., None]
 
     def to_bytes(self) -> NDArray[np.uint8]:
-        """Return the picture, (H, W, 3)."""
+        """Return the image as bytes, (H, W, 3)."""
         return (np.clip(self.image, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
     def _window(self, shape: Shape, margin: float) -> tuple[slice, slice] | None:
@@ -98,7 +100,7 @@ class Canvas:
             return None
         return slice(low_y, high_y), slice(low_x, high_x)
 
-    def _paint_outline(
+    def _composite_outline(
         self, layer: Layer, fields: list[tuple[tuple[slice, slice], Floats]]
     ) -> None:
         nearest = np.full(self.top.shape, 1e6, np.float32)
@@ -119,18 +121,18 @@ class Canvas:
             coverage *= np.clip(np.sqrt(dx * dx + dy * dy) / radius - 0.7, 0.0, 1.0)
         self._blend((rows, columns), np.asarray(layer.outline, np.float32), coverage)
 
-    def _colours(self, field: Field, paint: Paint) -> Floats:
-        """Texture times light, (h, w, 3), or (3,) where both are even."""
-        texture = paint.texture
-        colours = np.asarray(texture.first, np.float32) * np.float32(paint.brightness)
+    def _colours(self, field: Field, fill: Fill) -> Floats:
+        """Return texture times shading, (h, w, 3), or (3,) if both are constant."""
+        texture = fill.texture
+        colours = np.asarray(texture.first, np.float32) * np.float32(fill.brightness)
         scale = 1.0 / self._unit
         share = texture.coverage(field.along * scale, field.across * scale, scale)
         if share is not None:
-            second = np.asarray(texture.second, np.float32) * np.float32(paint.brightness)
+            second = np.asarray(texture.second, np.float32) * np.float32(fill.brightness)
             colours = colours + share[..., None] * (second - colours)
-        if paint.roundness:
+        if fill.roundness:
             light = field.normal_x * _LIGHT[0] + field.normal_y * _LIGHT[1]
-            colours = colours * (1.0 + paint.roundness * light)[..., None]
+            colours = colours * (1.0 + fill.roundness * light)[..., None]
         return np.asarray(colours, np.float32)
 
     def _blend(

@@ -1,4 +1,4 @@
-"""Colours in OKLCH, so that palettes are even in lightness whatever their hue."""
+"""Colours specified in OKLCH, in which equal lightness looks equal at every hue."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _RGB_FROM_LMS = np.array(
 
 
 def oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """Return the sRGB colour in [0, 1] nearest to an OKLCH colour; `hue` is in degrees.
+    """Convert an OKLCH colour (hue in degrees) to sRGB in [0, 1], clipping to the gamut.
 
     See https://bottosson.github.io/posts/oklab/ for the matrices.
     """
@@ -34,6 +34,6 @@ def oklch(lightness: float, chroma: float, hue: float) -> Colour:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return `first` with `share` of `second` mixed in."""
+    """Interpolate linearly from `first` (share 0) to `second` (share 1)."""
     red, green, blue = (a + (b - a) * share for a, b in zip(first, second, strict=True))
     return red, green, blue

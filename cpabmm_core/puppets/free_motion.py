@@ -1,16 +1,16 @@
-"""Aperiodic motion: a string of random poses within joint limits, reached with ease, that loops."""
+"""Aperiodic motion: a loop of random poses within joint limits, with smooth transitions."""
 
 import numpy as np
 
 from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import BodyPlan
 from cpabmm_core.puppets.bodies import LEGS, SIDES
-from cpabmm_core.puppets.motion import BEATS, Course
+from cpabmm_core.puppets.motion import BEATS, MotionCurves
 
 Limits = dict[str, tuple[float, float]]
 
 _EASE = 0.85
-"""Share of a beat spent moving; the rest is held."""
+"""Share of a beat that a joint spends moving; it rests for the remainder."""
 
 
 def _biped_limits() -> Limits:
@@ -61,19 +61,22 @@ def _quadruped_limits() -> Limits:
 
 
 def _ease(share: Floats) -> Floats:
-    """Minimum-jerk course from 0 to 1."""
+    """Return the minimum-jerk interpolation from 0 to 1."""
     share = np.clip(share, 0.0, 1.0)
     return np.asarray(share**3 * (10 - 15 * share + 6 * share**2))
 
 
-def draw_free_course(rng: np.random.Generator, body_plan: BodyPlan) -> Course:
-    """Draw a random pose for each beat of the loop, which each joint reaches in its own time."""
+def sample_free_motion(rng: np.random.Generator, body_plan: BodyPlan) -> MotionCurves:
+    """Sample a motion with one random pose for each beat of the loop.
+
+    Each joint starts towards the next pose with a delay of its own.
+    """
     limits = _biped_limits() if body_plan == "biped" else _quadruped_limits()
     low, high = np.array(list(limits.values())).T
     poses = low + (high - low) * rng.beta(0.9, 0.9, (BEATS, len(limits)))
     lags = rng.uniform(0.0, 1.0 - _EASE, len(limits))
 
-    def course(phase: Floats) -> dict[str, Floats]:
+    def curves(phase: Floats) -> dict[str, Floats]:
         beat = phase / (2 * np.pi)
         number = np.floor(beat).astype(int) % BEATS
         share = (beat - np.floor(beat))[:, None] - lags
@@ -81,4 +84,4 @@ def draw_free_course(rng: np.random.Generator, body_plan: BodyPlan) -> Course:
         values = before + (after - before) * _ease(share / _EASE)
         return {name: values[:, place] for place, name in enumerate(limits)}
 
-    return course
+    return curves

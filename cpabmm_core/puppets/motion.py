@@ -1,8 +1,8 @@
-"""Periodic motion: gaits and dances as joint angles over a phase.
+"""Looping motions of puppets: curves of joint angles over a phase, and their tempo.
 
-A motion is a loop of `beats` beats, 2 pi of phase each. Angles are in degrees here; `Motion.angles`
-turns them into radians. Besides angles there are two channels of the whole body: `jump` (height
-above the ground) and `drift` (sideways), both in body units.
+A motion is a loop of `BEATS` beats, each of which spans 2 pi of phase. Curves give angles in
+degrees; `PuppetMotion.angles` converts them to radians. Two channels displace the whole body, in
+body units: ``jump`` (height above the ground) and ``drift`` (sideways).
 """
 
 from collections.abc import Callable
@@ -12,61 +12,59 @@ from typing import Literal
 import numpy as np
 
 from cpabmm_core.arrays import Floats
-from cpabmm_core.puppets.appearance import BodyPlan
-from cpabmm_core.puppets.bodies import SIDES
 
 MotionName = Literal["walk", "march", "wave", "dance", "jump", "trot", "bound", "play", "free"]
-Course = Callable[[Floats], dict[str, Floats]]
+MotionCurves = Callable[[Floats], dict[str, Floats]]
 LENGTHS = frozenset({"jump", "drift"})
 
 BEATS = 8
-"""Beats in a loop; everything slower than a beat fits into it a whole number of times."""
+"""Beats in a loop. The period of every slower wave divides the length of the loop."""
 
 
 @dataclass(frozen=True)
-class Motion:
-    """A loop of movement: `course` maps a phase in radians to angles in degrees."""
+class PuppetMotion:
+    """A looping motion: `curves` maps phases in radians to named angles in degrees."""
 
     name: MotionName
     beat: float
-    """Seconds that one beat should take; more if a joint would be too fast."""
+    """The intended length of a beat in seconds; `Stage` extends it if a joint would be too fast."""
     yaw: float
-    """Direction the character faces, in degrees; 0 looks at the viewer, positive to the left."""
-    course: Course
+    """The direction that the character faces, in degrees: 0 towards the viewer, positive left."""
+    curves: MotionCurves
 
     def angles(
         self,
         phase: Floats,  # (F,) radians
     ) -> dict[str, Floats]:
-        """Return angles in radians, and the channels of the whole body in body units."""
+        """Return each channel, (F,): angles in radians, displacements in body units."""
         channels = {
             name: values if name in LENGTHS else np.deg2rad(values)
-            for name, values in self.course(phase).items()
+            for name, values in self.curves(phase).items()
         }
         channels["yaw"] = np.full(phase.shape, np.deg2rad(self.yaw))
         return channels
 
 
 @dataclass(frozen=True)
-class Clock:
-    """The pace of a loop."""
+class Rhythm:
+    """The tempo of a loop: how long each of its beats takes."""
 
-    seconds: Floats  # (BEATS,) that each beat takes
+    seconds: Floats  # (BEATS,) duration of each beat
 
     def phase(
         self,
         time: Floats,  # (F,) seconds
     ) -> Floats:
-        """Return the phase at the given times, in radians from 0 to 2 pi times BEATS."""
+        """Return the phase at each time, (F,) in radians from 0 to 2 pi times `BEATS`."""
         knots = np.concatenate([[0.0], np.cumsum(self.seconds)])
         beats = np.interp(np.mod(time, knots[-1]), knots, np.arange(BEATS + 1))
         return np.asarray(2 * np.pi * beats)
 
 
-def wander(
+def sample_wave(
     rng: np.random.Generator, size: float, slowest: int = 1, fastest: int = 3
 ) -> Callable[[Floats], Floats]:
-    """Return a smooth random wave of the given size, slower than the beat, that loops."""
+    """Sample a smooth wave of amplitude `size` at most, slower than the beat, that loops."""
     turns = np.arange(slowest, fastest + 1) / BEATS
     shares = rng.uniform(0.4, 1.0, len(turns))
     shares = size * shares / shares.sum()
@@ -78,160 +76,6 @@ def wander(
     return wave
 
 
-def _bump(phase: Floats) -> Floats:
-    """A smooth bump once in a turn, 0 to 1, highest at phase 0."""
-    return np.asarray((0.5 + 0.5 * np.cos(phase)) ** 1.5)
-
-
-def _walk(rng: np.random.Generator, *, march: bool) -> Course:
-    stride = rng.uniform(8, 14) if march else rng.uniform(26, 38)
-    lift = rng.uniform(70, 95) if march else rng.uniform(40, 65)
-    arm, elbow = rng.uniform(30, 55), rng.uniform(20, 70)
-    spread = rng.uniform(10, 22)
-
-    def course(phase: Floats) -> dict[str, Floats]:
-        out = {
-            "twist": 9 * np.sin(phase),
-            "lean": 4 * np.cos(phase),
-            "pitch": np.full_like(phase, 3.0),
-            "head_tilt": 4 * np.cos(phase + 0.5),
-            "head_nod": 3 * np.cos(2 * phase),
-        }
-        for side, _ in SIDES:
-            own = phase if side == "left" else phase + np.pi
-            raised = _bump(own)
-            out[f"{side}_hip_swing"] = (
-                4 + stride * np.sin(own) + (lift * 0.75 * raised if march else 0)
-            )
-            out[f"{side}_knee"] = 8 + lift * raised
-            out[f"{side}_toe_lift"] = 14 * np.sin(own)
-            out[f"{side}_hip_spread"] = np.full_like(phase, 4.0)
-            out[f"{side}_shoulder_swing"] = -arm * np.sin(own)
-            out[f"{side}_shoulder_spread"] = spread + 3 * np.cos(2 * own)
-            out[f"{side}_elbow"] = elbow - 18 * np.sin(own - 0.4)
-        return out
-
-    return course
-
-
-def _wave(rng: np.random.Generator) -> Course:
-    side, other = ("left", "right") if rng.random() < 0.5 else ("right", "left")
-    raised, swing = rng.uniform(85, 125), rng.uniform(26, 38)
-    low = rng.uniform(18, 45)
-    both = rng.random() < 0.25
-    sway = rng.uniform(5, 9)
-
-    def course(phase: Floats) -> dict[str, Floats]:
-        out = {
-            "lean": sway * np.sin(phase / 2),
-            "bend": -0.6 * sway * np.sin(phase / 2),
-            "head_tilt": -9 * np.sin(phase / 2 + 0.4),
-            "drift": 0.07 * np.sin(phase / 2),
-        }
-        for arm in (side, other):
-            waving = arm == side or both
-            beat = np.sin(phase if arm == side else phase + np.pi)
-            turned = -90.0 if waving else 75.0
-            out[f"{arm}_shoulder_spread"] = (
-                (raised + 14 * beat) if waving else low + 8 * np.sin(phase / 2)
-            )
-            out[f"{arm}_shoulder_twist"] = np.full_like(phase, turned)
-            out[f"{arm}_elbow"] = (
-                42 + swing * np.sin(phase + (0 if arm == side else np.pi) - 0.7)
-                if waving
-                else 55 + 20 * np.sin(phase / 2 - 0.5)
-            )
-            out[f"{arm}_hip_spread"] = 9 + (6 if arm == "left" else -6) * np.sin(phase / 2)
-            out[f"{arm}_toe_out"] = np.full_like(phase, 25.0)
-        for name, sign in SIDES:
-            bent = 14 * np.clip(sign * np.sin(phase / 2), 0, None)
-            out[f"{name}_knee"], out[f"{name}_hip_swing"] = 2 * bent, bent
-        return out
-
-    return course
-
-
-def _dance(rng: np.random.Generator) -> Course:
-    opposite = np.pi if rng.random() < 0.6 else 0.0
-    middle, reach = rng.uniform(55, 85), rng.uniform(35, 55)
-    elbow, flick = rng.uniform(35, 60), rng.uniform(20, 40)
-    turned = rng.choice([-90.0, -60.0, -90.0, 60.0])
-    hips, step = rng.uniform(6, 11), rng.uniform(10, 20)
-    lag = rng.uniform(0.4, 1.2)
-    spin = rng.uniform(5, 16)
-
-    def course(phase: Floats) -> dict[str, Floats]:
-        out = {
-            "lean": hips * np.sin(phase),
-            "bend": -1.3 * hips * np.sin(phase - 0.3),
-            "twist": spin * np.sin(phase / 2),
-            "head_tilt": 11 * np.sin(phase + 0.6),
-            "head_nod": 5 * np.cos(2 * phase),
-            "drift": 0.09 * np.sin(phase / 2) + 0.03 * np.sin(phase),
-        }
-        for side, _ in SIDES:
-            own = phase + (opposite if side == "right" else 0.0)
-            out[f"{side}_shoulder_spread"] = middle + reach * np.sin(own)
-            out[f"{side}_shoulder_twist"] = np.full_like(phase, turned)
-            out[f"{side}_elbow"] = elbow + flick * np.sin(own - lag)
-            weight = np.sin(phase + (0 if side == "left" else np.pi))
-            raised = np.clip(weight, 0, None) ** 1.5
-            out[f"{side}_hip_spread"] = 8 + step * raised
-            out[f"{side}_hip_swing"] = 12 + 22 * raised
-            out[f"{side}_knee"] = 24 + 36 * raised
-            out[f"{side}_toe_out"] = np.full_like(phase, 30.0)
-        return out
-
-    return course
-
-
-def _jump(rng: np.random.Generator) -> Course:
-    height, crouch = rng.uniform(0.1, 0.17), rng.uniform(28, 42)
-    high, low = rng.uniform(115, 150), rng.uniform(12, 30)
-    legs = rng.uniform(12, 24)
-    turned = rng.choice([-80.0, -80.0, 60.0])
-
-    def course(phase: Floats) -> dict[str, Floats]:
-        flight = np.clip(np.sin(phase), 0, None)
-        bent = np.clip(-np.sin(phase), 0, None) ** 1.2
-        open_ = 0.5 + 0.5 * np.sin(phase - 0.35)
-        out = {
-            "jump": height * flight,
-            "pitch": 10 * bent,
-            "head_nod": 8 * bent - 6 * flight,
-            "drift": 0.05 * np.sin(phase / 4),
-        }
-        for side, _ in SIDES:
-            out[f"{side}_shoulder_spread"] = low + (high - low) * open_
-            out[f"{side}_shoulder_twist"] = np.full_like(phase, turned)
-            out[f"{side}_elbow"] = 20 + 22 * np.cos(phase)
-            out[f"{side}_hip_spread"] = 5 + legs * open_
-            out[f"{side}_hip_swing"] = 2 + crouch * bent
-            out[f"{side}_knee"] = 5 + 1.9 * crouch * bent + 12 * flight
-            out[f"{side}_toe_out"] = np.full_like(phase, 25.0)
-            out[f"{side}_toe_lift"] = -25 * flight
-        return out
-
-    return course
-
-
-BIPED_COURSES: dict[MotionName, tuple[Callable[[np.random.Generator], Course], float, float]] = {
-    "walk": (lambda rng: _walk(rng, march=False), 30.0, 62.0),
-    "march": (lambda rng: _walk(rng, march=True), 8.0, 45.0),
-    "wave": (_wave, 0.0, 24.0),
-    "dance": (_dance, 0.0, 28.0),
-    "jump": (_jump, 0.0, 30.0),
-}
-"""For each motion what draws it and the least and largest yaw, to either side."""
-
-
-def draw_yaw(rng: np.random.Generator, least: float, most: float) -> float:
-    """Draw a direction to face, to either side."""
+def sample_yaw(rng: np.random.Generator, least: float, most: float) -> float:
+    """Sample a direction to face, `least` to `most` degrees to either side."""
     return float(rng.choice([-1.0, 1.0]) * rng.uniform(least, most))
-
-
-def motion_names(body_plan: BodyPlan) -> tuple[MotionName, ...]:
-    """Return the motions that a body plan has; `free` is the aperiodic one."""
-    if body_plan == "biped":
-        return (*BIPED_COURSES, "free")
-    return ("trot", "bound", "play", "free")

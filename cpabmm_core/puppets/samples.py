@@ -1,4 +1,4 @@
-"""Single frames of puppets to train detectors on: in many poses and scenes, some without a limb."""
+"""Single puppet frames for training detectors: many poses and scenes, some without a limb."""
 
 from dataclasses import dataclass
 
@@ -6,80 +6,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Floats
-from cpabmm_core.puppets.appearance import Identity, draw_identity
-from cpabmm_core.puppets.background import Backdrop, draw_camera
+from cpabmm_core.puppets.appearance import Identity, sample_identity
+from cpabmm_core.puppets.background import Backdrop
+from cpabmm_core.puppets.camera import sample_camera
 from cpabmm_core.puppets.canvas import Canvas
-from cpabmm_core.puppets.render import draw_motion, paint_shadow, pose_figures
+from cpabmm_core.puppets.compositing import pose_puppets, render_shadow
+from cpabmm_core.puppets.repertoire import sample_motion
 from cpabmm_core.puppets.stage import Stage
 
 _LONGEST = 20.0
-"""Seconds within which the frames of a motion are drawn; its loop may be shorter."""
+"""Frames of a motion are sampled from this many seconds; its loop may be shorter."""
 _EMPTY_SHARE = 0.04
-_MAIMED_SHARE = 0.3
+_INCOMPLETE_SHARE = 0.3
 _HEADLESS_SHARE = 0.04
 
 
 @dataclass(frozen=True)
 class PuppetSamples:
-    """Frames of one character, each on its own.
+    """Independent frames of one character, in the conventions of `PuppetVideo`.
 
-    Convention: as in `PuppetVideo`. A joint is `drawn` if its limb is, hidden or not; in a frame
-    that shows the scene alone none is.
+    A joint is `present` if its limb was rendered, even if another part hides it. In a frame that
+    shows only the scene, no joint is present.
     """
 
     frames: NDArray[np.uint8]  # (F, H, W, 3)
     joints: Floats  # (F, J, 2) pixels
-    drawn: NDArray[np.bool_]  # (F, J)
+    present: NDArray[np.bool_]  # (F, J)
     joint_names: tuple[str, ...]
 
 
 def render_samples(seed: int, index: int, *, motions: int, frames: int, size: int) -> PuppetSamples:
-    """Render a character in some motions, each in another scene and with `frames` frames.
+    """Render independent frames of one character in several motions.
 
-    Of the frames, 4% show the scene alone and 30% a character that lacks one or two limbs, or
-    rarely the head.
+    Each motion has a scene of its own. 4% of the frames show only the scene. In 30% of the others,
+    the character lacks one or two limbs or, rarely, the head.
+
+    Args:
+        seed: seed of the samples, 0 or more.
+        index: number of the character, 0 or more.
+        motions: number of motions.
+        frames: number of frames of each motion.
+        size: side of the square frames, in pixels.
+
+    Returns:
+        The ``motions * frames`` frames with their joints.
 
     Example:
-        >>> render_samples(0, 0, motions=2, frames=3, size=64).joints.shape[0]
-        6
+        >>> from cpabmm_core.puppets import render_samples
+        >>> samples = render_samples(0, 0, motions=2, frames=3, size=32)
+        >>> samples.frames.shape
+        (6, 32, 32, 3)
+        >>> samples.present.shape == samples.joints.shape[:2]
+        True
     """
     rng = np.random.default_rng([seed, index])
-    who = draw_identity(rng)
-    parts = [_render_motion(rng, who, frames, size) for _ in range(motions)]
+    identity = sample_identity(rng)
+    parts = [_render_motion(rng, identity, frames, size) for _ in range(motions)]
     return PuppetSamples(
         frames=np.concatenate([part.frames for part in parts]),
         joints=np.concatenate([part.joints for part in parts]),
-        drawn=np.concatenate([part.drawn for part in parts]),
+        present=np.concatenate([part.present for part in parts]),
         joint_names=parts[0].joint_names,
     )
 
 
 def _render_motion(
-    rng: np.random.Generator, who: Identity, frames: int, size: int
+    rng: np.random.Generator, identity: Identity, frames: int, size: int
 ) -> PuppetSamples:
-    stage = Stage(who, draw_motion(rng, who), draw_camera(rng), rng)
+    stage = Stage(identity, sample_motion(rng, identity), sample_camera(rng), rng)
     shot = stage.shoot(rng.uniform(0.0, _LONGEST, frames))
     backdrop = Backdrop(rng, size)
     joints = stage.joints(shot) * size - 0.5
     limbs = [joint.layer for joint in stage.skeleton.joints]
-    pictures = np.empty((frames, size, size, 3), np.uint8)
-    drawn = np.zeros(joints.shape[:2], bool)
-    for number, figure in enumerate(pose_figures(stage, shot, size)):
-        canvas = Canvas(backdrop.view(shot.camera[number]), figure.unit)
+    images = np.empty((frames, size, size, 3), np.uint8)
+    present = np.zeros(joints.shape[:2], bool)
+    for number, puppet in enumerate(pose_puppets(stage, shot, size)):
+        canvas = Canvas(backdrop.view(shot.camera[number]), puppet.unit)
         if rng.random() >= _EMPTY_SHARE:
-            left_out = _draw_left_out(rng, sorted(set(limbs) - {"torso"}))
-            paint_shadow(canvas, figure, shot, number, size)
-            for layer in figure.layers():
+            left_out = _sample_missing_limbs(rng, sorted(set(limbs) - {"torso"}))
+            render_shadow(canvas, puppet, shot, number, size)
+            for layer in puppet.layers():
                 if layer.name not in left_out:
-                    canvas.paint(layer, 0)
-            drawn[number] = [limb not in left_out for limb in limbs]
-        pictures[number] = canvas.to_bytes()
+                    canvas.add(layer, 0)
+            present[number] = [limb not in left_out for limb in limbs]
+        images[number] = canvas.to_bytes()
     names = tuple(joint.name for joint in stage.skeleton.joints)
-    return PuppetSamples(pictures, joints, drawn, names)
+    return PuppetSamples(images, joints, present, names)
 
 
-def _draw_left_out(rng: np.random.Generator, limbs: list[str]) -> set[str]:
-    if rng.random() >= _MAIMED_SHARE:
+def _sample_missing_limbs(rng: np.random.Generator, limbs: list[str]) -> set[str]:
+    if rng.random() >= _INCOMPLETE_SHARE:
         return set()
     chosen = set(rng.choice(limbs, int(rng.integers(1, 3)), replace=False).tolist())
-    return chosen if rng.random() < _HEADLESS_SHARE / _MAIMED_SHARE else chosen - {"head"}
+    return chosen if rng.random() < _HEADLESS_SHARE / _INCOMPLETE_SHARE else chosen - {"head"}

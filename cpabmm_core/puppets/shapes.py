@@ -1,7 +1,7 @@
-"""Filled shapes as signed distances, with a frame of their own for texture and shading.
+"""Filled shapes as signed distance fields, with local coordinates for texture and shading.
 
-Convention: pixel coordinates (x, y), pixel centres at integers, y down; distances are negative
-inside.
+Positions are (x, y) in pixels, with pixel centres at integers and y pointing down. Distances are
+negative inside a shape.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TINY = 1e-6
 
 
 class Field(NamedTuple):
-    """What a shape knows about each pixel of a grid; lengths are in pixels."""
+    """Distance, texture coordinates and normal of a shape at each pixel; lengths in pixels."""
 
     distance: Floats
     along: Floats
@@ -27,7 +27,7 @@ class Field(NamedTuple):
 
 
 class Shape(Protocol):
-    """Anything that can be filled."""
+    """A shape that a canvas can fill."""
 
     def bounds(self) -> Box:
         """Return left, top, right and bottom of a box around the shape."""
@@ -44,9 +44,9 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class Capsule:
-    """A limb: two circles and what lies between them.
+    """A limb: two circles and the region between them.
 
-    `length` is its true, unforeshortened length, so that textures shrink along with the limb.
+    `length` is the length of the limb before foreshortening; textures are foreshortened with it.
     """
 
     start: Point  # (2,)
@@ -75,17 +75,17 @@ class Capsule:
         distance = np.sqrt(qx * qx + qy * qy) - radius
         across = (px * dy - py * dx) / reach
         length = reach if self.length is None else self.length
-        # Beyond the ends the limb is a ball, where the texture is not foreshortened.
+        # The round ends are not foreshortened, nor is their texture.
         along = inner * length + (share - inner) * reach
         return Field(distance, along, across, qx / radius, qy / radius)
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse whose local axes are `right` (unit vector) and the one a quarter turn clockwise.
+    """An ellipse whose axes are the unit vector `right` and its clockwise perpendicular.
 
-    `cut`, if given, is a point and a unit vector: what lies beyond the point in the direction of
-    the vector is cut away.
+    `cut` is a point and a unit vector. The half-plane beyond the point, in the direction of the
+    vector, is removed.
     """
 
     centre: Point  # (2,)
@@ -110,7 +110,7 @@ class Ellipse:
         nu, nv = u / self.radius_x, v / self.radius_y
         level = np.sqrt(nu * nu + nv * nv)
         slope = np.sqrt((nu / self.radius_x) ** 2 + (nv / self.radius_y) ** 2)
-        # The quotient tends to a radius at the centre, where both vanish.
+        # Both vanish at the centre, where their quotient tends to a radius.
         reach = (level + _TINY) / (slope + _TINY / min(self.radius_x, self.radius_y))
         distance = reach * (level - 1.0)
         if self.cut is not None:
@@ -122,7 +122,7 @@ class Ellipse:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A polygon, its corners rounded by `radius`; its texture runs along `down`."""
+    """A polygon with corners rounded by `radius`, textured along `down`."""
 
     corners: Point  # (N, 2)
     radius: float = 0.0

@@ -1,7 +1,7 @@
 """Trees of rigid bones and their forward kinematics.
 
-Convention: x to the right of the picture, y down, z away from the viewer. A character at rest
-stands upright and looks at the viewer: its forward direction is -z and its left side is at +x.
+In the image, x points right, y points down and z points away from the viewer. A character at rest
+stands upright and faces the viewer: its forward direction is -z and its left side is at +x.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _PLANE = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
 
 @dataclass(frozen=True)
 class Turn:
-    """One rotation of a bone against its parent: `factor` times the angle called `angle`."""
+    """A rotation of a bone relative to its parent, by `factor` times the angle named `angle`."""
 
     axis: Literal["x", "y", "z"]
     angle: str
@@ -29,7 +29,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Bone:
-    """A rigid segment that starts at `anchor`, seen from the end of its parent."""
+    """A rigid segment from `anchor`, relative to the end of its parent, to ``anchor + reach``."""
 
     name: str
     parent: str | None
@@ -40,7 +40,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Joint:
-    """A named point to report: the start or the end of a bone, drawn with one layer."""
+    """A named point of the ground truth: the start or end of a bone, which `layer` shows."""
 
     name: str
     bone: str
@@ -50,7 +50,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Bones (parents first), the joints to report and the bones that stand on the ground."""
+    """Bones (parents first), the joints to report, and the bones that touch the ground."""
 
     bones: tuple[Bone, ...]
     joints: tuple[Joint, ...]
@@ -59,7 +59,7 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Pose:
-    """Bones in space, frame by frame, in body units."""
+    """The position (F, 3), in body units, and rotation (F, 3, 3) of each bone in each frame."""
 
     starts: dict[str, Floats]
     ends: dict[str, Floats]
@@ -70,7 +70,7 @@ def rotation(
     axis: Literal["x", "y", "z"],
     angle: Floats,  # (F,) radians
 ) -> Floats:
-    """Return the right-handed rotations about one axis, (F, 3, 3)."""
+    """Return right-handed rotation matrices about one axis, (F, 3, 3)."""
     first, second = _PLANE[axis]
     matrix = np.zeros((len(angle), 3, 3))
     matrix[:, np.arange(3), np.arange(3)] = 1.0
@@ -81,7 +81,7 @@ def rotation(
 
 
 def solve_pose(skeleton: Skeleton, angles: Angles, frames: int) -> Pose:
-    """Turn joint angles (each (F,) radians; missing ones are 0) into bones in space."""
+    """Compute the pose of a skeleton from joint angles, each (F,) radians; missing ones are 0."""
     pose = Pose({}, {}, {})
     origin = np.zeros((frames, 3))
     upright = np.broadcast_to(np.eye(3), (frames, 3, 3))

@@ -1,4 +1,4 @@
-"""Putting a moving character into the frame: on the ground, all of it inside, not too fast."""
+"""Placement of a moving character: on the ground, inside the frame, and not too fast."""
 
 from dataclasses import dataclass
 
@@ -6,35 +6,37 @@ import numpy as np
 
 from cpabmm_core.arrays import Floats
 from cpabmm_core.puppets.appearance import Identity
-from cpabmm_core.puppets.background import Camera
 from cpabmm_core.puppets.bodies import biped, quadruped
-from cpabmm_core.puppets.motion import BEATS, Clock, Motion, wander
+from cpabmm_core.puppets.camera import Camera
+from cpabmm_core.puppets.motion import BEATS, PuppetMotion, Rhythm, sample_wave
 from cpabmm_core.puppets.skeleton import Pose, Skeleton, solve_pose
 
 FRAME_RATE = 25
 FASTEST = 0.029
-"""Farthest that a joint moves from one frame to the next, as a share of the frame."""
+"""The largest motion of a joint between consecutive frames, as a share of the frame."""
 _EDGE = 0.04
-"""Empty border that a character keeps, as a share of the frame, before the camera moves."""
+"""The margin around a character before camera motion, as a share of the frame."""
 _TALLEST = (0.82, 0.94)
-"""Height that a character gets if its movement leaves room, as a share of the frame."""
+"""The range of a character's height if its motion leaves room, as a share of the frame."""
 _DRIFT = 0.16
-"""Farthest that a character wanders to either side, in body units."""
+"""The largest sideways drift to either side, in body units."""
 _APPROACH = 0.09
-"""How much larger a character gets as it comes nearer, in logarithm."""
+"""The largest logarithm of the scale that a character gains by approaching the camera."""
 _SOFTEST = 0.02
+"""The width of the soft maximum over the soles, in body units."""
 _SHORTEST = 0.35
-"""Seconds that the change from one pose to the next takes at least."""
+"""The shortest transition between two poses of a free motion, in seconds."""
 _SAMPLES = 32
+"""Phases per beat at which the limits of a motion are checked."""
 _LOOP = np.arange(BEATS * _SAMPLES) * (2 * np.pi / _SAMPLES)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A filmed pose; body units times `unit` plus `origin` are scene coordinates."""
+    """A pose and its camera. Scene coordinates are ``origin + unit * body coordinates``."""
 
     pose: Pose
-    camera: Floats  # (F, 2, 3) scene to frame, [0, 1]^2
+    camera: Floats  # (F, 2, 3), from scene coordinates to [0, 1]^2
     unit: Floats  # (F,)
     origin: Floats  # (2,)
 
@@ -42,7 +44,7 @@ class Shot:
         self,
         points: Floats,  # (F, 3) body units
     ) -> Floats:
-        """Return points of the frame, (F, 2) in [0, 1]."""
+        """Project points to the frame, (F, 2) in [0, 1]."""
         scene = self.origin + self.unit[:, None] * points[:, :2]
         return np.asarray(
             np.einsum("fij,fj->fi", self.camera[:, :, :2], scene) + self.camera[:, :, 2]
@@ -50,29 +52,29 @@ class Shot:
 
 
 class Stage:
-    """A character with its motion, camera, place and tempo."""
+    """A character with its motion, camera, position, size and tempo."""
 
     def __init__(
-        self, who: Identity, motion: Motion, camera: Camera, rng: np.random.Generator
+        self, identity: Identity, motion: PuppetMotion, camera: Camera, rng: np.random.Generator
     ) -> None:
-        """Choose place, size and tempo, so that the whole loop of the motion keeps its limits."""
-        self.who = who
-        self.skeleton = _build_skeleton(who)
+        """Choose position, size and tempo such that the whole loop keeps within the limits."""
+        self.identity = identity
+        self.skeleton = _build_skeleton(identity)
         self._motion = motion
         self._camera = camera
-        self._drift, self._approach = wander(rng, 1.0, 2, 4), wander(rng, 1.0, 2, 4)
-        self._sway, self._look = wander(rng, 9.0, 2, 4), wander(rng, 9.0, 1, 4)
+        self._drift, self._approach = sample_wave(rng, 1.0, 2, 4), sample_wave(rng, 1.0, 2, 4)
+        self._sway, self._look = sample_wave(rng, 9.0, 2, 4), sample_wave(rng, 9.0, 1, 4)
         self._unit, self._origin = 1.0, np.zeros(2)
         self._widest_drift = self._largest_approach = 0.0
         self._place(rng)
-        self._clock = self._set_clock()
+        self._rhythm = self._choose_rhythm()
 
     def shoot(
         self,
         time: Floats,  # (F,) seconds
     ) -> Shot:
-        """Return the character as filmed at the given times."""
-        return self._shoot(self._clock.phase(time), time)
+        """Return the character and the camera at the given times."""
+        return self._shoot(self._rhythm.phase(time), time)
 
     def joints(
         self,
@@ -106,11 +108,11 @@ class Stage:
         return pose
 
     def _place(self, rng: np.random.Generator) -> None:
-        low, high = _reach(self._pose(_LOOP), self.who)
+        low, high = _bounding_box(self._pose(_LOOP), self.identity)
         room = 1 - 2 * _EDGE
         extent = high - low
         self._unit = float(min(rng.uniform(*_TALLEST) / extent[1], (room / extent).min()))
-        # What room is left goes to wandering about and to coming nearer.
+        # Drift and approach use the room that is left.
         slack = room - self._unit * extent
         self._widest_drift = float(min(0.5 * slack[0] / self._unit, _DRIFT))
         slack[0] -= 2 * self._unit * self._widest_drift
@@ -119,37 +121,37 @@ class Stage:
         self._origin = _EDGE + slack * place - self._unit * low
         self._origin[0] += self._unit * self._widest_drift
 
-    def _set_clock(self) -> Clock:
-        """Make each beat as long as its fastest joint needs, and not shorter than intended."""
+    def _choose_rhythm(self) -> Rhythm:
+        """Make each beat long enough for its fastest joint, and no shorter than intended."""
         still = np.zeros(len(_LOOP))
         joints = self.joints(self._shoot(_LOOP, still))
         steps = np.sqrt((np.diff(joints, axis=0, append=joints[:1]) ** 2).sum(-1)).max(1)
-        # The camera adds a little to what the body does.
+        # The factor 0.93 leaves room for the motion of the camera.
         needed = steps.reshape(BEATS, -1).max(1) * _SAMPLES / (0.93 * FASTEST * FRAME_RATE)
         if self._motion.name == "free":
-            return Clock(np.maximum(needed, _SHORTEST))
-        return Clock(np.full(BEATS, max(float(needed.max()), self._motion.beat)))
+            return Rhythm(np.maximum(needed, _SHORTEST))
+        return Rhythm(np.full(BEATS, max(float(needed.max()), self._motion.beat)))
 
 
-def _build_skeleton(who: Identity) -> Skeleton:
-    if who.body_plan == "biped":
-        return biped(who.proportions, tail=who.tail)
-    return quadruped(who.proportions)
+def _build_skeleton(identity: Identity) -> Skeleton:
+    if identity.body_plan == "biped":
+        return biped(identity.proportions, tail=identity.tail)
+    return quadruped(identity.proportions)
 
 
-def _reach(pose: Pose, who: Identity) -> tuple[Floats, Floats]:
-    """Return the corners of a box around the character in all frames, in body units."""
+def _bounding_box(pose: Pose, identity: Identity) -> tuple[Floats, Floats]:
+    """Return the corners of the bounding box of the character over all frames, in body units."""
     points = np.concatenate([*pose.starts.values(), *pose.ends.values()])[:, :2]
-    thickness = 0.06 if who.body_plan == "biped" else who.proportions["pelvis_radius"]
+    thickness = 0.06 if identity.body_plan == "biped" else identity.proportions["pelvis_radius"]
     head = pose.ends["head"][:, :2]
-    crowned = who.hat not in ("none", "cap") or who.ears == "long"
-    wide, tall = 1.25 * who.proportions["head_width"], who.proportions["head_height"]
+    crowned = identity.hat not in ("none", "cap") or identity.ears == "long"
+    wide, tall = 1.25 * identity.proportions["head_width"], identity.proportions["head_height"]
     above = head - np.array([wide, tall * (2.05 if crowned else 1.45)])
     below = head + np.array([wide, tall])
     low = np.minimum((points - 0.06).min(0), above.min(0))
     high = np.maximum((points + np.array([thickness, 0.06])).max(0), below.max(0))
-    if who.body_plan == "quadruped":
-        muzzle = 1.2 * who.proportions["muzzle"]
+    if identity.body_plan == "quadruped":
+        muzzle = 1.2 * identity.proportions["muzzle"]
         low[0] = min(low[0], head[:, 0].min() - muzzle)
         high[0] = max(high[0], head[:, 0].max() + muzzle)
         low[0] = min(low[0], points[:, 0].min() - thickness)

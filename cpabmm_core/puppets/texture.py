@@ -1,4 +1,4 @@
-"""Patterns of two colours that live in the frame of a body part and so move with it."""
+"""Two-colour patterns in the local coordinates of a body part, with which they move."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,9 +26,9 @@ class Texture:
         across: Floats,  # (h, w) body units from its axis
         pixel: float,
     ) -> Floats | None:
-        """Return how much of each pixel the second colour covers, or None for nothing at all.
+        """Return the share of each pixel that the second colour covers, or None if all are 0.
 
-        Edges are softened over `pixel` body units, which is the width of one pixel.
+        Edges are anti-aliased over `pixel` body units, the width of one pixel.
         """
         match self.pattern:
             case "plain":
@@ -58,5 +58,5 @@ class Texture:
 
 
 def _wave(position: Floats, period: float) -> Floats:
-    """Signed distance to the edges of bands half a period wide, positive within the bands."""
+    """Return the signed distance to bands half a period wide, positive within the bands."""
     return np.asarray(0.25 * period - np.abs((position / period) % 1.0 - 0.5) * period)

@@ -1,4 +1,4 @@
-"""A data set of puppet videos on disk, each with its truth in a JSON file beside it."""
+"""Writing a data set of puppet videos, each next to a JSON file with its ground truth."""
 
 import json
 from collections.abc import Callable
@@ -32,32 +32,42 @@ def write_puppets(
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Render a data set: ``folder/train`` and ``folder/test``, with different characters.
+    """Render a data set into ``folder/train`` and ``folder/test``, with different characters.
 
-    Videos are named by their index, so asking for more later renders the same ones first. ``mp4``
-    is small and plays anywhere, but halves the resolution of the colours; ``strip`` (the frames
-    side by side in one PNG) is lossless, seven times larger and the better one to train on;
-    ``png`` (a folder of frames for each video) is lossless too. The result does not depend on
-    `workers`, the number of processes.
+    Videos are named by their index, and a larger data set begins with the videos of a smaller one.
+    The result does not depend on `workers`.
 
     Args:
-        folder: Where to write; must be new or empty unless `force`.
-        videos: Number of training videos.
-        test_videos: Number of test videos.
-        frames: Frames in each video, at 25 a second.
-        size: Side of the square frames, in pixels.
-        seed: Seed of the whole set.
-        format: How each video is stored.
-        workers: Processes to render with; 1 stays within this one. With more, a script needs the
-            guard ``if __name__ == "__main__":``, for each process imports it.
-        force: Replace ``train`` and ``test`` in a folder that holds something.
-        progress: Called after each video with the number done and the total.
+        folder: folder to write; must be new or empty unless `force` is set.
+        videos: number of training videos.
+        test_videos: number of test videos.
+        frames: frames in each video, at 25 per second.
+        size: side of the square frames, in pixels.
+        seed: seed of the data set.
+        format: how to store each video. ``mp4`` is small and plays anywhere but halves the
+            resolution of the colours. ``strip`` puts the frames side by side in one PNG; it is
+            lossless, seven times as large and better for training. ``png`` is a folder of frames
+            for each video and also lossless.
+        workers: number of processes; 1 renders in this process. With more, a script needs the guard
+            ``if __name__ == "__main__":``, because each process imports it.
+        force: replace ``train`` and ``test`` in a folder that is not empty.
+        progress: called after each video with the number of finished videos and the total.
 
     Raises:
-        DataError: If a number is out of range.
-        MediaError: If the folder cannot be written.
-        OutputExistsError: If the folder holds something and `force` is not set.
-        ResourceError: If the disk is full, or one of the processes was killed.
+        DataError: a number is out of range.
+        MediaError: the folder cannot be written.
+        OutputExistsError: the folder is not empty and `force` is not set.
+        ResourceError: the disk is full, or a process was killed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     size = dict(frames=2, size=32, seed=0, format="strip")
+        ...     write_puppets(Path(folder), videos=2, test_videos=1, **size)
+        ...     sorted(path.name for path in Path(folder, "train").iterdir())
+        ['00000.json', '00000.png', '00001.json', '00001.png']
     """
     if videos < 1 or test_videos < 0 or frames < 2 or workers < 1:
         raise DataError(

@@ -21,8 +21,8 @@ from cpabmm_core.checkpoint.format import Checkpoint, save_checkpoint
 from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
 from cpabmm_core.data.clip_set import open_clips
-from cpabmm_core.data.identities import clips_to_draw_from
-from cpabmm_core.data.sides import sides_of
+from cpabmm_core.data.identities import group_clips
+from cpabmm_core.data.split import split_data_set
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
 from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
@@ -93,7 +93,9 @@ def train_avd(
         resolve_device(device)
         accelerator = Accelerator(cpu=device == "cpu")
         base = open_checkpoint(find_checkpoint(checkpoint))
-        side = sides_of(data, config.data.test_share, config.training.seed, reporter.message).train
+        side = split_data_set(
+            data, config.data.test_share, config.training.seed, reporter.message
+        ).train
         clips = open_clips(side.folder, config.data.on_error, reporter.message, paths=side.paths)
         trainer = _Trainer(config, base, run, accelerator, reporter)
         done = trainer.begin(start, str(checkpoint))
@@ -108,7 +110,7 @@ def train_avd(
                 raise TrainingStopped(
                     "stopped while it detected keypoints", "start it again", signal=signal
                 )
-        draw_from = clips_to_draw_from(paths, by_identity=config.data.identity_sampling)
+        draw_from = group_clips(paths, by_identity=config.data.identity_sampling)
         tracks = KeypointTracks(found, config.data.augment, draw_from)
         return trainer.run(tracks, done, steps, stop)
 

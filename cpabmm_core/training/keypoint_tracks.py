@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.config import AugmentConfig, DataConfig
-from cpabmm_core.data.augment import draw_flips
-from cpabmm_core.data.clip_set import LEAVE_OUT, NamedClip, Report
+from cpabmm_core.data.augment import sample_flips
+from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip, StatusCallback
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.inference.frames import batches
 from cpabmm_core.inference.inference_model import InferenceModel
@@ -70,7 +70,7 @@ class KeypointTracks:
         first = rng.integers(lengths)
         second = (first + rng.integers(1, lengths)) % lengths
         earlier, later = np.minimum(first, second), np.maximum(first, second)
-        flips = draw_flips(self._augment, count, rng)
+        flips = sample_flips(self._augment, count, rng)
         starts = self._starts[clips] + flips.mirrored * (self._versions - 1) * lengths
         source = starts + np.where(flips.in_time, later, earlier)
         driving = starts + np.where(flips.in_time, earlier, later)
@@ -80,7 +80,10 @@ class KeypointTracks:
 
 
 def detect_tracks(
-    inference_model: InferenceModel, clips: Sequence[NamedClip], config: DataConfig, report: Report
+    inference_model: InferenceModel,
+    clips: Sequence[NamedClip],
+    config: DataConfig,
+    report: StatusCallback,
 ) -> Iterator[tuple[NamedClip, Tensor]]:  # with each clip (1 or 2, F, N, 2) in [-1, 1]
     """Detect the keypoints of every frame of clips, reading each from the first to the last.
 
@@ -103,7 +106,7 @@ def detect_tracks(
             track = _detect(inference_model, clip, mirror=config.augment.horizontal_flip)
         except (DataError, MediaError) as error:
             if config.on_error == "refuse":
-                raise DataError(f"{error}; or {LEAVE_OUT}") from None
+                raise DataError(f"{error}, or {SKIP_CURE}") from None
             report(f"cannot be used: {error}")
             lost += 1
         else:

@@ -11,7 +11,7 @@ from accelerate.utils import broadcast, gather_object
 
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config
-from cpabmm_core.data.batches import Batch, TimedBatches, lost_workers_as_errors
+from cpabmm_core.data.batches import Batch, TimedBatches, explain_lost_workers
 from cpabmm_core.errors import Remedy, TrainingError, TrainingStopped
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
@@ -133,7 +133,7 @@ class Trainer:
         self.reporter.start(self.total, done)
         self.session.objective.train()
         batches = TimedBatches(self.session.batches(done, self.total))
-        with lost_workers_as_errors():
+        with explain_lost_workers():
             for step in range(done, self.total):
                 batch, outcome = self.step(batches, step)
                 self._look_back(batch, outcome, step + 1, batches)

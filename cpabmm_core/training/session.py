@@ -11,8 +11,9 @@ from timm.layers.norm_act import convert_sync_batchnorm
 
 from cpabmm_core.config import Config
 from cpabmm_core.data.batches import Batch, PairDataset, read_batches
-from cpabmm_core.data.frames_dataset import FramesDataset, PairSampler
-from cpabmm_core.data.sides import sides_of
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairSampler
+from cpabmm_core.data.split import split_data_set
 from cpabmm_core.data.validation_pairs import ValidationPairs, open_validation
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
@@ -141,7 +142,7 @@ def _open_data(
     config: Config, data: Path, report: Callable[[str], None]
 ) -> tuple[FramesDataset, ValidationPairs | None]:
     """What is trained on, and what it is judged by."""
-    sides = sides_of(data, config.data.test_share, config.training.seed, report)
+    sides = split_data_set(data, config.data.test_share, config.training.seed, report)
     dataset = FramesDataset(sides.train.folder, config.data, report, paths=sides.train.paths)
     validation = open_validation(
         sides.test.folder,

@@ -1,4 +1,4 @@
-"""A program in the place of yt-dlp, that notes how it is called and does what a test wants."""
+"""A replacement for yt-dlp that records its arguments and copies local files."""
 
 import json
 import sys
@@ -26,10 +26,10 @@ shutil.copy(source, output)
 
 
 def install_fake_downloader(folder: Path) -> str:
-    """Write it to the folder as ``yt-dlp``; it can fetch what is in ``folder/online``.
+    """Write the program as ``folder/yt-dlp``; it "downloads" from ``folder/online``.
 
     Returns:
-        Its path.
+        The path of the program.
     """
     (folder / "online").mkdir(parents=True)
     program = folder / "yt-dlp"
@@ -39,7 +39,7 @@ def install_fake_downloader(folder: Path) -> str:
 
 
 def calls(folder: Path) -> list[list[str]]:
-    """The arguments of each call so far."""
+    """Return the arguments of each call."""
     path = folder / "calls.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]

@@ -1,4 +1,4 @@
-"""Small videos made with PyAV alone, so that tests of reading and writing know the truth."""
+"""Small videos written with PyAV alone, as ground truth for tests of reading and writing."""
 
 import struct
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ _BITS = 8
 
 
 def numbered_frame(number: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """A frame that carries its number as eight black or white columns, highest bit first.
+    """Return a frame that encodes its number as eight black or white columns, highest bit first.
 
-    Survives lossy coding; `number_of` reads it back. The top quarter is red, the bottom quarter
-    blue, so that a flipped, rotated or wrongly coloured frame shows.
+    The number survives lossy compression, and `number_of` decodes it. The top quarter is red and
+    the bottom quarter blue, which reveals flipped, rotated or wrongly coloured frames.
     """
     bits = [(number >> (_BITS - 1 - k)) & 1 for k in range(_BITS)]
     row = np.array([bits[x * _BITS // width] for x in range(width)], dtype=np.uint8) * 255
@@ -31,7 +31,7 @@ def numbered_frame(number: int, width: int = 64, height: int = 48) -> np.ndarray
 def number_of(
     image: np.ndarray,  # (H, W, 3) uint8
 ) -> int:
-    """The number that `numbered_frame` put into a frame."""
+    """Decode the number of a frame from `numbered_frame`."""
     height, width = image.shape[:2]
     row = image[height * 3 // 8 : height * 5 // 8].mean(axis=(0, 2))
     bits = [row[int((k + 0.5) * width / _BITS)] > 127 for k in range(_BITS)]
@@ -54,22 +54,22 @@ def write_test_video(
     options: dict[str, str] | None = None,
     container_format: str | None = None,
 ) -> Path:
-    """Write a video of numbered frames, with a 440 Hz tone if asked for.
+    """Write a video of numbered frames, optionally with a 440 Hz tone.
 
     Args:
-        path: the file; its suffix chooses the container unless `container_format` does.
-        frames: number of frames (that of `pts`, if given).
+        path: output file; its suffix determines the container unless `container_format` is given.
+        frames: number of frames; ignored if `pts` is given.
         size: (width, height).
-        rate: frames per second, where `pts` is not given.
+        rate: frames per second; ignored if `pts` is given.
         pts: timestamps in `time_base` units, for variable rates and late starts.
-        time_base: seconds per unit; one frame by default.
+        time_base: seconds per unit; the duration of a frame by default.
         audio: False, True (AAC) or the name of an audio encoder.
         audio_start: time of the first sample, in seconds.
-        audio_seconds: length of the sound; that of the video by default.
+        audio_seconds: duration of the sound; the duration of the video by default.
         codec: video encoder.
         pixels: pixel format.
         options: encoder options.
-        container_format: FFmpeg's name of the container.
+        container_format: name of the container in FFmpeg.
     """
     base = time_base or 1 / Fraction(rate)
     times = list(pts) if pts is not None else list(range(frames))
@@ -114,11 +114,11 @@ def _write_tone(output: OutputContainer, sound: AudioStream, start: float, secon
 
 
 def write_video_with_empty_end(path: Path, duration: int = 1) -> Path:
-    """Write an MP4 that announces 11 frames, of which the last holds no picture.
+    """Write an MP4 with 11 packets, of which the last contains no frame.
 
     Args:
-        path: the file; ``whole.mp4`` beside it is the video without that end.
-        duration: how long the missing frame is to be shown, in units of 1/25 s.
+        path: output file. ``whole.mp4`` in the same folder is the video without the last packet.
+        duration: duration of the missing frame, in units of 1/25 s.
     """
     whole = write_test_video(path.with_name("whole.mp4"), frames=10, options={"bf": "0"})
     with av.open(str(whole)) as source, av.open(str(path), "w") as output:
@@ -136,9 +136,9 @@ def write_video_with_empty_end(path: Path, duration: int = 1) -> Path:
 
 
 def rotate_by_metadata(path: Path, matrix: tuple[int, int, int, int]) -> None:
-    """Set the right-angle part (a, b, c, d) of the display matrix of an MP4's first track.
+    """Set the linear part (a, b, c, d) of the display matrix of the first track of an MP4.
 
-    A player moves the stored pixel (p, q) to (a p + c q, b p + d q); entries are -1, 0 or 1.
+    A player moves the stored pixel (p, q) to (a p + c q, b p + d q). Entries are -1, 0 or 1.
     """
     data = bytearray(path.read_bytes())
     header = data.index(b"tkhd")
@@ -149,7 +149,7 @@ def rotate_by_metadata(path: Path, matrix: tuple[int, int, int, int]) -> None:
 
 
 def packet_times(path: Path, kind: str = "video") -> list[Fraction]:
-    """Times of all packets of the first stream of a kind, in seconds, sorted."""
+    """Return the sorted times, in seconds, of all packets of the first stream of a kind."""
     with av.open(str(path)) as source:
         stream = source.streams.get({kind: 0})[0]
         packets = [p for p in source.demux(stream) if not p.is_discard]
@@ -157,7 +157,7 @@ def packet_times(path: Path, kind: str = "video") -> list[Fraction]:
 
 
 def decoded_frames(path: Path) -> list[tuple[Fraction, int]]:
-    """(time in seconds, number in the picture) of every frame, as PyAV decodes them."""
+    """Return the time in seconds and the encoded number of each frame, as PyAV decodes it."""
     with av.open(str(path)) as source:
         return [
             (frame.pts * frame.time_base, number_of(frame.to_ndarray(format="rgb24")))

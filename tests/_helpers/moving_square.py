@@ -1,4 +1,4 @@
-"""The simplest video in which something moves."""
+"""A simple video with motion."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def moving_square(
     frames: int, *, height: int = 40, width: int = 50, left: int = 8, speed: int = 4
 ) -> list[NDArray[np.uint8]]:
-    """An orange square that moves to the right on blue: (height, width, 3) uint8 each."""
+    """Return frames of an orange square that moves right on blue, (height, width, 3) each."""
     video = []
     for frame in range(frames):
         image = np.full((height, width, 3), (40, 90, 160), dtype=np.uint8)

@@ -1,7 +1,7 @@
-"""What processes are asked to do in tests of them.
+"""Functions that tests run in worker processes.
 
-They find these functions by the name of this module. A test module of the package ``tests`` would
-not do: other packages install one of that name.
+Processes import them by the name of this module. They cannot be in the package ``tests``, because
+other distributions install a package of that name.
 """
 
 import os
@@ -10,19 +10,20 @@ import time
 from pathlib import Path
 
 STAY = 120
+"""Seconds."""
 
 
 def note(path: Path) -> None:
-    """Leave the number of the process that was asked."""
+    """Write the number of this process to a file."""
     path.write_text(str(os.getpid()))
 
 
 def stay(path: Path) -> None:
-    """Leave the number of the process, and take very long."""
+    """Write the number of this process to a file and then sleep."""
     note(path)
     time.sleep(STAY)
 
 
 def die(path: Path) -> None:
-    """As if memory had run out."""
+    """Kill this process, as the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)

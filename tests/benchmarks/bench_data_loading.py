@@ -1,4 +1,4 @@
-"""What data costs: opening a set, reading a pair cold and from memory, and batches per second.
+"""Benchmark data loading: opening a data set, reading a pair with and without cache, batches.
 
 python -m pytest -s tests/benchmarks/bench_data_loading.py
 """
@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.batches import TimedBatches, read_batches
 from cpabmm_core.data.clip_set import open_clips
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video.decoding import decode
@@ -29,21 +30,21 @@ PLAIN = AugmentConfig(
     horizontal_flip=False, time_flip=False, brightness=0, contrast=0, saturation=0, hue=0
 )
 
-real_sets = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real clips are not at {SHARED}")
+real_sets = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real clips at {SHARED}")
 
 
-def milliseconds_a_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
+def milliseconds_per_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
     rng = np.random.default_rng(0)
-    draws = [Draw(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
+    keys = [PairKey(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
     start = time.perf_counter()
-    for draw in draws:
-        data[draw]
+    for key in keys:
+        data[key]
     return (time.perf_counter() - start) / pairs * 1e3
 
 
 @real_sets
 def test_opening_and_reading() -> None:
-    print("\n| set | clips | frames | opening | pair, cold | from memory | augmentation |")
+    print("\n| set | clips | frames | opening | pair, uncached | pair, cached | augmentation |")
     print("|---|---|---|---|---|---|---|")
     for name, size in SETS:
         start = time.perf_counter()
@@ -52,11 +53,11 @@ def test_opening_and_reading() -> None:
         plain = FramesDataset(
             SHARED / name / "train", DataConfig(frame_size=size, augment=PLAIN), print
         )
-        cold = milliseconds_a_pair(plain)
-        warm = milliseconds_a_pair(plain)
+        cold = milliseconds_per_pair(plain)
+        warm = milliseconds_per_pair(plain)
         augmented = FramesDataset(SHARED / name / "train", DataConfig(frame_size=size), print)
-        milliseconds_a_pair(augmented)
-        changes = milliseconds_a_pair(augmented) - warm
+        milliseconds_per_pair(augmented)
+        changes = milliseconds_per_pair(augmented) - warm
         frames = sum(len(clip.clip) for clip in clips)
         print(
             f"| {name} | {len(clips)} | {frames} | {opening / len(clips) * 1e3:.0f} ms a clip "
@@ -67,7 +68,7 @@ def test_opening_and_reading() -> None:
 
 @real_sets
 def test_workers() -> None:
-    print("\n| set | workers | batches of 8 a second | time waited, with steps of 0.3 s |")
+    print("\n| set | workers | batches of 8 per second | waiting time with steps of 0.3 s |")
     print("|---|---|---|---|")
     for name, size in SETS:
         data = FramesDataset(SHARED / name / "train", DataConfig(frame_size=size, cache_mb=0))
@@ -85,7 +86,7 @@ def test_workers() -> None:
 
 
 def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same 300 frames as a video with few keyframes, with many, and as pictures."""
+    """Compare the same 300 frames as videos with few and many keyframes and as images."""
     decoded = 0
 
     def counted(
@@ -100,13 +101,13 @@ def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for group in (250, 30, 8):
         options = {"g": str(group), "bf": "3"}
         write_test_video(tmp_path / f"g{group}.mp4", frames=300, size=size, options=options)
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     for k, image in enumerate(open_clip(tmp_path / "g8.mp4").read(range(300))):
-        write_image(tmp_path / "pictures" / f"{k}.png", image)
+        write_image(tmp_path / "images" / f"{k}.png", image)
     monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", counted)
-    print("\n| form | frames decoded a pair | time a pair |")
+    print("\n| form | decoded frames per pair | time per pair |")
     print("|---|---|---|")
-    for name in ("g250.mp4", "g30.mp4", "g8.mp4", "pictures"):
+    for name in ("g250.mp4", "g30.mp4", "g8.mp4", "images"):
         clip = open_clip(tmp_path / name)
         rng = np.random.default_rng(0)
         decoded, start = 0, time.perf_counter()

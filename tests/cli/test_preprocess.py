@@ -1,3 +1,5 @@
+"""``cpabmm preprocess puppets``: options, output, and interruption."""
+
 import contextlib
 import json
 import os
@@ -15,7 +17,7 @@ from cpabmm_cli.processes import usable_cores
 from cpabmm_core import puppets
 from cpabmm_core.media.timed_frames import open_frames
 
-# The tests may themselves run in the background, where Ctrl-C counts for nothing.
+# In the background, where these tests may run, Python ignores Ctrl-C.
 COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,7 +26,7 @@ main()
 """
 
 
-def test_it_writes_a_data_set_and_prints_its_folder(tmp_path: Path) -> None:
+def test_the_command_writes_a_data_set_and_prints_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     sizes = ("--videos", 2, "--test-videos", 1, "--frames", 3, "--size", 32)
     assert output_of("preprocess", "puppets", "-o", folder, *sizes) == f"{folder}\n"
@@ -63,7 +65,7 @@ def test_by_default_every_core_renders(tmp_path: Path, monkeypatch: pytest.Monke
     assert given == [3, 1]
 
 
-def test_cores_where_the_system_knows_of_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usable_cores_without_processor_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
@@ -73,7 +75,7 @@ def test_cores_where_the_system_knows_of_no_affinity(monkeypatch: pytest.MonkeyP
 
 
 def test_ctrl_c_leaves_no_file_and_no_process(tmp_path: Path) -> None:
-    """As a terminal sends it: to the command and the processes that render at once."""
+    """A terminal sends the signal to the command and to its worker processes."""
     begun = begin(tmp_path)
     os.killpg(begun.pid, signal.SIGINT)
     assert begun.wait(PATIENCE) == 130
@@ -91,7 +93,7 @@ def test_killed_command_leaves_no_process(tmp_path: Path) -> None:
 
 
 def begin(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start to render many videos in two processes, and wait until there are some."""
+    """Start rendering many videos in two processes, and wait for the first few."""
     sizes = ("--videos", "100000", "--frames", "2", "--size", "32", "--workers", "2")
     command = (sys.executable, "-c", COMMAND, "preprocess", "puppets", "-o", str(folder / "set"))
     begun = subprocess.Popen([*command, *sizes], stderr=subprocess.PIPE, start_new_session=True)
@@ -101,7 +103,7 @@ def begin(folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def renderers(begun: "subprocess.Popen[bytes]") -> list[int]:
-    """The processes in the command's session that still run and are neither it nor a helper."""
+    """Return the worker processes that are still running in the session of the command."""
     found = []
     for process in psutil.process_iter(["pid", "status", "cmdline"]):
         info = process.info
@@ -113,13 +115,13 @@ def renderers(begun: "subprocess.Popen[bytes]") -> list[int]:
     return found
 
 
-def test_a_folder_that_holds_something_is_kept(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     assert_fails(3, "preprocess", "puppets", "-o", tmp_path, words="--force")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_usage_errors(tmp_path: Path) -> None:
+def test_invalid_usage_exits_with_2(tmp_path: Path) -> None:
     assert run("preprocess").exit_code == 2
     assert run("preprocess", "puppets").exit_code == 2
     assert run("preprocess", "puppets", "-o", tmp_path / "set", "--videos", "0").exit_code == 2

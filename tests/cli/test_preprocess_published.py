@@ -1,3 +1,5 @@
+"""``cpabmm preprocess taichi|vox|ted|mgif``."""
+
 import json
 import signal
 import subprocess
@@ -23,7 +25,7 @@ AAAAAAAAAAA,2,8,0-0-64-48,29.97,64,48,train
 
 @pytest.fixture
 def given(tmp_path: Path) -> Path:
-    """A folder with the table and an empty folder for its videos."""
+    """Create a folder with the table and an empty folder for its videos."""
     (tmp_path / "videos").mkdir()
     (tmp_path / "taichi.csv").write_text(TAICHI)
     return tmp_path
@@ -45,7 +47,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_taichi_comes_out_as_its_table_says(given: Path) -> None:
+def test_taichi_is_cut_as_its_table_specifies(given: Path) -> None:
     for name in ("AAAAAAAAAAA", "-BBBBBBBBBB"):
         write_test_video(given / "videos" / f"{name}.mp4", frames=12)
     assert output_of(*words(given)) == f"{given / 'set'}\n"
@@ -64,7 +66,7 @@ def test_taichi_comes_out_as_its_table_says(given: Path) -> None:
     }
 
 
-def test_vox_and_ted(given: Path) -> None:
+def test_vox_and_ted_are_cut(given: Path) -> None:
     write_test_video(given / "videos" / "A.mp4", frames=40)
     vox = f"{HEADER},person_id\nA,3,9,0-0-64-48,25,64,48,train,id00001\n"
     (given / "vox.csv").write_text(vox)
@@ -79,25 +81,27 @@ def test_vox_and_ted(given: Path) -> None:
     assert open_clip(clip).read([0])[0].shape == (384, 384, 3)
 
 
-def test_missing_videos_are_one_line_the_rest_is_made_and_the_exit_code_is_1(given: Path) -> None:
+def test_missing_videos_are_one_line_and_exit_code_1(given: Path) -> None:
     write_test_video(given / "videos" / "-BBBBBBBBBB.mp4", frames=5)
     result = run(*words(given))
     assert result.exit_code == 1
     assert result.stdout == f"{given / 'set'}\n"
     errors, summary = result.stderr.splitlines()
     assert errors == (
-        f"error: {given / 'videos'}: 1 of 2 videos are not there: AAAAAAAAAAA; "
-        "put them there as VIDEO_ID.mp4, or use --download"
+        f"error: {given / 'videos'}: 1 of 2 videos are missing: AAAAAAAAAAA; "
+        "add them as VIDEO_ID.mp4, or use --download"
     )
-    assert summary == (f"1 clips cut, 1 left out; {given / 'set' / 'manifest.jsonl'} says why")
+    assert summary == (
+        f"1 clips cut, 1 missing; see {given / 'set' / 'manifest.jsonl'} for reasons"
+    )
     assert len(list((given / "set").rglob("*.mp4"))) == 1
 
 
-def test_wrong_tables_folders_and_shards(given: Path) -> None:
+def test_invalid_tables_folders_and_shards(given: Path) -> None:
     wrong = run(*words(given), "--shard", "3/2")
     assert wrong.exit_code == 2
     assert "expected I/N" in wrong.stderr
-    assert_fails(4, *words(given), "--size", 63, words="even side")
+    assert_fails(4, *words(given), "--size", 63, words="an even number")
     (given / "taichi.csv").write_text("<html>")
     assert_fails(3, *words(given), words="is a web page")
     (given / "taichi.csv").write_text(TAICHI)
@@ -106,7 +110,7 @@ def test_wrong_tables_folders_and_shards(given: Path) -> None:
     assert not (given / "set").exists()
 
 
-def test_a_shard_sees_to_its_videos_alone(given: Path) -> None:
+def test_a_shard_processes_only_its_videos(given: Path) -> None:
     for name in ("AAAAAAAAAAA", "-BBBBBBBBBB"):
         write_test_video(given / "videos" / f"{name}.mp4", frames=12)
     made = [document_of(*words(given), "--shard", f"{k}/5")["made"] for k in range(1, 6)]
@@ -115,8 +119,8 @@ def test_a_shard_sees_to_its_videos_alone(given: Path) -> None:
     assert len(records(given)) == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
-def test_download_fetches_what_is_missing_and_tells_what_cannot_be_had(
+@pytest.mark.skipif(sys.platform == "win32", reason="the replacement is a shell script")
+def test_missing_videos_are_downloaded_and_unavailable_ones_reported(
     given: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_fake_downloader(given / "bin")
@@ -127,26 +131,26 @@ def test_download_fetches_what_is_missing_and_tells_what_cannot_be_had(
     assert result.exit_code == 1
     first, second, _ = result.stderr.splitlines()
     assert first.startswith("error: AAAAAAAAAAA: yt-dlp: ERROR: [youtube] AAAAAAAAAAA: Video unav")
-    assert "1 of 2 videos are not there: AAAAAAAAAAA;" in second
+    assert "1 of 2 videos are missing: AAAAAAAAAAA;" in second
     assert len(calls(given / "bin")) == 2
-    run(*words(given), "--download")  # only what is still missing is asked for
+    run(*words(given), "--download")  # requests only the missing video
     assert [call[-1][-11:] for call in calls(given / "bin")[2:]] == ["AAAAAAAAAAA"]
 
 
-def test_nothing_is_fetched_unless_asked_for(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_downloaded_by_default(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_fake_downloader(given / "bin")
     monkeypatch.setenv("PATH", str(given / "bin"))
     assert run(*words(given)).exit_code == 1
     assert calls(given / "bin") == []
 
 
-def test_download_without_yt_dlp(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_needs_yt_dlp(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(given))
     assert_fails(4, *words(given), "--download", words="pip install yt-dlp")
     assert not (given / "set").exists()
 
 
-def test_killed_and_started_again_it_ends_with_the_same_manifest(given: Path) -> None:
+def test_a_killed_run_is_continued_to_the_same_manifest(given: Path) -> None:
     lines = [HEADER]
     for k in range(6):
         write_test_video(given / "videos" / f"V{k}.mp4", frames=60)
@@ -171,7 +175,7 @@ def test_killed_and_started_again_it_ends_with_the_same_manifest(given: Path) ->
     assert not list((given / "set").glob(".unfinished*"))
 
 
-def test_mgif(tmp_path: Path) -> None:
+def test_gifs_are_converted(tmp_path: Path) -> None:
     (tmp_path / "gifs").mkdir()
     for name in "abcde":
         frames = [Image.new("RGB", (10, 6), (20 * k, 0, 90)) for k in range(3)]

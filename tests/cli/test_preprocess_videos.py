@@ -1,3 +1,5 @@
+"""``cpabmm preprocess videos``."""
+
 import json
 import signal
 import subprocess
@@ -10,10 +12,10 @@ from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.raw_videos import across, wandering, write_frames
 from _helpers.training_runs import PATIENCE, wait_until
 
-from cpabmm_core.data.preprocess import videos
-from cpabmm_core.data.preprocess.gather import Summary
-from cpabmm_core.data.preprocess.rules import rules_for
-from cpabmm_core.data.preprocess.settings import Settings
+from cpabmm_core.data import preprocess
+from cpabmm_core.data.preprocess.raw.assemble import VideoSummary
+from cpabmm_core.data.preprocess.raw.rules import rules_for
+from cpabmm_core.data.preprocess.raw.settings import ClipSettings
 from cpabmm_core.data.preprocess.shard import Shard
 
 COMMAND = ("preprocess", "videos")
@@ -30,7 +32,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_prints_the_folder_and_what_came_of_the_videos(raw: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_folder_and_a_summary(raw: Path, tmp_path: Path) -> None:
     result = run(*COMMAND, raw / "00.mp4", "-o", tmp_path / "set", *SMALL, "--workers", 1)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{tmp_path / 'set'}\n"
@@ -38,7 +40,7 @@ def test_it_prints_the_folder_and_what_came_of_the_videos(raw: Path, tmp_path: P
     assert [path.name for path in (tmp_path / "set/train").iterdir()] == ["00#00#000000#000012.mp4"]
 
 
-def test_json(raw: Path, tmp_path: Path) -> None:
+def test_json_describes_the_result(raw: Path, tmp_path: Path) -> None:
     options = (*SMALL, "--max-frames", 5, "--workers", 1)
     found = document_of(*COMMAND, raw / "03.mp4", "-o", tmp_path / "set", *options)
     assert found == {
@@ -56,11 +58,11 @@ def test_json(raw: Path, tmp_path: Path) -> None:
 def test_every_option_reaches_the_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def instead(*arguments: object, **options: object) -> Summary:
+    def instead(*arguments: object, **options: object) -> VideoSummary:
         calls.append((arguments, options))
-        return Summary(0, 0, 0, 0, 0, 0.0, {})
+        return VideoSummary(0, 0, 0, 0, 0, 0.0, {})
 
-    monkeypatch.setattr(videos, "preprocess_videos", instead)
+    monkeypatch.setattr(preprocess, "preprocess_videos", instead)
     numbers = {"--min-frames": 10, "--max-frames": 20, "--min-size": 30, "--margin": 0.4}
     more = {"--subject": "bodies", "--size": 64, "--format": "png", "--scenes": "none"}
     rest = {"--test-share": 0.5, "--workers": 3, "--shard": "2/7", "--device": "cpu"}
@@ -68,7 +70,7 @@ def test_every_option_reaches_the_core(tmp_path: Path, monkeypatch: pytest.Monke
     output_of(*COMMAND, "raw", "-o", tmp_path, *options)
     ((arguments, given),) = calls
     rules = rules_for("bodies", min_frames=10, max_frames=20, min_size=30, margin=0.4)
-    settings = Settings("bodies", rules, 64, "png", "none", 0.5)
+    settings = ClipSettings("bodies", rules, 64, "png", "none", 0.5)
     assert arguments == (Path("raw"), tmp_path, settings)
     assert (given["workers"], given["shard"]) == (3, Shard(2, 7))
     assert getattr(given["request"], "device", None) == "cpu"
@@ -86,8 +88,8 @@ def test_a_broken_video_is_one_line_and_exit_code_1(raw: Path, tmp_path: Path) -
     assert len(list((tmp_path / "set").glob("t*/*.mp4"))) == 2
 
 
-def test_killed_at_any_time_and_started_again(tmp_path: Path) -> None:
-    """By SIGKILL, several times, in two processes: nothing is lost and nothing is half there."""
+def test_a_killed_run_is_continued(tmp_path: Path) -> None:
+    """After two kills with two processes each, no clip is lost or incomplete."""
     output, count = tmp_path / "set", 24
     (tmp_path / "raw").mkdir()
     film = write_frames(tmp_path / "film.mp4", wandering(across(150))).read_bytes()
@@ -100,7 +102,7 @@ def test_killed_at_any_time_and_started_again(tmp_path: Path) -> None:
         begun = subprocess.Popen([sys.executable, "-m", "cpabmm_cli", *words])
         wait_until(partial(has_records, records, least))
         begun.send_signal(signal.SIGKILL)
-        assert begun.wait(PATIENCE) == -signal.SIGKILL  # it had not ended by itself
+        assert begun.wait(PATIENCE) == -signal.SIGKILL  # the run had not ended before the signal
     done = {path.name: path.read_bytes() for path in records.glob("[!.]*.json")}
     assert 6 <= len(done) < count
     output_of(*command, "-o", output, "--workers", 1)
@@ -123,7 +125,7 @@ def has_records(folder: Path, least: int) -> bool:
 def test_shards_merge_on_the_command_line(raw: Path, tmp_path: Path) -> None:
     options = ("-o", tmp_path / "set", *SMALL, "--workers", 1)
     first = run(*COMMAND, raw, *options, "--shard", "1/2")
-    assert "videos are left to other shards" in first.stderr
+    assert "waiting for other shards: " in first.stderr
     assert not (tmp_path / "set/manifest.jsonl").exists()
     second = document_of(*COMMAND, raw, *options, "--shard", "2/2")
     assert (second["videos"], second["waiting"], second["clips"]) == (MANY, 0, MANY)
@@ -131,7 +133,7 @@ def test_shards_merge_on_the_command_line(raw: Path, tmp_path: Path) -> None:
     assert len([line for line in lines if json.loads(line).get("clip")]) == MANY
 
 
-def test_a_missing_package_is_told_with_the_cure(
+def test_a_missing_package_is_an_error_with_a_cure(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "scenedetect", None)
@@ -147,7 +149,9 @@ def test_a_missing_package_is_told_with_the_cure(
         (("--min-frames", 30, "--max-frames", 20), "min_frames 30, max_frames 20"),
     ],
 )
-def test_wrong_usage(raw: Path, tmp_path: Path, options: tuple[object, ...], words: str) -> None:
+def test_invalid_usage_exits_with_2(
+    raw: Path, tmp_path: Path, options: tuple[object, ...], words: str
+) -> None:
     result = run(*COMMAND, raw, "-o", tmp_path / "set", "--scenes", "none", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
@@ -156,8 +160,8 @@ def test_wrong_usage(raw: Path, tmp_path: Path, options: tuple[object, ...], wor
 
 def test_mp4_needs_an_even_side(raw: Path, tmp_path: Path) -> None:
     options = ("-o", tmp_path / "set", "--scenes", "none", "--size", 33)
-    assert_fails(4, *COMMAND, raw, *options, words="even side")
+    assert_fails(4, *COMMAND, raw, *options, words="an even number")
 
 
-def test_nothing_to_read(tmp_path: Path) -> None:
+def test_a_missing_input_is_an_error(tmp_path: Path) -> None:
     assert_fails(3, *COMMAND, tmp_path / "none", "-o", tmp_path / "set", words="no such file")

@@ -325,7 +325,7 @@ def test_clips_without_train_and_test_are_split(
 ) -> None:
     """In a dry run, a run and its avd stage, and each says it once, in one line."""
     data = write_strips(tmp_path / "data", ["a#0", "a#1", "b#0", "b#1", "c#0", "c#1"])
-    told = f"{data}: has no train/ and test/; 1 of 3 identities (2 of 6 clips) are held out"
+    told = f"{data}: has no train/ and test/; holding out 1 of 3 identities (2 of 6 clips)"
     arguments = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
 
     def said(*more: object) -> Result:
@@ -355,7 +355,7 @@ def test_nothing_to_hold_out_is_said(
     assert result.exit_code == 0, result.output
     plan = json.loads(result.stdout)
     assert (plan["clips"], plan["test_pairs"]) == (2, 0)
-    assert result.stderr.count(f"no validation: {data}: no clip is held out") == 1
+    assert result.stderr.count(f"no validation: {data}: the test set is empty") == 1
 
 
 def test_the_avd_stage_needs_a_model(

@@ -1,3 +1,5 @@
+"""Batches: the same in one process or several, with damage, signals and killed workers."""
+
 import gc
 import os
 import signal
@@ -18,10 +20,11 @@ from cpabmm_core.data.batches import (
     PairDataset,
     PairSample,
     TimedBatches,
-    lost_workers_as_errors,
+    explain_lost_workers,
     read_batches,
 )
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.errors import DataError, ResourceError
 from cpabmm_core.media.image import write_image
 
@@ -44,14 +47,14 @@ def dataset(folder: Path, **changes: object) -> FramesDataset:
 
 
 def read(
-    data: FramesDataset, workers: int, batches: Iterable[list[Draw]] | None = None
+    data: FramesDataset, workers: int, batches: Iterable[list[PairKey]] | None = None
 ) -> list[Batch]:
     batches = batches or PairSampler(len(data), 4, 2, seed=1)
     return list(read_batches(data, batches, workers=workers))
 
 
 def damaged(folder: Path) -> list[int]:
-    """Put the video d.mp4 there, and return the numbers of its frames that do not decode."""
+    """Write the damaged video d.mp4 and return the numbers of its undecodable frames."""
     path = write_test_video(folder / "d.mp4", size=(96, 96), frames=60, options={"g": "10"})
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -60,7 +63,7 @@ def damaged(folder: Path) -> list[int]:
     return sorted(dataset(folder)._frames.clips[3].clip.find_damage())
 
 
-def test_workers_read_what_one_process_does(folder: Path) -> None:
+def test_workers_read_the_same_batches_as_one_process(folder: Path) -> None:
     alone, helped = (read(dataset(folder), workers) for workers in (0, 2))
     assert len(alone) == len(helped) == 6
     for one, other in zip(alone, helped, strict=True):
@@ -80,8 +83,8 @@ def test_names_are_those_of_the_frames(folder: Path) -> None:
             assert (number >= 100) == (name == "b.png")
 
 
-def test_two_processes_read_what_one_does(folder: Path) -> None:
-    """Pictures too, augmentation included: 2 x 2 pairs are the 4 of one process."""
+def test_two_processes_read_the_pairs_of_one(folder: Path) -> None:
+    """The 2 x 2 pairs of two processes are the 4 of one, including their augmentation."""
     data = dataset(folder)
     (whole, *_) = read(data, 0, PairSampler(3, 4, 4, seed=1))
     parts = [read(data, 0, PairSampler(3, 4, 2, seed=1, rank=r, world=2))[0] for r in (0, 1)]
@@ -89,37 +92,37 @@ def test_two_processes_read_what_one_does(folder: Path) -> None:
     assert torch.equal(torch.cat([part.driving for part in parts]), whole.driving)
 
 
-def test_the_global_generator_is_left_alone(folder: Path) -> None:
+def test_the_global_generator_is_untouched(folder: Path) -> None:
     before = torch.get_rng_state()
     read(dataset(folder), 1)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_damage_is_told_once(folder: Path, workers: int) -> None:
+def test_damage_is_reported_once(folder: Path, workers: int) -> None:
     lost = damaged(folder)
     data = dataset(folder)
-    draws = [[Draw(3, (0, 0, k)), Draw(0, (0, 1, k))] for k in range(40)]
-    batches = read(data, workers, draws)
+    keys = [[PairKey(3, (0, 0, k)), PairKey(0, (0, 1, k))] for k in range(40)]
+    batches = read(data, workers, keys)
     assert len(batches) == 40
-    told = [note for batch in batches for note in batch.notes]
-    assert len(told) == 1
-    assert f"d.mp4: damaged after {lost[0]} frames" in told[0]
-    assert f"frames {lost[0]}-{lost[-1]} of 60 are left out" in told[0]
+    messages = [note for batch in batches for note in batch.notes]
+    assert len(messages) == 1
+    assert f"d.mp4: damaged after {lost[0]} frames" in messages[0]
+    assert f"skipping frames {lost[0]}-{lost[-1]} of 60" in messages[0]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_damage_is_one_line_where_it_is_refused(folder: Path, workers: int) -> None:
+def test_refused_damage_is_a_one_line_error(folder: Path, workers: int) -> None:
     damaged(folder)
     data = dataset(folder, on_error="refuse")
-    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    keys = [[PairKey(3, (0, 0, k))] for k in range(40)]
     with pytest.raises(DataError, match=r"d\.mp4: damaged after \d+ frames") as error:
-        read(data, workers, draws)
+        read(data, workers, keys)
     assert "\n" not in str(error.value)
 
 
 class Slow:
-    """Batches that take 3 seconds each to come, by a clock of their own."""
+    """An iterable of batches that take 3 seconds each on a fake clock."""
 
     now = 100.0
 
@@ -130,7 +133,7 @@ class Slow:
             yield Batch(images, images, ["a"], [])
 
 
-def test_waiting_is_measured_and_working_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_waiting_time_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     clock = SimpleNamespace(perf_counter=lambda: slow.now)
     monkeypatch.setattr("cpabmm_core.data.batches.time", clock)
@@ -146,7 +149,7 @@ def test_waiting_is_measured_and_working_is_not(monkeypatch: pytest.MonkeyPatch)
 
 
 class Leftover:
-    """Garbage in a cycle that notes which process tidies it up."""
+    """Garbage in a reference cycle that records which process collects it."""
 
     def __init__(self, notes: Path) -> None:
         self.itself, self.notes = self, notes
@@ -157,7 +160,7 @@ class Leftover:
 
 
 class Tidy(PairDataset):
-    """Samples whose reading runs the garbage collector."""
+    """A data set that runs the garbage collector when it reads a sample."""
 
     def __getitem__(self, key: int) -> PairSample:
         gc.collect()
@@ -165,8 +168,8 @@ class Tidy(PairDataset):
         return PairSample(image, image, str(key), [])
 
 
-def test_workers_do_not_tidy_up_after_the_main_process(tmp_path: Path) -> None:
-    """A decoder's threads are gone after a fork: freeing it in a worker would hang."""
+def test_workers_do_not_collect_garbage_of_the_main_process(tmp_path: Path) -> None:
+    """The threads of a decoder do not survive a fork, so freeing it in a worker would hang."""
     gc.collect()
     gc.disable()
     try:
@@ -187,17 +190,15 @@ def children() -> set[int]:
     return found
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 
 
 @linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_to_all_of_a_job_are_for_the_main_process(
-    folder: Path, number: signal.Signals
-) -> None:
+def test_workers_ignore_signals_to_the_job(folder: Path, number: signal.Signals) -> None:
     data, others = dataset(folder), children()
     running = read_batches(data, PairSampler(3, 40, 2, seed=1), workers=2)
-    for _ in range(4):  # one batch of each worker at least: both have begun
+    for _ in range(4):  # at least one batch of each worker, so both are running
         next(running)
     workers = children() - others
     assert len(workers) >= 2
@@ -208,7 +209,7 @@ def test_signals_to_all_of_a_job_are_for_the_main_process(
 
 
 @linux
-def test_killed_worker_is_told_as_such(folder: Path) -> None:
+def test_a_killed_worker_is_explained(folder: Path) -> None:
     data, others = dataset(folder), children()
     running = read_batches(data, PairSampler(3, 400, 2, seed=1), workers=2)
 
@@ -219,26 +220,26 @@ def test_killed_worker_is_told_as_such(folder: Path) -> None:
         for _ in running:
             time.sleep(0.01)
 
-    with pytest.raises(ResourceError, match="one was killed"), lost_workers_as_errors():
+    with pytest.raises(ResourceError, match="a process was killed"), explain_lost_workers():
         run()
 
 
 @linux
-def test_workers_end_with_the_reading(folder: Path) -> None:
-    """Also where an error's traceback keeps everything alive."""
+def test_closing_the_iterator_stops_the_workers(folder: Path) -> None:
+    """This also holds while a traceback keeps the iterator alive."""
     others = children()
     running = read_batches(dataset(folder), PairSampler(3, 400, 2, seed=1), workers=2)
     next(running)
     running.close()
     assert children() == others
     damaged(folder)
-    draws = [[Draw(3, (0, 0, k))] for k in range(40)]
+    keys = [[PairKey(3, (0, 0, k))] for k in range(40)]
     with pytest.raises(DataError) as error:
-        read(dataset(folder, on_error="refuse"), 2, draws)
+        read(dataset(folder, on_error="refuse"), 2, keys)
     assert error.tb is not None
     assert children() == others
 
 
-def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="something else"), lost_workers_as_errors():
+def test_other_errors_pass_unchanged() -> None:
+    with pytest.raises(RuntimeError, match="something else"), explain_lost_workers():
         raise RuntimeError("something else")

@@ -1,3 +1,5 @@
+"""The frame cache: order of eviction and limit."""
+
 import numpy as np
 
 from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
@@ -7,7 +9,7 @@ def frame(value: int) -> CachedFrame:
     return CachedFrame(np.full((4, 4, 3), value, np.uint8), (4, 4, 3))  # 48 bytes
 
 
-def test_the_frame_used_longest_ago_goes_first() -> None:
+def test_the_least_recently_used_frame_is_evicted() -> None:
     cache = FrameCache(3 * 48)
     for k in range(3):
         cache.put(0, k, frame(k))
@@ -19,7 +21,7 @@ def test_the_frame_used_longest_ago_goes_first() -> None:
     assert cache.bytes == 3 * 48
 
 
-def test_no_memory_keeps_nothing() -> None:
+def test_a_limit_below_one_frame_disables_the_cache() -> None:
     for limit in (0, 47):
         cache = FrameCache(limit)
         cache.put(0, 0, frame(1))

@@ -1,3 +1,5 @@
+"""Random pairs: which frames they hold, how they are augmented, that they are reproducible."""
+
 import pickle
 from collections import Counter
 from itertools import chain, combinations, permutations
@@ -8,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cpabmm_core.config import AugmentConfig, DataConfig, load_config
-from cpabmm_core.data.augment import augment_pair
+from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.batches import PairSample
 from cpabmm_core.data.frame_cache import FrameCache
-from cpabmm_core.data.frames_dataset import Draw, FramesDataset, PairSampler
+from cpabmm_core.data.frames_dataset import FramesDataset
+from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.errors import DataError
 
 PLAIN = AugmentConfig(
@@ -21,20 +23,20 @@ PLAIN = AugmentConfig(
 
 
 def write_strip(path: Path, frames: int, size: int = 16) -> None:
-    """Frame k is of the one grey 10 * k."""
+    """Write a strip in which frame k has the grey level 10 * k."""
     greys = np.repeat(np.arange(frames) * 10, size).astype(np.uint8)
     Image.fromarray(np.tile(greys[None, :, None], (size, 1, 3))).save(path)
 
 
 @pytest.mark.parametrize("time_flip", [True, False])
 def test_pairs_are_two_frames_of_one_video(tmp_path: Path, time_flip: bool) -> None:
-    """All pairs of different frames; in both orders, or the earlier one first."""
+    """All pairs of distinct frames occur, in both orders or with the earlier one first."""
     write_strip(tmp_path / "a.png", 5)
     augment = PLAIN.model_copy(update={"time_flip": time_flip})
     data = FramesDataset(tmp_path, DataConfig(frame_size=8, augment=augment))
     seen = set()
     for k in range(200):
-        pair = data[Draw(0, (0, 0, k))]
+        pair = data[PairKey(0, (0, 0, k))]
         assert pair.source.shape == pair.driving.shape == (3, 8, 8)
         seen.add(frames_of(pair))
     pairs = permutations if time_flip else combinations
@@ -42,82 +44,20 @@ def test_pairs_are_two_frames_of_one_video(tmp_path: Path, time_flip: bool) -> N
 
 
 def frames_of(pair: PairSample) -> tuple[int, int]:
-    """Which frames of a strip a pair has."""
+    """Return the numbers of the two frames of a pair, read from their grey levels."""
     return round(float(pair.source.mean()) * 25.5), round(float(pair.driving.mean()) * 25.5)
 
 
-def test_draw_decides_everything(tmp_path: Path) -> None:
+def test_the_key_determines_the_pair(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 12)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
-    first, again, other = (data[Draw(0, (7, 1, k))] for k in (3, 3, 4))
+    first, again, other = (data[PairKey(0, (7, 1, k))] for k in (3, 3, 4))
     assert torch.equal(first.source, again.source)
     assert not torch.equal(first.source, other.source)
 
 
-def test_both_frames_are_changed_alike() -> None:
-    image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
-    pair = image.repeat(2, 1, 1, 1)
-    config = AugmentConfig(resize=(0.8, 1.2), hue=0.5)
-    for seed in range(8):
-        source, driving = augment_pair(pair, config, np.random.default_rng(seed))
-        torch.testing.assert_close(source, driving)
-        assert source.shape == (3, 24, 24)
-        assert source.min() >= 0
-        assert source.max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("time_flip", "horizontal_flip", "swapped", "mirrored"),
-    [(True, True, 0.5, 0.25), (True, False, 0.5, 0), (False, True, 0, 0.5), (False, False, 0, 0)],
-)
-def test_pairs_are_flipped_in_time_or_else_in_space(
-    time_flip: bool, horizontal_flip: bool, swapped: float, mirrored: float
-) -> None:
-    """Half of them in time, half of the rest in space, none in both."""
-    ramp = torch.linspace(0, 1, 8).view(1, 1, 1, 8).expand(2, 3, 8, 8).clone()
-    ramp[1, :, 0] = 1.0  # marks the driving frame
-    config = PLAIN.model_copy(update={"horizontal_flip": horizontal_flip, "time_flip": time_flip})
-    results = [augment_pair(ramp, config, np.random.default_rng(seed)) for seed in range(400)]
-    in_time = [bool(r[0, 0, 0].min() == 1) for r in results]
-    in_space = [bool(r[0, 0, 4, 0] > r[0, 0, 4, -1]) for r in results]
-    # 4 standard deviations.
-    assert np.mean(in_time) == pytest.approx(swapped, abs=0.1 if swapped else 0)
-    assert np.mean(in_space) == pytest.approx(mirrored, abs=0.1 if mirrored else 0)
-    assert not np.logical_and(in_time, in_space).any()
-
-
-@pytest.mark.parametrize(("identities", "repeats", "batch"), [(5, 3, 4), (2, 4, 8), (3, 2, 3)])
-def test_every_identity_comes_equally_often(identities: int, repeats: int, batch: int) -> None:
-    sampler = PairSampler(identities, repeats, batch, seed=1)
-    batches = list(sampler)
-    assert len(batches) == len(sampler) == sampler.steps_per_epoch == identities * repeats // batch
-    draws = [draw for each in batches for draw in each]
-    assert len({draw.key for draw in draws}) == len(draws) == len(batches) * batch
-    if identities * repeats % batch == 0:
-        counts = [sum(draw.identity == k for draw in draws) for k in range(identities)]
-        assert counts == [repeats] * identities
-
-
-@pytest.mark.parametrize(
-    ("row", "identities", "batch", "steps"),
-    [
-        ("vox-256", 424, 8, 397_500),
-        ("taichi-256", 252, 8, 945_000),
-        ("taichi-256-tps", 252, 8, 472_500),
-        ("taichi-256-tps", 252, 28, 135_000),  # TPSMM's own batch
-    ],
-)
-def test_steps_of_the_rows_on_the_published_sets(
-    row: str, identities: int, batch: int, steps: int
-) -> None:
-    config = load_config(row, [f"training.batch_size={batch}", "training.accumulation=1"])
-    assert config.data.identity_sampling
-    sampler = PairSampler(identities, config.data.repeats, batch, seed=0)
-    assert config.training.epochs * sampler.steps_per_epoch == steps
-
-
 def write_identities(folder: Path) -> Path:
-    """4 clips of 2 identities; frame k of clip c is of the grey 10 * (5 * c + k)."""
+    """Write 4 clips of 2 identities; frame k of clip c has the grey level 10 * (5 * c + k)."""
     folder.mkdir(exist_ok=True)
     for clip, name in enumerate(("a#0", "a#1", "a#2", "b#0")):
         greys = np.repeat((5 * clip + np.arange(5)) * 10, 16).astype(np.uint8)
@@ -127,24 +67,24 @@ def write_identities(folder: Path) -> Path:
 
 
 def pairs_of(data: FramesDataset, sampler: PairSampler) -> list[tuple[str, int, int]]:
-    """Clip and frames of each pair that a sampler asks for."""
-    pairs = [data[draw] for batch in sampler for draw in batch]
+    """Return the clip and the frames of each pair of a sampler."""
+    pairs = [data[key] for batch in sampler for key in batch]
     return [(pair.name, *frames_of(pair)) for pair in pairs]
 
 
 def test_an_epoch_takes_repeats_pairs_of_each_identity(tmp_path: Path) -> None:
-    """300 each, those of a third from each of its three clips, and never across clips."""
+    """Each identity has 300 pairs, shared evenly by its clips; no pair spans two clips."""
     data = FramesDataset(write_identities(tmp_path), DataConfig(frame_size=8, augment=PLAIN))
     assert (len(data), data.identities, data.clips) == (2, 2, 4)
     sampler = PairSampler(len(data), 300, 4, seed=0)
     assert sampler.steps_per_epoch == 2 * 300 // 4
-    drawn = pairs_of(data, sampler)
-    counts = Counter(name for name, *_ in drawn)
+    pairs = pairs_of(data, sampler)
+    counts = Counter(name for name, *_ in pairs)
     assert counts.pop("b#0.png") == 300
     assert counts.keys() == {"a#0.png", "a#1.png", "a#2.png"}
     assert sum(counts.values()) == 300
     assert max(counts.values()) - min(counts.values()) < 70  # 100 each, standard deviation 8
-    for name, *frames in drawn:
+    for name, *frames in pairs:
         first = 5 * ["a#0.png", "a#1.png", "a#2.png", "b#0.png"].index(name)
         assert first <= min(frames) < max(frames) < first + 5
 
@@ -153,23 +93,25 @@ def test_without_identity_sampling_an_epoch_takes_pairs_of_each_clip(tmp_path: P
     config = DataConfig(frame_size=8, identity_sampling=False)
     data = FramesDataset(write_identities(tmp_path), config)
     assert (len(data), data.identities, data.clips) == (4, 2, 4)
-    drawn = pairs_of(data, PairSampler(len(data), 6, 4, seed=0))
-    assert set(Counter(name for name, *_ in drawn).values()) == {6}
+    pairs = pairs_of(data, PairSampler(len(data), 6, 4, seed=0))
+    assert set(Counter(name for name, *_ in pairs).values()) == {6}
 
 
-def test_identities_are_of_the_clips_that_can_be_read(tmp_path: Path) -> None:
+def test_only_readable_clips_count_as_identities(tmp_path: Path) -> None:
     folder = write_identities(tmp_path)
     for name in ("a#1.png", "b#0.png"):
         (folder / name).write_bytes(b"broken")
     data = FramesDataset(folder, DataConfig(frame_size=8, augment=PLAIN))
     assert (len(data), data.identities, data.clips) == (1, 1, 2)
-    drawn = pairs_of(data, PairSampler(len(data), 40, 4, seed=0))
-    assert {name for name, *_ in drawn} == {"a#0.png", "a#2.png"}
+    pairs = pairs_of(data, PairSampler(len(data), 40, 4, seed=0))
+    assert {name for name, *_ in pairs} == {"a#0.png", "a#2.png"}
 
 
 @pytest.mark.parametrize(("world", "accumulation"), [(2, 1), (1, 2), (2, 2)])
-def test_who_takes_a_pair_does_not_change_it(world: int, accumulation: int, tmp_path: Path) -> None:
-    """Two epochs, of which a run that was killed after step 3 sees the rest."""
+def test_the_process_that_reads_a_pair_does_not_change_it(
+    world: int, accumulation: int, tmp_path: Path
+) -> None:
+    """Two epochs, resumed after step 3."""
     data = FramesDataset(write_identities(tmp_path), DataConfig(frame_size=8, augment=PLAIN))
     alone = PairSampler(2, 8, 4, seed=7)
     alone.steps = range(8)
@@ -180,69 +122,35 @@ def test_who_takes_a_pair_does_not_change_it(world: int, accumulation: int, tmp_
         part = PairSampler(2, 8, size, seed=7, accumulation=accumulation, rank=rank, world=world)
         part.steps = range(3, 8)
         parts.append(part)
-    draws = chain.from_iterable(chain.from_iterable(zip(*parts, strict=True)))
-    found = [data[draw] for draw in draws]
+    keys = chain.from_iterable(chain.from_iterable(zip(*parts, strict=True)))
+    found = [data[key] for key in keys]
     assert [(pair.name, *frames_of(pair)) for pair in found] == whole[3 * 4 :]
 
 
-def test_the_clips_of_a_folder_can_be_named(tmp_path: Path) -> None:
+def test_only_the_given_clips_of_a_folder_are_used(tmp_path: Path) -> None:
     folder = write_identities(tmp_path)
     paths = [folder / "a#1.png", folder / "b#0.png"]
     data = FramesDataset(folder, DataConfig(frame_size=8, augment=PLAIN), paths=paths)
-    drawn = pairs_of(data, PairSampler(len(data), 10, 4, seed=0))
-    assert {name for name, *_ in drawn} == {"a#1.png", "b#0.png"}
+    pairs = pairs_of(data, PairSampler(len(data), 10, 4, seed=0))
+    assert {name for name, *_ in pairs} == {"a#1.png", "b#0.png"}
 
 
-def test_small_set_fills_a_step() -> None:
-    sampler = PairSampler(3, 1, 4, seed=1, world=2)
-    assert sampler.steps_per_epoch == 1
-    (batch,) = sampler
-    (other,) = PairSampler(3, 1, 4, seed=1, rank=1, world=2)
-    counts = [sum(draw.identity == k for draw in batch + other) for k in range(3)]
-    assert sorted(counts) == [2, 3, 3]
+def test_the_cache_does_not_change_pairs(tmp_path: Path) -> None:
+    """Pairs are bit-identical without a cache, with a large one, and with one that is too small.
 
-
-@pytest.mark.parametrize(("world", "accumulation"), [(2, 1), (1, 2), (2, 2), (4, 1)])
-def test_processes_share_what_one_would_draw(world: int, accumulation: int) -> None:
-    """Row r * b of the one batch is row 0 of process r, in every step of three epochs."""
-    alone = PairSampler(5, 7, 8, seed=3)
-    alone.steps = range(2, 3 * alone.steps_per_epoch)
-    size = 8 // (world * accumulation)
-    parts = [
-        PairSampler(5, 7, size, seed=3, accumulation=accumulation, rank=rank, world=world)
-        for rank in range(world)
-    ]
-    for part in parts:
-        assert part.steps_per_epoch == alone.steps_per_epoch
-        part.steps = alone.steps
-        assert len(list(part)) == len(part) == len(alone) * accumulation
-    rows = chain.from_iterable(chain.from_iterable(zip(*parts, strict=True)))
-    assert list(rows) == list(chain.from_iterable(alone))
-
-
-def test_resumed_sampler_goes_on_as_it_would_have() -> None:
-    whole, rest = PairSampler(7, 4, 3, seed=5), PairSampler(7, 4, 3, seed=5)
-    whole.steps, rest.steps = range(0, 40), range(13, 40)
-    assert list(whole)[13:] == list(rest)
-    other = PairSampler(7, 4, 3, seed=6)
-    assert list(other) != list(whole)[: len(other)]
-
-
-def test_memory_changes_nothing(tmp_path: Path) -> None:
-    """Bit for bit the same pairs without a cache, with one, and with one that is always too small.
-
-    Frames of 8 x 8 take 192 bytes; `cache_mb` counts in MiB, so the small one is set by hand.
+    A frame of 8 x 8 pixels takes 192 bytes. `cache_mb` is in MiB, so the small cache is set
+    directly.
     """
     write_strip(tmp_path / "a.png", 6)
     write_strip(tmp_path / "b.png", 9)
-    draws = [Draw(k % 2, (0, 0, k)) for k in range(40)]
+    keys = [PairKey(k % 2, (0, 0, k)) for k in range(40)]
     without = FramesDataset(tmp_path, DataConfig(frame_size=8, cache_mb=0))
     keeping = FramesDataset(tmp_path, DataConfig(frame_size=8, cache_mb=1))
     tight = FramesDataset(tmp_path, DataConfig(frame_size=8))
     tight._frames._cache = FrameCache(400)
-    for draw in draws + draws:
-        expected = without[draw]
-        for other in (keeping[draw], tight[draw]):
+    for key in keys + keys:
+        expected = without[key]
+        for other in (keeping[key], tight[key]):
             assert other.name == expected.name
             assert torch.equal(other.source, expected.source)
             assert torch.equal(other.driving, expected.driving)
@@ -251,41 +159,41 @@ def test_memory_changes_nothing(tmp_path: Path) -> None:
     assert tight._frames._cache.bytes == 2 * 192
 
 
-def test_draws_come_from_frames_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_frames_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_strip(tmp_path / "a.png", 5)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
     for k in range(60):
-        data[Draw(0, (0, 0, k))]
+        data[PairKey(0, (0, 0, k))]
 
     def no_reading(*_: object) -> None:
         raise AssertionError("every frame was read before")
 
     monkeypatch.setattr(type(data._frames.clips[0].clip), "read", no_reading)
     for k in range(60, 80):
-        data[Draw(0, (0, 0, k))]
+        data[PairKey(0, (0, 0, k))]
 
 
-def test_dataset_can_be_sent_to_another_process(tmp_path: Path) -> None:
+def test_a_dataset_can_be_pickled(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 5)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
     copy: FramesDataset = pickle.loads(pickle.dumps(data))
-    draw = Draw(0, (0, 0, 1))
-    assert torch.equal(copy[draw].source, data[draw].source)
+    key = PairKey(0, (0, 0, 1))
+    assert torch.equal(copy[key].source, data[key].source)
 
 
-def test_one_video_is_enough_but_told(tmp_path: Path) -> None:
+def test_a_single_clip_is_accepted_with_a_message(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 5)
-    told: list[str] = []
-    data = FramesDataset(tmp_path, DataConfig(frame_size=8), told.append)
+    messages: list[str] = []
+    data = FramesDataset(tmp_path, DataConfig(frame_size=8), messages.append)
     assert len(data) == 1
-    assert told == [f"{tmp_path}: one clip only (a.png); other looks stay unknown"]
+    assert messages == [f"{tmp_path}: contains only one clip (a.png); the model sees one identity"]
     write_strip(tmp_path / "b.png", 5)
-    told.clear()
-    FramesDataset(tmp_path, DataConfig(frame_size=8), told.append)
-    assert told == []
+    messages.clear()
+    FramesDataset(tmp_path, DataConfig(frame_size=8), messages.append)
+    assert messages == []
 
 
-def test_data_errors_name_the_trouble(tmp_path: Path) -> None:
+def test_errors_name_the_problem(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         FramesDataset(tmp_path / "none", DataConfig())
     with pytest.raises(DataError, match="holds no clip"):

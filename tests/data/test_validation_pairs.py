@@ -1,3 +1,5 @@
+"""Validation pairs: which frames they hold, and how processes share them."""
+
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def contents(pairs: ValidationPairs) -> list[tuple[str, int, int]]:
     return [(s.name, number(s.source), number(s.driving)) for s in samples]
 
 
-def test_first_frame_against_evenly_spaced_ones(tmp_path: Path) -> None:
+def test_pairs_are_the_first_frame_and_evenly_spaced_ones(tmp_path: Path) -> None:
     write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=13)
     write_test_video(tmp_path / "b.mp4", size=(96, 96), frames=3)
     expected = [("a.mp4", 0, k) for k in (3, 6, 9, 12)] + [("b.mp4", 0, k) for k in (1, 2)]
@@ -36,7 +38,7 @@ def test_first_frame_against_evenly_spaced_ones(tmp_path: Path) -> None:
         assert contents(open_set(tmp_path, 4)) == expected
 
 
-def test_pictures_are_as_they_are(tmp_path: Path) -> None:
+def test_frames_are_not_augmented(tmp_path: Path) -> None:
     write_test_video(tmp_path / "a.mp4", frames=5, size=(48, 48))
     pairs = open_set(tmp_path, 1)
     (image,) = pairs._frames.clips[0].clip.read([4])
@@ -63,31 +65,33 @@ def test_batches_name_their_clips(tmp_path: Path, workers: int) -> None:
     assert batches[0].driving.shape == (3, 3, 48, 48)
 
 
-def test_no_test_clips_are_told_of(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_a_missing_test_set_is_reported(tmp_path: Path) -> None:
+    messages: list[str] = []
     folder = tmp_path / "test"
-    assert open_validation(folder, CONFIG, frames=4, report=told.append) is None
+    assert open_validation(folder, CONFIG, frames=4, report=messages.append) is None
     folder.mkdir()
-    assert open_validation(folder, CONFIG, frames=4, report=told.append) is None
+    assert open_validation(folder, CONFIG, frames=4, report=messages.append) is None
     starts = [
         f"no validation: {folder}: no such folder;",
         f"no validation: {folder}: holds no clip",
     ]
-    assert [line.startswith(start) for line, start in zip(told, starts, strict=True)] == [True] * 2
+    assert [line.startswith(start) for line, start in zip(messages, starts, strict=True)] == [
+        True
+    ] * 2
 
 
-def test_unreadable_test_clips(tmp_path: Path) -> None:
+def test_unreadable_test_clips_are_reported_or_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("no video")
-    told: list[str] = []
-    assert open_validation(tmp_path, CONFIG, frames=4, report=told.append) is None
-    assert str(tmp_path / "a.mp4") in told[0]
-    assert told[1].startswith("no validation: ")
+    messages: list[str] = []
+    assert open_validation(tmp_path, CONFIG, frames=4, report=messages.append) is None
+    assert str(tmp_path / "a.mp4") in messages[0]
+    assert messages[1].startswith("no validation: ")
     refuse = DataConfig(on_error="refuse")
     with pytest.raises(DataError, match=r"a\.mp4"):
-        open_validation(tmp_path, refuse, frames=4, report=told.append)
+        open_validation(tmp_path, refuse, frames=4, report=messages.append)
 
 
-def test_damage_leaves_the_number_of_pairs(tmp_path: Path) -> None:
+def test_damage_does_not_change_the_number_of_pairs(tmp_path: Path) -> None:
     write_test_video(tmp_path / "a.mp4", size=(96, 96), frames=60, options={"g": "10"})
     data = bytearray((tmp_path / "a.mp4").read_bytes())
     middle = len(data) // 2
@@ -99,6 +103,6 @@ def test_damage_leaves_the_number_of_pairs(tmp_path: Path) -> None:
     assert len(found) == 59
     assert lost
     assert not {driving for _, _, driving in found} & lost.keys()
-    told = [note for k in range(59) for note in pairs[k].notes]
-    assert len(set(told)) == 1
-    assert told[0].startswith(f"{tmp_path / 'a.mp4'}: damaged after ")
+    messages = [note for k in range(59) for note in pairs[k].notes]
+    assert len(set(messages)) == 1
+    assert messages[0].startswith(f"{tmp_path / 'a.mp4'}: damaged after ")

@@ -1,9 +1,9 @@
-"""Signed distances and coverage against shapes whose distance or area is known."""
+"""Signed distances and coverage, compared with shapes of known distance or area."""
 
 import numpy as np
 import pytest
 
-from cpabmm_core.puppets.canvas import Canvas, Layer, Paint
+from cpabmm_core.puppets.canvas import Canvas, Fill, Layer
 from cpabmm_core.puppets.shapes import Capsule, Ellipse, Polygon, Shape
 from cpabmm_core.puppets.texture import Pattern, Texture
 
@@ -14,10 +14,10 @@ SQUARE = np.array([[8.3, 9.1], [27.8, 9.1], [27.8, 28.6], [8.3, 28.6]])
 STAR = np.array([[5, 5], [20, 14], [35, 5], [26, 20], [35, 35], [20, 26], [5, 35], [14, 20.0]])
 
 
-def paint(shape: Shape, texture: Texture | None = None, outline: float = 0.0) -> Canvas:
+def render_shape(shape: Shape, texture: Texture | None = None, outline: float = 0.0) -> Canvas:
     canvas = Canvas(np.zeros((40, 40, 3), np.float32), unit=40.0)
-    fill = Paint(texture or Texture(WHITE, WHITE), roundness=0.0)
-    canvas.paint(Layer("shape", ((shape, fill),), (1.0, 0.0, 0.0), outline), 0)
+    fill = Fill(texture or Texture(WHITE, WHITE), roundness=0.0)
+    canvas.add(Layer("shape", ((shape, fill),), (1.0, 0.0, 0.0), outline), 0)
     return canvas
 
 
@@ -39,7 +39,7 @@ def polygon_area(corners: np.ndarray) -> float:
     ],
 )  # fmt: skip
 def test_coverage_adds_up_to_the_area(shape: Shape, area: float) -> None:
-    image = paint(shape).image
+    image = render_shape(shape).image
     assert image[..., 0].sum() == pytest.approx(area, rel=0.015)
     edge = (image[..., 0] > 0.05) & (image[..., 0] < 0.95)
     assert edge.sum() > 20
@@ -63,7 +63,7 @@ def test_capsule_distance_is_exact() -> None:
         Polygon(STAR, 1.5),
     ],
 )
-def test_bounds_hold_everything(shape: Shape) -> None:
+def test_bounds_contain_the_shape(shape: Shape) -> None:
     left, top, right, bottom = shape.bounds()
     rows, columns = np.nonzero(shape.field(X, Y).distance < 0)
     assert columns.min() >= left
@@ -72,14 +72,14 @@ def test_bounds_hold_everything(shape: Shape) -> None:
     assert rows.max() <= bottom
 
 
-def test_shapes_may_leave_the_picture() -> None:
-    paint(Capsule(np.array([-30.0, -30.0]), np.array([-20.0, -25.0]), 4.0, 4.0))
-    image = paint(Ellipse(np.array([0.0, 0.0]), 10.0, 10.0)).image
+def test_shapes_may_leave_the_image() -> None:
+    render_shape(Capsule(np.array([-30.0, -30.0]), np.array([-20.0, -25.0]), 4.0, 4.0))
+    image = render_shape(Ellipse(np.array([0.0, 0.0]), 10.0, 10.0)).image
     assert image[..., 0].sum() == pytest.approx(np.pi * 100 / 4 + 10, rel=0.02)
 
 
 def test_outline_surrounds_the_fill() -> None:
-    canvas = paint(Ellipse(np.array([20.0, 20.0]), 10.0, 10.0), outline=2.0)
+    canvas = render_shape(Ellipse(np.array([20.0, 20.0]), 10.0, 10.0), outline=2.0)
     red = canvas.image[..., 0] - canvas.image[..., 1]
     assert red.sum() == pytest.approx(np.pi * (12**2 - 10**2), rel=0.02)
     assert canvas.image[20, 20].tolist() == [1.0, 1.0, 1.0]
@@ -90,8 +90,8 @@ def test_later_layers_cover_earlier_ones() -> None:
     for number, centre in enumerate((16.0, 24.0)):
         shape = Ellipse(np.array([centre, 20.0]), 8.0, 8.0)
         colour = (float(number), 1.0 - number, 0.0)
-        part = (shape, Paint(Texture(colour, colour), roundness=0.0))
-        canvas.paint(Layer("ball", (part,), WHITE, 0.0), number)
+        part = (shape, Fill(Texture(colour, colour), roundness=0.0))
+        canvas.add(Layer("ball", (part,), WHITE, 0.0), number)
     assert canvas.image[20, 20].tolist() == [1.0, 0.0, 0.0]
     assert canvas.top[20, [4, 10, 20, 30]].tolist() == [-1, 0, 1, 1]
 
@@ -109,6 +109,8 @@ def test_patterns_cover_their_share(pattern: Pattern, share: float) -> None:
 
 def test_texture_moves_with_its_limb() -> None:
     texture = Texture(WHITE, (0.0, 0.0, 1.0), "rings", period=0.2)
-    upright = paint(Capsule(np.array([20.0, 8.0]), np.array([20.0, 32.0]), 6.0, 6.0), texture)
-    level = paint(Capsule(np.array([8.0, 20.0]), np.array([32.0, 20.0]), 6.0, 6.0), texture)
+    upright = render_shape(
+        Capsule(np.array([20.0, 8.0]), np.array([20.0, 32.0]), 6.0, 6.0), texture
+    )
+    level = render_shape(Capsule(np.array([8.0, 20.0]), np.array([32.0, 20.0]), 6.0, 6.0), texture)
     assert np.allclose(upright.image, level.image.transpose(1, 0, 2), atol=1e-5)

@@ -1,15 +1,15 @@
-"""Forward kinematics against positions worked out by hand, and rigid bones."""
+"""Forward kinematics, compared with positions computed by hand; rigid bones; joint limits."""
 
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from cpabmm_core.puppets.appearance import BodyPlan, draw_identity
-from cpabmm_core.puppets.background import draw_camera
+from cpabmm_core.puppets.appearance import BodyPlan, sample_identity
 from cpabmm_core.puppets.bodies import biped, quadruped
+from cpabmm_core.puppets.camera import sample_camera
 from cpabmm_core.puppets.motion import MotionName
-from cpabmm_core.puppets.render import draw_motion
+from cpabmm_core.puppets.repertoire import sample_motion
 from cpabmm_core.puppets.skeleton import Bone, Skeleton, Turn, rotation, solve_pose
 from cpabmm_core.puppets.stage import FRAME_RATE, Stage
 
@@ -48,12 +48,12 @@ def test_quarter_turn_about_y_faces_left() -> None:
 
 
 @pytest.mark.parametrize("plan", ["biped", "quadruped"])
-def test_bones_keep_their_length_and_feet_the_ground(plan: BodyPlan) -> None:
+def test_bones_keep_their_length_and_feet_touch_the_ground(plan: BodyPlan) -> None:
     rng = np.random.default_rng(3)
-    who = draw_identity(rng, plan)
-    sizes = who.proportions
-    skeleton = biped(sizes, tail=who.tail) if plan == "biped" else quadruped(sizes)
-    stage = Stage(who, draw_motion(rng, who, "free"), draw_camera(rng), rng)
+    identity = sample_identity(rng, plan)
+    sizes = identity.proportions
+    skeleton = biped(sizes, tail=identity.tail) if plan == "biped" else quadruped(sizes)
+    stage = Stage(identity, sample_motion(rng, identity, "free"), sample_camera(rng), rng)
     pose = stage.shoot(np.arange(40) / FRAME_RATE).pose
     for bone in skeleton.bones:
         lengths = np.linalg.norm(pose.ends[bone.name] - pose.starts[bone.name], axis=-1)
@@ -66,17 +66,19 @@ def test_bones_keep_their_length_and_feet_the_ground(plan: BodyPlan) -> None:
 @pytest.mark.parametrize("motion", ["walk", "march", "dance", "jump", "free"])
 def test_knees_and_elbows_bend_one_way(motion: MotionName) -> None:
     rng = np.random.default_rng(1)
-    who = draw_identity(rng, "biped")
-    angles = draw_motion(rng, who, motion).angles(np.linspace(0, 16 * np.pi, 400))
+    identity = sample_identity(rng, "biped")
+    angles = sample_motion(rng, identity, motion).angles(np.linspace(0, 16 * np.pi, 400))
     for side in ("left", "right"):
         assert angles[f"{side}_knee"].min() >= 0
         assert angles[f"{side}_elbow"].min() >= np.deg2rad(-5)
         assert angles[f"{side}_elbow"].max() < np.deg2rad(140)
 
 
-def test_legs_of_a_walk_take_turns() -> None:
+def test_legs_alternate_in_a_walk() -> None:
     rng = np.random.default_rng(1)
-    angles = draw_motion(rng, draw_identity(rng, "biped"), "walk").angles(np.linspace(0, 6.2, 50))
+    angles = sample_motion(rng, sample_identity(rng, "biped"), "walk").angles(
+        np.linspace(0, 6.2, 50)
+    )
     left, right = angles["left_hip_swing"], angles["right_hip_swing"]
     assert np.corrcoef(left, right)[0, 1] < -0.95
     assert np.corrcoef(left, angles["left_shoulder_swing"])[0, 1] < -0.95

@@ -1,4 +1,4 @@
-"""Rendered puppets: the same for the same seed, true joints, bounded motion, whole files."""
+"""Rendered puppets: reproducible, with true joints and bounded motion, written atomically."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,9 @@ from cpabmm_core.media.clips import list_clips, open_clip
 from cpabmm_core.puppets import PuppetVideo, render_puppet, write_puppets
 from cpabmm_core.puppets.appearance import BodyPlan
 from cpabmm_core.puppets.canvas import Canvas
-from cpabmm_core.puppets.motion import MotionName, motion_names
+from cpabmm_core.puppets.motion import MotionName
 from cpabmm_core.puppets.render import Split
+from cpabmm_core.puppets.repertoire import motion_names
 from cpabmm_core.puppets.write import Format
 
 EVERY_MOTION = [(plan, motion) for plan in ("biped", "quadruped") for motion in motion_names(plan)]
@@ -30,7 +31,7 @@ def test_same_request_gives_same_video() -> None:
     assert first.identity == second.identity
 
 
-def test_more_frames_only_go_on() -> None:
+def test_a_longer_video_begins_with_the_shorter_one() -> None:
     short, long = render(2, frames=3), render(2, frames=9)
     assert np.array_equal(short.frames, long.frames[:3])
 
@@ -71,7 +72,7 @@ def test_motion_is_lively_smooth_and_inside(plan: BodyPlan, motion: MotionName) 
     assert np.abs(video.frames[1:] - video.frames[:1].astype(float)).mean() > 0.025 * 255
 
 
-def test_standing_still_is_clearly_wrong() -> None:
+def test_static_baseline_has_a_clear_error() -> None:
     errors = []
     for index in range(12):
         frames = render(index, frames=32).frames / 255
@@ -81,7 +82,7 @@ def test_standing_still_is_clearly_wrong() -> None:
 
 def test_visible_joints_lie_on_the_character(monkeypatch: pytest.MonkeyPatch) -> None:
     videos = [render(index, size=64) for index in range(6)]
-    monkeypatch.setattr(Canvas, "paint", lambda *_: None)
+    monkeypatch.setattr(Canvas, "add", lambda *_: None)
     monkeypatch.setattr(Canvas, "shade", lambda *_: None)
     differences = []
     for index, video in enumerate(videos):
@@ -96,7 +97,7 @@ def test_visible_joints_lie_on_the_character(monkeypatch: pytest.MonkeyPatch) ->
     assert (found > 20).mean() > 0.97
 
 
-def test_far_limbs_are_hidden_at_times_and_near_ones_seen() -> None:
+def test_far_limbs_are_sometimes_hidden_and_near_ones_visible() -> None:
     video = render_puppet(5, 0, split="train", frames=24, size=64, body_plan="biped", motion="walk")
     assert 0.4 < video.visible.mean() < 0.98
     arms = [video.joint_names.index(f"{side}_wrist") for side in ("left", "right")]
@@ -104,7 +105,7 @@ def test_far_limbs_are_hidden_at_times_and_near_ones_seen() -> None:
 
 
 def test_backgrounds_move_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Canvas, "paint", lambda *_: None)
+    monkeypatch.setattr(Canvas, "add", lambda *_: None)
     monkeypatch.setattr(Canvas, "shade", lambda *_: None)
     for index in range(4):
         frames = render(index, frames=16).frames / 255
@@ -186,30 +187,30 @@ def test_existing_data_is_not_overwritten(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["precious.txt"]
 
 
-def test_other_looks_leave_body_and_scene_as_they_are() -> None:
+def test_other_looks_do_not_change_body_and_scene() -> None:
     plain, other = render(3), render(4)
-    painted = render_puppet(5, 3, split="train", frames=4, size=48, looks=4)
-    assert np.array_equal(painted.joints, plain.joints)
-    assert painted.joint_names == plain.joint_names
-    assert painted.identity["proportions"] == plain.identity["proportions"]
-    assert painted.identity["colours"] != plain.identity["colours"]
+    restyled = render_puppet(5, 3, split="train", frames=4, size=48, looks=4)
+    assert np.array_equal(restyled.joints, plain.joints)
+    assert restyled.joint_names == plain.joint_names
+    assert restyled.identity["proportions"] == plain.identity["proportions"]
+    assert restyled.identity["colours"] != plain.identity["colours"]
     if plain.body_plan == other.body_plan:
-        assert painted.identity["colours"] == other.identity["colours"]
-    changed = np.abs(painted.frames.astype(int) - plain.frames).max(-1) > 0
+        assert restyled.identity["colours"] == other.identity["colours"]
+    changed = np.abs(restyled.frames.astype(int) - plain.frames).max(-1) > 0
     assert 0.02 < changed.mean() < 0.5
 
 
-def test_hidden_layers_are_not_painted() -> None:
+def test_hidden_layers_are_not_rendered() -> None:
     request: dict[str, Any] = {"split": "test", "frames": 4, "size": 96, "body_plan": "biped"}
     plain = render_puppet(5, 0, **request)
-    maimed = render_puppet(5, 0, **request, hidden=["left_arm", "right_arm"])
-    assert np.array_equal(maimed.joints, plain.joints)
+    incomplete = render_puppet(5, 0, **request, hidden=["left_arm", "right_arm"])
+    assert np.array_equal(incomplete.joints, plain.joints)
     arms = [name.endswith(("elbow", "wrist", "hand", "shoulder")) for name in plain.joint_names]
     assert plain.visible[:, arms].any()
-    assert not maimed.visible[:, arms].any()
-    assert (maimed.visible[:, ~np.array(arms)] >= plain.visible[:, ~np.array(arms)]).all()
-    # Nothing changes but where an arm was: within reach of its joints.
-    changed = np.abs(maimed.frames.astype(int) - plain.frames).max(-1) > 0
+    assert not incomplete.visible[:, arms].any()
+    assert (incomplete.visible[:, ~np.array(arms)] >= plain.visible[:, ~np.array(arms)]).all()
+    # Pixels change only where an arm was, near its joints.
+    changed = np.abs(incomplete.frames.astype(int) - plain.frames).max(-1) > 0
     assert changed.any()
     for frame, joints in zip(changed, plain.joints[:, arms], strict=True):
         places = np.argwhere(frame)[:, ::-1]

@@ -1,4 +1,4 @@
-"""``cpabmm preprocess``: data sets to train on."""
+"""``cpabmm preprocess``: make data sets for training."""
 
 import typer
 
@@ -8,7 +8,7 @@ from cpabmm_cli.commands.preprocess.tables import taichi, ted, vox
 from cpabmm_cli.commands.preprocess.videos import videos
 from cpabmm_cli.failures import with_exit_code
 
-preprocess_app = typer.Typer(help="Make a data set to train on.", no_args_is_help=True)
+preprocess_app = typer.Typer(help="Make a data set for training.", no_args_is_help=True)
 preprocess_app.command("puppets")(with_exit_code(puppets))
 preprocess_app.command("taichi")(with_exit_code(taichi))
 preprocess_app.command("vox")(with_exit_code(vox))

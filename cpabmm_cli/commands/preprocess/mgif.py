@@ -1,4 +1,4 @@
-"""``cpabmm preprocess mgif``: a set of GIFs as square clips."""
+"""``cpabmm preprocess mgif``: convert GIFs to square clips."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,8 @@ from cpabmm_cli.processes import usable_cores
 
 def mgif(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Folder of GIFs, or one with train/ and test/.")
+        Path,
+        typer.Argument(metavar="IN", help="Folder of GIFs, or one with train/ and test/."),
     ],
     *,
     output: OutputFolder,
@@ -28,16 +29,14 @@ def mgif(
     file_format: ClipFormatOption = "png",
     test_share: Annotated[
         float,
-        typer.Option(
-            min=0, max=0.99, help="Share of the identities to hold out where IN is not split."
-        ),
+        typer.Option(min=0, max=0.99, help="Share of the identities in test/, if IN has no split."),
     ] = 0.1,
     workers: WorkersOption = None,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Put GIFs on white, pad them to squares, and write them as clips of one size."""
-    from cpabmm_core.data.preprocess.mgif import convert_gifs
+    """Composite GIFs on white, pad them to squares, and write them as clips of one size."""
+    from cpabmm_core.data.preprocess import convert_gifs
 
     with terminal.counter("converting") as progress:
         summary = convert_gifs(
@@ -51,8 +50,8 @@ def mgif(
             report=terminal.error,
             progress=progress,
         )
-    left_out = f", {summary.left_out} left out" if summary.left_out else ""
-    terminal.say(f"{summary.train} clips in train, {summary.test} in test{left_out}")
+    skipped = f", {summary.left_out} GIFs skipped" if summary.left_out else ""
+    terminal.say(f"{summary.train} clips in train, {summary.test} in test{skipped}")
     terminal.result(as_json({**asdict(summary), "output": str(output)}) if json else str(output))
     if summary.left_out:
         raise typer.Exit(RUN_FAILED)

@@ -1,4 +1,4 @@
-"""``cpabmm preprocess puppets``: a data set of rendered characters."""
+"""``cpabmm preprocess puppets``: render a data set of procedural characters."""
 
 from typing import Annotated, Literal
 
@@ -13,21 +13,23 @@ def puppets(
     *,
     output: OutputFolder,
     videos: Annotated[int, typer.Option(min=1, help="Videos in train/.")] = 200,
-    test_videos: Annotated[int, typer.Option(min=0, help="Videos in test/, others act.")] = 20,
-    frames: Annotated[int, typer.Option(min=2, help="Frames of each video, 25 a second.")] = 64,
+    test_videos: Annotated[
+        int, typer.Option(min=0, help="Videos in test/, with other characters.")
+    ] = 20,
+    frames: Annotated[int, typer.Option(min=2, help="Frames per video, at 25 per second.")] = 64,
     size: Annotated[int, typer.Option(min=16, help="Side of the square frames, in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other puppets.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed that determines the puppets.")] = 0,
     file_format: Annotated[
         Literal["mp4", "strip", "png"],
         typer.Option(
             "--format",
-            help="Lossless are strip, the frames side by side in one PNG, and png, a folder each.",
+            help="mp4: small; strip: frames side by side in one PNG; png: folders of frames.",
         ),
     ] = "mp4",
     workers: WorkersOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Render a data set of puppets: characters on two and four legs, with their true joints."""
+    """Render a data set of puppets, two- and four-legged characters with known joints."""
     from cpabmm_core.puppets import write_puppets
 
     with terminal.counter("rendering") as progress:

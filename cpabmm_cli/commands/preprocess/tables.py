@@ -1,4 +1,4 @@
-"""``cpabmm preprocess taichi|vox|ted``: the published sets, cut as their tables say."""
+"""``cpabmm preprocess taichi|vox|ted``: cut the published data sets as their tables specify."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cpabmm_cli.console import Bar, as_json, terminal
-from cpabmm_cli.failures import RUN_FAILED
+from cpabmm_cli.failures import RUN_FAILED, message_of
 from cpabmm_cli.options import (
     ClipFormatOption,
     JsonOption,
@@ -19,49 +19,48 @@ from cpabmm_cli.options import (
     WorkersOption,
 )
 from cpabmm_cli.processes import usable_cores
-from cpabmm_core.errors import ConfigError
+from cpabmm_core.errors import ConfigError, CpabmmError
 
 if TYPE_CHECKING:
-    from cpabmm_core.data.preprocess.cut_set import CutSummary, Fetch
-    from cpabmm_core.data.preprocess.metadata import SetName
+    from cpabmm_core.data.preprocess import CutSummary
+    from cpabmm_core.data.preprocess.published.find_videos import Fetch
+    from cpabmm_core.data.preprocess.published.table import SetName
 
 Metadata = Annotated[
-    Path, typer.Option(metavar="CSV", help="The published table, one clip in each row.")
+    Path, typer.Option(metavar="CSV", help="The published table, with one clip per row.")
 ]
 Videos = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder that holds the videos, as VIDEO_ID.mp4.")
+    Path, typer.Option(metavar="DIR", help="Folder of the videos, named VIDEO_ID.mp4.")
 ]
 Size = Annotated[int, typer.Option(min=2, help="Side of the square clips, in pixels.")]
 Download = Annotated[
     bool,
-    typer.Option("--download", help="Fetch videos that are not there, with yt-dlp if installed."),
+    typer.Option("--download", help="Download missing videos with yt-dlp, if it is installed."),
 ]
 
 
-def _cutting(data_set: "SetName", title: str, usual_size: int) -> Callable[..., None]:
-    """The command that cuts one of the sets."""
+def _make_command(data_set: "SetName", title: str, default_size: int) -> Callable[..., None]:
+    """Create the command that cuts one of the data sets."""
 
     def cut(
         *,
         metadata: Metadata,
         videos: Videos,
         output: OutputFolder,
-        size: Size = usual_size,
+        size: Size = default_size,
         file_format: ClipFormatOption = "mp4",
         download: Download = False,
         shard: ShardOption = "1/1",
         workers: WorkersOption = None,
         json: JsonOption = False,
     ) -> None:
-        from cpabmm_core.data.preprocess.cut_set import cut_set
-        from cpabmm_core.data.preprocess.metadata import read_rows
-        from cpabmm_core.data.preprocess.shard import Shard
+        from cpabmm_core.data.preprocess import Shard, cut_set, read_table
 
         part = Shard.parse(shard)
-        rows = read_rows(metadata, data_set)
-        downloader = _downloader(videos) if download else None
+        rows = read_table(metadata, data_set)
+        downloader = _find_downloader(videos) if download else None
         with terminal.bar() as bar:
-            fetch = _fetch(downloader, videos, bar) if downloader else None
+            fetch = _make_fetch(downloader, videos, bar) if downloader else None
             task = bar.add_task("cutting", total=None)
             summary = cut_set(
                 rows,
@@ -72,27 +71,31 @@ def _cutting(data_set: "SetName", title: str, usual_size: int) -> Callable[..., 
                 shard=part,
                 workers=workers or usable_cores(),
                 fetch=fetch,
-                report=terminal.error,
+                report=_report,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        _tell(summary, output, part.suffix)
-        found = {**asdict(summary), "output": str(output)}
-        terminal.result(as_json(found) if json else str(output))
-        if not summary.is_whole:
+        _say_summary(summary, output, part.suffix)
+        document = {**asdict(summary), "output": str(output)}
+        terminal.result(as_json(document) if json else str(output))
+        if not summary.is_complete:
             raise typer.Exit(RUN_FAILED)
 
-    cut.__doc__ = f"Cut the {title} set out of its videos; started again it goes on."
+    cut.__doc__ = f"Cut the {title} data set out of its videos, or continue a stopped run."
     return cut
 
 
-taichi = _cutting("taichi", "TaiChi", 256)
-vox = _cutting("vox", "VoxCeleb", 256)
-ted = _cutting("ted", "TED-talks", 384)
+taichi = _make_command("taichi", "TaiChi", 256)
+vox = _make_command("vox", "VoxCeleb", 256)
+ted = _make_command("ted", "TED-talks", 384)
 
 
-def _fetch(command: str, videos: Path, bar: Bar) -> "Fetch":
-    """What fetches videos, with a bar of its own."""
-    from cpabmm_core.data.preprocess.download import download_videos
+def _report(problem: CpabmmError) -> None:
+    terminal.error(message_of(problem))
+
+
+def _make_fetch(command: str, videos: Path, bar: Bar) -> "Fetch":
+    """Create a function that downloads videos, with its own progress bar."""
+    from cpabmm_core.data.preprocess import download_videos
 
     def fetch(names: Sequence[str]) -> None:
         task = bar.add_task("downloading", total=len(names))
@@ -107,23 +110,25 @@ def _fetch(command: str, videos: Path, bar: Bar) -> "Fetch":
     return fetch
 
 
-def _downloader(videos: Path) -> str:
-    """Where yt-dlp is, with a folder for what it fetches."""
+def _find_downloader(videos: Path) -> str:
+    """Return the path of yt-dlp, and create the folder for the videos."""
     command = shutil.which("yt-dlp")
     if command is None:
         raise ConfigError(
-            "--download: yt-dlp is not installed; pip install yt-dlp, or put the videos into "
-            f"{videos} and leave --download out"
+            "--download: yt-dlp is not installed; pip install yt-dlp, or add the videos to "
+            f"{videos} and omit --download"
         )
-    with suppress(OSError):  # what keeps it from being there is told by those who look for it
+    with suppress(OSError):  # cut_set reports a folder that cannot be created
         videos.mkdir(exist_ok=True)
     return command
 
 
-def _tell(summary: "CutSummary", output: Path, suffix: str) -> None:
+def _say_summary(summary: "CutSummary", output: Path, suffix: str) -> None:
     counts = [f"{summary.made} clips cut"]
-    counts += [f"{summary.kept} were there already"] if summary.kept else []
-    counts += [f"{summary.short} are short"] if summary.short else []
-    counts += [f"{summary.left_out} left out"] if summary.left_out else []
-    why = "" if summary.is_whole else f"; {output / f'manifest{suffix}.jsonl'} says why"
-    terminal.say(f"{', '.join(counts)}{why}")
+    counts += [f"{summary.kept} kept"] if summary.kept else []
+    counts += [f"{summary.short} short"] if summary.short else []
+    counts += [f"{summary.left_out} missing"] if summary.left_out else []
+    reasons = (
+        "" if summary.is_complete else f"; see {output / f'manifest{suffix}.jsonl'} for reasons"
+    )
+    terminal.say(f"{', '.join(counts)}{reasons}")

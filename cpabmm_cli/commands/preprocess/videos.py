@@ -1,4 +1,4 @@
-"""``cpabmm preprocess videos``: clips of faces, bodies or whatever moves, out of raw videos."""
+"""``cpabmm preprocess videos``: cut clips of faces, bodies or motion out of raw videos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,104 +19,119 @@ from cpabmm_cli.processes import usable_cores
 from cpabmm_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cpabmm_core.data.preprocess.gather import Summary
+    from cpabmm_core.data.preprocess import ClipRules, VideoSummary
 
 _BY_SUBJECT = "by subject"
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="IN", help="Video, or folder of videos; sub-folders are identities."),
+]
+Subject = Annotated[
+    str,
+    typer.Option(
+        metavar="faces|faces-dlib|bodies|motion|none",
+        help="Subject of the clips; motion needs no network, none takes the centred square.",
+    ),
+]
+Size = Annotated[int, typer.Option(min=16, help="Side of the square clips, in pixels.")]
+MinFrames = Annotated[
+    int | None, typer.Option(min=2, help="Drop shorter clips.", show_default=_BY_SUBJECT)
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(min=2, help="Begin a new clip after N frames.", show_default=_BY_SUBJECT),
+]
+MinSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Drop smaller subjects, in pixels.", show_default=_BY_SUBJECT),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Expand the box by this share on each side.",
+        show_default=_BY_SUBJECT,
+    ),
+]
+SceneOption = Annotated[
+    Literal["adaptive", "none"],
+    typer.Option(help="How to find scene cuts; none if no video has cuts."),
+]
+TestShare = Annotated[
+    float, typer.Option(min=0, max=0.99, help="Share of the identities in test/.")
+]
+
 
 def videos(
-    given: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IN", help="A video, or a folder of them; sub-folders are identities."
-        ),
-    ],
+    source: Source,
     *,
     output: OutputFolder,
-    subject: Annotated[
-        str,
-        typer.Option(
-            metavar="faces|faces-dlib|bodies|motion|none",
-            help="What clips show; motion needs no network, none takes the centred square.",
-        ),
-    ] = "motion",
-    size: Annotated[int, typer.Option(min=16, help="Side of the square clips, in pixels.")] = 256,
-    min_frames: Annotated[
-        int | None,
-        typer.Option(min=2, help="Drop clips of fewer frames.", show_default=_BY_SUBJECT),
-    ] = None,
-    max_frames: Annotated[
-        int | None,
-        typer.Option(min=2, help="End a clip after so many frames.", show_default=_BY_SUBJECT),
-    ] = None,
-    min_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Drop clips of smaller subjects, in pixels.", show_default=_BY_SUBJECT
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Move each side out by this share of the box.",
-            show_default=_BY_SUBJECT,
-        ),
-    ] = None,
+    subject: Subject = "motion",
+    size: Size = 256,
+    min_frames: MinFrames = None,
+    max_frames: MaxFrames = None,
+    min_size: MinSize = None,
+    margin: Margin = None,
     file_format: ClipFormatOption = "mp4",
-    scenes: Annotated[
-        Literal["adaptive", "none"],
-        typer.Option(help="How to find scene cuts; none: there are no cuts."),
-    ] = "adaptive",
-    test_share: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of the identities in test/.")
-    ] = 0.1,
+    scenes: SceneOption = "adaptive",
+    test_share: TestShare = 0.1,
     workers: WorkersOption = None,
     shard: ShardOption = "1/1",
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Cut clips out of raw videos: scene by scene, square, split by identity, with a manifest.
+    """Cut square clips out of raw videos and split them by identity.
 
-    A run that was stopped goes on when it is started again.
+    If a run was stopped, the same command continues it.
     """
-    from cpabmm_core.data.preprocess.rules import rules_for
-    from cpabmm_core.data.preprocess.settings import Settings
-    from cpabmm_core.data.preprocess.shard import Shard
-    from cpabmm_core.data.preprocess.videos import preprocess_videos
+    from cpabmm_core.data.preprocess import ClipSettings, Shard, preprocess_videos
     from cpabmm_core.metrics.extractors import Request
 
-    try:
-        rules = rules_for(
-            subject, min_frames=min_frames, max_frames=max_frames, min_size=min_size, margin=margin
-        )
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from None
-    failed: list[str] = []
+    rules = _rules(subject, min_frames, max_frames, min_size, margin)
+    problems: list[str] = []
 
     def report(line: str) -> None:
-        failed.append(line)
+        problems.append(line)
         terminal.error(line)
 
     with terminal.counter("preprocessing") as progress:
         summary = preprocess_videos(
-            given,
+            source,
             output,
-            Settings(subject, rules, size, file_format, scenes, test_share),
+            ClipSettings(subject, rules, size, file_format, scenes, test_share),
             shard=Shard.parse(shard),
             workers=workers or usable_cores(),
             request=Request(device=device, announce=terminal.say),
             report=report,
             progress=progress,
         )
-    _tell(summary)
+    _say_summary(summary)
     terminal.result(as_json({**summary.as_dict(), "output": str(output)}) if json else str(output))
-    if failed:
+    if problems:
         raise typer.Exit(RUN_FAILED)
 
 
-def _tell(summary: "Summary") -> None:
+def _rules(
+    subject: str,
+    min_frames: int | None,
+    max_frames: int | None,
+    min_size: int | None,
+    margin: float | None,
+) -> "ClipRules":
+    """Build the rules; wrong values are wrong usage."""
+    from cpabmm_core.data.preprocess import rules_for
+
+    try:
+        return rules_for(
+            subject, min_frames=min_frames, max_frames=max_frames, min_size=min_size, margin=margin
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _say_summary(summary: "VideoSummary") -> None:
     minutes, seconds = divmod(round(summary.seconds), 60)
     terminal.say(
         f"{summary.clips} clips of {summary.identities} identities, {minutes} min {seconds} s, "
@@ -126,9 +141,9 @@ def _tell(summary: "Summary") -> None:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in summary.dropped.items())
         terminal.say(f"dropped: {reasons}")
     if summary.unreadable:
-        terminal.say(f"cannot be read: {summary.unreadable}; tried again by the next run")
+        terminal.say(f"unreadable: {summary.unreadable} videos; the next run tries them again")
     if summary.waiting:
         terminal.say(
-            f"{summary.waiting} videos are left to other shards; the last one to end, or the same "
-            "command once more, splits the clips and writes the manifest"
+            f"waiting for other shards: {summary.waiting} videos; the last shard, or the same "
+            "command again, splits the clips and writes the manifest"
         )

@@ -1,43 +1,67 @@
-"""Sole use of a folder that several runs might write into."""
+"""Locks on files, which processes on one machine or on a shared disk respect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
-from cpabmm_core.data.clip_set import Report
+from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.errors import OutputExistsError
 from cpabmm_core.files.checks import one_line
 
 
 @contextmanager
-def sole_use(folder: Path, file: Path, report: Report) -> Iterator[None]:
-    """Keep another run of the same shard out of a folder; a killed one leaves no lock behind.
-
-    A disk without locks is used without; `report` is told.
+def lock_folder(folder: Path, file: Path, report: StatusCallback) -> Iterator[None]:
+    """Keep other runs of the same shard out of a folder. The lock of a killed run expires.
 
     Args:
-        folder: what is written into.
-        file: the shard's lock, in that folder or below.
-        report: is told in one line.
+        folder: folder that the run writes to.
+        file: lock file of the shard, within the folder.
+        report: called with one line if the disk does not support locks. The run then continues
+            without one.
 
     Raises:
-        OutputExistsError: another run is there.
+        OutputExistsError: another run holds the lock.
     """
-    # The library's stand-in for a lock is a file that would outlive a killed process.
+    # The soft lock of the library is a file that would outlive a killed process.
     lock = FileLock(file, timeout=0, fallback_to_soft=False)
     try:
-        lock.acquire()
+        _acquire(lock, folder, report)
     except Timeout:
         raise OutputExistsError(
-            f"{folder}: another run is writing there; wait for its end, or give each run a shard "
-            "of its own"
+            f"{folder}: another run is writing there; wait until it ends, or give each run its own "
+            "shard"
         ) from None
-    except (OSError, NotImplementedError) as error:
-        reason = one_line(error)
-        report(f"{folder}: cannot be locked ({reason}); start no other run there meanwhile")
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def wait_for_lock(folder: Path, file: Path, report: StatusCallback) -> Iterator[None]:
+    """Wait until no other run holds a lock, then hold it.
+
+    Args:
+        folder: folder that the run writes to.
+        file: lock file, within the folder.
+        report: called with one line if the disk does not support locks. The run then continues
+            without one.
+    """
+    lock = FileLock(file, fallback_to_soft=False)
+    _acquire(lock, folder, report)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, folder: Path, report: StatusCallback) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except (OSError, NotImplementedError) as error:
+        reason = one_line(error)
+        report(f"{folder}: cannot be locked ({reason}); do not start another run there")

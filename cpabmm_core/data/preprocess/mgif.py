@@ -1,4 +1,4 @@
-"""The moving-gif set: GIFs of any size as square clips on white."""
+"""Conversion of the moving-gif data set: GIFs of any size become square clips on white."""
 
 import shutil
 from collections.abc import Callable
@@ -9,12 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.clip_set import Report, list_paths
-from cpabmm_core.data.identities import clips_by_identity
-from cpabmm_core.data.preprocess.crop import Box, cut_out
-from cpabmm_core.data.preprocess.reading import UnreadableError, frames_in, open_video
-from cpabmm_core.data.preprocess.write import ClipFormat, ClipWriter, check_clip_size, clip_path
-from cpabmm_core.data.sides import held_out
+from cpabmm_core.data.clip_set import StatusCallback, list_paths
+from cpabmm_core.data.identities import group_by_identity
+from cpabmm_core.data.preprocess.boxes import Box, crop_and_resize
+from cpabmm_core.data.preprocess.clip_writer import (
+    ClipFormat,
+    ClipWriter,
+    check_clip_size,
+    clip_path,
+)
+from cpabmm_core.data.preprocess.reading import UnreadableVideoError, open_video, read_frames
+from cpabmm_core.data.split import hold_out
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.output import atomic_folder, check_output_folder
 from cpabmm_core.process_map import process_map
@@ -25,11 +30,12 @@ _WHITE = 255
 
 @dataclass(frozen=True, slots=True)
 class GifSummary:
-    """How many GIFs became clips."""
+    """The number of clips in each set, and of GIFs that could not be converted."""
 
     train: int
     test: int
     left_out: int
+    """The number of unreadable GIFs."""
 
 
 def convert_gifs(
@@ -41,49 +47,68 @@ def convert_gifs(
     test_share: float,
     workers: int = 1,
     force: bool = False,
-    report: Report,
+    report: StatusCallback,
     progress: Callable[[int, int], None] | None = None,
 ) -> GifSummary:
-    """Turn GIFs into ``folder/train`` and ``folder/test``.
+    """Convert GIFs into the clips of ``folder/train`` and ``folder/test``.
 
-    Frames are put together as a player shows them, on white, padded with white to a square, and
-    resized. A GIF that cannot be read is left out.
+    Frames are composited as a player shows them, on white, padded with white to a square, and
+    resized. An unreadable GIF is skipped.
 
     Args:
-        source: a folder of GIFs; those in its ``train`` and ``test`` stay on their side, and if it
-            has neither they are split by identity, as `data.sides` does with seed 0.
-        folder: where to write; must be new or empty unless `force`.
+        source: folder of GIFs. GIFs in its sub-folders ``train`` and ``test`` stay in their set. If
+            it has neither, the GIFs are split by identity, as `split_data_set` does with seed 0.
+        folder: folder to write; must be new or empty unless `force` is set.
         size: side of the clips, in pixels.
-        file_format: folders of PNG frames, which lose nothing, or near-lossless MP4.
-        test_share: share of the identities to hold out where the source is not split.
-        workers: processes to convert with; 1 stays within this one.
-        force: replace ``train`` and ``test`` in a folder that holds something.
-        report: receives a line for each GIF that cannot be read.
-        progress: called after each GIF with the number done and the total.
+        file_format: ``png`` for lossless folders of frames, ``mp4`` for near-lossless videos.
+        test_share: share of the identities in the test set, if `source` has no split.
+        workers: number of processes; 1 converts in this process.
+        force: replace ``train`` and ``test`` in a folder that is not empty.
+        report: called with one line for each unreadable GIF.
+        progress: called after each GIF with the number of finished GIFs and the total.
+
+    Returns:
+        The number of clips written, and of GIFs skipped.
 
     Raises:
         ConfigError: clips of this size cannot be written.
-        DataError: the source holds no GIF, or two of one name.
+        DataError: the source contains no GIF, or two with the same name.
         MediaError: the folder cannot be written.
-        OutputExistsError: the folder holds something and `force` is not set.
-        ResourceError: the disk is full, or one of the processes was killed.
+        OutputExistsError: the folder is not empty and `force` is not set.
+        ResourceError: the disk is full, or a process was killed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from cpabmm_core.data.preprocess import convert_gifs
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> source = Path(temporary.name, "gifs")
+        >>> source.mkdir()
+        >>> first, *others = (Image.new("RGB", (20, 12), (80 * k, 0, 0)) for k in range(3))
+        >>> first.save(source / "cat.gif", save_all=True, append_images=others)
+        >>> convert_gifs(
+        ...     source, Path(temporary.name, "set"), size=16, test_share=0, report=print
+        ... )
+        GifSummary(train=1, test=0, left_out=0)
+        >>> temporary.cleanup()
     """
     check_clip_size(size, file_format)
     check_output_folder(folder, force=force, inputs=[source])
-    sides = _split(source, test_share)
+    split = _split(source, test_share)
     made = {"train": 0, "test": 0}
     with atomic_folder(folder, force=force) as temporary:
         tasks = []
-        for side, paths in sides.items():
-            (temporary / side).mkdir()
-            tasks += [_Task(path, temporary, side, size, file_format) for path in paths]
+        for subset, paths in split.items():
+            (temporary / subset).mkdir()
+            tasks += [_Task(path, temporary, subset, size, file_format) for path in paths]
         with process_map(min(workers, len(tasks))) as run:
             results = zip(tasks, run(_convert, tasks), strict=True)
-            for done, (task, trouble) in enumerate(results, 1):
-                if trouble is None:
-                    made[task.side] += 1
+            for done, (task, problem) in enumerate(results, 1):
+                if problem is None:
+                    made[task.subset] += 1
                 else:
-                    report(trouble)
+                    report(problem)
                 if progress is not None:
                     progress(done, len(tasks))
     return GifSummary(made["train"], made["test"], len(tasks) - sum(made.values()))
@@ -93,7 +118,7 @@ def convert_gifs(
 class _Task:
     source: Path
     folder: Path
-    side: Literal["train", "test"]
+    subset: Literal["train", "test"]
     size: int
     file_format: ClipFormat
 
@@ -106,8 +131,8 @@ def _split(source: Path, test_share: float) -> dict[Literal["train", "test"], li
             "test": _gifs(test) if test.is_dir() else [],
         }
     paths = _gifs(source)
-    identities = clips_by_identity(paths)
-    numbers = {n for name in held_out(identities, test_share, 0) for n in identities[name]}
+    identities = group_by_identity(paths)
+    numbers = {n for name in hold_out(identities, test_share, 0) for n in identities[name]}
     return {
         "train": [path for n, path in enumerate(paths) if n not in numbers],
         "test": [path for n, path in enumerate(paths) if n in numbers],
@@ -119,20 +144,22 @@ def _gifs(folder: Path) -> list[Path]:
         path for path in list_paths(folder) if path.suffix.lower() == _SUFFIX and path.is_file()
     ]
     if not gifs:
-        raise DataError(f"{folder}: holds no GIF; give a folder of GIFs, or one with train/ in it")
+        raise DataError(
+            f"{folder}: contains no GIF; give a folder of GIFs, or one with train/ and test/"
+        )
     names: dict[str, Path] = {}
     for path in gifs:
         first = names.setdefault(path.stem, path)
         if first is not path:
             raise DataError(
-                f"{folder}: {first.name} and {path.name} have one name; rename one of them"
+                f"{folder}: {first.name} and {path.name} have the same name; rename one of them"
             )
     return gifs
 
 
 def _convert(task: _Task) -> str | None:
-    """Convert one GIF; why that is not possible, or None."""
-    target = clip_path(task.folder / task.side, task.source.stem, task.file_format)
+    """Convert one GIF; return the problem if it is unreadable, else None."""
+    target = clip_path(task.folder / task.subset, task.source.stem, task.file_format)
     try:
         with (
             open_video(task.source) as reader,
@@ -140,20 +167,20 @@ def _convert(task: _Task) -> str | None:
                 target, task.size, task.file_format, reader.frame_rate, reader.time_base
             ) as writer,
         ):
-            for frame in frames_in(reader):
-                square = padded(frame.image)
+            for frame in read_frames(reader):
+                square = pad_to_square(frame.image)
                 whole = Box(0, 0, square.shape[1], square.shape[0])
-                writer.write(cut_out(square, whole, task.size), frame.pts, frame.duration)
-    except UnreadableError as error:
+                writer.write(crop_and_resize(square, whole, task.size), frame.pts, frame.duration)
+    except UnreadableVideoError as error:
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
         return str(error)
     return None
 
 
-def padded(
+def pad_to_square(
     image: NDArray[np.uint8],  # (H, W, 3)
 ) -> NDArray[np.uint8]:  # (S, S, 3), S the larger of H and W
-    """The image in the middle of a white square; an odd row or column goes to the end."""
+    """Centre an image in a white square; an odd row or column is added at the end."""
     height, width = image.shape[:2]
     side = max(height, width)
     square = np.full((side, side, 3), _WHITE, np.uint8)

@@ -1,4 +1,4 @@
-"""Reading a video while writing clips: whose error was it?"""
+"""Reading a video while writing clips, with read errors told apart from write errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video import VideoFrame, VideoReader
 
 
-class UnreadableError(Exception):
-    """A video cannot be read, or not any further; says why."""
+class UnreadableVideoError(Exception):
+    """A video cannot be read, or not beyond some frame. The message gives the reason."""
 
 
 @contextmanager
@@ -17,23 +17,23 @@ def open_video(source: Path) -> Iterator[VideoReader]:
     """Open a video.
 
     Raises:
-        UnreadableError: that is not possible.
+        UnreadableVideoError: the video cannot be opened.
     """
     try:
         reader = VideoReader(source)
     except MediaError as error:
-        raise UnreadableError(str(error)) from None
+        raise UnreadableVideoError(str(error)) from None
     with reader:
         yield reader
 
 
-def frames_in(reader: VideoReader) -> Iterator[VideoFrame]:
-    """The frames of a video; errors of what is done with them meanwhile stay what they are.
+def read_frames(reader: VideoReader) -> Iterator[VideoFrame]:
+    """Iterate over the frames of a video. Errors in the body of the loop pass unchanged.
 
     Raises:
-        UnreadableError: it is damaged from here on.
+        UnreadableVideoError: the video is damaged from here on.
     """
     try:
         yield from reader
     except MediaError as error:
-        raise UnreadableError(str(error)) from None
+        raise UnreadableVideoError(str(error)) from None

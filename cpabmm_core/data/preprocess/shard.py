@@ -1,4 +1,4 @@
-"""A share of the videos for each of several machines."""
+"""Distribution of videos over several machines."""
 
 import hashlib
 import re
@@ -10,13 +10,13 @@ _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
 class Shard(NamedTuple):
-    """Number `number` of `total` shares, counted from 1.
+    """Part `number` of `total` parts of the videos, counted from 1.
 
-    Which one a video belongs to depends on its name alone, so that machines need not agree on a
-    list, and all frames of a video are decoded on one of them.
+    A hash of its name assigns each video to a shard. Machines therefore need no common list.
 
     Example:
-        >>> sum(Shard(number, 3).holds("AAAAAAAAAAA") for number in (1, 2, 3))
+        >>> from cpabmm_core.data.preprocess import Shard
+        >>> sum(Shard(number, 3).contains("AAAAAAAAAAA") for number in (1, 2, 3))
         1
     """
 
@@ -25,10 +25,10 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A shard as ``I/N`` says it.
+        """Parse a shard written as ``I/N``.
 
         Raises:
-            ConfigError: it is not of this form, or I is not one of 1 to N.
+            ConfigError: the text does not have this form, or I is not in 1 to N.
         """
         found = _SHARD.fullmatch(text)
         shard = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
@@ -36,12 +36,12 @@ class Shard(NamedTuple):
             raise ConfigError(f"shard {text!r}: expected I/N with I from 1 to N, such as 2/8")
         return shard
 
-    def holds(self, video: str) -> bool:
-        """Whether a video of this name belongs to it."""
+    def contains(self, video: str) -> bool:
+        """Return whether the video of this name belongs to the shard."""
         digest = hashlib.sha256(video.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8]) % self.total == self.number - 1
 
     @property
     def suffix(self) -> str:
-        """What tells its files from those of the others; empty if it is the only one."""
+        """The suffix of the shard's own files; empty if it is the only shard."""
         return "" if self.total == 1 else f"-{self.number}-of-{self.total}"

@@ -29,10 +29,12 @@ from cpabmm_core.metrics.extractors.puppets.joints import (
     arrange_joints,
 )
 from cpabmm_core.puppets import PuppetVideo, render_puppet
-from cpabmm_core.puppets.appearance import draw_identity
-from cpabmm_core.puppets.background import Backdrop, draw_camera
+from cpabmm_core.puppets.appearance import sample_identity
+from cpabmm_core.puppets.background import Backdrop
+from cpabmm_core.puppets.camera import sample_camera
 from cpabmm_core.puppets.canvas import Canvas
-from cpabmm_core.puppets.render import draw_motion, pose_figures
+from cpabmm_core.puppets.compositing import pose_puppets
+from cpabmm_core.puppets.repertoire import sample_motion
 from cpabmm_core.puppets.stage import Stage
 
 SEED = 20261127
@@ -127,19 +129,19 @@ def test_joints_of_the_other_body_plan_are_missing() -> None:
 def render_without(limb: str, index: int) -> tuple[Frames, Frames]:
     """Render a character in one pose and scene, with all limbs and without one."""
     rng = np.random.default_rng([SEED, index])
-    who = draw_identity(rng, "biped")
-    stage = Stage(who, draw_motion(rng, who, "wave"), draw_camera(rng), rng)
+    identity = sample_identity(rng, "biped")
+    stage = Stage(identity, sample_motion(rng, identity, "wave"), sample_camera(rng), rng)
     shot = stage.shoot(rng.uniform(0, 5, 1))
-    (figure,) = pose_figures(stage, shot, 128)
+    (puppet,) = pose_puppets(stage, shot, 128)
     backdrop = Backdrop(rng, 128)
-    frames = []
-    for hidden in ("", limb):
-        canvas = Canvas(backdrop.view(shot.camera[0]), figure.unit)
-        for layer in figure.layers():
-            if layer.name != hidden:
-                canvas.paint(layer, 0)
-        frames.append(canvas.to_bytes()[None])
-    return frames[0], frames[1]
+    pictures = []
+    for left_out in ("", limb):
+        canvas = Canvas(backdrop.view(shot.camera[0]), puppet.unit)
+        for layer in puppet.layers():
+            if layer.name != left_out:
+                canvas.add(layer, 0)
+        pictures.append(canvas.to_bytes()[None])
+    return pictures[0], pictures[1]
 
 
 @pytest.mark.parametrize("limb", ["left_arm", "right_arm", "left_leg", "right_leg"])

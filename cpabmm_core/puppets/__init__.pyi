@@ -1,0 +1,12 @@
+"""The public interface of the puppets."""
+
+from .appearance import BodyPlan as BodyPlan
+from .motion import MotionName as MotionName
+from .render import PuppetVideo as PuppetVideo
+from .render import Split as Split
+from .render import render_puppet as render_puppet
+from .repertoire import motion_names as motion_names
+from .samples import PuppetSamples as PuppetSamples
+from .samples import render_samples as render_samples
+from .write import Format as Format
+from .write import write_puppets as write_puppets
