@@ -9,7 +9,7 @@ numbers.
 import torch
 from torch import Tensor
 
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
 
 _POSITION = 2
 _SHORTEST = 1e-3
@@ -25,44 +25,44 @@ def positions(
     return keypoints.narrow(-1, 0, _POSITION)
 
 
-def frames(
+def jacobians(
     keypoints: Tensor,  # (..., 6)
 ) -> Tensor:  # (..., 2, 2)
     """The frames of keypoints that have them."""
     return keypoints.narrow(-1, _POSITION, 4).view(*keypoints.shape[:-1], 2, 2)
 
 
-def with_frames(
+def with_jacobians(
     points: Tensor,  # (..., 2)
     matrices: Tensor,  # (..., 2, 2)
 ) -> Tensor:  # (..., 6)
     """Keypoints of these positions and frames.
 
     Example:
-        >>> with_frames(torch.tensor([0.5, -0.5]), torch.eye(2)).tolist()
+        >>> with_jacobians(torch.tensor([0.5, -0.5]), torch.eye(2)).tolist()
         [0.5, -0.5, 1.0, 0.0, 0.0, 1.0]
     """
     return torch.cat((points, matrices.flatten(-2)), dim=-1)
 
 
-def have_frames(
+def have_jacobians(
     keypoints: Tensor,  # (..., 2 or 6)
 ) -> bool:
     """Whether the keypoints have frames."""
     return keypoints.shape[-1] > _POSITION
 
 
-def between(
+def jacobian_between(
     start: Tensor,  # (..., 6)
     end: Tensor,  # (..., 6)
 ) -> Tensor:  # (..., 2, 2)
     """The linear map from the neighbourhood of each keypoint of `start` to that of `end`.
 
-    It goes through the reference: ``frames(end) @ inverse(frames(start))`` (FOMM, section 3.1).
+    It goes through the reference: ``jacobians(end) @ inverse(jacobians(start))`` (FOMM, section 3.1).
     Differentiable in both; a frame that has no inverse gives what is not finite.
     """
     with autocast_off(start.device):
-        return torch.matmul(frames(end), inverse(frames(start)))
+        return torch.matmul(jacobians(end), inverse(jacobians(start)))
 
 
 def inverse(
@@ -74,7 +74,7 @@ def inverse(
     return adjugate / (a * d - b * c)[..., None, None]
 
 
-def undirected(
+def canonical_sign(
     matrices: Tensor,  # (..., 2, 2)
 ) -> Tensor:  # (..., 2, 2)
     """Of each map and its negative the one whose first element is positive.
@@ -85,14 +85,14 @@ def undirected(
     return matrices * torch.where(matrices[..., :1, :1] < 0, -1.0, 1.0)
 
 
-def facing(
+def align_axes(
     keypoints: Tensor,  # (B, N, 6)
     others: Tensor,  # (B, N, 6)
 ) -> Tensor:  # (B, N, 6)
     """The keypoints, with frames turned about where that brings them nearer the others' frames."""
-    towards = between(others, keypoints)
-    turned = torch.where(towards[..., :1, :1] < 0, -1.0, 1.0) * frames(keypoints)
-    return with_frames(positions(keypoints), turned)
+    towards = jacobian_between(others, keypoints)
+    turned = torch.where(towards[..., :1, :1] < 0, -1.0, 1.0) * jacobians(keypoints)
+    return with_jacobians(positions(keypoints), turned)
 
 
 def stretch(
@@ -101,12 +101,12 @@ def stretch(
 ) -> Tensor:  # (..., 2 or 6)
     """The keypoints of an image that is stretched about its centre, and their frames likewise."""
     points = positions(keypoints) * scale
-    if not have_frames(keypoints):
+    if not have_jacobians(keypoints):
         return points
-    return with_frames(points, scale[..., None] * frames(keypoints))
+    return with_jacobians(points, scale[..., None] * jacobians(keypoints))
 
 
-def principal_frames(
+def principal_axes(
     covariance: Tensor,  # (..., 2, 2), symmetric, positive semidefinite
 ) -> Tensor:  # (..., 2, 2)
     """A = U S^(1/2), with the eigenvectors U of each covariance U S U^T, the longer axis first.

@@ -14,8 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.precision import autocast_off
 
 _REGULARISATION = 0.01
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.geometry.warp import resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 
@@ -186,7 +186,7 @@ def _shaped_gaussians(
     size: tuple[int, int],  # (height, width)
 ) -> Tensor:  # (B, N, height, width)
     """A Gaussian of peak 1 around each keypoint, of covariance A A^T for its frame A."""
-    points, frames = local_affine.positions(keypoints), local_affine.frames(keypoints)
+    points, frames = local_affine.positions(keypoints), local_affine.jacobians(keypoints)
     grid = identity_grid(*size, device=points.device, dtype=points.dtype).flatten(0, 1)
     offsets = grid - points[:, :, None]  # (B, N, height * width, 2)
     with autocast_off(points.device):

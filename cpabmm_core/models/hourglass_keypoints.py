@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.local_affine import principal_frames, with_frames
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
+from cpabmm_core.geometry.local_affine import principal_axes, with_jacobians
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass
 from cpabmm_core.models.soft_argmax import shares_and_grid
 
@@ -53,7 +53,7 @@ class PrincipalFrames(nn.Module):
         offsets: Tensor,  # (B, N, h * w, 2), of the positions from the keypoints
     ) -> Tensor:  # (B, N, 2, 2)
         """Frames of the keypoints."""
-        return principal_frames((shares[..., None] * offsets).transpose(-1, -2) @ offsets)
+        return principal_axes((shares[..., None] * offsets).transpose(-1, -2) @ offsets)
 
 
 class HourglassKeypointDetector(nn.Module):
@@ -110,4 +110,4 @@ class HourglassKeypointDetector(nn.Module):
             points = shares @ grid
             offsets = grid - points[:, :, None]
             frames = self.frames(features.to(shares.dtype), shares, offsets)
-            return with_frames(points, frames)
+            return with_jacobians(points, frames)

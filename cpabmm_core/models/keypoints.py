@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import from_unit_square
-from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.models.backbones import pooled_backbone, pyramid_backbone
 from cpabmm_core.models.soft_argmax import shares_and_grid
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from cpabmm_core.cpab import VelocitySpace, fit, transform
 from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
-from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.geometry.tps import fit_tps
 
 MotionKind = Literal["cpab", "tps", "affine"]
@@ -55,7 +55,7 @@ class AffineMotion:
 
         Args:
             keypoints: number of keypoints.
-            undirected: the axes of the frames have no direction, see `local_affine.undirected`.
+            undirected: the axes of the frames have no direction, see `local_affine.canonical_sign`.
         """
         self.count = keypoints
         self.undirected = undirected
@@ -69,9 +69,9 @@ class AffineMotion:
         """Evaluate the maps; differentiable in the keypoints."""
         kp_source, kp_driving = kp_source.float(), kp_driving.float()
         start, end = (local_affine.positions(points) for points in (kp_driving, kp_source))
-        matrix = local_affine.between(kp_driving, kp_source)
+        matrix = local_affine.jacobian_between(kp_driving, kp_source)
         if self.undirected:
-            matrix = local_affine.undirected(matrix)
+            matrix = local_affine.canonical_sign(matrix)
         grid = identity_grid(*size, device=matrix.device).flatten(0, 1)
         with autocast_off(matrix.device):
             turned = torch.matmul(grid - start[:, :, None], matrix.transpose(-1, -2))

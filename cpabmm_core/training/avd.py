@@ -25,7 +25,7 @@ from cpabmm_core.data.identities import clips_to_draw_from
 from cpabmm_core.data.sides import sides_of
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
-from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
+from cpabmm_core.geometry.local_affine import have_jacobians, jacobians, positions, stretch
 from cpabmm_core.inference.renderer import Renderer
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
@@ -153,9 +153,9 @@ def _loss(
     The parts come under the names ``positions`` and ``frames``, where there are frames.
     """
     shift = F.l1_loss(positions(found), positions(wanted))
-    if not have_frames(wanted):
+    if not have_jacobians(wanted):
         return {"loss": shift}
-    affine = F.l1_loss(frames(found), frames(wanted))
+    affine = F.l1_loss(jacobians(found), jacobians(wanted))
     return {"positions": shift, "frames": affine, "loss": shift + affine}
 
 
