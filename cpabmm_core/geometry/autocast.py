@@ -1,8 +1,8 @@
-"""Coordinates are kept out of mixed precision: bfloat16 tells only 256 positions apart."""
+"""Coordinates stay out of mixed precision: bfloat16 resolves only 256 positions in an interval."""
 
 import torch
 
 
 def autocast_off(device: torch.device) -> torch.autocast:
-    """Context in which operations on that device keep the precision of their inputs."""
+    """Return a context in which operations on the device keep the precision of their inputs."""
     return torch.autocast(device.type, enabled=False)
