@@ -18,7 +18,7 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, sample, warp_batch
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.media.image import read_image, write_image
-from cpabmm_core.visualize import Picture, draw_grid, side_by_side
+from cpabmm_core.visualize import Picture, overlay_grid, side_by_side
 
 app = typer.Typer(add_completion=False)
 
@@ -70,7 +70,7 @@ def main(
 
 def _grid(height: int, width: int) -> Picture:
     paper = np.full((height, width, 3), 255, dtype=np.uint8)
-    return draw_grid(paper, identity_grid(_LINES, _LINES).numpy(), colour=(46, 64, 92))
+    return overlay_grid(paper, identity_grid(_LINES, _LINES).numpy(), colour=(46, 64, 92))
 
 
 def _to_tensor(picture: Picture) -> Tensor:  # (1, 3, H, W) in [0, 1]

@@ -67,8 +67,8 @@ class Pictures:
     ) -> Write:
         def write(path: Path) -> None:
             from cpabmm_core.media.image import write_image
-            from cpabmm_core.visualize import draw_transformation
+            from cpabmm_core.visualize import plot_transformation
 
-            write_image(path, draw_transformation(space, theta, source, target, self._shown))
+            write_image(path, plot_transformation(space, theta, source, target, self._shown))
 
         return write

@@ -21,7 +21,7 @@ from cpabmm_core.geometry.warp import warp
 _POINTS_AT_ONCE = 1 << 18  # bounds the memory of the transformation, whatever the picture's size
 
 
-class Room(NamedTuple):
+class Margin(NamedTuple):
     """Pixels to show around a picture's frame."""
 
     left: int = 0
@@ -35,8 +35,8 @@ def warp_image(
     theta: Tensor,  # (1, dim)
     image: NDArray[np.uint8],  # (H, W, 3), or (H, W, 4) with alpha, not premultiplied
     *,
-    room: Room | None = None,
-) -> NDArray[np.uint8]:  # of the image's shape, and the room around it
+    margin: Margin | None = None,
+) -> NDArray[np.uint8]:  # of the image's shape, and the margin around it
     """Move the picture's content by T^theta.
 
     What comes from outside the picture is black, and transparent where the picture has alpha.
@@ -53,7 +53,7 @@ def warp_image(
         space: admissible fields.
         theta: coordinates of the field.
         image: the picture, of any size.
-        room: also show what moves out of the picture's frame (of at least 2 x 2 pixels) so far.
+        margin: also show what moves out of the picture's frame (of at least 2 x 2 pixels) so far.
     """
     channels = image.shape[2]
     # float32 places a sample to a thousandth of a pixel in pictures of 10,000 pixels a side.
@@ -61,7 +61,7 @@ def warp_image(
     if channels == 4:
         content[..., :3] *= content[..., 3:] / 255
     content = content.permute(2, 0, 1)[None]
-    grid = _positions(image.shape[0], image.shape[1], room, theta)
+    grid = _positions(image.shape[0], image.shape[1], margin, theta)
     height, width = grid.shape[:2]
     moved = np.empty((height, width, channels), dtype=np.uint8)
     rows = max(1, _POINTS_AT_ONCE // width)
@@ -75,13 +75,13 @@ def warp_image(
 
 
 def _positions(
-    height: int, width: int, room: Room | None, like: Tensor
+    height: int, width: int, margin: Margin | None, like: Tensor
 ) -> Tensor:  # (h, w, 2) in [-1, 1] within the frame
-    if room is None:
+    if margin is None:
         return identity_grid(height, width, device=like.device, dtype=like.dtype)
-    shown = height + room.top + room.bottom, width + room.left + room.right
+    shown = height + margin.top + margin.bottom, width + margin.left + margin.right
     grid = identity_grid(*shown, device=like.device, dtype=like.dtype)
-    pixels = to_pixels(grid, *shown) - grid.new_tensor([room.left, room.top])
+    pixels = to_pixels(grid, *shown) - grid.new_tensor([margin.left, margin.top])
     return from_pixels(pixels, height, width)
 
 

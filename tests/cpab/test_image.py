@@ -4,7 +4,7 @@ import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab import image as module
-from cpabmm_core.cpab.image import Room, warp_image
+from cpabmm_core.cpab.image import Margin, warp_image
 
 SPACE = VelocitySpace(Tessellation(3, 3))
 CONTENT = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
@@ -88,7 +88,7 @@ def test_alpha_between_two_pixels_is_their_mean_and_colour_is_weighted_by_it() -
 def test_room_shows_what_leaves_the_frame() -> None:
     height, width, _ = CONTENT.shape
     theta = translation(5 / (width - 1), -2 / (height - 1))
-    wide = warp_image(SPACE, theta, CONTENT, room=Room(left=1, top=3, right=6, bottom=4))
+    wide = warp_image(SPACE, theta, CONTENT, margin=Margin(left=1, top=3, right=6, bottom=4))
     assert wide.shape == (height + 7, width + 7, 3)
     np.testing.assert_array_equal(wide[1 : 1 + height, 6 : 6 + width], CONTENT)
     np.testing.assert_array_equal(wide[3:-4, 1:-6], warp_image(SPACE, theta, CONTENT))

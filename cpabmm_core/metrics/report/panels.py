@@ -18,9 +18,9 @@ from cpabmm_core.media.image import read_image
 from cpabmm_core.media.timed_frames import StillFrames, TimedFrames, open_frames
 from cpabmm_core.media.video import VideoWriter
 from cpabmm_core.metrics.video_pairs import are_two_pictures
-from cpabmm_core.visualize.heat import heat
+from cpabmm_core.visualize.canvas import Colour, Picture
+from cpabmm_core.visualize.heat import heat_map
 from cpabmm_core.visualize.layout import side_by_side
-from cpabmm_core.visualize.painting import Colour, Picture
 
 SIDE = 160
 """Most pixels each way of a panel."""
@@ -129,7 +129,7 @@ def panel_row(
     error = np.abs(truth.astype(np.float32) - result).mean(axis=2) / 255
     # Averaged before it is coloured: a mean of colours is no colour of the scale.
     shrunk = np.asarray(Image.fromarray(error).resize(size, Image.Resampling.BOX))
-    row = side_by_side([*panels, heat(shrunk, ERROR_TOP)], gap=GAP, colour=_GAP_COLOUR)
+    row = side_by_side([*panels, heat_map(shrunk, ERROR_TOP)], gap=GAP, colour=_GAP_COLOUR)
     return row, float(error.mean())
 
 

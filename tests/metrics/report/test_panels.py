@@ -19,7 +19,7 @@ from cpabmm_core.metrics.report.panels import (
     draw_panels,
     panel_row,
 )
-from cpabmm_core.visualize.heat import heat
+from cpabmm_core.visualize.heat import heat_map
 
 
 def split(row: Frames, side: int) -> list[Frames]:
@@ -40,7 +40,7 @@ def test_the_panels_are_source_truth_result_and_error(tmp_path: Path) -> None:
     for image, of_truth, of_result in zip(images, truth, result, strict=True):
         assert image.shape == (panels.height, panels.width, 3) == (32, 4 * 32 + 3 * GAP, 3)
         error = np.full((32, 32), (int(of_result[0, 0, 0]) - int(of_truth[0, 0, 0])) / 255)
-        expected = [truth[0], of_truth, of_result, heat(error, ERROR_TOP)]
+        expected = [truth[0], of_truth, of_result, heat_map(error, ERROR_TOP)]
         for panel, pixels in zip(split(image, 32), expected, strict=True):
             middle = np.s_[8:24, 8:24]  # the gaps bleed into the edges
             difference = panel[middle].astype(float) - pixels[middle]
@@ -64,7 +64,7 @@ def test_the_error_map_averages_differences_before_colouring() -> None:
     row, error = panel_row(truth, truth, result)
     mean = 90 / 3 / 2 / 255
     assert error == pytest.approx(mean)
-    expected = heat(np.full((SIDE, SIDE), mean), ERROR_TOP)
+    expected = heat_map(np.full((SIDE, SIDE), mean), ERROR_TOP)
     np.testing.assert_array_equal(split(row, SIDE)[3], expected)
 
 
