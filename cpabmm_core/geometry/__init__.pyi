@@ -13,5 +13,5 @@ from .local_affine import with_jacobians as with_jacobians
 from .tps import ThinPlateSpline as ThinPlateSpline
 from .tps import fit_tps as fit_tps
 from .tps import random_tps as random_tps
-from .warp import resize_flow as resize_flow
-from .warp import warp as warp
+from .warping import resize_flow as resize_flow
+from .warping import warp as warp

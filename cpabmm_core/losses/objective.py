@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cpabmm_core.config import LossesConfig
 from cpabmm_core.geometry.local_affine import have_jacobians, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.warping import warp
 from cpabmm_core.losses.adversarial import DiscriminatorAsJudge
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.balance import balance_loss

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 
 _HEATMAP_VARIANCE = 0.01
@@ -30,7 +30,7 @@ class Motion:
     occlusion_maps: list[Tensor]  # coarse to fine, each (B, 1, h_i, w_i) in [0, 1], 1 = visible
     deformed_sources: Tensor  # (B, K, 3, h, w)
     align_corners: bool = True
-    """False: the flow is meant as `geometry.warp.warp` takes it with align_corners=False."""
+    """False: the flow is meant as `geometry.warping.warp` takes it with align_corners=False."""
 
     def warp(
         self,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform
+from cpabmm_core.cpab.transformation import transform
 from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
 from cpabmm_core.visualize.canvas import Canvas, Colour, Picture, image_pixels, overlay
 from cpabmm_core.visualize.square import SquareView, view_square

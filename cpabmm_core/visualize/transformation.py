@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform
+from cpabmm_core.cpab.transformation import transform
 from cpabmm_core.visualize.canvas import Canvas, Colour, Picture, overlay
 from cpabmm_core.visualize.fields import FADING, add_field
 from cpabmm_core.visualize.grids import add_lattice, deformed_lattice

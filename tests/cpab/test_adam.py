@@ -90,9 +90,12 @@ def test_norms_that_do_not_divide_the_batch_are_refused(together: int) -> None:
         fit(VelocitySpace(Tessellation(4, 4)), source, target, "adam", together=together)
 
 
-def test_gauss_newton_shares_nothing() -> None:
+def test_gauss_newton_refuses_to_share_a_norm() -> None:
     source, target = frames(1)
-    with pytest.raises(ConfigError, match="gauss-newton fits each set on its own"):
+    with pytest.raises(
+        ConfigError,
+        match="together: not supported by the solver gauss-newton; leave it out or use adam",
+    ):
         fit(VelocitySpace(Tessellation(4, 4)), source, target, together=10)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.engines import engine_for, plain
 from cpabmm_core.cpab.space import Boundary
-from cpabmm_core.cpab.transform import transform_with_jacobian
+from cpabmm_core.cpab.transformation import transform_with_jacobian
 
 gpu = pytest.importorskip(
     "cpabmm_core.cpab.engines.gpu", reason="Triton does not run here", exc_type=ImportError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformation
 from cpabmm_core.cpab.engines import _engine, cpu, engine_for, plain
 from cpabmm_core.cpab.space import Boundary
 
@@ -117,8 +117,7 @@ def test_without_the_compiler_the_plain_engine_does_it(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 def test_gradcheck_of_the_plain_engine(boundary: Boundary, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["cpabmm_core.cpab.transform"]  # the package has a function of that name
-    monkeypatch.setattr(module, "engine_for", lambda _: plain)
+    monkeypatch.setattr(transformation, "engine_for", lambda _: plain)
     space = VelocitySpace(Tessellation(3, 2), boundary)
     generator = torch.Generator().manual_seed(0)
     theta = (0.7 * torch.randn(2, space.dim, generator=generator).double()).requires_grad_()

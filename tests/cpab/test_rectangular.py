@@ -11,7 +11,7 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.reference import transform_point
-from cpabmm_core.cpab.sample import sample
+from cpabmm_core.cpab.sampling import sample
 from cpabmm_core.cpab.space import Boundary
 
 SIZES = [(6, 3), (1, 5), (3, 1)]

@@ -11,7 +11,7 @@ from torch import Tensor
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.local_affine import jacobians, positions, with_jacobians
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.warping import warp
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector, RegressedFrames
 from cpabmm_core.models.motion import AffineMotion

@@ -265,11 +265,11 @@ def test_space_without_fields_stands_still() -> None:
 def test_wrong_arguments_are_refused() -> None:
     space = VelocitySpace(Tessellation(2, 2))
     points = torch.zeros(1, 3, 2)
-    with pytest.raises(ValueError, match="expected two"):
+    with pytest.raises(ValueError, match="expected two tensors"):
         fit(space, points, points[0])
     with pytest.raises(ValueError, match="float32 or both float64"):
         fit(space, points, points.double())
-    with pytest.raises(ConfigError, match="solver: expected"):
+    with pytest.raises(ConfigError, match="expected one of gauss-newton, adam, got 'newton'"):
         fit(space, points, points, solver="newton")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"weights: expected \(1, 3\), got \(1, 2\)"):
         fit(space, points, points, weights=points[..., 0][:, :2])
@@ -277,9 +277,9 @@ def test_wrong_arguments_are_refused() -> None:
         fit(space, points, points, start=torch.zeros(1, 3))
     with pytest.raises(ValueError, match="huber: expected a positive number, got 0"):
         fit(space, points, points, huber=0.0)
-    with pytest.raises(ConfigError, match="neither huber nor noise"):
+    with pytest.raises(ConfigError, match="noise: not supported by the solver adam"):
         fit(space, points, points, solver="adam", noise=1.0)
-    with pytest.raises(ConfigError, match="has no gradient"):
+    with pytest.raises(ConfigError, match="differentiable: not supported by the solver adam"):
         fit(space, points, points, solver="adam", differentiable=True)
 
 

@@ -12,7 +12,7 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab.engines import plain
 from cpabmm_core.cpab.reference import transform_point
 from cpabmm_core.cpab.space import Boundary
-from cpabmm_core.cpab.transform import transform_with_jacobian
+from cpabmm_core.cpab.transformation import transform_with_jacobian
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 CASES = json.loads((GOLDEN / "transforms.json").read_text())

@@ -7,7 +7,7 @@ from scipy.linalg import null_space
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
-from cpabmm_core.cpab.sample import sample
+from cpabmm_core.cpab.sampling import sample
 from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.errors import ConfigError
 
@@ -144,7 +144,7 @@ def test_shapes() -> None:
         ({"magnitude": math.nan}, "magnitude: expected"),
         ({"length_scale": 0.0}, "length_scale: expected a number above 0, got 0"),
         ({"length_scale": math.inf}, "length_scale: expected"),
-        ({"length_scale": 1000.0}, "length_scale: at 1000 sides .* take a shorter one"),
+        ({"length_scale": 1000.0}, "suppress all motion at 1000; use a shorter one"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, float], message: str) -> None:

@@ -3,7 +3,7 @@ import torch
 
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import from_pixels, identity_grid, to_pixels
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.warping import resize_flow, warp
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from scipy.linalg import expm, logm
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
-from cpabmm_core.cpab.compose import compose
-from cpabmm_core.cpab.sample import sample
+from cpabmm_core.cpab.composition import compose
+from cpabmm_core.cpab.sampling import sample
 from cpabmm_core.cpab.space import Boundary
 
 FIELDS = {field.name: field for field in AFFINE_FIELDS}
@@ -145,7 +145,7 @@ def test_the_result_is_detached() -> None:
 def test_wrong_shapes_are_refused() -> None:
     space = VelocitySpace(Tessellation(2, 2))
     theta = torch.zeros(1, space.dim)
-    with pytest.raises(ValueError, match="first and second: expected one shape"):
+    with pytest.raises(ValueError, match="first and second: expected the same shape"):
         compose(space, theta, theta[0])
     with pytest.raises(ValueError, match=r"theta: expected \(B, 20\)"):
         compose(space, theta[:, :3], theta[:, :3])
