@@ -42,6 +42,7 @@ _CURES = {
     Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`",
     Remedy.DOWNLOAD: "use --download",
     Remedy.WHOLE_VIDEOS: "use --scenes none",
+    Remedy.FIT_TRANSFORMATIONS: "give a file that `cpabmm fit-cpab -o` wrote",
 }
 """Cures of the core's errors in terms of the command line."""
 _OUT_OF_RESOURCES = 5
