@@ -1,5 +1,6 @@
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,12 @@ import pytest
 from _helpers.system import without_privileges
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.pointsets import (
+    read_point_pairs,
+    read_points,
+    read_transformations,
+    read_weights,
+)
 from cpabmm_core.pointsets.number_files import NumberFile, number_file, read_number_file
 
 SUFFIXES = (".json", ".csv", ".npz")
@@ -93,7 +100,19 @@ def test_a_header_is_distinguished_from_numbers(text: str, plain: bool) -> None:
     assert text_file(text).is_plain_numbers() is plain
 
 
-def test_a_table_has_columns_by_name() -> None:
-    table = NumberFile("a.csv", ".csv", b"name, x ,y\nleft eye,1,\n\nnose,2, 3\n").table()
-    assert table.column("name") == ["left eye", "nose"]
-    np.testing.assert_array_equal(table.numbers(["y", "x"]), [[np.nan, 1], [3, 2]])
+def test_every_reader_takes_a_path(tmp_path: Path) -> None:
+    pairs = b'{"source": [[0.5, 0.5]], "target": [[0.6, 0.5]]}'
+    theta = (
+        b'{"schema": 1, "cells": [1, 1], "boundary": "free", "volume_preserving": false,'
+        b'"transformations": [{"name": "a", "theta": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}]}'
+    )
+    readers: list[tuple[Callable[[Path | NumberFile], object], bytes]] = [
+        (read_points, b"[[0.5, 0.25]]"),
+        (read_weights, b"[1, 2]"),
+        (lambda file: read_point_pairs(file)[0].source, pairs),
+        (lambda file: read_transformations(file).thetas(), theta),
+    ]
+    path = tmp_path / "a.json"
+    for read, data in readers:
+        path.write_bytes(data)
+        np.testing.assert_array_equal(read(path), read(NumberFile("a", ".json", data)))
