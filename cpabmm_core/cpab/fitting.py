@@ -14,7 +14,15 @@ from cpabmm_core.cpab.space import VelocitySpace
 
 @dataclass(frozen=True)
 class FitResult:
-    """The transformations that `fit` found."""
+    """The transformations that `fit` found.
+
+    Example:
+        >>> from cpabmm_core.cpab import Tessellation, VelocitySpace
+        >>> points = torch.tensor([[[0.3, 0.4], [0.7, 0.6]]])
+        >>> result = fit(VelocitySpace(Tessellation(4, 4)), points, points)
+        >>> result.theta.shape, result.residual.shape
+        (torch.Size([1, 58]), torch.Size([1, 2, 2]))
+    """
 
     theta: Tensor
     """(B, dim) coordinates of the velocity fields in the basis of the space."""

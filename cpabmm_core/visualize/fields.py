@@ -8,6 +8,7 @@ from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.visualize.canvas import Canvas, Colour, Picture, blend, overlay
 from cpabmm_core.visualize.square import SquareView, view_square
+from cpabmm_core.visualize.tessellation import add_triangles
 
 _ARROWS = 21  # along the longer side
 _LONGEST = 0.95  # length of the longest arrow, in lattice spacings
@@ -15,7 +16,6 @@ _FAST = 0.95  # quantile of the speeds with that length, so that one fast corner
 FADING = 0.6
 """How far a picture under arrows is faded to white, from 0 to 1."""
 
-_EDGE: Colour = (190, 199, 214)
 _SLOW_TO_FAST: tuple[Colour, ...] = (
     (150, 170, 200),
     (74, 126, 200),
@@ -65,9 +65,7 @@ def plot_velocity_field(
 
 def add_field(canvas: Canvas, view: SquareView, space: VelocitySpace, theta: Tensor) -> None:
     """Add the triangles and the arrows to a canvas."""
-    tess = space.tessellation
-    for edge in tess.vertices[tess.edges]:
-        canvas.line(view.pixels(edge), _EDGE, 0.8 * view.line)
+    add_triangles(canvas, view, space.tessellation)
     distance = max(view.width, view.height) / _ARROWS
     columns, rows = (max(1, round(side / distance)) for side in (view.width, view.height))
     x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
