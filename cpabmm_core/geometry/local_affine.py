@@ -123,7 +123,7 @@ def canonical_sign(
     """Return each matrix or its negative, whichever has a positive first element.
 
     The axes of a covariance have a length but no direction, so a map between two sets of axes is
-    known up to its sign. This choice never rotates by more than half a turn.
+    known up to its sign. This choice keeps a rotation within a right angle.
     """
     return matrices * torch.where(matrices[..., :1, :1] < 0, -1.0, 1.0)
 

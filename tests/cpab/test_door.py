@@ -1,4 +1,4 @@
-"""The public names of the rooms around CPAB."""
+"""Public names of the packages around CPAB."""
 
 import importlib
 from types import ModuleType
@@ -10,13 +10,13 @@ import cpabmm_core.geometry
 import cpabmm_core.pointsets
 import cpabmm_core.visualize
 
-ROOMS = [cpabmm_core.cpab, cpabmm_core.geometry, cpabmm_core.pointsets, cpabmm_core.visualize]
+PACKAGES = [cpabmm_core.cpab, cpabmm_core.geometry, cpabmm_core.pointsets, cpabmm_core.visualize]
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
-def test_every_public_name_is_defined_and_no_module_hides_it(room: ModuleType) -> None:
-    for name in room.__all__:
-        value = getattr(room, name)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_public_name_is_defined_and_no_module_hides_it(package: ModuleType) -> None:
+    for name in package.__all__:
+        value = getattr(package, name)
         assert not isinstance(value, ModuleType), name
         with pytest.raises(ModuleNotFoundError):
-            importlib.import_module(f"{room.__name__}.{name}")
+            importlib.import_module(f"{package.__name__}.{name}")

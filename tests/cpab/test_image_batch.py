@@ -47,7 +47,7 @@ def test_equals_the_picture_by_picture_warp() -> None:
         assert np.abs(difference).max() < 0.51
 
 
-def test_one_transformation_of_many_images_and_the_other_way_round() -> None:
+def test_one_transformation_of_many_images_and_many_of_one_image() -> None:
     images, theta = random_images(3), random_thetas(3)
     for b in range(3):
         one = warp_batch(SPACE, theta[b : b + 1], images)
