@@ -45,6 +45,7 @@ _CURES = {
     Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`, or use --mode relative",
     Remedy.DOWNLOAD: "add them as VIDEO_ID.mp4, or use --download",
     Remedy.WHOLE_VIDEOS: "pip install 'cpabmm[scenes]', or use --scenes none if no video has cuts",
+    Remedy.FIT_TRANSFORMATIONS: "give a file that `cpabmm fit-cpab -o` wrote",
 }
 """Cures of errors of the core, in terms of the command line."""
 _OUT_OF_RESOURCES = 5

@@ -27,6 +27,8 @@ class Remedy(Enum):
     """Allow missing videos to be downloaded."""
     WHOLE_VIDEOS = auto()
     """Do not split videos into scenes."""
+    FIT_TRANSFORMATIONS = auto()
+    """Give a document that a fit has written."""
 
 
 class CpabmmError(Exception):

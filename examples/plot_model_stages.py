@@ -17,7 +17,7 @@ from cpabmm_core.inference import to_frames, to_model_input
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models import Motion
 from cpabmm_core.puppets import render_puppet
-from cpabmm_core.visualize import Picture, draw_grid, draw_keypoints, side_by_side
+from cpabmm_core.visualize import Picture, overlay_grid, overlay_keypoints, side_by_side
 
 app = typer.Typer(add_completion=False)
 
@@ -45,8 +45,8 @@ def main(
         motion = model.motion(source, kp_source, kp_driving, model.background(source, driving))
         generated = model.generate(source, motion)
     frames = [
-        draw_keypoints(enlarge(source, side), kp_source[0].numpy(), groups=GROUPS, radius=2.5),
-        draw_keypoints(enlarge(driving, side), kp_driving[0].numpy(), groups=GROUPS, radius=2.5),
+        overlay_keypoints(enlarge(source, side), kp_source[0].numpy(), groups=GROUPS, radius=2.5),
+        overlay_keypoints(enlarge(driving, side), kp_driving[0].numpy(), groups=GROUPS, radius=2.5),
         enlarge(generated, side),
     ]
     maps = [
@@ -100,7 +100,7 @@ def flow_grid(
     pale = torch.lerp(source, source.mean(1, keepdim=True) * 0.6, DESATURATED)
     flow = F.interpolate(motion.deformation.movedim(-1, 1), (97, 97), mode="bilinear")
     nodes = flow[0].movedim(0, -1).numpy()
-    return draw_grid(enlarge(pale, side), nodes, spacing=GRID_SPACING, colour=(255, 255, 255))
+    return overlay_grid(enlarge(pale, side), nodes, spacing=GRID_SPACING, colour=(255, 255, 255))
 
 
 if __name__ == "__main__":

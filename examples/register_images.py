@@ -3,8 +3,8 @@
 python examples/register_images.py fixed.png moving.png -o registration.png --theta theta.json
 cpabmm fit-cpab --apply theta.json --image moving.png -o aligned.png
 
-Without pictures it aligns a copy of source.png that a random transformation has warped, so that the
-true motion is known.
+Without pictures it aligns source.png with a copy warped by a known random transformation and
+prints the error of the motion.
 """
 
 import time
@@ -18,24 +18,30 @@ import typer
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from cpabmm_core.cpab import Tessellation, VelocitySpace, sample, transform, warp_batch
-from cpabmm_core.cpab.prior import smoothness_precision
-from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
+from cpabmm_core.cpab import (
+    Tessellation,
+    VelocitySpace,
+    sample,
+    smoothness_precision,
+    transform,
+    warp_batch,
+)
+from cpabmm_core.geometry import identity_grid, to_unit_square
 from cpabmm_core.media.image import read_image, write_image
-from cpabmm_core.pointsets.transformations import Transformation, Transformations
+from cpabmm_core.pointsets import Transformation, Transformations
 from cpabmm_core.visualize import Picture, side_by_side
 
 app = typer.Typer(add_completion=False)
 
 _SHIPPED = Path(__file__).with_name("source.png")
 _COARSEST = 24  # pixels of the shorter side in the first round
-_TRUE_SPACE = VelocitySpace(Tessellation(7, 7), "zero")  # other than the one that is searched
+_TRUE_SPACE = VelocitySpace(Tessellation(7, 7), "zero")  # differs from the space of the search
 
 
 @app.command()
 def main(
     fixed: Annotated[Path | None, typer.Argument(help="Picture to align with.")] = None,
-    moving: Annotated[Path | None, typer.Argument(help="Picture to warp, of that size.")] = None,
+    moving: Annotated[Path | None, typer.Argument(help="Picture to warp.")] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="PNG: fixed, moving, aligned, differences.")
     ] = Path("registration.png"),
@@ -48,16 +54,16 @@ def main(
     ] = "zero",
     smoothness: Annotated[float, typer.Option(min=0, help="Weight of the prior.")] = 1e-3,
     iterations: Annotated[int, typer.Option(min=1, help="L-BFGS steps of each round.")] = 40,
-    seed: Annotated[int, typer.Option(help="Of the random motion, without pictures.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random motion without pictures.")] = 0,
 ) -> None:
-    """Register, print the errors and write the picture."""
+    """Align the pictures, print the errors and write the result."""
     if (fixed is None) != (moving is None):
         raise typer.BadParameter("give both pictures or none")
     still = _to_tensor(read_image(fixed or _SHIPPED))
     truth = sample(_TRUE_SPACE, generator=torch.Generator().manual_seed(seed))
     other = _to_tensor(read_image(moving)) if moving else warp_batch(_TRUE_SPACE, truth, still)
     if other.shape != still.shape:
-        raise typer.BadParameter(f"{moving}: not of the size of {fixed}")
+        raise typer.BadParameter(f"{moving}: expected the size of {fixed}")
 
     space = VelocitySpace(Tessellation(cells, cells), boundary)
     began = time.perf_counter()
@@ -69,8 +75,8 @@ def main(
         f"difference of 255: {_rms(other, still):.1f} before, {_rms(aligned, still):.1f} after"
     )
     if not moving:
-        still_standing = torch.zeros_like(theta)
-        before, after = (_motion_error(space, t, truth, still) for t in (still_standing, theta))
+        identity = torch.zeros_like(theta)
+        before, after = (_motion_error(space, t, truth, still) for t in (identity, theta))
         typer.echo(f"error of the motion: {before:.2f} pixels before, {after:.2f} after")
     typer.echo(f"{took:.1f} s")
     pictures = [still, other, aligned, (other - still).abs(), (aligned - still).abs()]
@@ -89,7 +95,7 @@ def register(
     smoothness: float,
     iterations: int,
 ) -> Tensor:  # (1, dim)
-    """Theta that warps `moving` onto `fixed`."""
+    """Find theta that warps `moving` onto `fixed`."""
     theta = fixed.new_zeros(1, space.dim).requires_grad_()
     prior = smoothness * smoothness_precision(space).to(fixed.dtype)
     rounds = max(1, round(np.log2(min(fixed.shape[2:]) / _COARSEST)) + 1)
@@ -106,7 +112,7 @@ def descend(
     prior: Tensor,  # (dim, dim)
     iterations: int,
 ) -> None:
-    """Lessen the mean square difference plus theta^T prior theta."""
+    """Minimise the mean square difference plus theta^T prior theta."""
     optimizer = torch.optim.LBFGS([theta], max_iter=iterations, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
@@ -120,7 +126,7 @@ def descend(
 
 
 def _shrink(image: Tensor, factor: float) -> Tensor:
-    """A smaller image; its border pixels have their centres where the larger one's have them."""
+    """Shrink an image; the centres of its border pixels stay in place."""
     if factor == 1:
         return image
     reach = 2 * round(factor) + 1
@@ -130,12 +136,12 @@ def _shrink(image: Tensor, factor: float) -> Tensor:
 
 
 def _rms(image: Tensor, other: Tensor) -> float:
-    """Root mean square difference in steps of 1 / 255."""
+    """Return the root mean square difference in steps of 1 / 255."""
     return 255 * (image - other).square().mean().sqrt().item()
 
 
 def _motion_error(space: VelocitySpace, theta: Tensor, truth: Tensor, image: Tensor) -> float:
-    """Mean distance in pixels between where theta takes the pixels and where they belong."""
+    """Return the mean distance in pixels between moved pixels and their true positions."""
     height, width = image.shape[2:]
     points = to_unit_square(identity_grid(height, width)).view(1, -1, 2)
     goal = transform(_TRUE_SPACE, truth, points, inverse=True)

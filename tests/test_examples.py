@@ -99,7 +99,7 @@ def test_registration_of_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Image.fromarray(fixed[:-1]).save("lower.png")
     outcome = run_example("register_images.py", arguments[0], "lower.png")
     assert outcome.exit_code == 2
-    assert "not of the size" in outcome.output
+    assert "expected the size of" in outcome.output
 
 
 def test_augmentation_warps_a_picture_and_its_mask_alike(
@@ -111,7 +111,7 @@ def test_augmentation_warps_a_picture_and_its_mask_alike(
     Image.fromarray(disc).convert("RGB").save("disc.png")
     outcome = run_example("augment_images.py", "disc.png", "--mask", "disc.png", "--count", 3)
     assert outcome.exit_code == 0, outcome.output
-    assert re.search(r"\d\.\d{3} s a picture of 192 x 192", outcome.output)
+    assert re.search(r"\d\.\d{3} s per picture of 192 x 192", outcome.output)
     sheet = read_image(tmp_path / "augmented.png")
     assert sheet.shape == (2 * 192, 4 * 192 + 3 * 4, 3)
     pictures, masks = columns_of(sheet[:192]), columns_of(sheet[192:])
@@ -132,14 +132,14 @@ def test_panel_of_a_model_on_test_videos(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     data = Path("set")
     write_puppets(data, videos=1, test_videos=3, frames=4, size=96, seed=0, format="strip")
-    outcome = run_example("draw_panel.py", data, "-o", "panel.png", "--pairs", 2)
+    outcome = run_example("render_panel.py", data, "-o", "panel.png", "--pairs", 2)
     assert outcome.exit_code == 0, outcome.output
     frame, strip, width = 2 * 96, 95, 6 * (2 * 96 + 2) - 2
     picture = read_image(Path("panel.png"))
     assert picture.shape == (2 * (frame + 2 + strip + 10), width, 3)
     assert picture[:, :frame].std() > 20
 
-    outcome = run_example("draw_panel.py", "none", "-o", "panel.png")
+    outcome = run_example("render_panel.py", "none", "-o", "panel.png")
     assert outcome.exit_code == 2
     assert "no test videos" in outcome.output
 
@@ -211,3 +211,15 @@ def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
     outcome = run_example("corrupt_videos.py", test, "-o", tmp_path / "other")
     assert outcome.exit_code == 2
     assert "no JSON" in outcome.output
+
+
+def test_the_pictures_of_the_concept_page_are_rendered(tmp_path: Path) -> None:
+    outcome = run_example("cpab_in_pictures.py", "-o", tmp_path)
+    assert outcome.exit_code == 0, outcome.output
+    paths = sorted(tmp_path.glob("*.png"))
+    assert sorted(outcome.output.split()) == [str(path) for path in paths]
+    images = EXAMPLES.parent / "docs" / "images"
+    for path in paths:
+        assert path.stat().st_size < 100_000
+        difference = np.abs(read_image(path).astype(int) - read_image(images / path.name))
+        assert difference.mean() < 3, path.name

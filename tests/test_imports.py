@@ -56,7 +56,7 @@ FORBIDDEN_CALLS = {
     "set_seed",
 }
 FORBIDDEN_NAMES = {"os.environ", "os.environb"}
-GRID_SAMPLE_HOME = f"{CORE}/geometry/warp.py"
+GRID_SAMPLE_HOME = f"{CORE}/geometry/warping.py"
 
 Location = tuple[str, ast.AST]
 

@@ -1,4 +1,4 @@
-"""``cpabmm fit-cpab``: CPAB transformations from pairs of points, and their use."""
+"""``cpabmm fit-cpab``: fit CPAB transformations to point pairs, or apply fitted ones."""
 
 import math
 import re
@@ -17,7 +17,7 @@ _MOST_CELLS = 16
 _FIT_ONLY = ("cells", "boundary", "volume_preserving", "solver", "weights", "huber")
 
 
-def _known_cells(cells: str) -> str:
+def _check_cells(cells: str) -> str:
     match = _CELLS.fullmatch(cells)
     if not match or not all(1 <= int(n) <= _MOST_CELLS for n in match.groups() if n is not None):
         raise typer.BadParameter(
@@ -26,12 +26,12 @@ def _known_cells(cells: str) -> str:
     return cells
 
 
-def _squares(cells: str) -> tuple[int, int]:
+def _parse_cells(cells: str) -> tuple[int, int]:
     nx, _, ny = cells.partition("x")
     return int(nx), int(ny or nx)
 
 
-def _positive(value: float | None) -> float | None:
+def _check_positive(value: float | None) -> float | None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter(f"expected a length above 0, got {value:g}")
     return value
@@ -44,38 +44,39 @@ def fit_cpab(
         typer.Argument(
             metavar="KEYPOINTS",
             help="Sets of point pairs in the unit square: .json, .csv, .npz, or - for stdin. "
-            "With --apply: points, also as .txt.",
+            "With --apply: points, also in .txt.",
             show_default=False,
         ),
     ] = None,
     *,
     cells: Annotated[
         str,
-        typer.Option(metavar="N|NXxNY", help="Squares per side.", callback=_known_cells),
+        typer.Option(metavar="N|NXxNY", help="Squares per side.", callback=_check_cells),
     ] = "4",
     boundary: Annotated[
         Literal["free", "zero"], typer.Option(help="zero: no motion across the border.")
     ] = "free",
     volume_preserving: Annotated[
-        bool, typer.Option("--volume-preserving", help="Keep every area as large as it is.")
+        bool, typer.Option("--volume-preserving", help="Preserve all areas.")
     ] = False,
     solver: Annotated[
-        Literal["gauss-newton", "adam"], typer.Option(help="adam: the paper's gradient descent.")
+        Literal["gauss-newton", "adam"],
+        typer.Option(help="adam: the paper's method."),
     ] = "gauss-newton",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|none",
-            help="A weight a point, for KEYPOINTS without: .txt, .csv, .json or .npy. "
-            "none: all pairs count alike, whatever KEYPOINTS says.",
+            help="One weight per pair, if KEYPOINTS has none: .txt, .csv, .json or .npy. "
+            "none: ignore the weights in KEYPOINTS.",
         ),
     ] = None,
     huber: Annotated[
         float | None,
         typer.Option(
             metavar="LENGTH",
-            help="Residual, in sides of the square, beyond which a pair counts as an outlier.",
-            callback=_positive,
+            help="Residual length, in sides of the square, beyond which a pair is an outlier.",
+            callback=_check_positive,
         ),
     ] = None,
     apply: Annotated[
@@ -83,15 +84,15 @@ def fit_cpab(
         typer.Option(
             "--apply",
             metavar="THETA",
-            help="Fit nothing: apply the transformations that -o or --json wrote.",
+            help="Apply the transformations that -o or --json wrote, instead of fitting.",
         ),
     ] = None,
     inverse: Annotated[
-        bool, typer.Option("--inverse", help="With --apply: the inverse transformations.")
+        bool, typer.Option("--inverse", help="With --apply: apply the inverse transformations.")
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option("--image", metavar="IMG", help="A picture to warp; transparency is kept."),
+        typer.Option("--image", metavar="IMG", help="Picture to warp; transparency is kept."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -99,14 +100,14 @@ def fit_cpab(
             "--output",
             "-o",
             metavar="OUT",
-            help="File to write: with --image the warped picture, else the transformations "
-            "(.json), with --apply the moved points (.json, .csv, .npz or .txt).",
+            help="File to write: the warped picture with --image, the moved points (.json, .csv, "
+            ".npz or .txt) with --apply, otherwise the transformations (.json).",
         ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="PNG", help="Write a picture of the points, the deformed grid and the field."
+            metavar="PNG", help="Plot the points, the deformed grid and the velocity field."
         ),
     ] = None,
     json: JsonOption = False,
@@ -114,12 +115,12 @@ def fit_cpab(
 ) -> None:
     """Fit CPAB transformations that map source points to target points, or apply fitted ones.
 
-    KEYPOINTS may hold many sets of pairs; each gets a transformation of its own, and pictures are
-    written as OUT with the set's name before the suffix.
+    KEYPOINTS may contain several sets of pairs. Each set gets its own transformation, and its
+    pictures have the name of the set before the suffix of OUT.
     """
     request = Request(image, output, plot, json=json, force=force)
     if image and not (output or plot):
-        raise typer.BadParameter("needs -o OUT or --plot PNG to write to", param_hint="--image")
+        raise typer.BadParameter("needs -o OUT or --plot PNG", param_hint="--image")
     if apply:
         _refuse_fit_options(ctx)
         apply_document(apply, keypoints, inverse, request)
@@ -130,7 +131,7 @@ def fit_cpab(
         raise typer.BadParameter("give a file of point pairs, or -", param_hint="KEYPOINTS")
     if huber is not None and solver == "adam":
         raise typer.BadParameter("needs --solver gauss-newton", param_hint="--huber")
-    settings = Settings(_squares(cells), boundary, volume_preserving, solver, weights, huber)
+    settings = Settings(_parse_cells(cells), boundary, volume_preserving, solver, weights, huber)
     fit_sets(keypoints, settings, request)
 
 
@@ -139,6 +140,6 @@ def _refuse_fit_options(ctx: typer.Context) -> None:
         origin = ctx.get_parameter_source(name)
         if origin is not None and origin.name == "COMMANDLINE":
             raise typer.BadParameter(
-                "is for a fit; with --apply the file THETA says it",
+                "applies to fits only; with --apply, THETA defines it",
                 param_hint="--" + name.replace("_", "-"),
             )

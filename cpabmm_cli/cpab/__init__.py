@@ -1,1 +1,1 @@
-"""What `fit-cpab` is made of: its files, the fit, and the use of fitted transformations."""
+"""The steps of `fit-cpab`: its files, the fit, and the application of fitted transformations."""

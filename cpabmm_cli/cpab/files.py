@@ -1,4 +1,4 @@
-"""Files of a run of `fit-cpab`: streams, and one for each set, written all or none."""
+"""The input and output files of `fit-cpab`: standard input, and one output per set."""
 
 import os
 import sys
@@ -13,15 +13,15 @@ import typer
 from cpabmm_core.errors import DataError
 
 if TYPE_CHECKING:
-    from cpabmm_core.pointsets.number_files import NumberFile
+    from cpabmm_core.pointsets import NumberFile
 
 Write = Callable[[Path], object]
-"""Writes a file to the path it is given."""
+"""A function that writes a file to the path it receives."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is to write, and in which form."""
+    """The options that define what to write."""
 
     image: Path | None
     output: Path | None
@@ -32,13 +32,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that a run writes."""
+    """The files to write."""
 
     outputs: list[Path]
     plots: list[Path]
 
-    def named(self) -> dict[str, list[str]]:
-        """Their names, for the JSON document."""
+    def paths(self) -> dict[str, list[str]]:
+        """Return the paths for the JSON document."""
         return {
             "outputs": [str(path) for path in self.outputs],
             "plots": [str(path) for path in self.plots],
@@ -46,13 +46,13 @@ class Outputs:
 
 
 def is_stdin(path: Path | None) -> bool:
-    """Whether a path stands for standard input."""
+    """Return whether a path stands for standard input."""
     return path == Path("-")
 
 
 def read_input(path: Path, suffixes: Sequence[str]) -> "NumberFile":
-    """The content of a file, or of stdin if the path is ``-``."""
-    from cpabmm_core.pointsets.number_files import number_file, read_number_file
+    """Read a file, or standard input if the path is ``-``."""
+    from cpabmm_core.pointsets import number_file, read_number_file
 
     if is_stdin(path):
         return number_file(sys.stdin.buffer.read(), "standard input", suffixes)
@@ -62,31 +62,31 @@ def read_input(path: Path, suffixes: Sequence[str]) -> "NumberFile":
 def output_files(
     request: Request, names: Sequence[str], inputs: Sequence[Path | None], text: Sequence[str]
 ) -> Outputs:
-    """The files that the request asks for, checked before any work.
+    """Return the files that a request asks for, after checking that they can be written.
 
     Args:
         request: what to write.
-        names: of the sets; each has a picture and a plot of its own.
+        names: names of the sets; each set has its own picture and plot.
         inputs: files that must not be replaced.
-        text: suffixes that the output may have where it is no picture.
+        text: suffixes that the output may have if it is not a picture.
     """
     from cpabmm_core.files.output import check_output
 
     if request.image:
-        outputs = _one_for_each(request.output, names)
+        outputs = _one_per_set(request.output, names)
     else:
         outputs = [request.output] if request.output else []
         for path in outputs:
             if path.suffix.lower() not in text:
                 raise DataError(
                     f"{path}: expected a name that ends in {' or '.join(text)}; "
-                    "for a warped picture give --image too"
+                    "a warped picture also needs --image"
                 )
-    files = Outputs(outputs, _one_for_each(request.plot, names))
+    files = Outputs(outputs, _one_per_set(request.plot, names))
     seen: set[str] = set()
     for path in (*files.outputs, *files.plots):
         check_output(path, force=request.force, inputs=[file for file in inputs if file])
-        place = str(path.resolve()).casefold()  # not every file system tells a from A
+        place = str(path.resolve()).casefold()  # some file systems ignore case
         if place in seen:
             raise typer.BadParameter(
                 f"{path} would be written twice; choose other names", param_hint="-o or --plot"
@@ -96,7 +96,7 @@ def output_files(
 
 
 def write_all(files: Sequence[tuple[Path, Write]], *, force: bool) -> None:
-    """Write each file under a temporary name, then rename them; if one fails, there is none."""
+    """Write all files under temporary names, then rename them; if one fails, write none."""
     from cpabmm_core.files.output import atomic_path
 
     with ExitStack() as stack:
@@ -104,13 +104,13 @@ def write_all(files: Sequence[tuple[Path, Write]], *, force: bool) -> None:
             write(stack.enter_context(atomic_path(path, force=force)))
 
 
-def _one_for_each(path: Path | None, names: Sequence[str]) -> list[Path]:
-    """OUT for one set; for several OUT with the set's name before the suffix."""
+def _one_per_set(path: Path | None, names: Sequence[str]) -> list[Path]:
+    """Return the path for one set; for several insert the set's name before the suffix."""
     if path is None:
         return []
     if len(names) == 1:
         return [path]
     for name in names:
         if any(separator and separator in name for separator in (os.sep, os.altsep)):
-            raise DataError(f"set {name!r}: cannot be part of a file's name; give it another name")
+            raise DataError(f"set {name!r}: cannot be part of a file name; rename the set")
     return [path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names]

@@ -1,4 +1,4 @@
-"""The fit of `fit-cpab`."""
+"""Fit transformations to point pairs: read, fit, write, print."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,20 +9,18 @@ import typer
 
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.cpab.files import Outputs, Request, output_files, read_input, write_all
-from cpabmm_cli.cpab.pictures import Pictures
+from cpabmm_cli.cpab.pictures import plan_pictures, read_pictures
 
 if TYPE_CHECKING:
-    from cpabmm_core.cpab import FitResult, VelocitySpace
-    from cpabmm_core.pointsets.point_pairs import PointPairs
-    from cpabmm_core.pointsets.transformations import Transformation, Transformations
+    from cpabmm_core.pointsets import PointPairs, Transformation, Transformations
 
 NO_WEIGHTS = Path("none")
-"""In place of a file: all pairs count alike."""
+"""In place of a file: every pair weighs 1."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to fit."""
+    """The options of the fit."""
 
     cells: tuple[int, int]
     boundary: Literal["free", "zero"]
@@ -33,38 +31,42 @@ class Settings:
 
 
 def fit_sets(keypoints: Path, settings: Settings, request: Request) -> None:
-    """Fit a transformation to each set of pairs; write and print what is asked for."""
+    """Fit a transformation to each set of pairs, and write and print the results."""
     sets = _read_sets(keypoints, settings.weights)
     inputs = [keypoints, settings.weights, request.image]
     files = output_files(request, [pairs.name for pairs in sets], inputs, [".json"])
-    pictures = Pictures(request, files)
+    pictures = read_pictures(request, files)
 
-    from cpabmm_core.cpab import Tessellation, VelocitySpace  # torch only now: bad files fail first
+    # torch is slow to import, so the files are checked first.
+    from cpabmm_core.cpab import Tessellation, VelocitySpace
+    from cpabmm_core.pointsets import fit_pairs
 
     tessellation = Tessellation(*settings.cells)
     space = VelocitySpace(tessellation, settings.boundary, settings.volume_preserving)
     if not space.dim:
-        raise typer.BadParameter("no motion meets the constraints; take more", param_hint="--cells")
-    result = _fit(space, sets, settings)
-    document = _document(settings, sets, result)
+        raise typer.BadParameter("no motion meets the constraints; use more", param_hint="--cells")
+    document = fit_pairs(space, sets, solver=settings.solver, huber=settings.huber)
     shown = [pairs.counting() for pairs in sets]
     sources, targets = [pairs.source for pairs in shown], [pairs.target for pairs in shown]
-    writes = pictures.writes(space, result.theta, sources, targets)
+    writes = plan_pictures(pictures, files, space, document.thetas(), sources, targets)
     if not request.image:
-        text = f"{document.to_json()}\n".encode()
-        writes += [(path, partial(Path.write_bytes, data=text)) for path in files.outputs]
+        data = f"{document.to_json()}\n".encode()
+        writes += [(path, partial(Path.write_bytes, data=data)) for path in files.outputs]
     write_all(writes, force=request.force)
     if request.json:
-        terminal.result(
-            as_json({**document.model_dump(exclude={"schema_version"}), **files.named()})
-        )
+        answer = document.model_dump(exclude={"schema_version"})
+        terminal.result(as_json({**answer, **files.paths()}))
     else:
-        _show(document, files)
+        _print_summary(document, files)
 
 
 def _read_sets(keypoints: Path, weights: Path | None) -> "list[PointPairs]":
-    from cpabmm_core.pointsets.pair_formats import PAIR_SUFFIXES
-    from cpabmm_core.pointsets.point_pairs import WEIGHT_SUFFIXES, read_point_pairs, read_weights
+    from cpabmm_core.pointsets import (
+        PAIR_SUFFIXES,
+        WEIGHT_SUFFIXES,
+        read_point_pairs,
+        read_weights,
+    )
 
     file = read_input(keypoints, PAIR_SUFFIXES)
     if weights is None or weights == NO_WEIGHTS:
@@ -72,64 +74,25 @@ def _read_sets(keypoints: Path, weights: Path | None) -> "list[PointPairs]":
     return read_point_pairs(file, read_weights(read_input(weights, WEIGHT_SUFFIXES)))
 
 
-def _fit(space: "VelocitySpace", sets: "list[PointPairs]", settings: Settings) -> "FitResult":
-    import torch
-
-    from cpabmm_core.cpab import fit
-    from cpabmm_core.pointsets.point_pairs import stack_pairs
-
-    source, target, weights = (torch.from_numpy(array) for array in stack_pairs(sets))
-    return fit(space, source, target, settings.solver, weights=weights, huber=settings.huber)
-
-
-def _document(
-    settings: Settings, sets: "list[PointPairs]", result: "FitResult"
-) -> "Transformations":
-    from cpabmm_core.pointsets.transformations import Transformations
-
-    return Transformations(
-        cells=settings.cells,
-        boundary=settings.boundary,
-        volume_preserving=settings.volume_preserving,
-        solver=settings.solver,
-        huber=settings.huber,
-        transformations=[_transformation(i, pairs, result) for i, pairs in enumerate(sets)],
-    )
-
-
-def _transformation(index: int, pairs: "PointPairs", result: "FitResult") -> "Transformation":
-    from cpabmm_core.pointsets.transformations import Residual, Transformation
-
-    distances = result.residual[index, : len(pairs.weights)].norm(dim=1)
-    counting = distances.numpy()[pairs.weights > 0]
-    return Transformation(
-        name=pairs.name,
-        theta=result.theta[index].tolist(),
-        residual=Residual(mean=float(counting.mean()), max=float(counting.max())),
-        iterations=int(result.iterations[index]),
-        converged=bool(result.converged[index]),
-    )
-
-
-def _show(document: "Transformations", files: Outputs) -> None:
-    """Paths on stdout if files were written, with the figures on stderr; else the figures."""
+def _print_summary(document: "Transformations", files: Outputs) -> None:
+    """Print paths to stdout if files were written, with the summary on stderr; else the summary."""
     paths = [*files.outputs, *files.plots]
-    tell = terminal.say if paths else terminal.result
+    say = terminal.say if paths else terminal.result
     for transformation in document.transformations:
-        figures = _figures(transformation)
+        lines = _summary(transformation)
         if len(document.transformations) > 1:
-            tell(f"{transformation.name}  " + ", ".join(figures))
+            say(f"{transformation.name}  " + ", ".join(lines))
         else:
-            tell("theta " + " ".join(f"{value:.9g}" for value in transformation.theta))
-            for line in figures:
-                tell(line)
+            say("theta " + " ".join(f"{value:.9g}" for value in transformation.theta))
+            for line in lines:
+                say(line)
     for path in paths:
         terminal.result(str(path))
 
 
-def _figures(transformation: "Transformation") -> list[str]:
+def _summary(transformation: "Transformation") -> list[str]:
     residual = transformation.residual
-    assert residual is not None  # as it was fitted
+    assert residual is not None  # every fit has one
     state = "converged" if transformation.converged else "not converged"
     return [
         f"residual mean {residual.mean:.3g} max {residual.max:.3g}",

@@ -1,8 +1,9 @@
-"""The pictures of `fit-cpab`: warped ones and plots."""
+"""The pictures of `fit-cpab`: warped pictures and plots."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cpabmm_cli.cpab.files import Outputs, Request, Write
 
@@ -11,64 +12,78 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cpabmm_core.arrays import Array
     from cpabmm_core.cpab import VelocitySpace
 
-    Array = NDArray[np.float64]
+
+class Pictures(NamedTuple):
+    """The picture of a request, in the forms that its outputs need."""
+
+    warped: "NDArray[np.uint8] | None"
+    """The picture to warp, with its alpha channel."""
+    plotted: "NDArray[np.uint8] | None"
+    """The picture to plot on, opaque."""
 
 
-class Pictures:
-    """The picture to warp and to draw on, read and found fit for its outputs before any work."""
+def read_pictures(request: Request, files: Outputs) -> Pictures:
+    """Read the picture of a request and check that its formats can hold the results."""
+    from cpabmm_core.media.image import check_image_suffix, read_image
 
-    def __init__(self, request: Request, files: Outputs) -> None:
-        from cpabmm_core.media.image import check_image_suffix, read_image
+    image = read_image(request.image, alpha=True) if request.image else None
+    plotted = read_image(request.image) if request.image and files.plots else None
+    if image is not None:
+        for path in files.outputs:
+            check_image_suffix(path, alpha=image.shape[2] == 4)
+    for path in files.plots:
+        check_image_suffix(path)
+    return Pictures(image, plotted)
 
-        self._image = read_image(request.image, alpha=True) if request.image else None
-        self._shown = read_image(request.image) if request.image and files.plots else None
-        self._warped = files.outputs if request.image else []
-        self._plots = files.plots
-        alpha = self._image is not None and self._image.shape[2] == 4
-        for path in self._warped:
-            check_image_suffix(path, alpha=alpha)
-        for path in self._plots:
-            check_image_suffix(path)
 
-    def writes(
-        self,
-        space: "VelocitySpace",
-        thetas: "Tensor",  # (N, dim)
-        source: "Sequence[Array]",  # N of (P, 2)
-        target: "Sequence[Array]",  # N of (P, 2)
-    ) -> list[tuple[Path, Write]]:
-        """What draws each file: the warped pictures and the plots of N transformations.
+def plan_pictures(
+    pictures: Pictures,
+    files: Outputs,
+    space: "VelocitySpace",
+    thetas: "Tensor",  # (N, dim)
+    sources: "Sequence[Array]",  # N of (P, 2)
+    targets: "Sequence[Array]",  # N of (P, 2)
+) -> list[tuple[Path, Write]]:
+    """Return the functions that write the warped pictures and the plots.
 
-        Args:
-            space: admissible fields.
-            thetas: coordinates of each field.
-            source: the points to show in each plot.
-            target: where they were to go.
-        """
-        each = thetas.split(1)
-        warped = [self._warp(space, theta) for theta in each]
-        plots = [self._plot(space, *shown) for shown in zip(each, source, target, strict=True)]
-        return [*zip(self._warped, warped, strict=False), *zip(self._plots, plots, strict=False)]
+    Args:
+        pictures: the picture of the request.
+        files: where to write.
+        space: admissible fields.
+        thetas: coordinates of each field.
+        sources: the points to show in each plot.
+        targets: where the points should go.
+    """
+    each = thetas.split(1)
+    writes: list[tuple[Path, Write]] = []
+    if pictures.warped is not None and files.outputs:
+        for path, theta in zip(files.outputs, each, strict=True):
+            writes.append((path, partial(_warp, space, theta, pictures.warped)))
+    if files.plots:
+        for path, theta, source, target in zip(files.plots, each, sources, targets, strict=True):
+            writes.append((path, partial(_plot, space, theta, source, target, pictures.plotted)))
+    return writes
 
-    def _warp(self, space: "VelocitySpace", theta: "Tensor") -> Write:
-        def write(path: Path) -> None:
-            from cpabmm_core.cpab.image import warp_image
-            from cpabmm_core.media.image import write_image
 
-            assert self._image is not None  # else there is no path
-            write_image(path, warp_image(space, theta, self._image))
+def _warp(space: "VelocitySpace", theta: "Tensor", image: "NDArray[np.uint8]", path: Path) -> None:
+    from cpabmm_core.cpab import warp_image
+    from cpabmm_core.media.image import write_image
 
-        return write
+    write_image(path, warp_image(space, theta, image))
 
-    def _plot(
-        self, space: "VelocitySpace", theta: "Tensor", source: "Array", target: "Array"
-    ) -> Write:
-        def write(path: Path) -> None:
-            from cpabmm_core.media.image import write_image
-            from cpabmm_core.visualize import draw_transformation
 
-            write_image(path, draw_transformation(space, theta, source, target, self._shown))
+def _plot(
+    space: "VelocitySpace",
+    theta: "Tensor",
+    source: "Array",
+    target: "Array",
+    image: "NDArray[np.uint8] | None",
+    path: Path,
+) -> None:
+    from cpabmm_core.media.image import write_image
+    from cpabmm_core.visualize import plot_transformation
 
-        return write
+    write_image(path, plot_transformation(space, theta, source, target, image))

@@ -1,25 +1,22 @@
 """Continuous piecewise-affine based (CPAB) transformations of the plane (Freifeld et al., 2017).
 
-Points live in the unit square [0, 1]^2, x to the right and y downward. A velocity field that is
-affine in each triangle of a tessellation and continuous everywhere is integrated for one unit of
-time; the result is a diffeomorphism whose inverse is the flow of the opposite field.
+Points live in the unit square [0, 1]^2, x to the right and y downwards. A velocity field that is
+affine in each triangle of a tessellation, and continuous everywhere, is integrated for one unit of
+time. The result is a diffeomorphism; its inverse is the flow of the opposite field.
+
+The names below are the public interface; the stub ``__init__.pyi`` lists them.
+
+Example:
+    >>> import torch
+    >>> from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
+    >>> space = VelocitySpace(Tessellation(4, 4), boundary="free")
+    >>> source = torch.tensor([[[0.3, 0.4], [0.7, 0.6]]])
+    >>> result = fit(space, source, source + 0.05)
+    >>> moved = transform(space, result.theta, source)
+    >>> torch.allclose(moved, source + 0.05, atol=1e-3)
+    True
 """
 
-from cpabmm_core.cpab.compose import compose
-from cpabmm_core.cpab.fit import FitResult, fit
-from cpabmm_core.cpab.sample import sample
-from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.tessellation import Tessellation
-from cpabmm_core.cpab.transform import transform
-from cpabmm_core.cpab.warp_batch import warp_batch
+import lazy_loader
 
-__all__ = [
-    "FitResult",
-    "Tessellation",
-    "VelocitySpace",
-    "compose",
-    "fit",
-    "sample",
-    "transform",
-    "warp_batch",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,15 +1,15 @@
-"""The axes along which the paper's Adam descends.
+"""The coordinate axes in which the paper's Adam descends.
 
-Adam scales every coordinate on its own, so where it stops depends on the basis of the space. The
-paper's code takes libcpab's: an orthonormal basis of the null space of the constraints, by SVD.
-All its singular values are 0, so which of the many bases comes out is a matter of rounding: it
-changes with the processor's kernels and the number of threads, and the local flows with it by 30%
-of the motion (docs/cpab.md). The basis of `VelocitySpace`, whose fields begin with single vertices,
-is like none of libcpab's: in it Adam ends closer to the pairs, with motion that extends worse.
+Adam scales every coordinate separately, so its result depends on the basis of the space. The
+paper's code uses libcpab's basis: an orthonormal basis of the null space of the constraints, from
+an SVD. All singular values of that space are 0, so rounding selects one of infinitely many bases.
+The selection varies with the processor's kernels and the number of threads, and changes the local
+flows by 30% of the motion (docs/results/cpab.md). The basis of `VelocitySpace`, built from single
+vertices, resembles none of them: with it Adam leaves smaller residuals and extends motion worse.
 
-For the paper's two spaces we keep what libcpab 0.1.3 (MIT) gets on a processor with AVX-512
-(SciPy 1.17 with OpenBLAS, two threads or more). Any other space gets a rotation drawn by a fixed
-seed, which is as good as what rounding would make of it. So theta is the same on every machine.
+For the paper's two spaces we store the basis that libcpab 0.1.3 (MIT) computes on a processor with
+AVX-512 (SciPy 1.17 with OpenBLAS, two threads or more). Any other space gets a random rotation from
+a fixed seed, which is as good a choice as rounding would make. Theta is the same on every machine.
 """
 
 from importlib import resources
@@ -21,16 +21,17 @@ from torch import Tensor
 from cpabmm_core.cpab.space import VelocitySpace
 
 _FILE = "libcpab_axes.npz"
-"""By cells, as "4x4": libcpab's basis fields in the coordinates of ours, a column each, float32."""
+"""Arrays "4x4" and "6x6", float32: libcpab's basis fields in our coordinates, one per column."""
 
 
 def descent_axes(space: VelocitySpace) -> Tensor:
-    """(dim, dim) float64, orthogonal: theta = axes @ coordinates."""
-    return torch.from_numpy(_axes_of_libcpab(space) if _is_stored(space) else _drawn(space.dim))
+    """Return the orthogonal (dim, dim) float64 matrix with theta = axes @ coordinates."""
+    axes = _axes_of_libcpab(space) if _is_stored(space) else _random_rotation(space.dim)
+    return torch.from_numpy(axes)
 
 
 def descent_fields(space: VelocitySpace) -> Tensor:
-    """(dim, cells, 2, 3): the field of each axis, in memory side by side cell for cell."""
+    """Return the field of each axis (dim, cells, 2, 3), with `dim` contiguous in memory."""
     fields = space.basis.flatten(1).T @ descent_axes(space)
     return fields.contiguous().T.view(space.basis.shape)
 
@@ -48,8 +49,8 @@ def _axes_of_libcpab(space: VelocitySpace) -> np.ndarray:
     return axes
 
 
-def _drawn(dim: int) -> np.ndarray:
-    # RandomState's stream never changes, by NumPy's own rule.
-    draws = np.random.RandomState(0).standard_normal((dim, dim))
-    rotation: np.ndarray = np.linalg.qr(draws)[0]
+def _random_rotation(dim: int) -> np.ndarray:
+    # NumPy guarantees that RandomState's stream never changes.
+    normal = np.random.RandomState(0).standard_normal((dim, dim))
+    rotation: np.ndarray = np.linalg.qr(normal)[0]
     return rotation

@@ -4,15 +4,15 @@ Minimises, over the pairs p with weights w,
 
     sum_p w_p rho(|T^theta(source_p) - target_p|) + nu * theta^T P theta,
 
-rho(r) being r^2, or Huber's function, and nu = noise * sqrt(sum_p w_p): neighbours err alike, by
-what the mesh cannot follow, so that many points know less than their number. In whitened
-coordinates, theta = W eta with W^T P W = I, the prior and the damping are both multiples of the
-identity, and a step solves
+where rho(r) is r^2 or Huber's function, and nu = noise * sqrt(sum_p w_p). The square root accounts
+for correlated errors: the mesh cannot follow neighbouring points in the same way, so the effective
+sample is smaller than the number of points. In whitened coordinates, theta = W eta with
+W^T P W = I, the prior and the damping are multiples of the identity, and a step solves
 
     (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
 
-Everything is float64: a smooth field costs the prior next to nothing, so the systems' eigenvalues
-spread over ten decades. The loop never looks at values on a GPU, where looking would wait for it.
+All computations use float64: the prior hardly penalises smooth fields, so the eigenvalues of the
+systems span ten decades. On a GPU the loop never reads a value back, which would synchronise.
 """
 
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ from torch import Tensor
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.problem import Problem, Solution
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform_with_jacobian
+from cpabmm_core.cpab.transformation import transform_with_jacobian
 
 NOISE = 2e-3
 ITERATIONS = 30
 _TOLERANCE = 1e-3
 _DAMPING = 10.0
 _STRIDE = 3.0
-"""Bound of a step's change of any velocity gradient: no single step makes a field wild."""
+"""Bound on the change of any velocity gradient in one step."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where each of the B fits stands."""
+    """The current iterate of each of the B fits."""
 
-    eta: Tensor  # (B, dim)
-    end: Tensor  # (B, P, 2)
-    jacobian: Tensor  # (B, 2 P, dim) of the end points by eta
+    eta: Tensor  # (B, dim) whitened coordinates
+    end: Tensor  # (B, P, 2) transformed source
+    jacobian: Tensor  # (B, 2 P, dim) of the end points with respect to eta
     cost: Tensor  # (B,)
 
 
 def solve(problem: Problem, iterations: int | None) -> Solution:
-    """Fit each of the B sets of pairs; a step that raises the cost is damped and tried again."""
+    """Fit each of the B sets of pairs; a step that increases the cost is damped and retried."""
     space, start = problem.space, problem.start
     state = evaluate(problem, start @ precision_root(space, start))
     damping = torch.zeros_like(state.cost)
@@ -67,7 +67,7 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
 
 
 def evaluate(problem: Problem, eta: Tensor) -> State:
-    """The state at whitened coordinates eta (B, dim)."""
+    """Return the state at whitened coordinates eta (B, dim)."""
     space = problem.space
     fields = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
     end, jacobian = transform_with_jacobian(space, eta, problem.source, fields)
@@ -76,7 +76,7 @@ def evaluate(problem: Problem, eta: Tensor) -> State:
 
 
 def normal_factor(problem: Problem, state: State, damping: Tensor | float = 0.0) -> Tensor:
-    """(B, dim, dim) Cholesky factor of J^T w J + (nu + damping) I."""
+    """Return the Cholesky factor (B, dim, dim) of J^T w J + (nu + damping) I."""
     normal = _weighted(problem, state).transpose(1, 2) @ state.jacobian
     normal.diagonal(dim1=1, dim2=2).add_((prior_weight(problem) + damping)[:, None])
     factor: Tensor = torch.linalg.cholesky_ex(normal).L
@@ -94,10 +94,10 @@ def solve_factored(
 
 
 def misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
-    """The weighted sum of rho of the residuals that the transformed source leaves."""
+    """Return the weighted sum of rho over the residuals of the transformed source."""
     squares = (end - problem.target).square().sum(2)
     if problem.huber is not None:
-        # Where the linear branch is not taken the root's slope at 0 must not spoil the gradient.
+        # The infinite slope of the root at 0 must not reach the gradient of the quadratic branch.
         far = squares > problem.huber**2
         lengths = torch.where(far, squares, problem.huber**2).sqrt()
         squares = torch.where(far, 2 * problem.huber * lengths - problem.huber**2, squares)
@@ -105,7 +105,7 @@ def misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
 
 
 def prior_weight(problem: Problem) -> Tensor:  # (B,)
-    """nu, what a unit of roughness costs."""
+    """Return nu, the cost of a unit of roughness."""
     noise = NOISE if problem.noise is None else problem.noise
     return noise * problem.weights.sum(1).clamp_min(1.0).sqrt()
 
@@ -124,7 +124,7 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
 
 
 def _weighted(problem: Problem, state: State) -> Tensor:  # (B, 2 P, dim)
-    """The Jacobian weighted; Huber's function takes weight from those that it counts linearly."""
+    """Return the weighted Jacobian; Huber's function reduces the weight of large residuals."""
     weights = problem.weights
     if problem.huber is not None:
         lengths = (state.end - problem.target).norm(dim=2)
@@ -133,7 +133,7 @@ def _weighted(problem: Problem, state: State) -> Tensor:  # (B, 2 P, dim)
 
 
 def _choose(first: Tensor, trial: State, state: State) -> State:
-    """The trial where `first` holds, else the state."""
+    """Return the trial where `first` is True, else the state."""
     return State(
         torch.where(first[:, None], trial.eta, state.eta),
         torch.where(first[:, None, None], trial.end, state.end),
@@ -143,20 +143,20 @@ def _choose(first: Tensor, trial: State, state: State) -> State:
 
 
 def precision_root(space: VelocitySpace, like: Tensor) -> Tensor:
-    """(dim, dim) C with C C^T = P: eta = C^T theta."""
+    """Return C (dim, dim) with C C^T = P, so that eta = C^T theta."""
     return space.constant(
         "precision_root", like, lambda: torch.linalg.cholesky(smoothness_precision(space))
     )
 
 
 def whitening(space: VelocitySpace, like: Tensor) -> Tensor:
-    """(dim, dim) W with W^T P W = I."""
+    """Return W (dim, dim) with W^T P W = I."""
     return space.constant(
         "whitening", like, lambda: torch.linalg.inv(precision_root(space, space.basis)).T
     )
 
 
 def _whitened_basis(space: VelocitySpace) -> Tensor:
-    """(dim, cells, 2, 3): the fields of unit eta, in memory side by side cell for cell."""
+    """Return the fields of unit eta (dim, cells, 2, 3), with `dim` contiguous in memory."""
     fields = space.basis.flatten(1).T @ whitening(space, space.basis)
     return fields.contiguous().T.view(space.basis.shape)

@@ -1,13 +1,13 @@
 """Gradient of a fit by the implicit function theorem.
 
-At the solution the objective's slope g(eta; source, target) is 0, whatever the points. So, for an
-upstream gradient u by eta, the gradient by the points is
+At the solution the gradient of the objective, g(eta; source, target), is 0 for all points. For an
+upstream gradient u with respect to eta, the gradient with respect to the points is therefore
 
     -d/d(points) [z . g],  H z = u,  H = dg/deta.
 
-Products of second derivatives with z are differences of exact first ones, in float64. The system
-is solved by conjugate gradients, with the Gauss-Newton matrix, which leaves out the curvature of
-the residuals, to precondition it.
+Products of second derivatives with z are finite differences of exact first derivatives, in float64.
+Conjugate gradients solve the system, preconditioned by the Gauss-Newton matrix, which omits the
+curvature of the residuals.
 """
 
 from dataclasses import replace
@@ -19,11 +19,11 @@ from torch.autograd.function import once_differentiable
 
 from cpabmm_core.cpab import gauss_newton
 from cpabmm_core.cpab.problem import Problem
-from cpabmm_core.cpab.transform import transform
+from cpabmm_core.cpab.transformation import transform
 
 _ITERATIONS = 8
 _DIFFERENCE = 1e-5
-"""Length in eta over which slopes are compared; a fit's eta is of the order of 1."""
+"""Step of the finite differences in eta; the eta of a fit is of the order of 1."""
 
 
 def attach(
@@ -32,7 +32,7 @@ def attach(
     source: Tensor,  # (B, P, 2)
     target: Tensor,  # (B, P, 2)
 ) -> Tensor:  # (B, dim)
-    """The solution's theta with its gradient to the points; second derivatives are refused."""
+    """Return theta with its gradient to the points; second derivatives raise an error."""
     attached: Tensor = _Implicit.apply(problem, theta, source, target)
     return attached
 
@@ -60,46 +60,46 @@ class _Implicit(torch.autograd.Function):
         eta = theta @ gauss_newton.precision_root(problem.space, theta)
         by_eta = gradient @ gauss_newton.whitening(problem.space, theta)
         direction = _solve(problem, eta, by_eta)
-        _, by_source, by_target = _slope_change(problem, eta, direction)
+        _, by_source, by_target = _directional_derivative(problem, eta, direction)
         return None, None, -by_source.to(ctx.like), -by_target.to(ctx.like)
 
 
 def _solve(problem: Problem, eta: Tensor, side: Tensor) -> Tensor:
-    """Solve H z = side for z, each (B, dim); where H curves downward it stays with what it has."""
+    """Solve H z = side for z, each (B, dim); stop early along directions of negative curvature."""
     factor = gauss_newton.normal_factor(problem, gauss_newton.evaluate(problem, eta))
 
     def precondition(vector: Tensor) -> Tensor:
         return gauss_newton.solve_factored(factor, vector)
 
-    solution, left = torch.zeros_like(side), side
-    direction = fitted = precondition(left)
-    size = (left * fitted).sum(1, keepdim=True)
+    solution, residual = torch.zeros_like(side), side
+    direction = preconditioned = precondition(residual)
+    size = (residual * preconditioned).sum(1, keepdim=True)
     for _ in range(_ITERATIONS):
-        image, _, _ = _slope_change(problem, eta, direction)
+        image, _, _ = _directional_derivative(problem, eta, direction)
         curvature = (direction * image).sum(1, keepdim=True)
         stride = torch.where(curvature > 0, size / curvature, 0.0).nan_to_num(0.0)
         solution = solution + stride * direction
-        left = left - stride * image
-        fitted = precondition(left)
-        before, size = size, (left * fitted).sum(1, keepdim=True)
-        direction = fitted + torch.where(before > 0, size / before, 0.0) * direction
+        residual = residual - stride * image
+        preconditioned = precondition(residual)
+        before, size = size, (residual * preconditioned).sum(1, keepdim=True)
+        direction = preconditioned + torch.where(before > 0, size / before, 0.0) * direction
     return solution
 
 
-def _slope_change(
+def _directional_derivative(
     problem: Problem, eta: Tensor, direction: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives along the direction of the objective's slopes by eta, source and target."""
+    """Differentiate the gradients by eta, source and target along a direction in eta."""
     length = direction.norm(dim=1, keepdim=True).clamp_min(torch.finfo(eta.dtype).tiny)
     step = _DIFFERENCE / length * direction
     scale = (length / (2 * _DIFFERENCE))[..., None]
-    ahead, behind = _slopes(problem, eta + step), _slopes(problem, eta - step)
+    ahead, behind = _gradients(problem, eta + step), _gradients(problem, eta - step)
     by_eta, by_source, by_target = (a - b for a, b in zip(ahead, behind, strict=True))
     return by_eta * scale[..., 0], by_source * scale, by_target * scale
 
 
-def _slopes(problem: Problem, eta: Tensor) -> tuple[Tensor, ...]:
-    """Gradients of half the objective by eta, source and target."""
+def _gradients(problem: Problem, eta: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of half the objective by eta, source and target."""
     with torch.enable_grad():
         at = [points.detach().requires_grad_() for points in (eta, problem.source, problem.target)]
         theta = at[0] @ gauss_newton.whitening(problem.space, eta).T

@@ -1,16 +1,17 @@
-"""Smoothness prior of velocity fields: how a fitted motion extends between and beyond its points.
+"""Smoothness prior of velocity fields: how fitted motion extends between and beyond the points.
 
-Before any point is seen, each component of the velocity is taken for a Gaussian process on the
-square: one translation, all but free, plus a part that varies from place to place with a Matern 3/2
-covariance (Rasmussen and Williams, "Gaussian Processes for Machine Learning", Eq. 4.17),
+A priori each component of the velocity is a Gaussian process on the square: a common translation
+with a large variance, plus a part that varies in space with a Matern 3/2 covariance (Rasmussen and
+Williams, "Gaussian Processes for Machine Learning", Eq. 4.17),
 
     k(x, y) = TRANSLATION + (1 + s) exp(-s),  s = sqrt(3) |x - y| / LENGTH.
 
-Why this one: bodies move in parts. The differences of real motion between two places grow about
-in proportion to their distance up to a tenth of the square and hardly beyond a quarter, and so do
-this covariance's. Priors that leave more than translations free (thin plate, free turns or affine
-fields) extend real motion worse. The covariance is one of places, not of mesh neighbours, so that
-it means the same on every tessellation. The table by prior: tests/benchmarks/bench_cpab_prior.py.
+This choice reflects that bodies move in parts. The difference of real motion between two places
+grows roughly in proportion to their distance up to a tenth of the square and hardly beyond a
+quarter; samples of this covariance do the same. Priors that favour more than translations (thin
+plates, rotations, affine fields) extend real motion worse. The covariance depends on positions, not
+on neighbours in the mesh, so it means the same on every tessellation. Run
+tests/benchmarks/bench_cpab_prior.py for a comparison of priors.
 """
 
 import numpy as np
@@ -20,20 +21,26 @@ from torch import Tensor
 from cpabmm_core.cpab.space import VelocitySpace
 
 LENGTH = 0.2
-"""Distance, in sides of the square, over which velocities stay alike; 0.15 to 0.3 do as well."""
+"""Correlation length in sides of the square; 0.15 to 0.3 work equally well."""
 
 TRANSLATION = 100.0
-"""Variance of the common translation, in units of the varying part's: 1 to 1000 do as well."""
+"""Variance of the translation relative to the varying part; 1 to 1000 work equally well."""
 
 
 def smoothness_precision(space: VelocitySpace) -> Tensor:
-    """(dim, dim) float64: theta^T P theta is the roughness of a field, P positive definite.
+    """Return the precision matrix P of the prior; theta^T P theta is the roughness of a field.
 
-    P is the inverse of the prior's covariance at the vertices, summed over x and y and restricted
-    to the space: what the boundary and the volume ask for holds for certain. A common translation
-    by 1 costs less than 1 / TRANSLATION.
+    P is the inverse of the prior's covariance at the vertices, summed over x and y and conditioned
+    on the constraints of the space. A common translation by 1 costs less than 1 / TRANSLATION.
+
+    Args:
+        space: admissible fields.
+
+    Returns:
+        (dim, dim) float64, positive definite.
 
     Example:
+        >>> from cpabmm_core.cpab import Tessellation
         >>> space = VelocitySpace(Tessellation(4, 4))
         >>> smoothness_precision(space).shape == (space.dim, space.dim)
         True

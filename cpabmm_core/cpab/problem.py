@@ -1,4 +1,4 @@
-"""What a solver is given, and what it finds."""
+"""The input and the output of a solver."""
 
 from dataclasses import dataclass
 
@@ -12,31 +12,32 @@ class Problem:
     """B sets of P pairs of points, in float64."""
 
     space: VelocitySpace
+    """Admissible velocity fields."""
     source: Tensor
-    """(B, P, 2) in the unit square; finite also where the weight is 0."""
+    """(B, P, 2) points in the unit square, finite even where the weight is 0."""
     target: Tensor
-    """(B, P, 2) where the source points should go."""
+    """(B, P, 2) positions that the source points should move to."""
     weights: Tensor
-    """(B, P) at least 0."""
+    """(B, P) weights, at least 0."""
     start: Tensor
     """(B, dim) theta to start from."""
     huber: float | None
-    """Length of a residual from which on it counts linearly; None: all count by their squares."""
+    """Residual length beyond which a pair counts linearly; None counts every pair by its square."""
     noise: float | None
-    """Weight of the smoothness prior; None: the solver's own."""
+    """Weight of the smoothness prior; None takes the solver's default."""
     together: int | None
-    """How many sets in a row share adam's norm; None: all."""
+    """Number of consecutive sets that share Adam's norm; None shares it among all."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found."""
+    """The transformations that a solver found."""
 
     theta: Tensor
-    """(B, dim)"""
+    """(B, dim) coordinates of the velocity fields."""
     end: Tensor
     """(B, P, 2) transformed source."""
     iterations: Tensor
-    """(B,) int64"""
+    """(B,) int64 number of iterations."""
     converged: Tensor
-    """(B,) bool"""
+    """(B,) bool: the solver's criterion was met."""

@@ -1,8 +1,8 @@
-"""Slow and readable CPAB transformation: one point at a time, in float64.
+"""A slow and readable CPAB transformation, one point at a time in float64.
 
-The twin that the fast path is tested against. It shares the definition of the cells with it, but
-nothing of the integration: Pade's matrix exponentials instead of the closed form, and crossings
-found by sampling and bisection.
+The tests compare the fast engines with it. It shares only the definition of the cells with them:
+it uses Pade approximations of the matrix exponential instead of the closed form, and finds
+crossings by sampling and bisection.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def transform_point(
 
 
 def _move(matrix: Array, point: Array, durations: Array) -> Array:
-    """(T, 2) solutions of dx/dt = A [x, 1] after T durations: matrix exponentials."""
+    """Solve dx/dt = A [x, 1] for T durations by matrix exponentials; the result is (T, 2)."""
     generators = np.zeros((len(durations), 3, 3))
     generators[:, :2] = matrix * durations[:, None, None]
     moved: Array = (expm(generators) @ np.append(point, 1.0))[:, :2]
@@ -43,13 +43,13 @@ def _move(matrix: Array, point: Array, durations: Array) -> Array:
 
 
 def _owner(tess: Tessellation, point: Array) -> int:
-    """The cell in which the point lies deepest."""
+    """Return the cell in which the point lies deepest."""
     depth = (tess.half_planes @ np.append(point, 1.0)).min(axis=1)
     return int(depth.argmax())
 
 
 def _time_inside(tess: Tessellation, cell: int, matrix: Array, point: Array, left: float) -> float:
-    """How long the path stays in its cell, at most `left`."""
+    """Return how long the path stays in its cell, at most `left`."""
     planes = tess.half_planes[cell]
 
     def depth(times: Array) -> Array:
@@ -69,7 +69,7 @@ def _time_inside(tess: Tessellation, cell: int, matrix: Array, point: Array, lef
     for k in range(_SAMPLES):
         inside, outside = times[k], times[k + 1]
         if depths[k + 1].min() >= -_OUTSIDE:
-            # Between two samples it may still have dipped out, where a distance turns.
+            # The path may leave and return between two samples if a distance has a minimum there.
             turning = np.flatnonzero((slopes[k] < 0) & (slopes[k + 1] > 0))
             lowest = [_bisect(partial(falling, int(e)), inside, outside) for e in turning]
             dips = [t for t in lowest if depth(np.array([t])).min() < -_OUTSIDE]
@@ -81,7 +81,7 @@ def _time_inside(tess: Tessellation, cell: int, matrix: Array, point: Array, lef
 
 
 def _bisect(before: Callable[[Array], bool], lower: float, upper: float) -> float:
-    """The first time at which `before`, true at `lower`, does not hold any more."""
+    """Return the first time at which `before`, true at `lower`, is false."""
     for _ in range(_BISECTIONS):
         middle = (lower + upper) / 2
         if before(np.array([middle])):

@@ -1,4 +1,4 @@
-"""The linear space of admissible velocity fields and its orthonormal basis."""
+"""The vector space of admissible velocity fields and its orthonormal basis."""
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -22,24 +22,30 @@ _BLOCK = 64
 class VelocitySpace:
     """Continuous piecewise-affine velocity fields on a tessellation of the unit square.
 
-    A field is v(x, y) = A_c [x, y, 1]^T in cell c. Its velocities at the vertices fix it, so
-    continuity holds by construction; what the boundary and the volume ask for besides is linear in
-    those velocities. `theta` are the coordinates of a field in an orthonormal basis (of the stacked
-    A_c, Euclidean norm) that depends on nothing but the arguments: the projections of the unit
-    vertex velocities onto the space, orthonormalised in order.
+    A field is v(x, y) = A_c [x, y, 1]^T in cell c. Its velocities at the vertices determine it, so
+    continuity holds by construction. The boundary and volume constraints are linear in those
+    velocities. `theta` are the coordinates of a field in an orthonormal basis (of the stacked A_c,
+    with the Euclidean norm). The basis depends only on the arguments: it consists of the
+    projections of the unit vertex velocities onto the space, orthonormalised in order.
 
     Args:
         tessellation: the triangles.
-        boundary: ``free``: the field goes on outside the square, each border triangle's affine map
-            holding outward too, and stays continuous there; ``zero``: no velocity across the
-            border.
-        volume_preserving: divergence-free, trace(A_c) = 0.
+        boundary: ``free``: the field continues outside the square, where each border triangle's
+            affine map extends outwards and the field stays continuous; ``zero``: the velocity
+            across the border is 0.
+        volume_preserving: make the fields divergence-free, trace(A_c) = 0.
 
     Raises:
-        ConfigError: unknown boundary.
+        ConfigError: the boundary is unknown.
 
     Source: Freifeld et al., "Transformations Based on Continuous Piecewise-Affine Velocity Fields",
     PAMI 2017, section 4.
+
+    Example:
+        >>> VelocitySpace(Tessellation(4, 4)).dim
+        58
+        >>> VelocitySpace(Tessellation(4, 4), boundary="zero", volume_preserving=True).dim
+        15
     """
 
     def __init__(
@@ -62,19 +68,26 @@ class VelocitySpace:
 
     @property
     def basis(self) -> Tensor:
-        """(dim, cells, 2, 3) float64, orthonormal."""
+        """The orthonormal basis fields, (dim, cells, 2, 3) float64."""
         return torch.from_numpy(self._basis)
 
     @property
     def vertex_basis(self) -> Tensor:
-        """(dim, V, 2) float64: the basis fields' velocities at the vertices."""
+        """The velocities of the basis fields at the vertices, (dim, V, 2) float64."""
         return torch.from_numpy(self._vertex_basis)
 
     def affine(
         self,
         theta: Tensor,  # (B, dim)
     ) -> Tensor:  # (B, cells, 2, 3)
-        """The affine velocity map of each cell."""
+        """Return the affine velocity map A_c of each cell.
+
+        Args:
+            theta: coordinates of the fields.
+
+        Returns:
+            The maps, in the dtype and on the device of theta.
+        """
         basis = self.tensor("basis", theta).flatten(1)
         return (theta @ basis).reshape(len(theta), self.tessellation.cells, 2, 3)
 
@@ -82,12 +95,19 @@ class VelocitySpace:
         self,
         affine: Tensor,  # (B, cells, 2, 3)
     ) -> Tensor:  # (B, dim)
-        """Theta of the field in the space that is nearest to the given maps."""
+        """Return theta of the field of the space that is nearest to the given maps.
+
+        Args:
+            affine: one affine map per cell; it need not be continuous.
+
+        Returns:
+            Coordinates of the orthogonal projection onto the space.
+        """
         basis = self.tensor("basis", affine).flatten(1)
         return affine.flatten(1) @ basis.T
 
     def tensor(self, name: str, like: Tensor) -> Tensor:
-        """A constant of the space on the device and in the dtype of `like`; kept for the next call.
+        """Return a constant of the space on the device and in the dtype of `like`; it is cached.
 
         Names: ``basis``, ``vertex_basis``, ``half_planes`` (of the tessellation).
         """
@@ -99,10 +119,10 @@ class VelocitySpace:
         return self.constant(name, like, constants[name])
 
     def constant(self, name: str, like: Tensor, make: Callable[[], Tensor]) -> Tensor:
-        """What `make` makes of this space, on the device and in the dtype of `like`; made once."""
+        """Return the result of `make` on the device and in the dtype of `like`; it is cached."""
         key = (name, like.device, like.dtype)
         if key not in self._copies:
-            # A copy made in inference mode could not be trained with later.
+            # Training could not use a copy that was made in inference mode.
             with torch.inference_mode(mode=False):
                 self._copies[key] = make().to(like.dtype).to(like.device)
         return self._copies[key]
@@ -130,7 +150,8 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
     null = _null_projector(np.concatenate(constraints), len(fields))
     negligible = _RANK_TOLERANCE * float(np.abs(fields).max())
     sparse = csr_array(fields.reshape(len(fields), -1))
-    # The rows of this factor have the fields' inner products in 2 V numbers each, not 6 per cell.
+    # The rows of this factor have the inner products of the fields, with 2 V numbers instead of
+    # 6 per cell.
     factor = np.linalg.cholesky((sparse @ sparse.T).toarray())
     rows = _orthonormalise(null @ factor, negligible)
     basis: Array = np.linalg.solve(factor.T, rows.T).T @ sparse
@@ -149,7 +170,7 @@ def _vertex_fields(tess: Tessellation) -> Array:
 
 
 def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array) -> Array:
-    """(constraints, 2 V): each row times the vertex velocities must vanish."""
+    """Return (constraints, 2 V): the product of each row and the vertex velocities must be 0."""
     unit = np.eye(len(fields))
     rows = [np.empty((0, len(fields)))]
     for axis in range(2):
@@ -167,7 +188,7 @@ def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array)
 
 
 def _border_triangles(tess: Tessellation, vertex: int, axis: int, wall: float) -> tuple[int, int]:
-    """The two triangles with a side on the wall that meet at the vertex."""
+    """Return the two triangles that meet at the vertex and have a side on the wall."""
     has_vertex = (tess.triangles[:, 1:] == vertex).any(axis=1)
     on_wall = (tess.vertices[tess.triangles[:, 1:], axis] == wall).all(axis=1)
     before, after = np.flatnonzero(has_vertex & on_wall)
@@ -184,16 +205,16 @@ def _null_projector(constraints: Array, size: int) -> Array:
 
 
 def _orthonormalise(vectors: Array, negligible: float) -> Array:
-    """Gram-Schmidt in the given order, leaving out what others make up; by blocks, for speed.
+    """Orthonormalise by Gram-Schmidt in the given order, without dependent vectors.
 
-    Unlike a singular value decomposition it has no freedom of sign or rotation: the result is the
-    same on every machine up to rounding.
+    Unlike a singular value decomposition the result is unique in sign and rotation: it is the same
+    on every machine up to rounding. Blocks make it fast.
     """
     basis, count = np.empty_like(vectors), 0
     for start in range(0, len(vectors), _BLOCK):
         earlier = basis[:count]
         block = _gram_schmidt(_without(vectors[start : start + _BLOCK], earlier), negligible)
-        # What cancelled within the block has enlarged the rounding along the earlier ones.
+        # Cancellation within the block has amplified rounding errors along the earlier vectors.
         block = _gram_schmidt(_without(block, earlier), 0.0)
         basis[count : count + len(block)] = block
         count += len(block)
@@ -212,6 +233,6 @@ def _gram_schmidt(vectors: Array, negligible: float) -> Array:
 
 
 def _without(vectors: Array, basis: Array) -> Array:
-    """The parts orthogonal to the basis; taken twice for accuracy."""
+    """Remove the parts within the span of the basis, twice for accuracy."""
     rest = vectors - (vectors @ basis.T) @ basis
     return rest - (rest @ basis.T) @ basis

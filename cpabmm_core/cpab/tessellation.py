@@ -1,4 +1,4 @@
-"""Type-II tessellation of the unit square: nx x ny squares, each cut in four by its diagonals."""
+"""Type-II tessellation of the unit square: nx x ny squares, each cut into four by its diagonals."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from cpabmm_core.errors import ConfigError
 
 TOP, RIGHT, BOTTOM, LEFT = range(4)
 
-# Half-planes a*u + b*w + c > 0 in a square's own coordinates (u, w) in [0, 1]^2.
+# Half-planes a*u + b*w + c > 0 in the coordinates (u, w) of a square, in [0, 1]^2.
 _ABOVE_FALLING = (1.0, -1.0, 0.0)  # u > w
 _BELOW_FALLING = (-1.0, 1.0, 0.0)
 _ABOVE_RISING = (-1.0, -1.0, 1.0)  # u + w < 1
@@ -31,7 +31,7 @@ _SIDES = {
     LEFT: (1.0, 0.0, 0.0),
 }
 _EVERYWHERE = (0.0, 0.0, 1.0)
-_CORNERS = {  # of the side that a triangle stands on, as (column, row) offsets
+_CORNERS = {  # ends of a triangle's outer side, as (column, row) offsets
     TOP: ((0, 0), (1, 0)),
     RIGHT: ((1, 0), (1, 1)),
     BOTTOM: ((1, 1), (0, 1)),
@@ -41,16 +41,29 @@ _CORNERS = {  # of the side that a triangle stands on, as (column, row) offsets
 
 @dataclass(frozen=True)
 class Tessellation:
-    """nx x ny squares of 4 triangles each.
+    """A grid of nx x ny squares with 4 triangles each.
 
-    Convention: cells run row by row; in each square the triangles top, right, bottom, left, with y
-    growing downward. A triangle on the border also owns the plane beyond its side: the strip
-    between the rays that leave the side's ends at right angles, and beyond a corner of the unit
-    square up to the extended diagonal. So every point of the plane belongs to one convex cell.
+    Convention:
+        Cells are numbered row by row, and within each square in the order top, right, bottom, left,
+        with y downwards. A triangle on the border also owns the plane beyond its side: the strip
+        between the rays that leave the side's ends at right angles, and beyond a corner of the unit
+        square the region up to the extended diagonal. Every point of the plane thus belongs to one
+        convex cell.
+
+    Raises:
+        ConfigError: nx or ny is below 1.
+
+    Example:
+        >>> Tessellation(4, 4).cells
+        64
+        >>> Tessellation(1, 1).vertices.tolist()
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.5]]
     """
 
     nx: int
+    """Squares along x."""
     ny: int
+    """Squares along y."""
 
     def __post_init__(self) -> None:
         if self.nx < 1 or self.ny < 1:
@@ -63,14 +76,14 @@ class Tessellation:
 
     @cached_property
     def vertices(self) -> Array:
-        """(V, 2): the squares' corners row by row, then their centres row by row."""
+        """Positions of the vertices, (V, 2): corners row by row, then centres row by row."""
         corners = _lattice(np.arange(self.nx + 1), np.arange(self.ny + 1))
         centres = _lattice(np.arange(self.nx) + 0.5, np.arange(self.ny) + 0.5)
         return np.concatenate([corners, centres]) / (self.nx, self.ny)
 
     @cached_property
     def triangles(self) -> IntArray:
-        """(cells, 3) indices into `vertices`: the centre, then the two corners."""
+        """Indices of each cell's vertices, (cells, 3): the centre, then two corners."""
         first_centre = (self.nx + 1) * (self.ny + 1)
         rows = []
         for row, column, side in self._cell_addresses():
@@ -80,15 +93,16 @@ class Tessellation:
 
     @cached_property
     def edges(self) -> IntArray:
-        """(E, 2) pairs of neighbouring vertices, each edge once."""
+        """Pairs of neighbouring vertices, (E, 2), each edge once."""
         triangle_sides = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
         return np.unique(np.sort(triangle_sides, axis=1), axis=0)
 
     @cached_property
     def half_planes(self) -> Array:
-        """(cells, 4, 3): a point belongs to a cell where all four a*x + b*y + c are >= 0.
+        """Half-planes (a, b, c) of each cell, (cells, 4, 3).
 
-        Values are in units of a square's side along x or y.
+        A point belongs to a cell if all four a*x + b*y + c are >= 0. The values are distances in
+        sides of a square along x or y.
         """
         local = np.array([self._local_half_planes(*cell) for cell in self._cell_addresses()])
         offset = np.array([[column, row] for row, column, _ in self._cell_addresses()], dtype=float)
@@ -96,7 +110,7 @@ class Tessellation:
         return np.concatenate([local[..., :2] * (self.nx, self.ny), constant[..., None]], axis=2)
 
     def locate(self, x: Tensor, y: Tensor) -> Tensor:
-        """Index of the cell that owns each point; x and y have any one shape."""
+        """Return the index of the cell that owns each point; x and y share any shape."""
         u, w = x * self.nx, y * self.ny
         column = u.floor().clamp_(0, self.nx - 1)
         row = w.floor().clamp_(0, self.ny - 1)

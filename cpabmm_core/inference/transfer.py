@@ -83,10 +83,10 @@ def transfer_keypoints(
     movement = positions(driving) - positions(reference)
     scale = _relative_size(source, reference) if hull_scaling else 1.0
     moved = positions(source) + movement * scale
-    if not local_affine.have_frames(source):
+    if not local_affine.have_jacobians(source):
         return moved
-    turned = local_affine.between(reference, driving) @ local_affine.frames(source)
-    return local_affine.with_frames(moved, turned)
+    turned = local_affine.jacobian_between(reference, driving) @ local_affine.jacobians(source)
+    return local_affine.with_jacobians(moved, turned)
 
 
 def _relative_size(

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry import local_affine
-from cpabmm_core.geometry.local_affine import frames, inverse, positions
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
+from cpabmm_core.geometry.local_affine import inverse, jacobians, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
 
 
@@ -33,8 +33,8 @@ def frame_equivariance_loss(
     """
     slope = deformation.jacobian(positions(deformed_keypoints))
     with autocast_off(keypoints.device):
-        product = inverse(frames(keypoints)) @ slope @ frames(deformed_keypoints)
+        product = inverse(jacobians(keypoints)) @ slope @ jacobians(deformed_keypoints)
     if undirected:
-        product = local_affine.undirected(product)
+        product = local_affine.canonical_sign(product)
     identity = torch.eye(2, device=product.device, dtype=product.dtype)
     return (product - identity).abs().mean()

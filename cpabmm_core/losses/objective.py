@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.config import LossesConfig
-from cpabmm_core.geometry.local_affine import have_frames, positions
+from cpabmm_core.geometry.local_affine import have_jacobians, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.warping import warp
 from cpabmm_core.losses.adversarial import DiscriminatorAsJudge
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.balance import balance_loss
@@ -132,7 +132,7 @@ class Objective(nn.Module):
         if weights.equivariance:
             distance = equivariance_loss(keypoints, deformed, deformation)
             losses["equivariance"] = weights.equivariance * distance
-        if weights.frame_equivariance and have_frames(keypoints):
+        if weights.frame_equivariance and have_jacobians(keypoints):
             undirected = self.model.candidate_motion.undirected
             distance = frame_equivariance_loss(
                 keypoints, deformed, deformation, undirected=undirected

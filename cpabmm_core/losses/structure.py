@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.models.frozen.dino import DinoKeys
 
 Form = Literal["frobenius", "mean_square"]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.precision import autocast_off
 
 
 class AffineMotion:
@@ -17,10 +17,10 @@ class AffineMotion:
     section 3.1.
 
     Example:
-        >>> from cpabmm_core.geometry.local_affine import with_frames
+        >>> from cpabmm_core.geometry.local_affine import with_jacobians
         >>> jacobians = torch.eye(2).expand(1, 1, 2, 2)
-        >>> source = with_frames(torch.tensor([[[0.5, 0.0]]]), jacobians)
-        >>> driving = with_frames(torch.tensor([[[0.0, 0.0]]]), jacobians)
+        >>> source = with_jacobians(torch.tensor([[[0.5, 0.0]]]), jacobians)
+        >>> driving = with_jacobians(torch.tensor([[[0.0, 0.0]]]), jacobians)
         >>> AffineMotion(keypoints=1)(source, driving, (3, 3))[0, 0, 1].tolist()  # shifted by 0.5
         [[-0.5, 0.0], [0.5, 0.0], [1.5, 0.0]]
     """
@@ -32,7 +32,7 @@ class AffineMotion:
 
         Args:
             keypoints: number of keypoints.
-            undirected: the jacobians' axes have no direction, see `local_affine.undirected`.
+            undirected: the jacobians' axes have no direction, see `local_affine.canonical_sign`.
         """
         self.count = keypoints
         self.undirected = undirected
@@ -55,9 +55,9 @@ class AffineMotion:
         """
         kp_source, kp_driving = kp_source.float(), kp_driving.float()
         start, end = (local_affine.positions(points) for points in (kp_driving, kp_source))
-        matrix = local_affine.between(kp_driving, kp_source)
+        matrix = local_affine.jacobian_between(kp_driving, kp_source)
         if self.undirected:
-            matrix = local_affine.undirected(matrix)
+            matrix = local_affine.canonical_sign(matrix)
         grid = identity_grid(*size, device=matrix.device).flatten(0, 1)
         with autocast_off(matrix.device):
             turned = torch.matmul(grid - start[:, :, None], matrix.transpose(-1, -2))

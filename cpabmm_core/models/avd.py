@@ -65,7 +65,7 @@ class AvdNetwork(nn.Module):
             The keypoints, not bounded to [-1, 1].
         """
         if self.undirected:
-            identity = local_affine.facing(identity, pose)
+            identity = local_affine.align_axes(identity, pose)
         codes = self.pose_encoder(pose.flatten(1)), self.id_encoder(identity.flatten(1))
         moved: Tensor = self.decoder(torch.cat(codes, dim=1))
         return moved.view_as(pose)

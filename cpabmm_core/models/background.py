@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
 
 
 class BackgroundPredictor(nn.Module):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.cpab import VelocitySpace, fit, transform
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
-from cpabmm_core.geometry.precision import autocast_off
 
 
 class CpabMotion(nn.Module):

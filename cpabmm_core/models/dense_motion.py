@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
 

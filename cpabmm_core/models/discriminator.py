@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.models.blocks import level_widths, make_norm
 from cpabmm_core.models.heatmaps import isotropic_gaussians
 

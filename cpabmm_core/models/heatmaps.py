@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry import local_affine
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.precision import autocast_off
 
 _VARIANCE = 0.01
 
@@ -34,7 +34,7 @@ def anisotropic_gaussians(
     size: tuple[int, int],  # (height, width)
 ) -> Tensor:  # (B, N, height, width)
     """Render a Gaussian of peak 1 and covariance A A^T around each keypoint of jacobian A."""
-    points, jacobians = local_affine.positions(keypoints), local_affine.frames(keypoints)
+    points, jacobians = local_affine.positions(keypoints), local_affine.jacobians(keypoints)
     grid = identity_grid(*size, device=points.device, dtype=points.dtype).flatten(0, 1)
     offsets = grid - points[:, :, None]  # (B, N, height * width, 2)
     with autocast_off(points.device):

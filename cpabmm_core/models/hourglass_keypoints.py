@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.local_affine import principal_frames, with_frames
-from cpabmm_core.geometry.precision import autocast_off
+from cpabmm_core.geometry.autocast import autocast_off
+from cpabmm_core.geometry.local_affine import principal_axes, with_jacobians
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass
 from cpabmm_core.models.spatial_softmax import spatial_softmax
 
@@ -54,7 +54,7 @@ class PrincipalAxes(nn.Module):
         offsets: Tensor,  # (B, N, h * w, 2), positions relative to the keypoints
     ) -> Tensor:  # (B, N, 2, 2)
         """Compute the jacobians from the covariances of the heatmaps."""
-        return principal_frames((weights[..., None] * offsets).transpose(-1, -2) @ offsets)
+        return principal_axes((weights[..., None] * offsets).transpose(-1, -2) @ offsets)
 
 
 class HourglassKeypointDetector(nn.Module):
@@ -127,4 +127,4 @@ class HourglassKeypointDetector(nn.Module):
             points = weights @ grid
             offsets = grid - points[:, :, None]
             jacobians = self.jacobians(features.to(weights.dtype), weights, offsets)
-            return with_frames(points, jacobians)
+            return with_jacobians(points, jacobians)

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import from_unit_square
-from cpabmm_core.geometry.precision import autocast_off
 from cpabmm_core.models.backbones import build_pooled_backbone, build_pyramid_backbone
 from cpabmm_core.models.spatial_softmax import spatial_softmax
 

@@ -1,1 +1,8 @@
-"""Sets of points on disk: files of numbers, pairs of points, and fitted transformations."""
+"""Point sets on disk: files of numbers, point pairs and fitted transformations.
+
+The names below are the public interface; the stub ``__init__.pyi`` lists them.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

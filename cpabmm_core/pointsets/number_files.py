@@ -1,7 +1,6 @@
-"""Files of numbers: JSON, CSV, NPZ, NPY or plain text, from a path or read from a stream before."""
+"""Files of numbers in JSON, CSV, NPZ, NPY or plain text, from a path or a stream."""
 
 import codecs
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -15,68 +14,59 @@ from numpy.typing import NDArray
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.pointsets.tables import Table, parse_table
 
 _MAGIC = {b"PK": ".npz", b"\x93NUMPY": ".npy"}
 
 
 @dataclass(frozen=True)
 class NumberFile:
-    """What a file holds, not parsed yet."""
+    """The unparsed content of a file.
+
+    Example:
+        >>> NumberFile("points.txt", ".txt", b"0.5 0.25").numbers().tolist()
+        [[0.5, 0.25]]
+    """
 
     name: str
-    """What errors call it: a path, or ``standard input``."""
+    """The name in error messages: a path or ``standard input``."""
     suffix: str
-    """The format: .json, .csv, .npz, .npy or .txt."""
+    """The format: ``.json``, ``.csv``, ``.npz``, ``.npy`` or ``.txt``."""
     data: bytes
+    """The whole content."""
 
     def text(self) -> str:
-        """The content as text, without a byte order mark.
+        """Return the content as text, without a byte order mark.
 
         Raises:
-            DataError: it is not UTF-8.
+            DataError: the content is not UTF-8.
         """
         try:
             return self.data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise DataError(f"{self.name}: cannot be read as UTF-8 text; save it as that") from None
+            raise DataError(f"{self.name}: not UTF-8 text; save it as UTF-8") from None
 
-    def json(self) -> Any:  # noqa: ANN401  (whatever the file holds)
-        """The JSON value.
+    def json(self) -> Any:  # noqa: ANN401  (any JSON value)
+        """Return the JSON value.
 
         Raises:
-            DataError: it is not valid JSON.
+            DataError: the content is not valid JSON.
         """
         try:
             return json.loads(self.text())
         except (ValueError, RecursionError) as error:
             raise DataError(f"{self.name}: not valid JSON ({one_line(error)}); fix it") from None
 
-    def table(self) -> "Table":
-        """The CSV table, whose first line names the columns; empty lines are passed over.
+    def table(self) -> Table:
+        """Return the CSV table; its first line names the columns, and empty lines are skipped.
 
         Raises:
-            DataError: a line with more or fewer fields than columns, or what is no CSV.
+            DataError: a line has more or fewer fields than columns, or the content is not CSV.
         """
-        rows = csv.reader(io.StringIO(self.text(), newline=""), skipinitialspace=True)
-        try:
-            header = [name.strip() for name in next(rows, [])]
-            lines, cells = [], []
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise DataError(
-                        f"{self.name}: line {rows.line_num} has {len(row)} fields, "
-                        f"the first line names {len(header)} columns; make them agree"
-                    )
-                lines.append(rows.line_num)
-                cells.append(row)
-        except csv.Error as error:
-            raise DataError(f"{self.name}: not a valid CSV file ({error}); fix it") from None
-        return Table(self.name, header, lines, cells)
+        return parse_table(self.name, self.text())
 
     def is_plain_numbers(self) -> bool:
-        """Whether the first line that is not empty is numbers, not names of columns."""
+        """Return whether the first non-empty line holds numbers rather than column names."""
         first = next((line for line in self.text().splitlines() if line.strip()), "")
         try:
             [float(field) for field in _fields(first)]
@@ -85,10 +75,10 @@ class NumberFile:
         return True
 
     def numbers(self) -> Array:  # (rows, columns)
-        """The numbers of each line, parted by blanks or commas; empty lines are passed over.
+        """Return the numbers of each line, separated by spaces or commas; skip empty lines.
 
         Raises:
-            DataError: what is no number, or lines of different lengths.
+            DataError: a field is not a number, or the lines differ in length.
         """
         rows = []
         for number, line in enumerate(self.text().splitlines(), start=1):
@@ -96,30 +86,30 @@ class NumberFile:
                 row = [float(field) for field in _fields(line)]
             except ValueError:
                 raise DataError(
-                    f"{self.name}: line {number}, {line.strip()!r}, is not numbers; correct it"
+                    f"{self.name}: line {number} is {line.strip()!r}, not numbers; correct it"
                 ) from None
             rows.extend([row] if row else [])
         return as_numbers(self.name, "the file", rows)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of the NPZ archive.
+        """Return the arrays of an NPZ archive.
 
         Raises:
-            DataError: not an archive, or not of plain arrays.
+            DataError: the content is not an archive of plain arrays.
         """
         try:
             with np.load(io.BytesIO(self.data), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except Exception as error:  # numpy and zipfile raise a dozen classes for a damaged archive
+        except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives
             raise DataError(
                 f"{self.name}: not a readable .npz archive ({one_line(error)}); save it again"
             ) from None
 
     def array(self) -> Array:
-        """The array of an NPY file.
+        """Return the array of an NPY file.
 
         Raises:
-            DataError: not a plain array of numbers.
+            DataError: the content is not a plain array of numbers.
         """
         try:
             array = np.load(io.BytesIO(self.data), allow_pickle=False)
@@ -130,52 +120,32 @@ class NumberFile:
         return as_numbers(self.name, "the array", array)
 
 
-@dataclass(frozen=True)
-class Table:
-    """A CSV table."""
-
-    name: str
-    header: list[str]
-    lines: list[int]
-    """Line of each row in the file, from 1."""
-    cells: list[list[str]]
-
-    def column(self, name: str) -> list[str]:
-        """The cells of a column."""
-        index = self.header.index(name)
-        return [row[index].strip() for row in self.cells]
-
-    def numbers(self, names: Sequence[str]) -> Array:  # (rows, len(names))
-        """Columns as numbers; an empty cell is NaN.
-
-        Raises:
-            DataError: a cell that holds no number.
-        """
-        columns = [
-            [self._number(name, line, cell) for line, cell in zip(self.lines, cells, strict=True)]
-            for name, cells in ((name, self.column(name)) for name in names)
-        ]
-        return np.array(columns, dtype=np.float64).T.reshape(len(self.lines), len(names))
-
-    def _number(self, column: str, line: int, cell: str) -> float:
-        try:
-            return float(cell or "nan")
-        except ValueError:
-            raise DataError(
-                f"{self.name}: line {line}: {column} is {cell!r}, not a number; correct it"
-            ) from None
+def open_number_file(file: NumberFile | str | Path, suffixes: Sequence[str]) -> NumberFile:
+    """Read a file if it is given by its path; return it unchanged otherwise."""
+    return file if isinstance(file, NumberFile) else read_number_file(file, suffixes)
 
 
-def read_number_file(path: Path, suffixes: Sequence[str]) -> NumberFile:
-    """Read a file whose format its suffix tells, or a pipe, whose format its content tells.
+def read_number_file(path: str | Path, suffixes: Sequence[str]) -> NumberFile:
+    """Read a file or a pipe.
+
+    The suffix of a file determines its format; for a pipe the first bytes do.
 
     Args:
-        path: the file, or a pipe such as a shell's process substitution.
-        suffixes: the formats to take, such as ``(".json", ".csv")``.
+        path: a file, or a pipe such as a shell's process substitution.
+        suffixes: the accepted formats, such as ``(".json", ".csv")``.
+
+    Returns:
+        The content, not parsed yet.
 
     Raises:
-        DataError: missing, a folder, unreadable, empty, or of another format.
+        DataError: the path is missing, a folder, unreadable, empty, or of another format.
+
+    Example:
+        >>> read_number_file("missing.json", [".json"])
+        Traceback (most recent call last):
+        cpabmm_core.errors.DataError: missing.json: no such file; give a .json file
     """
+    path = Path(path)
     wanted = f"give a {_any_of(suffixes)} file"
     try:
         if path.is_dir():
@@ -197,15 +167,22 @@ def read_number_file(path: Path, suffixes: Sequence[str]) -> NumberFile:
 
 
 def number_file(data: bytes, name: str, suffixes: Sequence[str]) -> NumberFile:
-    """The content of a stream, whose format its first bytes tell: NPZ, NPY, JSON, or else CSV.
+    """Wrap the content of a stream; its first bytes determine NPZ, NPY or JSON, otherwise CSV.
 
     Args:
-        data: all of it.
-        name: what errors call the stream.
-        suffixes: the formats to take.
+        data: the whole content.
+        name: the name of the stream in error messages.
+        suffixes: the accepted formats.
+
+    Returns:
+        The content, not parsed yet.
 
     Raises:
-        DataError: it is empty or of another format.
+        DataError: the stream is empty or of another format.
+
+    Example:
+        >>> number_file(b"[[0.5, 0.25]]", "standard input", [".json", ".csv"]).suffix
+        '.json'
     """
     head = data.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
     if not head:
@@ -213,7 +190,7 @@ def number_file(data: bytes, name: str, suffixes: Sequence[str]) -> NumberFile:
     magic = [suffix for start, suffix in _MAGIC.items() if data.startswith(start)]
     suffix = magic[0] if magic else ".json" if head in b"[{" else ".csv"
     if suffix not in suffixes:
-        raise DataError(f"{name}: holds {suffix} content; send {_any_of(suffixes)} content")
+        raise DataError(f"{name}: has {suffix} content; send {_any_of(suffixes)} content")
     return NumberFile(name, suffix, data)
 
 
@@ -226,22 +203,23 @@ def _fields(line: str) -> list[str]:
 
 
 def as_numbers(file: str, what: str, values: object) -> Array:
-    """Values of a file as float64; null is NaN.
+    """Convert values of a file to float64; null becomes NaN.
 
     Args:
-        file: name of the file, for the error.
-        what: what they are in the file, for the error.
+        file: name of the file, for the error message.
+        what: name of the values, for the error message.
         values: nested lists, or an array.
 
     Raises:
-        DataError: rows of different lengths, or what is no number.
+        DataError: rows differ in length, or a value is not a number.
     """
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "biufO":  # complex numbers and texts would be converted
+        if array.dtype.kind not in "biufO":  # astype would convert complex numbers and text
             raise TypeError
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         raise DataError(
-            f"{file}: {what} holds rows of different lengths, or what is no number; correct it"
+            f"{file}: {what} has rows of different lengths or a value that is not a number; "
+            "correct it"
         ) from None

@@ -1,4 +1,4 @@
-"""The three forms in which a file may hold sets of point pairs, read but not yet judged."""
+"""Parsing of sets of point pairs from JSON, CSV and NPZ, without checks of their values."""
 
 import difflib
 from collections import Counter
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cpabmm_core.arrays import Array
+from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.errors import DataError
 from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
 
@@ -21,58 +20,62 @@ _SET = '{"source": [[x, y], ...], "target": [[x, y], ...]}'
 
 @dataclass(frozen=True, eq=False)
 class RawPairs:
-    """A set of pairs as the file has it."""
+    """A set of pairs as it stands in the file."""
 
     name: str | None
-    source: Array  # (P, 2)
-    target: Array  # (P, 2)
-    weights: Array | None  # (P,)
-    places: NDArray[np.int64]  # (P,)
-    """Place of each pair among all pairs of the file."""
+    """The name in the file, if any."""
+    source: Array
+    """(P, 2) source points."""
+    target: Array
+    """(P, 2) target points."""
+    weights: Array | None
+    """(P,) weights in the file, if any."""
+    indices: IntArray
+    """(P,) index of each pair among all pairs of the file."""
 
 
 def read_raw_pairs(file: NumberFile) -> list[RawPairs]:
-    """The sets in a JSON, CSV or NPZ file, whatever their numbers are.
+    """Parse the sets of a JSON, CSV or NPZ file without checking their values.
 
     Raises:
-        DataError: another form, not a number, shapes that differ, or no set at all.
+        DataError: the layout is wrong, a value is not a number, shapes differ, or there is no set.
     """
     return _READERS[file.suffix](file)
 
 
-def of_set(file: str, name: str | None, number: int, count: int) -> str:
-    """What errors call one of the `count` sets of a file."""
+def name_set(file: str, name: str | None, number: int, count: int) -> str:
+    """Return the name, for error messages, of one of the `count` sets of a file."""
     return file if count == 1 else f"{file}: set {number if name is None else repr(name)}"
 
 
 def check_names(file: str, names: Sequence[str]) -> None:
-    """Check that sets can be told apart by their names, on a line and in the name of a file.
+    """Check that names are unique and can stand on a line and in a file name.
 
     Raises:
-        DataError: a name that is empty, not printable, or given twice.
+        DataError: a name is empty, not printable, or repeated.
     """
     counts = Counter(names)
     for name in names:
         if not name or not name.isprintable():
-            raise DataError(f"{file}: {name!r} cannot be the name of a set; use printable signs")
+            raise DataError(f"{file}: {name!r} cannot name a set; use printable characters")
         if counts[name] > 1:
-            raise DataError(f"{file}: two sets are called {name!r}; give each a name of its own")
+            raise DataError(f"{file}: two sets are called {name!r}; give each its own name")
 
 
 def _from_json(file: NumberFile) -> list[RawPairs]:
     value = file.json()
     items = value if isinstance(value, list) else [value]
     if not items:
-        raise DataError(f"{file.name}: holds no set of pairs; expected {_SET}, or a list of such")
+        raise DataError(f"{file.name}: has no set of pairs; expected {_SET} or a list of these")
     sets: list[RawPairs] = []
     for number, item in enumerate(items, start=1):
-        where = of_set(file.name, None, number, len(items))
+        where = name_set(file.name, None, number, len(items))
         if not isinstance(item, dict):
-            raise DataError(f"{where}: expected {_SET}, or a list of such")
+            raise DataError(f"{where}: expected {_SET} or a list of these")
         _check_keys(where, item, ("source", "target"), ("name", "weights"), f"expected {_SET}")
         name = item.get("name")
         if not isinstance(name, str | int | None):
-            raise DataError(f"{where}: name is {name!r}; expected a text or a whole number")
+            raise DataError(f"{where}: name is {name!r}; expected a string or an integer")
         first = sum(len(pairs.source) for pairs in sets)
         sets.append(_raw_pairs(where, None if name is None else str(name), item, first))
     return sets
@@ -87,14 +90,14 @@ def _from_npz(file: NumberFile) -> list[RawPairs]:
         return [_raw_pairs(file.name, None, arrays, 0)]
     count, length = arrays["source"].shape[:2]
     if not count:
-        raise DataError(f"{file.name}: holds no set of pairs; {wanted}")
+        raise DataError(f"{file.name}: has no set of pairs; {wanted}")
     if any(array.shape[:1] != (count,) for array in arrays.values()):
         shapes = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
-        raise DataError(f"{file.name}: expected as many sets in each array, got {shapes}")
+        raise DataError(f"{file.name}: expected equal numbers of sets in all arrays, got {shapes}")
     names = arrays.pop("names", np.full(count, None))
     return [
         _raw_pairs(
-            of_set(file.name, None, index + 1, count),
+            name_set(file.name, None, index + 1, count),
             None if name is None else str(name),
             {key: array[index] for key, array in arrays.items()},
             index * length,
@@ -105,7 +108,7 @@ def _from_npz(file: NumberFile) -> list[RawPairs]:
 
 def _from_csv(file: NumberFile) -> list[RawPairs]:
     table = file.table()
-    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first line, commas between them"
+    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first line, separated by commas"
     _check_keys(file.name, table.header, _COLUMNS, ("pair", "weight"), wanted)
     points = table.numbers(_COLUMNS)
     weights = table.numbers(["weight"])[:, 0] if "weight" in table.header else None
@@ -114,7 +117,7 @@ def _from_csv(file: NumberFile) -> list[RawPairs]:
     for row, name in enumerate(names):
         rows.setdefault(name, []).append(row)
     if not rows:
-        raise DataError(f"{file.name}: holds no pair; write one a line under the columns' names")
+        raise DataError(f"{file.name}: has no pairs; write one per line below the column names")
     return [
         RawPairs(
             name,
@@ -141,19 +144,22 @@ def _check_keys(
     optional: Collection[str],
     wanted: str,
 ) -> None:
-    """Others may stand beside them, but a slip of the pen would be a weight passed over."""
+    """Check for missing and misspelt keys; other keys are allowed.
+
+    A misspelt optional key would otherwise be ignored silently.
+    """
     if not set(needed) <= set(got):
         raise DataError(f"{where}: {wanted}")
     for key in optional:
-        if key not in got and (slips := difflib.get_close_matches(key, got, n=1, cutoff=0.8)):
-            raise DataError(f"{where}: holds {slips[0]}; did you mean {key}?")
+        if key not in got and (similar := difflib.get_close_matches(key, got, n=1, cutoff=0.8)):
+            raise DataError(f"{where}: has the key {similar[0]}; did you mean {key}?")
 
 
 def _raw_pairs(where: str, name: str | None, values: Mapping[str, Any], first: int) -> RawPairs:
     source, target = (_as_points(where, key, values[key]) for key in ("source", "target"))
     if len(source) != len(target):
         raise DataError(
-            f"{where}: expected as many target as source points, "
+            f"{where}: expected equal numbers of source and target points, "
             f"got {len(source)} source and {len(target)} target points"
         )
     weights = None
@@ -161,7 +167,7 @@ def _raw_pairs(where: str, name: str | None, values: Mapping[str, Any], first: i
         weights = as_numbers(where, "weights", values["weights"])
         if weights.shape != (len(source),):
             raise DataError(
-                f"{where}: expected weights of shape ({len(source)},), one for each pair, "
+                f"{where}: expected weights of shape ({len(source)},), one per pair, "
                 f"got {weights.shape}"
             )
     return RawPairs(name, source, target, weights, first + np.arange(len(source)))

@@ -1,35 +1,48 @@
-"""Points of the unit square from and to files: what a fitted transformation is applied to."""
+"""Points of the unit square, read from and written to files."""
 
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, as_numbers, open_number_file
 
 POINT_SUFFIXES = (".json", ".csv", ".npz", ".txt")
 
 REACH = 0.5
-"""How far outside the unit square a point may lie: farther out it will be one in pixels."""
+"""How far outside the unit square a point may lie; beyond that it is likely to be in pixels."""
 
-_FORM = 'expected [[x, y], ...] or {"points": [[x, y], ...]}'
+_LAYOUT = 'expected [[x, y], ...] or {"points": [[x, y], ...]}'
 
 
-def read_points(file: NumberFile) -> Array:  # (P, 2) in the unit square
-    """Points from a JSON, CSV, NPZ or text file.
+def read_points(file: NumberFile | str | Path) -> Array:  # (P, 2) in the unit square
+    """Read points from a JSON, CSV, NPZ or text file.
 
     JSON: ``[[x, y], ...]`` or ``{"points": [[x, y], ...]}``. CSV: the columns x and y, or two
-    numbers a line without names. NPZ: the array points, (P, 2). Text: two numbers a line.
+    numbers per line without a header. NPZ: the array points, (P, 2). Text: two numbers per line.
+
+    Args:
+        file: a path, or the content of a file.
+
+    Returns:
+        The points, float64.
 
     Raises:
-        DataError: another form, not a number, no point, or points that are not finite or more than
-            half a side outside the unit square.
+        DataError: the layout is wrong, a value is not a number, there are no points, or a point is
+            not finite or more than half a side outside the unit square.
+
+    Example:
+        >>> from cpabmm_core.pointsets import NumberFile
+        >>> read_points(NumberFile("points.json", ".json", b"[[0.5, 0.25]]")).tolist()
+        [[0.5, 0.25]]
     """
-    points = _points(file)
+    file = open_number_file(file, POINT_SUFFIXES)
+    points = _parse_points(file)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise DataError(f"{file.name}: expected one or more [x, y], got shape {points.shape}")
     check_points(file.name, "point", points)
@@ -42,10 +55,16 @@ def check_points(
     points: Array,  # (P, 2)
     counting: NDArray[np.bool_] | None = None,  # (P,)
 ) -> None:
-    """Check that points (those that count) are finite and not far outside the unit square.
+    """Check that the points that count are finite and not far outside the unit square.
+
+    Args:
+        where: name of the file, for the error message.
+        what: name of a point, for the error message.
+        points: the points.
+        counting: which points count; None checks all.
 
     Raises:
-        DataError: one is not; `where` names the file, `what` the points.
+        DataError: a point is not finite or far outside.
     """
     near = (np.abs(points - 0.5) <= 0.5 + REACH).all(axis=1)
     wrong = np.flatnonzero(~near if counting is None else counting & ~near)
@@ -53,12 +72,12 @@ def check_points(
         return
     index = int(wrong[0])
     x, y = points[index]
-    told = f"{where}: {what} {index + 1} is ({x:g}, {y:g})"
+    point = f"{where}: {what} {index + 1} is ({x:g}, {y:g})"
     if not np.isfinite(points[index]).all():
         cure = "leave it out" if counting is None else "leave the pair out or give it weight 0"
-        raise DataError(f"{told}, not finite (NaN or infinity); {cure}")
+        raise DataError(f"{point}, not finite (NaN or infinity); {cure}")
     raise DataError(
-        f"{told}, far outside the unit square (allowed: {-REACH:g} to {1 + REACH:g}); "
+        f"{point}, far outside the unit square (allowed: {-REACH:g} to {1 + REACH:g}); "
         "divide pixel positions by width - 1 and height - 1"
     )
 
@@ -68,16 +87,19 @@ def format_points(
     points: Array,  # (N, P, 2)
     suffix: str,
 ) -> bytes:
-    """N named sets of points as the content of a CSV, NPZ or text file.
+    """Format N named sets of points as the content of a CSV, NPZ or text file.
 
-    CSV: the columns x and y, and before them pair, the set's name, where N > 1. NPZ: the array
-    points, (P, 2), or where N > 1 (N, P, 2) beside names, (N,). Text: two numbers a line, sets
-    parted by an empty line.
+    CSV: the columns x and y, preceded by pair, the name of the set, if N > 1. NPZ: the array
+    points, (P, 2), or for N > 1 the arrays points, (N, P, 2), and names, (N,). Text: two numbers
+    per line, with an empty line between sets.
 
     Args:
-        names: of the sets.
-        points: those of each set.
+        names: names of the sets.
+        points: points of each set.
         suffix: ``.csv``, ``.npz`` or ``.txt``.
+
+    Returns:
+        The content of the file.
     """
     several = len(names) > 1
     if suffix == ".npz":
@@ -99,12 +121,12 @@ def format_points(
     return text.getvalue().encode()
 
 
-def _points(file: NumberFile) -> Array:
+def _parse_points(file: NumberFile) -> Array:
     if file.suffix == ".json":
         value = file.json()
         if isinstance(value, dict):
             if "points" not in value:
-                raise DataError(f"{file.name}: {_FORM}")
+                raise DataError(f"{file.name}: {_LAYOUT}")
             value = value["points"]
         return as_numbers(file.name, "points", value)
     if file.suffix == ".npz":
@@ -116,5 +138,5 @@ def _points(file: NumberFile) -> Array:
         return file.numbers()
     table = file.table()
     if not {"x", "y"} <= set(table.header):
-        raise DataError(f"{file.name}: expected the columns x and y, or two numbers a line")
+        raise DataError(f"{file.name}: expected the columns x and y, or two numbers per line")
     return table.numbers(["x", "y"])

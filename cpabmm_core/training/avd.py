@@ -25,7 +25,7 @@ from cpabmm_core.data.identities import group_clips
 from cpabmm_core.data.split import split_data_set
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
-from cpabmm_core.geometry.local_affine import frames, have_frames, positions, stretch
+from cpabmm_core.geometry.local_affine import have_jacobians, jacobians, positions, stretch
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.build import build_avd
@@ -155,9 +155,9 @@ def _loss(
     The parts come under the names ``positions`` and ``frames``, where there are frames.
     """
     shift = F.l1_loss(positions(found), positions(wanted))
-    if not have_frames(wanted):
+    if not have_jacobians(wanted):
         return {"loss": shift}
-    affine = F.l1_loss(frames(found), frames(wanted))
+    affine = F.l1_loss(jacobians(found), jacobians(wanted))
     return {"positions": shift, "frames": affine, "loss": shift + affine}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.models.dense_motion import Motion
-from cpabmm_core.visualize import draw_keypoints, side_by_side
+from cpabmm_core.visualize import overlay_keypoints, side_by_side
 
 Picture = npt.NDArray[np.uint8]
 _PAIRS = 4
@@ -54,7 +54,7 @@ def panel(
     lines = []
     for i, row in enumerate(zip(*columns, strict=True)):
         marked = [
-            draw_keypoints(
+            overlay_keypoints(
                 picture,
                 positions(points[i]).cpu().numpy(),
                 groups=groups,

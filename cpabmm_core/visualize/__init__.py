@@ -1,18 +1,9 @@
-"""Pictures of what the model sees: keypoints, deformed grids, velocity fields, side by side."""
+"""Pictures of keypoints, deformed grids, velocity fields and transformations.
 
-from cpabmm_core.visualize.fields import draw_velocity_field
-from cpabmm_core.visualize.grids import draw_deformation_grid, draw_grid
-from cpabmm_core.visualize.keypoints import draw_keypoints
-from cpabmm_core.visualize.layout import side_by_side
-from cpabmm_core.visualize.motions import draw_transformation
-from cpabmm_core.visualize.painting import Picture
+``overlay_*`` functions add something to a picture; ``plot_*`` functions make a new one. The names
+below are the public interface; the stub ``__init__.pyi`` lists them.
+"""
 
-__all__ = [
-    "Picture",
-    "draw_deformation_grid",
-    "draw_grid",
-    "draw_keypoints",
-    "draw_transformation",
-    "draw_velocity_field",
-    "side_by_side",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""A velocity field as arrows."""
+"""Velocity fields as arrows."""
 
 import numpy as np
 import torch
@@ -6,16 +6,16 @@ from torch import Tensor
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.visualize.painting import Colour, Pen, Picture, blend, painted
+from cpabmm_core.visualize.canvas import Canvas, Colour, Picture, blend, overlay
 from cpabmm_core.visualize.square import SquareView, view_square
+from cpabmm_core.visualize.tessellation import add_triangles
 
 _ARROWS = 21  # along the longer side
-_LONGEST = 0.95  # arrow, in distances between two arrows
-_FAST = 0.95  # share of the arrows that are shorter: a fast corner must not shrink all others
+_LONGEST = 0.95  # length of the longest arrow, in lattice spacings
+_FAST = 0.95  # quantile of the speeds with that length, so that one fast corner shrinks no others
 FADING = 0.6
-"""How much of a picture under arrows goes into the white."""
+"""How far a picture under arrows is faded to white, from 0 to 1."""
 
-_EDGE: Colour = (190, 199, 214)
 _SLOW_TO_FAST: tuple[Colour, ...] = (
     (150, 170, 200),
     (74, 126, 200),
@@ -25,17 +25,17 @@ _SLOW_TO_FAST: tuple[Colour, ...] = (
 )
 
 
-def draw_velocity_field(
+def plot_velocity_field(
     space: VelocitySpace,
     theta: Tensor,  # (1, dim)
     size: int = 512,
     image: Picture | None = None,  # (H, W, 3)
 ) -> Picture:  # (h, w, 3), a little larger than `size`
-    """The velocity field of theta as arrows on a lattice, over the triangles, on white or an image.
+    """Plot a velocity field as arrows on a lattice, over the triangles of the tessellation.
 
-    Lengths are in proportion to the speed, and the fastest twentieth of the arrows, all of one
-    length, as long as their distance; colours run from grey-blue (slow) over violet to
-    orange (fast). Where next to nothing moves there is a dot.
+    Lengths are proportional to the speed, except that the fastest twentieth of the arrows share the
+    greatest length, the spacing of the lattice. Colours run from grey-blue (slow) over violet to
+    orange (fast). A dot marks a place that hardly moves.
 
     Convention:
         x to the right, y downwards; 0 and 1 of the unit square are the centres of the first and
@@ -44,19 +44,28 @@ def draw_velocity_field(
     Args:
         space: admissible fields.
         theta: coordinates of the field.
-        size: longer side of the unit square, in pixels; the room around it comes on top.
-        image: a picture on the unit square, shown faded; its proportions are kept.
+        size: longer side of the unit square in pixels, without the margin.
+        image: a picture of the unit square, shown faded; its proportions are kept. None leaves the
+            background white.
+
+    Returns:
+        The plot.
+
+    Example:
+        >>> from cpabmm_core.cpab import Tessellation, VelocitySpace, sample
+        >>> space = VelocitySpace(Tessellation(2, 2))
+        >>> theta = sample(space, generator=torch.Generator().manual_seed(0))
+        >>> plot_velocity_field(space, theta, size=100).shape
+        (106, 106, 3)
     """
     view = view_square(size, image)
-    paper = view.paper() if image is None else view.showing(image, fading=FADING)
-    return painted(paper, lambda pen: paint_field(pen, view, space, theta))
+    background = view.blank() if image is None else view.show(image, fading=FADING)
+    return overlay(background, lambda canvas: add_field(canvas, view, space, theta))
 
 
-def paint_field(pen: Pen, view: SquareView, space: VelocitySpace, theta: Tensor) -> None:
-    """The triangles and the arrows."""
-    tess = space.tessellation
-    for edge in tess.vertices[tess.edges]:
-        pen.line(view.pixels(edge), _EDGE, 0.8 * view.line)
+def add_field(canvas: Canvas, view: SquareView, space: VelocitySpace, theta: Tensor) -> None:
+    """Add the triangles and the arrows to a canvas."""
+    add_triangles(canvas, view, space.tessellation)
     distance = max(view.width, view.height) / _ARROWS
     columns, rows = (max(1, round(side / distance)) for side in (view.width, view.height))
     x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
@@ -69,18 +78,18 @@ def paint_field(pen: Pen, view: SquareView, space: VelocitySpace, theta: Tensor)
         colour = blend(_SLOW_TO_FAST, share)
         length = share * _LONGEST * distance
         if length < 3 * view.line:
-            pen.dot(place, 1.2 * view.line, colour)
+            canvas.dot(place, 1.2 * view.line, colour)
         else:
             half = step / speed * length / 2
-            pen.arrow(place - half, place + half, colour, 2.0 * view.line)
+            canvas.arrow(place - half, place + half, colour, 2.0 * view.line)
 
 
 def velocities(
     space: VelocitySpace,
     theta: Tensor,  # (1, dim)
     points: Array,  # (P, 2)
-) -> Array:  # (P, 2) in sides of the square a unit of time
-    """v(x) = A_c [x, y, 1]^T in the cell c that owns the point."""
+) -> Array:  # (P, 2) in sides of the square per unit of time
+    """Evaluate v(x) = A_c [x, y, 1]^T in the cell c that owns each point."""
     places = torch.from_numpy(points).to(theta)
     cells = space.tessellation.locate(places[:, 0], places[:, 1])
     maps = space.affine(theta)[0, cells]  # (P, 2, 3)

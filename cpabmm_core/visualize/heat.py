@@ -1,4 +1,4 @@
-"""Numbers as colours of evenly rising lightness."""
+"""Numbers as colours of evenly increasing lightness."""
 
 from functools import lru_cache
 from typing import Any
@@ -6,27 +6,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.visualize.painting import Picture
+from cpabmm_core.visualize.canvas import Picture
 
-# CIELAB: lightness rises in equal steps, from black by violet, red and orange to pale yellow. Equal
-# differences of the numbers then look equal, also in print without colours.
+# CIELAB: lightness increases in equal steps from black over violet, red and orange to pale yellow,
+# so that equal differences of the numbers look equal, also in print without colours.
 _STOPS = ((0, 0, 0), (24, 22, -24), (48, 54, 4), (72, 30, 54), (96, -8, 32))
 _SHADES = 256
 
 
-def heat(
+def heat_map(
     values: NDArray[Any],  # (H, W)
     top: float,
 ) -> Picture:  # (H, W, 3)
-    """A picture of the values: 0 is black, `top` and beyond pale yellow."""
+    """Render values as colours: 0 is black, `top` and above are pale yellow.
+
+    Args:
+        values: numbers from 0 up.
+        top: the value at which the scale ends.
+
+    Returns:
+        The picture, one pixel per value.
+
+    Example:
+        >>> heat_map(np.array([[0.0, 0.5, 1.0]]), top=1.0).shape
+        (1, 3, 3)
+    """
     shades = np.rint(np.clip(values / top, 0, 1) * (_SHADES - 1)).astype(np.intp)
     return heat_colours()[shades]
 
 
 @lru_cache(maxsize=1)
 def heat_colours() -> NDArray[np.uint8]:  # (256, 3) RGB
-    """The colours of `heat` from the lowest to the highest."""
-    from skimage.color import lab2rgb  # slow to import, and few commands paint
+    """Return the colours of `heat_map` from the lowest value to the highest."""
+    from skimage.color import lab2rgb  # slow to import, and few commands need it
 
     stops = np.array(_STOPS, np.float64)
     places = np.linspace(0, len(stops) - 1, _SHADES)

@@ -1,21 +1,29 @@
-"""Pictures put together."""
+"""Arrangements of pictures."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from cpabmm_core.visualize.painting import Colour, Picture
+from cpabmm_core.visualize.canvas import Colour, Picture
 
 
 def side_by_side(
     images: Sequence[Picture], *, gap: int = 4, colour: Colour = (255, 255, 255)
 ) -> Picture:
-    """One picture of the images (each (H, W, 3)) in a row, a gap apart, centred vertically.
+    """Join images in a row, a gap apart and vertically centred.
 
     Args:
-        images: the pictures from left to right, of any sizes.
-        gap: pixels between two pictures.
-        colour: of the gaps and of what a lower picture leaves free, RGB.
+        images: (H, W, 3) each, from left to right, of any sizes.
+        gap: pixels between two images.
+        colour: colour of the gaps and of the space above and below lower images.
+
+    Returns:
+        One picture.
+
+    Example:
+        >>> large, small = np.zeros((4, 3, 3), np.uint8), np.zeros((2, 5, 3), np.uint8)
+        >>> side_by_side([large, small], gap=2).shape
+        (4, 10, 3)
     """
     height = max(image.shape[0] for image in images)
     width = sum(image.shape[1] for image in images) + gap * (len(images) - 1)

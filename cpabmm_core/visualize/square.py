@@ -1,4 +1,4 @@
-"""Where the unit square of CPAB lies in a picture."""
+"""The place of CPAB's unit square in a picture."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from PIL import Image
 from torch import Tensor
 
 from cpabmm_core.arrays import Array
-from cpabmm_core.cpab.image import Room, warp_image
+from cpabmm_core.cpab.image import Margin, warp_image
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.geometry.coordinates import from_unit_square, to_pixels
-from cpabmm_core.visualize.painting import Colour, Picture
+from cpabmm_core.visualize.canvas import Colour, Picture
 
-PAPER: Colour = (255, 255, 255)
+WHITE: Colour = (255, 255, 255)
 
-_LEAST, _MOST = 0.03, 0.5  # room on a side of the unit square, in its longer sides
-_FLATTEST = 0.2  # side to side: on a flatter picture lines would hide all
+_LEAST, _MOST = 0.03, 0.5  # margin on a side of the unit square, in its longer sides
+_FLATTEST = 0.2  # ratio of the sides; on a flatter picture the lines would cover everything
 
 
 @dataclass(frozen=True)
 class SquareView:
-    """The unit square as `width` x `height` pixels of a picture, with room around it.
+    """The unit square as `width` x `height` pixels of a picture, with a margin around it.
 
     Convention:
         0 and 1 of the unit square are the centres of its first and last pixel.
@@ -30,61 +30,61 @@ class SquareView:
 
     width: int
     height: int
-    room: Room
+    margin: Margin
 
     @property
     def line(self) -> float:
-        """Width of a line: pictures of all sizes look alike, and small ones keep theirs."""
+        """Width of a line in pixels, in proportion to the square but never too thin to see."""
         return max(max(self.width, self.height) / 600, 0.7)
 
     def pixels(
         self,
         points: Array,  # (..., 2) in the unit square
     ) -> Array:  # (..., 2)
-        """Positions in the picture."""
+        """Convert points of the unit square to pixels of the picture."""
         inside = to_pixels(from_unit_square(torch.from_numpy(points)), self.height, self.width)
-        positions: Array = inside.numpy() + np.array([self.room.left, self.room.top])
+        positions: Array = inside.numpy() + np.array([self.margin.left, self.margin.top])
         return positions
 
-    def paper(self) -> Picture:
-        """A white picture."""
-        room = self.room
-        shape = self.height + room.top + room.bottom, self.width + room.left + room.right, 3
-        return np.full(shape, PAPER, dtype=np.uint8)
+    def blank(self) -> Picture:
+        """Return a white picture."""
+        margin = self.margin
+        shape = self.height + margin.top + margin.bottom, self.width + margin.left + margin.right, 3
+        return np.full(shape, WHITE, dtype=np.uint8)
 
-    def showing(self, image: Picture, *, fading: float = 0.0) -> Picture:
-        """The image in the unit square, `fading` of it (0 to 1) gone into the white."""
-        paper, top, left = self.paper(), self.room.top, self.room.left
-        faded = (1 - fading) * self._fitted(image) + fading * np.array(PAPER)
-        paper[top : top + self.height, left : left + self.width] = np.rint(faded)
-        return paper
+    def show(self, image: Picture, *, fading: float = 0.0) -> Picture:
+        """Return the image in the unit square, faded to white from 0 (not) to 1 (entirely)."""
+        picture, top, left = self.blank(), self.margin.top, self.margin.left
+        faded = (1 - fading) * self._fit(image) + fading * np.array(WHITE)
+        picture[top : top + self.height, left : left + self.width] = np.rint(faded)
+        return picture
 
-    def showing_warped(
+    def show_warped(
         self,
         image: Picture,
         space: VelocitySpace,
         theta: Tensor,  # (1, dim)
     ) -> Picture:
-        """The image moved by T^theta, also where it leaves the unit square."""
+        """Return the image moved by T^theta, including the parts that leave the unit square."""
         opaque = np.full((self.height, self.width, 1), 255, dtype=np.uint8)
-        moved = warp_image(space, theta, np.dstack([self._fitted(image), opaque]), room=self.room)
-        share = moved[..., 3:] / 255
-        shown = share * moved[..., :3] + (1 - share) * np.array(PAPER)
-        picture: Picture = np.rint(shown).astype(np.uint8)
+        moved = warp_image(space, theta, np.dstack([self._fit(image), opaque]), margin=self.margin)
+        alpha = moved[..., 3:] / 255
+        mixed = alpha * moved[..., :3] + (1 - alpha) * np.array(WHITE)
+        picture: Picture = np.rint(mixed).astype(np.uint8)
         return picture
 
-    def _fitted(self, image: Picture) -> NDArray[np.uint8]:
+    def _fit(self, image: Picture) -> NDArray[np.uint8]:
         resized = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.LANCZOS)
         return np.array(resized)
 
 
 def view_square(size: int, image: Picture | None, *seen: Array) -> SquareView:
-    """A view of the unit square with the proportions of the image, or square without one.
+    """Return a view of the unit square in the proportions of the image, or 1:1 without one.
 
     Args:
         size: longer side of the unit square, in pixels.
-        image: what the unit square is.
-        seen: points (..., 2) that the room around it should hold, up to half a side away.
+        image: the picture of the unit square.
+        seen: points (..., 2) that the margin should include, up to half a side away.
     """
     shape = np.array((1, 1) if image is None else image.shape[1::-1])
     sides = np.maximum(shape / shape.max(), _FLATTEST) * size
@@ -96,4 +96,4 @@ def view_square(size: int, image: Picture | None, *seen: Array) -> SquareView:
     pixels = np.rint(np.clip(beyond * sides + _LEAST * size, 0, _MOST * size)).astype(int)
     (left, top), (right, bottom) = pixels.tolist()
     width, height = (round(side) for side in sides.tolist())
-    return SquareView(width, height, Room(left, top, right, bottom))
+    return SquareView(width, height, Margin(left, top, right, bottom))

@@ -12,7 +12,7 @@ from _helpers.published_model import golden, narrow_networks, write_narrow_model
 from torch import Tensor
 
 from cpabmm_core.checkpoint.convert import convert_checkpoint
-from cpabmm_core.geometry.local_affine import frames, positions, undirected, with_frames
+from cpabmm_core.geometry.local_affine import canonical_sign, jacobians, positions, with_jacobians
 from cpabmm_core.inference.transfer import transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.tps_motion import TpsMotion
@@ -67,7 +67,7 @@ def fomm(folder: Path) -> Iterator[Compared]:
     )
     for name, keypoints in found.items():
         yield f"kp_{name}", positions(keypoints), expected[f"kp_{name}"]
-        yield f"jacobian_{name}", frames(keypoints), expected[f"jacobian_{name}"]
+        yield f"jacobian_{name}", jacobians(keypoints), expected[f"jacobian_{name}"]
     for mode, pose in (("standard", found["driving"]), ("relative", found["relative"])):
         yield from _drawn(model, expected, mode, found["source"], pose, None)
 
@@ -106,11 +106,11 @@ def mraa(folder: Path) -> Iterator[Compared]:
     kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
     plain = {name: mraa_plain.regions(networks, images[name]) for name in ("source", "driving")}
     for name, keypoints in (("source", kp_source), ("driving", kp_driving)):
-        ours, found = frames(keypoints[0]), plain[name]
+        ours, found = jacobians(keypoints[0]), plain[name]
         yield f"mean_{name}", positions(keypoints[0]), found.means
         yield f"covariance_{name}", ours @ ours.transpose(-1, -2), found.covariances
         # Of LAPACK's frame and its half turn, whichever; the axes' order and mirror are the same.
-        same = undirected(ours @ torch.linalg.inv(found.frames))
+        same = canonical_sign(ours @ torch.linalg.inv(found.frames))
         yield f"frame_{name}", same, torch.eye(2).expand(10, 2, 2)
     matrix = model.background(source, driving)
     assert matrix is not None
@@ -124,13 +124,13 @@ def mraa(folder: Path) -> Iterator[Compared]:
     picture = mraa_plain.picture(networks, source, theirs)
     yield "prediction", model.generate(source, motion), picture
     turn = torch.where(torch.arange(10) % 2 == 0, -1.0, 1.0)[:, None, None]
-    turned = with_frames(positions(kp_source), turn * frames(kp_source))
+    turned = with_jacobians(positions(kp_source), turn * jacobians(kp_source))
     for name, identity in (("avd", kp_source), ("avd_of_turned_frames", turned)):
         ours = transfer_keypoints("avd", identity, kp_driving, kp_driving, model.avd)[0]
         yield name, ours, mraa_plain.avd(networks, _regions(identity), _regions(kp_driving))
 
 
 def _regions(keypoints: Tensor) -> mraa_plain.Regions:
-    matrices = frames(keypoints)[0]
+    matrices = jacobians(keypoints)[0]
     covariances = matrices @ matrices.transpose(-1, -2)
     return mraa_plain.Regions(positions(keypoints)[0], covariances, matrices)

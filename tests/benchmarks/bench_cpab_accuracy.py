@@ -1,4 +1,4 @@
-"""Largest errors on the golden fields, ours and libcpab's, as a table.
+"""Print the largest errors on the golden fields, ours and libcpab's.
 
 python -m pytest -s tests/benchmarks/bench_cpab_accuracy.py
 """
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 
 def test_accuracy() -> None:
     arrays = np.load(GOLDEN / "transforms.npz")
-    print("\n| cells | boundary | volume kept | libcpab | float32 | float64 |")
+    print("\n| cells | boundary | volume-preserving | libcpab | float32 | float64 |")
     print("|---|---|---|---|---|---|")
     for case in json.loads((GOLDEN / "transforms.json").read_text()):
         tag, cells = case["tag"], case["cells_per_side"]

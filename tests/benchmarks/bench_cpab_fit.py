@@ -1,9 +1,9 @@
-"""Fit of one frame's 11 transformations: ours against the paper's Adam on libcpab, in one run.
+"""Time the 11 fits of a frame, ours and the paper's Adam on libcpab, in one process.
 
     python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_cpab_fit.py
 
-The frame has 10 groups of 5 keypoints (local, 4 x 4) and all 50 together (global, 6 x 6); the
-motion is smooth plus noise of 0.003 of the square, and one frame is one fit of each.
+A frame has 10 local fits of 5 keypoints (4 x 4) and one global fit of all 50 (6 x 6). The motion is
+smooth, with noise of 0.003 of the square.
 """
 
 import statistics
@@ -21,12 +21,12 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, fit
 
 NOISE = 0.003
 LESS_NOISE = 1e-4
-"""Prior with which ours follows the pairs more closely than the paper's Adam."""
+"""With this noise our fit follows the pairs more closely than the paper's Adam."""
 REPEATS = 20
 
 
 def smooth_motion(points: Tensor) -> Tensor:
-    """A gentle turn, a stretch and a wave, as a body might move between two frames."""
+    """Apply a slight rotation, a stretch and a wave, similar to the motion of a body."""
     x, y = points[..., 0] - 0.5, points[..., 1] - 0.5
     wave = 0.03 * torch.sin(5 * x) * torch.cos(4 * y)
     moved = torch.stack([0.06 * y - 0.03 * x + wave + 0.02, -0.05 * x + 0.04 * y - wave], dim=-1)
@@ -34,7 +34,7 @@ def smooth_motion(points: Tensor) -> Tensor:
 
 
 def frame(seed: int) -> tuple[Tensor, Tensor]:
-    """(10, 5, 2) keypoints of the driving frame and of the source, in the unit square."""
+    """Return keypoints (10, 5, 2) of the driving frame and the source, in the unit square."""
     generator = torch.Generator().manual_seed(seed)
     centres = 0.2 + 0.6 * torch.rand(10, 1, 2, generator=generator)
     driving = centres + 0.06 * torch.randn(10, 5, 2, generator=generator)
@@ -42,14 +42,14 @@ def frame(seed: int) -> tuple[Tensor, Tensor]:
     return driving, smooth_motion(driving) + noise
 
 
-def left_by_paper(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations: int) -> float:
-    """Mean residual of the paper's fit."""
+def paper_residual(engine: libcpab.Cpab, driving: Tensor, source: Tensor, iterations: int) -> float:
+    """Return the mean residual of the paper's fit."""
     theta = paper_adam(engine, driving, source, iterations)
     return float((carried(engine, theta, driving) - source).norm(dim=-1).mean())
 
 
 def timed(action: Callable[[], float], repeats: int) -> tuple[float, float]:
-    """Median seconds of one call, and what it returned."""
+    """Return the median seconds of a call and its result."""
     times = []
     for _ in range(repeats):
         start = perf_counter()
@@ -59,7 +59,7 @@ def timed(action: Callable[[], float], repeats: int) -> tuple[float, float]:
 
 
 @pytest.mark.usefixtures("all_cores")
-def test_fit_is_1000_times_faster_and_can_leave_less() -> None:
+def test_fit_is_1000_times_faster_and_can_have_smaller_residuals() -> None:
     driving, source = frame(seed=0)
     sets = {"local": (driving, source), "global": (driving.view(1, 50, 2), source.view(1, 50, 2))}
     spaces = {
@@ -79,7 +79,7 @@ def test_fit_is_1000_times_faster_and_can_leave_less() -> None:
         ours(name)
         seconds, residual = timed(partial(ours, name), REPEATS)
         less_seconds, less = timed(partial(ours, name, LESS_NOISE), REPEATS)
-        theirs = partial(left_by_paper, engine, *sets[name], iterations)
+        theirs = partial(paper_residual, engine, *sets[name], iterations)
         peer_seconds, peer_residual = timed(theirs, 1)
         print(
             f"\n{name}: ours {seconds * 1e3:.1f} ms, residual {residual:.2e}; "

@@ -1,20 +1,21 @@
-"""Time of CPAB on a GPU: ours against the plain engine on the same device, and against the floors.
+"""Time CPAB on a GPU, compared with the plain engine on the same device and with lower bounds.
 
     python -m pytest -s tests/benchmarks/bench_cpab_gpu.py
 
 A frame is 10 transformations (4 x 4) of a 64 x 64 grid in float32, or their fits: 10 local ones
-(4 x 4) of 5 points and a global one (6 x 6) of 50. Work is captured in a CUDA graph, so that the
-device's time is measured and not the host's; "eager" is without.
+(4 x 4) of 5 points and a global one (6 x 6) of 50. CUDA graphs exclude the
+time of the host; "eager" runs without them.
 
-The floor of a pass is the larger of
+The lower bound of a pass is the larger of
 
-    bytes / bandwidth   points in and out (8 B each; forward 3, backward 3) and maps (24 B a cell;
-                        backward 2), by the rate of a copy measured here,
-    flops / rate        steps * FLOPS a step, by the rate of a float32 matrix product measured here.
+    bytes / bandwidth   points in and out (8 B each; forward 3, backward 3) and maps (24 B per cell;
+                        backward 2), divided by the rate of a copy,
+    flops / rate        steps * FLOPS per step, divided by the rate of a float32 matrix product.
 
-Steps are counted on the paths themselves. FLOPS counts what any such step takes: the series summed
-twice (at the end, to see which edge is crossed; at the crossing), backward also the moments, each
-with ORDER - 1 terms, and 120 operations for motion and edges; no search for the crossing.
+The number of steps is that of the actual paths. FLOPS counts the necessary operations of a step:
+two sums of the series (at the end, to find the crossed edge, and at the crossing), in the backward
+pass also the moments, each with ORDER - 1 terms, and 120 operations for motion and edges, but not
+the search for the crossing.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ FLOPS = {"forward": 2 * 7 * TERMS + 120, "backward": (2 * 7 + 15) * TERMS + 200}
 
 
 def microseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Of one call, on the device, after a call that warms up."""
+    """Return the device time of a call in microseconds, after a warm-up call."""
     work()
     start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
@@ -51,11 +52,11 @@ def microseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def captured(work: Callable[[], object]) -> Callable[[], object]:
-    """The work as a graph to replay."""
+    """Return a function that replays the work as a graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        work()  # compiles, and fills caches
+        work()  # compiles and fills caches
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -64,14 +65,14 @@ def captured(work: Callable[[], object]) -> Callable[[], object]:
 
 
 def copy_rate() -> float:
-    """Bytes read and written in a microsecond."""
+    """Return the bytes read and written per microsecond."""
     source = torch.empty(1 << 28, device="cuda")
     target = torch.empty_like(source)
     return 2 * 4 * source.numel() / microseconds(lambda: target.copy_(source), 10)
 
 
 def product_rate() -> float:
-    """Float32 operations in a microsecond, without the shortened numbers of tensor cores."""
+    """Return the float32 operations per microsecond, without TF32."""
     matrix = torch.randn(8192, 8192, device="cuda")
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -141,7 +142,7 @@ def test_passes() -> None:
 
 
 def test_transform_and_its_gradient() -> None:
-    """What a user calls: from theta, by autograd."""
+    """Time the public function with autograd."""
     space = VelocitySpace(Tessellation(4, 4))
     print("\n| frames | forward and gradient for theta, us |\n|---|---|")
     for frames in FRAMES:
@@ -159,7 +160,7 @@ def test_fit() -> None:
         noise = 0.003 * torch.randn(source.shape, generator=generator)
         target = 0.9 * source + 0.05 + noise
         work = partial(fit_frames, spaces, source.cuda(), target.cuda())
-        work()  # brings the constants of the spaces to the device
+        work()  # copies the constants of the spaces to the device
         torch.cuda.set_sync_debug_mode("error")
         try:
             work()

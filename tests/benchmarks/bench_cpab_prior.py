@@ -1,11 +1,10 @@
-"""How the fit extends real motion between and beyond its keypoints, by prior.
+"""Compare priors by the extension of real motion between and beyond the keypoints.
 
     python -m pytest -s tests/benchmarks/bench_cpab_prior.py
 
-Needs the full motion set of `../shared/reference/fit` (the tests have a quarter of it). Mean errors
-in pixels of a 256 image. The noise of each variant is such that all leave the same residual on the
-local fits of the frames of bench_cpab_fit.py with the seeds 0 to 7, 1.25e-3 (the paper's Adam:
-0.92e-3): a prior is not to win over another by fitting its keypoints less.
+Errors are means in pixels of a 256 x 256 image. The noise of each variant is set so that all leave
+the same residual, 1.25e-3 (the paper's Adam: 0.92e-3), on the local fits of the frames of
+bench_cpab_fit.py with the seeds 0 to 7. No prior can win by fitting its keypoints less.
 """
 
 from collections.abc import Callable
@@ -35,7 +34,7 @@ def fit_with_prior(
     source: Tensor,  # (B, P, 2)
     target: Tensor,  # (B, P, 2)
 ) -> Tensor:  # (B, dim)
-    """The fit under another prior; the space must be new to the solver, which keeps its prior."""
+    """Fit with another prior; the space must be new, because it caches the prior."""
     with mock.patch.object(gauss_newton, "smoothness_precision", prior):
         return fit(space, source, target, noise=noise).theta
 
@@ -45,7 +44,7 @@ def default_fit(space: VelocitySpace, source: Tensor, target: Tensor) -> Tensor:
 
 
 def graph_laplacian(power: int, space: VelocitySpace) -> Tensor:
-    """The triangle mesh's, with a ridge of 1e-5."""
+    """Return a power of the Laplacian of the triangle mesh, with a ridge of 1e-5."""
     first, second = space.tessellation.edges.T
     laplacian = np.zeros((len(space.tessellation.vertices),) * 2)
     laplacian[first, second] = laplacian[second, first] = -1.0
@@ -55,7 +54,7 @@ def graph_laplacian(power: int, space: VelocitySpace) -> Tensor:
 
 
 def bilaplacian(space: VelocitySpace) -> Tensor:
-    """Finite elements: stiffness, lumped mass^-1, stiffness; ridge 1e-3."""
+    """Return stiffness, lumped mass^-1, stiffness of finite elements, with a ridge of 1e-3."""
     vertices, count = space.tessellation.vertices, len(space.tessellation.vertices)
     stiffness, mass = np.zeros((count, count)), np.zeros(count)
     for triangle in space.tessellation.triangles:
@@ -69,7 +68,7 @@ def bilaplacian(space: VelocitySpace) -> Tensor:
 
 
 def thin_plate(space: VelocitySpace) -> Tensor:
-    """Jumps of the velocity gradient across the edges: affine fields are free but for the ridge."""
+    """Penalise jumps of the velocity gradient across edges; affine fields cost only the ridge."""
     sides: dict[tuple[int, int], list[int]] = {}
     for cell, triangle in enumerate(np.sort(space.tessellation.triangles, axis=1)):
         for one, other in ((0, 1), (0, 2), (1, 2)):
@@ -85,7 +84,7 @@ def thin_plate(space: VelocitySpace) -> Tensor:
 
 
 def stationary(kernel: Callable[[Array], Array], space: VelocitySpace) -> Tensor:
-    """A free translation plus a covariance of the distance between vertices."""
+    """Return a free translation plus a covariance of the distance between vertices."""
     vertices = space.tessellation.vertices
     distance = np.linalg.norm(vertices[:, None] - vertices, axis=-1)
     precision = np.linalg.inv(100 + kernel(distance))
@@ -130,10 +129,10 @@ VARIANTS: list[tuple[str, Prior, float]] = [
 
 def test_extension_by_prior() -> None:
     if not DATA.exists():
-        pytest.skip(f"no motion set in {DATA}")
+        pytest.skip(f"needs the full set of real motion in {DATA}, outside the repository")
     motion = load_real_motion(DATA)
     adam = motion.peers["paper_adam"]
-    print("\n| fit | cells | nearest group | best candidate | global | of Adam's |")
+    print("\n| fit | cells | nearest group | best candidate | global | relative to Adam |")
     print("|---|---|---|---|---|---|")
     _print_row("TPS", "", motion.peers["tps"], adam)
     _print_row("the paper's Adam", "4, 6", adam, adam)
@@ -161,6 +160,6 @@ def _print_row(name: str, cells: str, figures: dict[str, float], adam: dict[str,
 
 
 def _of_vertices(precision: Array, space: VelocitySpace) -> Tensor:
-    """(V, V) for each component of the vertex velocities -> (dim, dim)."""
+    """Convert (V, V) for each component of the vertex velocities to (dim, dim)."""
     basis = space.vertex_basis
     return torch.einsum("avi,vw,bwi->ab", basis, torch.from_numpy(precision), basis)

@@ -1,11 +1,11 @@
-"""Time of 10 transformations of a 64 x 64 grid, ours against libcpab, in one run.
+"""Time 10 transformations of a 64 x 64 grid, ours and libcpab's, in one process.
 
     python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_cpab_transform.py
 
-Medians of many calls are compared, each library's in a row after a rest: PyTorch's threads, which
-libcpab uses, wait for more work for a while on the cores that the other would use. The motions are
-drawn from the smooth prior, 0.05 of the square on average. libcpab takes 50 steps
-whatever the motion; ours takes one a triangle crossed.
+The result is the median of many calls. The libraries run one after the other with a rest between
+them, because the threads of PyTorch, which libcpab uses, busy-wait for a while after a call. The
+motions are samples of the smooth prior with an r.m.s. of 0.05 of the square. libcpab always takes
+50 steps; ours takes one per crossed triangle.
 """
 
 import statistics
@@ -24,14 +24,14 @@ REST = 0.2  # seconds
 
 
 def grid(count: int, size: int) -> Tensor:
-    """(count, size * size, 2) the same regular grid of points for each transformation."""
+    """Return the same regular grid of points (count, size * size, 2) for each transformation."""
     axis = torch.linspace(0, 1, size)
     rows, columns = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([columns, rows], dim=-1).view(1, -1, 2).repeat(count, 1, 1)
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Median of a call."""
+    """Return the median time of a call."""
     action()
     sleep(REST)
     times = []
@@ -54,7 +54,7 @@ def test_transform_is_20_times_faster_and_with_its_gradient_40_times() -> None:
     theta = sample(space, 10, magnitude=0.05, generator=generator).float()
     points = grid(10, 64)
     transposed = points.transpose(1, 2).contiguous()
-    basis = torch.as_tensor(engine.params.basis).double()  # of the same space, in other coordinates
+    basis = torch.as_tensor(engine.params.basis).double()  # the same space in other coordinates
     peer = torch.linalg.lstsq(basis, space.affine(theta.double()).flatten(1).T).solution.T.float()
 
     def ours(theta: Tensor) -> Tensor:

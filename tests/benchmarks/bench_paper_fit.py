@@ -1,14 +1,14 @@
-"""The paper's fit on real motion: `fit(solver="adam")` against the same loop on libcpab.
+"""Compare `fit(solver="adam")` with the loop of the paper's code on libcpab, on real motion.
 
     python -m pip install ".[bench]" && python -m pytest -s tests/benchmarks/bench_paper_fit.py
 
-Frames 0, 9 and 18 of tests/golden/fit, one at a time, as the paper's code fits them: the 10
-groups' transformations (4 x 4 squares, 200 iterations), then that of all 50 keypoints (6 x 6,
-300). Flows are compared on a 64 x 64 grid of the unit square, as a share of how far they move.
+Frames 0, 9 and 18 of tests/golden/fit are fitted one at a time, as in the paper's code: the
+transformations of the 10 groups (4 x 4 squares, 200 iterations), then that of all 50 keypoints
+(6 x 6, 300). Flows are compared on a 64 x 64 grid of the unit square, relative to the motion.
 
-Adam's path depends on the basis, and libcpab's changes from machine to machine (`cpab/axes.py`). So
-we are put on the axes of the libcpab that is installed here, where both must agree, and run beside
-it on those that we store.
+Adam's path depends on the basis, and libcpab's basis depends on the machine (`cpab/axes.py`). Our
+fit therefore runs in the basis of the installed libcpab, where both must agree, and in the stored
+basis.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,10 +34,10 @@ GRID = to_unit_square(identity_grid(64, 64)).view(1, -1, 2)
 
 
 class Fitted(NamedTuple):
-    """What the fits of some frames leave and how they extend it."""
+    """Residual and flows of the fits of some frames."""
 
     residual: float
-    """Mean distance that is left at the keypoints."""
+    """Mean residual at the keypoints."""
     flows: Tensor  # (fits, 4096, 2)
 
     def apart_from(self, other: "Fitted") -> float:
@@ -46,7 +46,7 @@ class Fitted(NamedTuple):
 
 
 def pairs_of(points: int) -> list[tuple[Tensor, Tensor]]:
-    """(50 / points, points, 2) of driving frame and source, for each frame."""
+    """Return (50 / points, points, 2) of driving frame and source, for each frame."""
     motion = load_real_motion(DATA)
     return [
         (motion.driving[i].reshape(-1, points, 2), motion.source[i].reshape(-1, points, 2))
@@ -75,7 +75,7 @@ def ours(cells: int, points: int, iterations: int) -> Fitted:
 
 @contextmanager
 def descending_along(choose: Callable[[VelocitySpace], Tensor]) -> Iterator[None]:
-    """For spaces that are new: each keeps its axes."""
+    """Replace the axes of new spaces; existing ones have cached theirs."""
     with (
         mock.patch.object(axes, "descent_axes", choose),
         mock.patch.object(adam, "descent_axes", choose),
@@ -109,7 +109,7 @@ def test_residual_and_flows_are_within_five_per_cent(
 
 
 class Change(NamedTuple):
-    """In what a run of the paper's fit differs from the default one."""
+    """A change of the paper's fit."""
 
     axes: Callable[[VelocitySpace], Tensor] = axes.descent_axes
     all_frames_together: bool = False
@@ -118,8 +118,8 @@ class Change(NamedTuple):
 
 def _rotation(seed: int, space: VelocitySpace) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    draws = torch.randn(space.dim, space.dim, generator=generator, dtype=torch.float64)
-    rotation: Tensor = torch.linalg.qr(draws).Q
+    samples = torch.randn(space.dim, space.dim, generator=generator, dtype=torch.float64)
+    rotation: Tensor = torch.linalg.qr(samples).Q
     return rotation
 
 
@@ -134,7 +134,7 @@ CHANGES = {
 
 
 def _candidates(motion: RealMotion, change: Change) -> tuple[list[float], Tensor]:
-    """Mean distances left at the keypoints; (26, 11, N, 2) of the other points."""
+    """Return the mean residuals at the keypoints, and (26, 11, N, 2) of the other points."""
     left, candidates = [], []
     for cells, groups, iterations in ((4, 10, 200), (6, 1, 300)):
         space = VelocitySpace(Tessellation(cells, cells))
@@ -158,7 +158,7 @@ def _apart(candidates: Tensor, first: Tensor, points: Tensor) -> tuple[float, fl
 
 
 def test_what_the_papers_fit_depends_on() -> None:
-    """All 26 frames, at points of the moving bodies; apart is from the first row, of the motion."""
+    """Use all 26 frames at points of the moving bodies; differences are relative to row 1."""
     motion = load_real_motion(DATA)
     print(
         "\n| | left, local | left, global | apart, local | apart, global | " + " | ".join(FIGURES)

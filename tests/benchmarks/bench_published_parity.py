@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from _helpers import parity
 
-from cpabmm_core.geometry.local_affine import principal_frames
+from cpabmm_core.geometry.local_affine import principal_axes
 
 
 def test_parity(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_parity(tmp_path: Path) -> None:
 
 
 def test_signs_of_principal_axes() -> None:
-    """How often the SVD of a LAPACK has the signs of `principal_frames`, on 100,000 ellipses."""
+    """How often the SVD of a LAPACK has the signs of `principal_axes`, on 100,000 ellipses."""
     rng = np.random.default_rng(0)
     turn, long = rng.uniform(-np.pi / 2, np.pi / 2, 100_000), rng.uniform(0.01, 0.2, 100_000)
     variances = np.stack((long, long * rng.uniform(0.02, 0.98, 100_000)), axis=1)
@@ -39,7 +39,7 @@ def test_signs_of_principal_axes() -> None:
     print()
     for dtype in (np.float32, np.float64):
         shapes = covariances.astype(dtype)
-        ours = principal_frames(torch.from_numpy(shapes)).numpy()
+        ours = principal_axes(torch.from_numpy(shapes)).numpy()
         for name, found in (
             ("torch", torch.linalg.svd(torch.from_numpy(shapes))[0].numpy()),
             ("NumPy", np.linalg.svd(shapes)[0]),

@@ -1,4 +1,4 @@
-"""``fit-cpab --apply``: fitted transformations used again."""
+"""``fit-cpab --apply``."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ GROWTH = np.exp([0.5, -0.3])  # the flow of v = (x / 2, -0.3 y) for a unit of ti
 
 @pytest.fixture
 def theta(tmp_path: Path) -> Path:
-    """A document of one transformation, which moves everything by SHIFT."""
+    """A document of one transformation, a translation by SHIFT."""
     return document_file(tmp_path / "theta.json", {"shift": translation(SPACE, *SHIFT)})
 
 
 @pytest.fixture
 def thetas(tmp_path: Path) -> Path:
-    """A document of two: SHIFT, and a growth along the axes."""
+    """A document of two transformations: SHIFT, and a growth along the axes."""
     growth = affine_field(SPACE, (0.5, 0, 0), (0, -0.3, 0))
     return document_file(
         tmp_path / "thetas.json", {"shift": translation(SPACE, *SHIFT), "grow": growth}
@@ -82,7 +82,7 @@ def test_points_are_moved_and_printed(theta: Path, points: Path) -> None:
     assert not printed.endswith("\n\n")
 
 
-def test_the_inverse_moves_them_back(thetas: Path, theta: Path, points: Path) -> None:
+def test_the_inverse_moves_points_back(thetas: Path, theta: Path, points: Path) -> None:
     printed = output_of("fit-cpab", "--apply", theta, points, "--inverse")
     np.testing.assert_allclose(numbers(printed), POINTS - SHIFT, atol=1e-10)
     document = document_of("fit-cpab", "--apply", thetas, points, "--inverse")
@@ -91,7 +91,7 @@ def test_the_inverse_moves_them_back(thetas: Path, theta: Path, points: Path) ->
     np.testing.assert_allclose(moved, POINTS / GROWTH, atol=1e-9)
 
 
-def test_several_transformations_are_told_apart(thetas: Path, points: Path) -> None:
+def test_several_transformations_are_labelled(thetas: Path, points: Path) -> None:
     document = document_of("fit-cpab", "--apply", thetas, points)
     assert document["inverse"] is False
     assert document["outputs"] == document["plots"] == []
@@ -105,7 +105,7 @@ def test_several_transformations_are_told_apart(thetas: Path, points: Path) -> N
 
 
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".npz", ".txt"])
-def test_points_go_to_the_format_that_the_suffix_names(
+def test_the_suffix_determines_the_format_of_moved_points(
     theta: Path, points: Path, tmp_path: Path, suffix: str
 ) -> None:
     output = tmp_path / f"moved{suffix}"
@@ -121,7 +121,7 @@ def test_points_go_to_the_format_that_the_suffix_names(
 
 
 def test_another_picture_is_warped(theta: Path, picture: Path, tmp_path: Path) -> None:
-    """5 pixels to the right and 8 up: whole ones, so nothing is between two."""
+    """A shift by whole pixels, 5 to the right and 8 up, needs no interpolation."""
     output = tmp_path / "warped.png"
     assert output_of("fit-cpab", "--apply", theta, "--image", picture, "-o", output) == (
         f"{output}\n"
@@ -140,7 +140,7 @@ def test_each_transformation_has_its_pictures(thetas: Path, picture: Path, tmp_p
     assert all(Path(path).exists() for path in document["outputs"] + document["plots"])
 
 
-def test_a_plot_beside_the_points_leaves_stdout_to_them(
+def test_the_path_of_a_plot_goes_to_stderr_if_points_are_printed(
     theta: Path, points: Path, tmp_path: Path
 ) -> None:
     result = run("fit-cpab", "--apply", theta, points, "--plot", tmp_path / "p.png")
@@ -162,7 +162,7 @@ def test_theta_or_points_may_come_through_stdin(theta: Path, points: Path) -> No
         np.testing.assert_allclose(numbers(result.stdout)[0], POINTS[0] + SHIFT, atol=1e-10)
 
 
-def test_a_pipeline_of_real_processes(tmp_path: Path) -> None:
+def test_documents_pass_through_a_pipe_between_processes(tmp_path: Path) -> None:
     pairs = {"source": POINTS.tolist(), "target": (POINTS + 0.05).tolist()}
     (tmp_path / "pairs.json").write_text(json.dumps(pairs))
     (tmp_path / "points.csv").write_text("x,y\n0.1,0.2\n")
@@ -186,7 +186,7 @@ def test_a_wrong_document_is_one_line_and_no_file(
         (json.dumps({**document, "schema": 7}), "schema is 7"),
         (json.dumps({**document, "cells": [4, 4]}), "but 4 x 4 cells"),
         (theta.read_text().replace('"theta":[', '"theta":[NaN,'), "finite"),
-        (json.dumps({"source": [[0, 0]], "target": [[0, 0]]}), "no document"),
+        (json.dumps({"source": [[0, 0]], "target": [[0, 0]]}), "not a document"),
     ):
         broken.write_text(text)
         arguments = ("fit-cpab", "--apply", broken, points, "-o", tmp_path / "o.csv")
@@ -224,7 +224,7 @@ def test_usage_errors(theta: Path, points: Path, picture: Path, tmp_path: Path) 
         ((theta, points, "--cells", "4"), "--cells"),
         ((theta, points, "--volume-preserving"), "--volume-preserving"),
         ((theta, points, "--weights", "none"), "--weights"),
-        (("-", "-"), "stdin"),
+        (("-", "-"), "can be -"),
     ):
         result = run("fit-cpab", "--apply", *arguments)
         assert result.exit_code == 2, result.output

@@ -15,9 +15,10 @@ from _helpers.command_line import (
     run_with_input,
 )
 
-import cpabmm_core.cpab
+from cpabmm_core import cpab
 from cpabmm_core.cpab import FitResult, Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.media.image import read_image, write_image
+from cpabmm_core.pointsets import fits
 
 SOURCE = [[0.3, 0.3], [0.7, 0.3], [0.5, 0.6], [0.2, 0.8]]
 TARGET = [[0.25, 0.35], [0.75, 0.25], [0.5, 0.7], [0.25, 0.8]]
@@ -34,7 +35,7 @@ def pairs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Three sets of 4, 2 and 1 pairs that count, the second without a name."""
+    """Three sets of 4, 2 and 1 pairs that count; the second has no name."""
     path = tmp_path / "many.json"
     sets = [
         {"name": "walk", **PAIRS},
@@ -58,7 +59,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def moved_by(document: dict[str, Any], index: int, points: list[list[float]]) -> np.ndarray:
-    """The points under a transformation of the document, by the library."""
+    """Move points by a transformation of the document, with the library."""
     space = VelocitySpace(
         Tessellation(*document["cells"]), document["boundary"], document["volume_preserving"]
     )
@@ -75,7 +76,7 @@ def moved_by(document: dict[str, Any], index: int, points: list[list[float]]) ->
         (["--volume-preserving"], [4, 4], "free", True, 15),
     ],
 )
-def test_theta_and_the_tessellation_give_the_transformation_back(
+def test_theta_and_the_space_reproduce_the_transformation(
     pairs: Path,
     options: list[str],
     cells: list[int],
@@ -106,7 +107,7 @@ def test_the_fit_is_close_and_converges(pairs: Path) -> None:
     assert document["outputs"] == document["plots"] == []
 
 
-def test_each_set_is_fitted_as_if_it_were_alone(many: Path, tmp_path: Path) -> None:
+def test_each_set_is_fitted_independently(many: Path, tmp_path: Path) -> None:
     together = document_of("fit-cpab", many)
     assert [t["name"] for t in together["transformations"]] == ["walk", "2", "one"]
     alone = tmp_path / "alone.json"
@@ -120,28 +121,28 @@ def test_each_set_is_fitted_as_if_it_were_alone(many: Path, tmp_path: Path) -> N
         assert fitted["residual"]["mean"] == pytest.approx(single["residual"]["mean"], abs=1e-6)
 
 
-def test_what_the_options_say_reaches_the_fit(
+def test_options_reach_the_fit(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
 
     def spy(*arguments: torch.Tensor, **options: Any) -> FitResult:  # noqa: ANN401
-        asked.append({"solver": arguments[3], **options})
+        received.append({"solver": arguments[3], **options})
         return fit(*arguments[:3], weights=options["weights"])  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cpabmm_core.cpab, "fit", spy)
+    monkeypatch.setattr(fits, "fit", spy)
     weights = tmp_path / "weights.txt"
     weights.write_text("1\n2\n0\n0.5\n")
     document = document_of("fit-cpab", pairs, "--weights", weights, "--huber", "0.05")
-    assert document["huber"] == asked[0]["huber"] == 0.05
-    assert asked[0]["weights"].tolist() == [[1, 2, 0, 0.5]]
+    assert document["huber"] == received[0]["huber"] == 0.05
+    assert received[0]["weights"].tolist() == [[1, 2, 0, 0.5]]
     assert document_of("fit-cpab", pairs, "--solver", "adam")["solver"] == "adam"
-    assert asked[1]["solver"] == "adam"
-    assert asked[1]["huber"] is None
-    assert asked[1]["weights"].tolist() == [[1, 1, 1, 1]]
+    assert received[1]["solver"] == "adam"
+    assert received[1]["huber"] is None
+    assert received[1]["weights"].tolist() == [[1, 1, 1, 1]]
 
 
-def test_what_weighs_nothing_does_not_pull(tmp_path: Path) -> None:
+def test_a_pair_of_weight_0_has_no_influence(tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     rows = [",".join(map(str, [*s, *t, 1])) for s, t in zip(SOURCE, TARGET, strict=True)]
     table.write_text("\n".join([f"{HEADER},weight", *rows, f"0.3,0.3,{TARGET[0][0] + 0.2},0.35,0"]))
@@ -152,10 +153,10 @@ def test_what_weighs_nothing_does_not_pull(tmp_path: Path) -> None:
     assert fitted["residual"]["max"] == pytest.approx(distances.max(), rel=1e-3)
     assert fitted["residual"]["mean"] == pytest.approx(distances.mean(), rel=1e-3)
     assert distances.max() < 0.02
-    assert pulled["residual"]["max"] >= 0.1  # one point cannot go to two places 0.2 apart
+    assert pulled["residual"]["max"] >= 0.1  # one point cannot move to two places 0.2 apart
 
 
-def test_without_json_the_figures_are_lines(pairs: Path, many: Path) -> None:
+def test_without_json_the_summary_is_printed(pairs: Path, many: Path) -> None:
     theta, residual, iterations = output_of("fit-cpab", pairs).splitlines()
     assert len(theta.split()) == 59
     assert residual.startswith("residual mean ")
@@ -166,7 +167,7 @@ def test_without_json_the_figures_are_lines(pairs: Path, many: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [json.dumps(PAIRS), f"{HEADER}\n0.5,0.5,0.6,0.5\n"])
-def test_stdin_is_told_by_its_content(text: str) -> None:
+def test_the_content_of_stdin_determines_its_format(text: str) -> None:
     result = run_with_input(text.encode(), "fit-cpab", "-", "--json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -229,13 +230,13 @@ def test_transparency_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_array_equal(
         read_image(tmp_path / "o.webp", alpha=True)[..., 3], image[..., 3]
     )
-    monkeypatch.delattr(cpabmm_core.cpab, "fit")  # it is refused before any work
+    monkeypatch.delattr(fits, "fit")  # the check comes before the fit
     arguments = ("fit-cpab", pairs, "--image", tmp_path / "rgba.png", "-o", tmp_path / "o.jpg")
     assert_fails(3, *arguments, words="transparency")
     assert not (tmp_path / "o.jpg").exists()
 
 
-def test_without_a_picture_the_document_is_written(many: Path, tmp_path: Path) -> None:
+def test_the_document_is_written_without_a_picture(many: Path, tmp_path: Path) -> None:
     output = tmp_path / "theta.json"
     document = document_of("fit-cpab", many, "-o", output)
     assert document.pop("outputs") == [str(output)]
@@ -266,14 +267,14 @@ def test_bad_files_are_one_line_and_no_file(
         ((picture,), ".json, .csv or .npz"),
         ((pairs, "--weights", tmp_path / "none.txt"), "no such file"),
         ((pairs, "--weights", tmp_path / "weights.txt"), "expected 4 weights"),
-        ((many, "--weights", tmp_path / "weights.txt"), "weights of its own"),
+        ((many, "--weights", tmp_path / "weights.txt"), "already has weights"),
         ((pairs, "--image", pairs, "-o", output), "not an image"),
         ((pairs, "--image", picture, "-o", picture), "input"),
         ((pairs, "--image", picture, "-o", tmp_path / "o.xyz"), "suffix"),
         ((pairs, "--image", picture, "-o", output, "--plot", tmp_path / "p.gif"), "suffix"),
         ((pairs, "--plot", tmp_path / "no" / "g.png"), "does not exist"),
         ((pairs, "-o", pairs, "--force"), "input"),
-        ((pairs, "-o", output), "give --image"),
+        ((pairs, "-o", output), "needs --image"),
     ]
     before = pairs.read_bytes()
     for arguments, words in cases:
@@ -291,9 +292,7 @@ def test_an_empty_stdin_is_one_line() -> None:
     assert result.stderr == "error: standard input: is empty; send .json, .csv or .npz content\n"
 
 
-def test_of_many_files_either_all_are_written_or_none(
-    many: Path, picture: Path, tmp_path: Path
-) -> None:
+def test_either_all_files_are_written_or_none(many: Path, picture: Path, tmp_path: Path) -> None:
     kept = tmp_path / "o-one.png"
     kept.write_text("precious")
     arguments = ("fit-cpab", many, "--image", picture, "-o", tmp_path / "o.png")
@@ -305,12 +304,10 @@ def test_of_many_files_either_all_are_written_or_none(
     assert read_image(kept).shape == (40, 60, 3)
 
 
-def test_a_failure_while_drawing_leaves_no_file(
+def test_a_failure_in_a_picture_leaves_no_file(
     many: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cpabmm_core.cpab import image
-
-    warp, calls = image.warp_image, []
+    warp, calls = cpab.warp_image, []
 
     def fail_at_third(*arguments: Any) -> np.ndarray:  # noqa: ANN401
         calls.append(arguments)
@@ -318,13 +315,13 @@ def test_a_failure_while_drawing_leaves_no_file(
             raise MemoryError
         return warp(*arguments)
 
-    monkeypatch.setattr(image, "warp_image", fail_at_third)
+    monkeypatch.setattr(cpab, "warp_image", fail_at_third)
     arguments = ("fit-cpab", many, "--image", picture, "-o", tmp_path / "o.png")
     assert_leaves_no_file(tmp_path, lambda: assert_fails(5, *arguments, words="out of memory"))
     assert len(calls) == 3
 
 
-def test_a_name_that_is_a_path_makes_no_file_elsewhere(tmp_path: Path, picture: Path) -> None:
+def test_a_name_cannot_lead_to_another_folder(tmp_path: Path, picture: Path) -> None:
     sets = [{"name": name, **PAIRS} for name in ("../a", "b")]
     (tmp_path / "sets.json").write_text(json.dumps(sets))
     arguments = (tmp_path / "sets.json", "--image", picture, "-o", tmp_path / "o.png")
@@ -333,7 +330,7 @@ def test_a_name_that_is_a_path_makes_no_file_elsewhere(tmp_path: Path, picture: 
     )
 
 
-def test_two_outputs_must_not_be_one_file(pairs: Path, picture: Path, tmp_path: Path) -> None:
+def test_two_outputs_cannot_be_one_file(pairs: Path, picture: Path, tmp_path: Path) -> None:
     same = tmp_path / "o.png"
     assert run("fit-cpab", pairs, "--image", picture, "-o", same, "--plot", same).exit_code == 2
     (tmp_path / "sets.json").write_text(
@@ -367,7 +364,7 @@ def test_usage_errors(pairs: Path, options: list[str]) -> None:
     assert options[0] in result.stderr
 
 
-def test_something_to_fit_to_is_needed() -> None:
+def test_keypoints_are_required() -> None:
     result = run("fit-cpab")
     assert result.exit_code == 2
     assert "KEYPOINTS" in result.stderr

@@ -1,19 +1,17 @@
-"""The GPU engine against `plain`, its kernels run by Triton's interpreter on the CPU.
+"""The GPU engine compared with `plain`, with its kernels in Triton's interpreter on the CPU.
 
-Triton must be in that mode when it is first imported, so these tests need a process of their own;
-`test_gpu_engine.py` starts it. By hand:
+Triton selects the interpreter when it is imported, so these tests need their own process, which
+`test_gpu_engine.py` starts. To run them by hand:
 
 TRITON_INTERPRET=1 python -m pytest tests/cpab/interpreted_gpu_engine.py
 """
-
-import sys
 
 import pytest
 import torch
 from _helpers.flows import AFFINE_FIELDS, AffineField
 from torch import Tensor
 
-from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformation
 from cpabmm_core.cpab.engines import gpu, plain
 from cpabmm_core.cpab.space import Boundary
 
@@ -30,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in.*:RuntimeWarnin
 
 @pytest.fixture(autouse=True)
 def _wide_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The interpreter takes as long for one lane as for hundreds."""
+    """Use wide programs: the interpreter takes the same time for one lane as for hundreds."""
     monkeypatch.setattr(gpu, "_BLOCK", 256)
 
 
@@ -47,7 +45,7 @@ def random_points(batch: int, count: int, dtype: torch.dtype, margin: float = 0.
 
 
 def assert_near(actual: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Nearer than the tolerance as a part of the largest value, or of 1."""
+    """Compare with a tolerance relative to the largest value, or to 1 if that is larger."""
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
     assert ((actual - expected).abs().max() / expected.abs().max().clamp_min(1)) < tolerance
@@ -61,7 +59,7 @@ def assert_engines_agree(space: VelocitySpace, affine: Tensor, points: Tensor) -
     assert_near(end, true_end, END[dtype])
     by_map, by_point = gpu.backward(space, affine, record, gradient)
     true_by_map, true_by_point = plain.backward(space, affine, rounds, gradient)
-    # By theta: what happens at an edge may be ascribed to either cell, for theta it is the same.
+    # By theta: at an edge either cell may own the gradient, but theta receives the same.
     basis = space.tensor("basis", affine).flatten(1)
     by_theta, true_by_theta = (maps.flatten(1) @ basis.T for maps in (by_map, true_by_map))
     assert_near(by_theta, true_by_theta, BY_THETA[dtype])
@@ -77,7 +75,7 @@ def test_equals_plain(squares: tuple[int, int], boundary: Boundary, dtype: torch
 
 
 def test_points_fill_several_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs that hold points of two transformations, and a last one that is not full."""
+    """Some programs have points of two transformations, and the last one is not full."""
     monkeypatch.setattr(gpu, "_BLOCK", 32)
     space = VelocitySpace(Tessellation(2, 2))
     maps = random_maps(space, 3, 0.3, torch.float32)
@@ -86,9 +84,9 @@ def test_points_fill_several_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dtype", END)
 def test_starts_on_vertices_edges_and_borders(dtype: torch.dtype) -> None:
-    """Ends only: on an edge the gradient is that of one side or of the other."""
+    """Compare only end points: on an edge the gradient is that of either side."""
     space = VelocitySpace(Tessellation(4, 2))
-    axis = torch.linspace(-0.25, 1.25, 13, dtype=dtype)  # eighths, so vertices and edges too
+    axis = torch.linspace(-0.25, 1.25, 13, dtype=dtype)  # multiples of 1/8
     points = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).view(1, -1, 2)
     affine = random_maps(space, 1, 0.6, dtype)
     end, _ = gpu.forward(space, affine, points, record=False)
@@ -109,7 +107,7 @@ def test_path_along_an_edge_stays_on_it() -> None:
 
 @pytest.mark.parametrize("dtype", END)
 def test_path_that_leaves_its_cell_and_returns_within_a_step(dtype: torch.dtype) -> None:
-    """A turn of 1.8 radians dips over the diagonal x = y, beyond which there is a wind besides."""
+    """A rotation by 1.8 radians crosses the diagonal x = y, where the field changes."""
     space = VelocitySpace(Tessellation(1, 1))
     centre, turn, wind = torch.tensor([0.4, 0.1]), 1.8, torch.tensor([0.5, -0.2])
     above = torch.tensor([[0, -turn, turn * centre[1]], [turn, 0, -turn * centre[0]]])
@@ -131,7 +129,7 @@ def test_path_that_leaves_its_cell_and_returns_within_a_step(dtype: torch.dtype)
 
 
 def test_affine_fields_have_closed_forms() -> None:
-    """End points, and the adjoint equation solved by exp(A)^T, also where paths converge."""
+    """End points and gradients by exp(A)^T, including converging paths."""
     sink = AffineField("sink", torch.tensor([[-5, 0, 2.5], [0, -4, 2.0]]).double())
     fields = [*AFFINE_FIELDS, sink]
     space = VelocitySpace(Tessellation(2, 1))
@@ -158,7 +156,7 @@ def test_jacobian_equals_plain(dtype: torch.dtype) -> None:
 
 
 def test_jacobian_of_many_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than a program holds, and the last one not full."""
+    """There are more directions than a program has lanes, and the last program is not full."""
     monkeypatch.setattr(gpu, "_LANES", 4)
     space = VelocitySpace(Tessellation(1, 1))
     affine, points = random_maps(space, 1, 1.0, torch.float64), random_points(1, 2, torch.float64)
@@ -178,14 +176,13 @@ def test_transform_differentiates_through_it(monkeypatch: pytest.MonkeyPatch) ->
         return torch.autograd.grad(transform(space, theta, points).cos().sum(), (theta, points))
 
     expected = gradients()
-    # `cpab.transform` is the function; the module is behind it.
-    monkeypatch.setattr(sys.modules[transform.__module__], "engine_for", lambda _: gpu)
+    monkeypatch.setattr(transformation, "engine_for", lambda _: gpu)
     for mine, other in zip(gradients(), expected, strict=True):
         assert_near(mine, other, 1e-10)
 
 
-def test_a_record_is_its_own() -> None:
-    """The end points are the caller's, who may change them in place."""
+def test_a_record_is_a_copy() -> None:
+    """Callers may change the end points in place."""
     space = VelocitySpace(Tessellation(2, 2))
     affine, points = random_maps(space, 1, 0.5, torch.float64), random_points(1, 5, torch.float64)
     end, record = gpu.forward(space, affine, points, record=True)
@@ -195,7 +192,7 @@ def test_a_record_is_its_own() -> None:
 
 
 def test_other_layouts_and_dtypes() -> None:
-    """Points of another dtype than the maps, and tensors that are not contiguous."""
+    """Points of another dtype than the maps, and non-contiguous tensors."""
     space = VelocitySpace(Tessellation(2, 2))
     affine = random_maps(space, 2, 0.5, torch.float64)
     points = random_points(2, 5, torch.float64)
@@ -231,7 +228,7 @@ def test_identity_is_exact() -> None:
 
 
 @pytest.mark.parametrize("dtype", END)
-def test_nan_stays_nan_and_alone(dtype: torch.dtype) -> None:
+def test_nan_stays_nan_and_affects_no_other_point(dtype: torch.dtype) -> None:
     space = VelocitySpace(Tessellation(2, 2))
     affine, points = random_maps(space, 2, 0.5, dtype), random_points(2, 9, dtype)
     whole, _ = gpu.forward(space, affine, points, record=False)
@@ -250,8 +247,8 @@ def test_nan_stays_nan_and_alone(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("speed", [1e3, 1e19, 1e38])
-def test_fields_beyond_all_bounds_end(speed: float) -> None:
-    """Whatever leaves the finite numbers stops there; no program waits for it."""
+def test_overflowing_paths_end(speed: float) -> None:
+    """A path that leaves the finite numbers stops, so its program ends."""
     space = VelocitySpace(Tessellation(2, 2))
     away = torch.tensor([[speed, 0, 0.0], [0, speed, 0.0]]).expand(1, 16, 2, 3)
     points = random_points(1, 5, torch.float32, margin=-0.1)

@@ -1,4 +1,4 @@
-"""The paper's fit: against the same loop written plainly, and against its own code's numbers."""
+"""The paper's fit compared with a plain loop and with the results of the paper's code."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[1] / "golden" / "fit"
 
 
 def frames(count: int) -> tuple[Tensor, Tensor]:
-    """(10 count, 5, 2) pairs of points: the groups of so many frames of real motion."""
+    """(10 count, 5, 2) point pairs: the groups of `count` frames of real motion."""
     motion = load_real_motion(DATA)
     return motion.driving[:count].flatten(0, 1), motion.source[:count].flatten(0, 1)
 
@@ -24,7 +24,7 @@ def frames(count: int) -> tuple[Tensor, Tensor]:
 def plain_loop(
     space: VelocitySpace, source: Tensor, target: Tensor, weights: Tensor, iterations: int
 ) -> Tensor:
-    """By autograd and PyTorch's own Adam, in float64."""
+    """Run the loop with autograd and PyTorch's Adam, in float64."""
     axes = descent_axes(space)
     place = torch.zeros(len(source), space.dim, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([place], lr=1e-2)
@@ -53,7 +53,7 @@ def test_the_loop_is_adam_on_the_norm_of_all_residuals(
     assert theta.abs().max() > 0.02
 
 
-def test_sets_that_share_a_norm_influence_each_other_and_no_others() -> None:
+def test_only_sets_that_share_a_norm_influence_each_other() -> None:
     space = VelocitySpace(Tessellation(4, 4))
     source, target = frames(2)
 
@@ -67,38 +67,41 @@ def test_sets_that_share_a_norm_influence_each_other_and_no_others() -> None:
     torch.testing.assert_close(thetas(slice(20), 1)[3:4], thetas(slice(3, 4), None))
 
 
-def test_points_at_rest_stay_at_rest() -> None:
+def test_pairs_without_motion_give_theta_0() -> None:
     space = VelocitySpace(Tessellation(4, 4))
     source, _ = frames(1)
     assert (fit(space, source, source, "adam", iterations=3).theta == 0).all()
 
 
-def test_the_start_is_where_it_begins() -> None:
+def test_the_fit_begins_at_start() -> None:
     space = VelocitySpace(Tessellation(4, 4))
     source, target = frames(1)
     start = fit(space, source, target).theta
     stepped = fit(space, source, target, "adam", start=start, iterations=1).theta - start
-    # Adam's first step is as long as the rate along every axis, but for those with hardly a slope.
+    # Adam's first step equals the rate along every axis with a noticeable gradient.
     along = (stepped @ descent_axes(space)).abs()
     torch.testing.assert_close(along, torch.full_like(along, 1e-2), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("together", [0, 3, 20])
-def test_norms_that_do_not_divide_the_batch_are_refused(together: int) -> None:
+def test_group_sizes_that_do_not_divide_the_batch_are_refused(together: int) -> None:
     source, target = frames(1)
     with pytest.raises(ValueError, match=f"a divisor of the 10 sets, got {together}"):
         fit(VelocitySpace(Tessellation(4, 4)), source, target, "adam", together=together)
 
 
-def test_gauss_newton_shares_nothing() -> None:
+def test_gauss_newton_refuses_to_share_a_norm() -> None:
     source, target = frames(1)
-    with pytest.raises(ConfigError, match="gauss-newton fits each set on its own"):
+    with pytest.raises(
+        ConfigError,
+        match="together: not supported by the solver gauss-newton; leave it out or use adam",
+    ):
         fit(VelocitySpace(Tessellation(4, 4)), source, target, together=10)
 
 
 @pytest.mark.parametrize("which", ["local", "global"])
 def test_flows_are_those_of_the_papers_loop_on_libcpab(which: str) -> None:
-    """Within 5% of the motion; seen: 1.2% (local), 0.4% (global); 30% locally in another basis."""
+    """Agree to 5% of the motion; measured: 1.2% (local), 0.4% (global), 30% in another basis."""
     motion = load_real_motion(DATA)
     with np.load(DATA / "adam.npz") as arrays:
         theirs = to_unit_square(arrays["adam"])  # (3, 11, 200, 2)

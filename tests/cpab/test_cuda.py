@@ -1,4 +1,4 @@
-"""What only a CUDA device can show: the compiled kernels, and that nothing waits for the host."""
+"""Tests that need a CUDA device: the compiled kernels, and work without synchronisation."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,21 +9,21 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.engines import engine_for, plain
 from cpabmm_core.cpab.space import Boundary
-from cpabmm_core.cpab.transform import transform_with_jacobian
+from cpabmm_core.cpab.transformation import transform_with_jacobian
 
 gpu = pytest.importorskip(
     "cpabmm_core.cpab.engines.gpu", reason="Triton does not run here", exc_type=ImportError
 )
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
-# As in `interpreted_gpu_engine.py`: near edges float32 decides by chance.
+# As in `interpreted_gpu_engine.py`: near edges rounding decides in float32.
 END = {torch.float64: 1e-11, torch.float32: 5e-6}
 GRADIENT = {torch.float64: 1e-9, torch.float32: 5e-4}
 
 
 @pytest.fixture
 def never_waits() -> Iterator[Callable[[Callable[[], object]], None]]:
-    """A check that work, which may bring constants of the space at first, never waits later on."""
+    """Check that work never synchronises after a first call, which may copy constants."""
 
     def check(work: Callable[[], object]) -> None:
         work()
@@ -35,7 +35,7 @@ def never_waits() -> Iterator[Callable[[Callable[[], object]], None]]:
 
 
 def case(space: VelocitySpace, dtype: torch.dtype, count: int = 500) -> tuple[Tensor, Tensor]:
-    """Theta (3, dim) and points (3, count, 2) on the CPU."""
+    """Return theta (3, dim) and points (3, count, 2) on the CPU."""
     generator = torch.Generator().manual_seed(0)
     theta = torch.randn(3, space.dim, generator=generator, dtype=torch.float64)
     points = 1.4 * torch.rand(3, count, 2, generator=generator, dtype=torch.float64) - 0.2
@@ -54,11 +54,11 @@ def with_gradients(space: VelocitySpace, theta: Tensor, points: Tensor) -> tuple
 
 
 def captured(work: Callable[[], tuple[Tensor, ...]]) -> tuple[torch.cuda.CUDAGraph, list[Tensor]]:
-    """A graph of the work, not yet run, and where its results will lie."""
+    """Return a graph of the work, not replayed yet, and the tensors of its results."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        work()  # compiles, and fills caches
+        work()  # compiles and fills caches
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
@@ -66,8 +66,8 @@ def captured(work: Callable[[], tuple[Tensor, ...]]) -> tuple[torch.cuda.CUDAGra
     return graph, results
 
 
-def test_triton_is_what_runs() -> None:
-    """Most tests would pass with the fallback too."""
+def test_triton_is_used() -> None:
+    """Most other tests would also pass with the fallback."""
     assert engine_for(torch.zeros(1, device="cuda")) is gpu
 
 
@@ -103,7 +103,7 @@ def test_plain_engine_runs_on_cuda_too() -> None:
     assert_near(transform(space, theta, points), end.cpu(), END[torch.float64])
 
 
-def test_nan_and_fields_beyond_all_bounds_end() -> None:
+def test_nan_and_overflowing_paths_end() -> None:
     space = VelocitySpace(Tessellation(2, 2))
     affine = torch.zeros(2, 16, 2, 3, device="cuda")
     affine[0, :, 0, 0] = affine[0, :, 1, 1] = 1e30
@@ -135,7 +135,7 @@ def test_a_graph_of_the_transform_follows_its_inputs() -> None:
     still.copy_(theta)
     graph.replay()
     for mine, expected in zip(results, with_gradients(space, theta, points), strict=True):
-        assert_near(mine, expected.cpu().double(), 1e-5)  # sums in another order
+        assert_near(mine, expected.cpu().double(), 1e-5)  # the order of summation differs
 
 
 def test_a_graph_of_the_fit_follows_its_inputs() -> None:

@@ -1,4 +1,4 @@
-"""The compiled engine against the plain one: same values, gradients and Jacobians."""
+"""The compiled engine compared with the plain one: values, gradients and Jacobians."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
+from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformation
 from cpabmm_core.cpab.engines import _engine, cpu, engine_for, plain
 from cpabmm_core.cpab.space import Boundary
 
@@ -20,7 +20,7 @@ SPACES = [
 
 
 def case(space: VelocitySpace, speed: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Maps (3, cells, 2, 3) in float64 and points (3, 403, 2), some on edges and vertices."""
+    """Return maps (3, cells, 2, 3) and points (3, 403, 2), some on edges and vertices."""
     generator = torch.Generator().manual_seed(7)
     theta = torch.randn(3, space.dim, generator=generator, dtype=torch.float64)
     velocity = (theta @ space.vertex_basis.flatten(1)).abs().max()
@@ -43,13 +43,13 @@ def test_values_and_gradients(space: VelocitySpace, speed: float, dtype: torch.d
     gradient = torch.randn(end.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
     by_map, by_point = cpu.backward(space, affine, record, gradient)
     twin_by_map, twin_by_point = plain.backward(space, affine, rounds, gradient)
-    # By theta: what happens at an edge may be ascribed to either cell, for theta it is the same.
+    # By theta: at an edge either cell may own the gradient, but theta receives the same.
     by_theta, twin_by_theta = (
         maps.flatten(1) @ space.basis.flatten(1).T for maps in (by_map, twin_by_map)
     )
     for mine, twin in ((by_theta, twin_by_theta), (by_point, twin_by_point)):
         scale = 1 + twin.abs().max().item()
-        # float32 points end their Newton steps early: 4e-7 was seen at speed 5
+        # Newton's method ends early for float32 points; measured: 4e-7 at speed 5
         torch.testing.assert_close(mine, twin, atol=20 * TOLERANCE[dtype] * scale, rtol=0)
 
 
@@ -100,7 +100,7 @@ def test_callers_in_several_threads_do_not_disturb_each_other() -> None:
     assert torch.equal(found[-1], alone[1])
 
 
-def test_without_the_compiler_the_plain_engine_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plain_engine_replaces_a_missing_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     space: VelocitySpace = SPACES[0]
     theta = torch.full((1, space.dim), 0.1)
     points = torch.rand(1, 20, 2, generator=torch.Generator().manual_seed(0))
@@ -117,8 +117,7 @@ def test_without_the_compiler_the_plain_engine_does_it(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 def test_gradcheck_of_the_plain_engine(boundary: Boundary, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["cpabmm_core.cpab.transform"]  # the package has a function of that name
-    monkeypatch.setattr(module, "engine_for", lambda _: plain)
+    monkeypatch.setattr(transformation, "engine_for", lambda _: plain)
     space = VelocitySpace(Tessellation(3, 2), boundary)
     generator = torch.Generator().manual_seed(0)
     theta = (0.7 * torch.randn(2, space.dim, generator=generator).double()).requires_grad_()

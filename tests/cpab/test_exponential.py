@@ -1,4 +1,4 @@
-"""The closed forms against matrix exponentials and integrals of a library."""
+"""The closed forms compared with matrix exponentials and integrals of SciPy."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ MATRICES = {
 
 
 def closed_forms(matrix: Array) -> tuple[Array, float, float]:
-    """F, G, H', H at t = 1, trace and determinant."""
+    """Return F, G, H', H at t = 1, trace and determinant."""
     trace, determinant = np.trace(matrix), np.linalg.det(matrix)
     values = exponential.series(
         torch.tensor(trace), torch.tensor(determinant), exponential.order(2.0, 1e-16)
@@ -42,14 +42,14 @@ def test_exponential_and_its_integral(entries: list[list[float]]) -> None:
     (f, g, _, _), trace, determinant = closed_forms(matrix)
     exact = (1 - determinant * g) * unit + (f + trace * g) * matrix
     np.testing.assert_allclose(exact, expm(matrix), rtol=1e-14, atol=1e-14)
-    block = np.zeros((4, 4))  # exp of [[A, I], [0, 0]] holds the integral in its corner
+    block = np.zeros((4, 4))  # The upper right block of exp([[A, I], [0, 0]]) is the integral.
     block[:2, :2], block[:2, 2:] = matrix, unit
     np.testing.assert_allclose(f * unit + g * matrix, expm(block)[:2, 2:], rtol=1e-14, atol=1e-14)
 
 
 @pytest.mark.parametrize("entries", MATRICES.values(), ids=MATRICES)
 def test_moments_of_the_gradient(entries: list[list[float]]) -> None:
-    """Integral of exp((1 - s) A) X phi(s) over [0, 1], for any X, from the four functions."""
+    """The four functions give the integral of exp((1 - s) A) X phi(s) over [0, 1] for any X."""
     matrix, unit = np.array(entries), np.eye(2)
     (_, g, d, h), trace, determinant = closed_forms(matrix)
     fg = d - trace * h
@@ -81,7 +81,7 @@ def test_spectral_radius(entries: list[list[float]]) -> None:
 
 @pytest.mark.parametrize("remainder", [1e-8, 1e-16])
 @pytest.mark.parametrize("size", [0.05, 0.5, 2.0])
-def test_the_order_leaves_out_no_more_than_asked(size: float, remainder: float) -> None:
+def test_the_truncation_error_is_below_the_bound(size: float, remainder: float) -> None:
     trace, determinant = torch.tensor(2 * size).double(), torch.tensor(size**2).double()
     order = exponential.order(size, remainder)
     whole = exponential.series(trace, determinant, 60)

@@ -1,4 +1,4 @@
-"""The GPU engine without a GPU: its kernels interpreted and compiled, and the engine left out."""
+"""The GPU engine without a GPU: interpreted kernels, compiled kernels and the fallback."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def triton() -> Any:  # noqa: ANN401  a module without types
 
 
 def test_kernels_equal_plain_in_the_interpreter(triton: object) -> None:
-    """Triton takes up its interpreter when it is imported, hence a process of its own."""
+    """Triton selects its interpreter when it is imported, so this needs its own process."""
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(INTERPRETED)],
         env=os.environ | {"TRITON_INTERPRET": "1"},
@@ -49,9 +49,9 @@ def test_kernels_compile_without_a_gpu(
     capability: int,
     dtype: torch.dtype,
 ) -> None:
-    """Down to the machine code of the Ampere and Hopper generations, without a stack.
+    """The machine code for Ampere and Hopper has no register spills.
 
-    A stack would hold what registers can't; and a program of one warp has nothing to share.
+    Spills would appear as a stack, and a program of one warp needs no shared memory.
     """
     compiler = pytest.importorskip("triton.backends.compiler")
     if "nvidia" not in triton.backends.backends:
@@ -74,24 +74,24 @@ def test_kernels_compile_without_a_gpu(
 
 def test_without_triton_cuda_takes_the_plain_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
-    assert engine_anew(monkeypatch) is plain
+    assert fresh_engine(monkeypatch) is plain
 
 
 def test_without_a_c_compiler_cuda_takes_the_plain_engine(
     triton: Any,  # noqa: ANN401
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Triton has one build its driver, where there is a GPU to drive."""
+    """Triton needs a C compiler to build its driver."""
 
     def no_compiler(_: object) -> None:
         raise RuntimeError("Failed to find C compiler.")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(type(triton.runtime.driver), "active", property(no_compiler))
-    assert engine_anew(monkeypatch) is plain
+    assert fresh_engine(monkeypatch) is plain
 
 
-def engine_anew(monkeypatch: pytest.MonkeyPatch) -> object:
-    """The engine for CUDA, as if none had been imported yet."""
+def fresh_engine(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return the engine for CUDA as in a new process."""
     monkeypatch.delitem(sys.modules, f"{engines.__name__}.gpu", raising=False)
     return engines._engine.__wrapped__("gpu")

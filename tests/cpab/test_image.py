@@ -4,14 +4,14 @@ import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab import image as module
-from cpabmm_core.cpab.image import Room, warp_image
+from cpabmm_core.cpab.image import Margin, warp_image
 
 SPACE = VelocitySpace(Tessellation(3, 3))
 CONTENT = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
 
 
 def translation(x: float, y: float) -> torch.Tensor:
-    """theta of the constant field (x, y), which moves everything by (x, y)."""
+    """Return theta of the constant field (x, y), a translation by (x, y)."""
     affine = torch.zeros(1, SPACE.tessellation.cells, 2, 3, dtype=torch.float64)
     affine[..., 2] = torch.tensor([x, y])
     return SPACE.coordinates(affine)
@@ -30,7 +30,7 @@ def test_a_translation_by_whole_pixels_shifts_and_fills_with_black() -> None:
     assert not moved[:, :4].any()
 
 
-def test_content_goes_where_the_transformation_sends_it() -> None:
+def test_content_follows_the_transformation() -> None:
     theta = 0.3 * torch.randn(1, SPACE.dim, generator=torch.Generator().manual_seed(1))
     point = torch.tensor([[[0.5, 0.5]]])
     y, x = np.mgrid[:81, :81] / 80
@@ -54,7 +54,7 @@ def test_a_single_pixel_is_a_picture() -> None:
     assert warp_image(SPACE, theta, CONTENT[:1, :1]).tolist() == CONTENT[:1, :1].tolist()
 
 
-def test_a_whole_pixel_translation_carries_alpha_and_fills_with_nothing() -> None:
+def test_a_whole_pixel_translation_moves_alpha_and_fills_with_transparency() -> None:
     alpha = np.random.default_rng(1).integers(1, 256, CONTENT.shape[:2], dtype=np.uint8)
     height, width, _ = CONTENT.shape
     image = np.dstack([CONTENT, alpha])
@@ -64,8 +64,8 @@ def test_a_whole_pixel_translation_carries_alpha_and_fills_with_nothing() -> Non
     assert not moved[:, :4].any()
 
 
-def test_invisible_colours_make_no_fringe() -> None:
-    """A red disc on transparent green: straight sampling would leave a yellow rim."""
+def test_invisible_colours_leave_no_fringe() -> None:
+    """A red disc on transparent green would get a yellow rim without premultiplication."""
     y, x = np.mgrid[:41, :41]
     inside = (x - 20) ** 2 + (y - 20) ** 2 < 150
     red_green = np.where(inside[..., None], (200, 0, 0), (0, 255, 0)).astype(np.uint8)
@@ -85,10 +85,10 @@ def test_alpha_between_two_pixels_is_their_mean_and_colour_is_weighted_by_it() -
     np.testing.assert_array_equal(moved[:, 1], np.broadcast_to((67, 33, 0, 150), (2, 4)))
 
 
-def test_room_shows_what_leaves_the_frame() -> None:
+def test_the_margin_shows_content_that_leaves_the_picture() -> None:
     height, width, _ = CONTENT.shape
     theta = translation(5 / (width - 1), -2 / (height - 1))
-    wide = warp_image(SPACE, theta, CONTENT, room=Room(left=1, top=3, right=6, bottom=4))
+    wide = warp_image(SPACE, theta, CONTENT, margin=Margin(left=1, top=3, right=6, bottom=4))
     assert wide.shape == (height + 7, width + 7, 3)
     np.testing.assert_array_equal(wide[1 : 1 + height, 6 : 6 + width], CONTENT)
     np.testing.assert_array_equal(wide[3:-4, 1:-6], warp_image(SPACE, theta, CONTENT))

@@ -1,4 +1,4 @@
-"""Sets of different sizes in one batch: padding with weight 0 must not show."""
+"""Sets of different sizes in one batch: padding with weight 0 must have no effect."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ SPACE = VelocitySpace(Tessellation(4, 3))
 
 
 def pairs(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Source, target and weights of one set: a gentle turn with noise."""
+    """Return source, target and weights of one set: a slight rotation with noise."""
     generator = torch.Generator().manual_seed(count)
     source = 0.1 + 0.8 * torch.rand(count, 2, generator=generator, dtype=torch.float64)
     matrix = torch.tensor([[-0.08, 0.10], [-0.12, 0.05]], dtype=torch.float64)
@@ -21,7 +21,7 @@ def pairs(count: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def padded(sets: list[Tensor], filler: float) -> Tensor:
-    """The sets in one tensor, each filled up to the size of the largest."""
+    """Stack sets, each padded to the size of the largest."""
     longest = max(map(len, sets))
     batch = sets[0].new_full((len(sets), longest, *sets[0].shape[1:]), filler)
     for row, one in zip(batch, sets, strict=True):
@@ -32,14 +32,12 @@ def padded(sets: list[Tensor], filler: float) -> Tensor:
 @pytest.mark.parametrize("solver", ["gauss-newton", "adam"])
 @pytest.mark.parametrize("filler", [float("nan"), float("inf"), 7.0])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_each_set_gets_the_theta_that_it_gets_alone(
-    solver: str, filler: float, weighted: bool
-) -> None:
+def test_padding_does_not_change_theta(solver: str, filler: float, weighted: bool) -> None:
     sets = [pairs(count) for count in COUNTS]
     source, target = (padded([one[i] for one in sets], filler) for i in range(2))
     weights = padded([one[2] if weighted else torch.ones_like(one[2]) for one in sets], 0.0)
     used = weights if weighted else weights.bool()
-    # In its last steps adam makes much of rounding.
+    # Adam amplifies rounding in its last steps.
     options = {"together": 1, "iterations": 60} if solver == "adam" else {}
     together = fit(SPACE, source, target, solver, weights=used, **options)  # type: ignore[arg-type]
     for b, (one, other, weight) in enumerate(sets):
@@ -55,8 +53,8 @@ def test_each_set_gets_the_theta_that_it_gets_alone(
     assert (together.theta[COUNTS.index(0)] == 0).all()
 
 
-def test_the_gap_may_be_anywhere() -> None:
-    """A point that was not seen is left out where it stands, not only at the end."""
+def test_pairs_of_weight_0_may_be_anywhere() -> None:
+    """Missing points need not be at the end."""
     source, target, _ = pairs(9)
     seen = torch.tensor([1, 0, 1, 1, 0, 1, 1, 1, 0], dtype=torch.bool)
     holed = torch.where(seen[:, None], target, torch.nan)

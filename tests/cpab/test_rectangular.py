@@ -1,4 +1,4 @@
-"""Tessellations of nx x ny squares with nx != ny: nothing may take one side for the other."""
+"""Tessellations with nx != ny, to detect swapped axes."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.reference import transform_point
-from cpabmm_core.cpab.sample import sample
+from cpabmm_core.cpab.sampling import sample
 from cpabmm_core.cpab.space import Boundary
 
 SIZES = [(6, 3), (1, 5), (3, 1)]
@@ -21,7 +21,7 @@ size = pytest.mark.parametrize(("nx", "ny"), SIZES)
 kind = pytest.mark.parametrize(("boundary", "volume_preserving"), SPACES)
 
 
-def draw(space: VelocitySpace, count: int = 1, magnitude: float = 0.1) -> Tensor:
+def sample_theta(space: VelocitySpace, count: int = 1, magnitude: float = 0.1) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return sample(space, count, magnitude=magnitude, generator=generator, dtype=torch.float64)
 
@@ -35,7 +35,7 @@ def random_points(batch: int, count: int, margin: float = 0.0) -> Tensor:
 def cell_constraints(
     tess: Tessellation, boundary: Boundary, volume_preserving: bool
 ) -> NDArray[np.float64]:
-    """Rows that the 6 numbers of all cells' maps, one after the other, must be orthogonal to."""
+    """Return rows to which the stacked maps of all cells (6 numbers each) are orthogonal."""
     rows = []
 
     def require(point: NDArray[np.float64], component: int, plus: int, minus: int | None) -> None:
@@ -56,7 +56,7 @@ def cell_constraints(
             if boundary == "zero":
                 require(point, axis, owners[0], None)
             elif 0 < point[1 - axis] < 1:
-                # Two cells reach out of the square on either side of the ray from this vertex.
+                # Two cells extend out of the square on either side of the ray from this vertex.
                 wall = (tess.vertices[tess.triangles[owners]][:, :, axis] == point[axis]).sum(1) > 1
                 before, after = np.array(owners)[wall].tolist()
                 beyond = point + (2 * point[axis] - 1) * np.eye(2)[axis]
@@ -88,7 +88,7 @@ def test_equals_the_slow_reference(
     nx: int, ny: int, boundary: Boundary, volume_preserving: bool
 ) -> None:
     space = VelocitySpace(Tessellation(nx, ny), boundary, volume_preserving)
-    theta, points = draw(space, magnitude=0.2), random_points(1, 30)
+    theta, points = sample_theta(space, magnitude=0.2), random_points(1, 30)
     moved = transform(space, theta, points)[0].numpy()
     affine = space.affine(theta)[0].numpy()
     slow = np.array([transform_point(space.tessellation, affine, p) for p in points[0].numpy()])
@@ -97,9 +97,9 @@ def test_equals_the_slow_reference(
 
 @size
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_is_continuous_and_undone_by_its_inverse(nx: int, ny: int, boundary: Boundary) -> None:
+def test_transform_is_continuous_and_invertible(nx: int, ny: int, boundary: Boundary) -> None:
     space = VelocitySpace(Tessellation(nx, ny), boundary)
-    theta, points = draw(space, 2), random_points(2, 400, margin=0.3)
+    theta, points = sample_theta(space, 2), random_points(2, 400, margin=0.3)
     moved = transform(space, theta, points)
     nudged = transform(space, theta, points + 1e-7)
     assert (nudged - moved).abs().max() < 1e-5
@@ -115,20 +115,20 @@ def test_a_zero_boundary_keeps_the_square(nx: int, ny: int) -> None:
     for axis, wall in itertools.product(range(2), (0.0, 1.0)):
         border = torch.stack([side, side], dim=1)
         border[:, axis] = wall
-        moved = transform(space, draw(space), border[None])[0]
+        moved = transform(space, sample_theta(space), border[None])[0]
         assert (moved[:, axis] - wall).abs().max() < 1e-12
 
 
 @size
 @kind
-def test_turned_on_its_side_it_is_the_other_tessellation(
+def test_swapping_the_axes_gives_the_transposed_tessellation(
     nx: int, ny: int, boundary: Boundary, volume_preserving: bool
 ) -> None:
-    """Swapping x and y makes nx x ny fields of ny x nx ones, their prior and motion with them."""
+    """Swapping x and y maps fields, prior and motion of ny x nx squares to nx x ny."""
     space = VelocitySpace(Tessellation(nx, ny), boundary, volume_preserving)
     turned = VelocitySpace(Tessellation(ny, nx), boundary, volume_preserving)
     assert turned.dim == space.dim
-    theta = draw(space, 2)
+    theta = sample_theta(space, 2)
     swapped = space.tessellation.vertices[:, ::-1]
     distances = np.linalg.norm(turned.tessellation.vertices[:, None] - swapped, axis=2)
     order = torch.from_numpy(distances.argmin(axis=1))
@@ -151,7 +151,7 @@ def test_turned_on_its_side_it_is_the_other_tessellation(
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 def test_gradcheck(nx: int, ny: int, boundary: Boundary) -> None:
     space = VelocitySpace(Tessellation(nx, ny), boundary)
-    theta = draw(space).requires_grad_()
+    theta = sample_theta(space).requires_grad_()
     points = random_points(1, 4).requires_grad_()
     assert torch.autograd.gradcheck(lambda t, p: transform(space, t, p), (theta, points))
 

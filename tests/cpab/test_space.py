@@ -95,8 +95,8 @@ def test_every_cell_owns_its_half_planes() -> None:
 
 @pytest.mark.parametrize("cells", [4, 6])
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_theta_keeps_its_meaning(cells: int, boundary: Boundary) -> None:
-    """Files hold theta: the field that it stands for is pinned, to rounding."""
+def test_the_basis_is_pinned(cells: int, boundary: Boundary) -> None:
+    """Files contain theta, so the basis must not change."""
     space = VelocitySpace(Tessellation(cells, cells), boundary)
     theta = torch.sin(torch.arange(1, space.dim + 1, dtype=torch.float64))[None]
     pinned = np.load(GOLDEN / "basis.npz")[f"{cells}_{boundary}"]
@@ -104,7 +104,7 @@ def test_theta_keeps_its_meaning(cells: int, boundary: Boundary) -> None:
 
 
 def test_space_without_any_field_is_empty() -> None:
-    """One square has no divergence-free field that keeps to it but rest."""
+    """One square has no divergence-free field with a zero boundary except 0."""
     assert VelocitySpace(Tessellation(1, 1), "zero", volume_preserving=True).dim == 0
 
 

@@ -5,16 +5,16 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry.local_affine import (
-    between,
-    facing,
-    frames,
-    have_frames,
+    align_axes,
+    canonical_sign,
+    have_jacobians,
     inverse,
+    jacobian_between,
+    jacobians,
     positions,
-    principal_frames,
+    principal_axes,
     stretch,
-    undirected,
-    with_frames,
+    with_jacobians,
 )
 
 
@@ -22,7 +22,7 @@ def keypoints(seed: int, batch: int = 2) -> Tensor:  # (batch, 5, 6)
     generator = torch.Generator().manual_seed(seed)
     points = torch.rand(batch, 5, 2, generator=generator, dtype=torch.float64) * 2 - 1
     matrices = torch.randn(batch, 5, 2, 2, generator=generator, dtype=torch.float64)
-    return with_frames(points, matrices)
+    return with_jacobians(points, matrices)
 
 
 def covariances(seed: int, count: int = 200) -> Tensor:  # (count, 2, 2)
@@ -31,43 +31,49 @@ def covariances(seed: int, count: int = 200) -> Tensor:  # (count, 2, 2)
     return matrices @ matrices.transpose(-1, -2) + 0.01 * torch.eye(2, dtype=torch.float64)
 
 
-def test_positions_and_frames_come_apart_and_together() -> None:
+def test_positions_and_jacobians_round_trip() -> None:
     points = keypoints(0)
-    assert torch.equal(with_frames(positions(points), frames(points)), points)
-    assert have_frames(points)
-    assert not have_frames(positions(points))
+    assert torch.equal(with_jacobians(positions(points), jacobians(points)), points)
+    assert have_jacobians(points)
+    assert not have_jacobians(positions(points))
     one = torch.tensor([0.1, 0.2, 1.0, 2.0, 3.0, 4.0])
-    assert frames(one).tolist() == [[1, 2], [3, 4]]  # row by row, as in FOMM's and MRAA's files
+    assert jacobians(one).tolist() == [
+        [1, 2],
+        [3, 4],
+    ]  # row by row, as FOMM and MRAA store it
 
 
-def test_inverse_is_that_of_lapack() -> None:
-    matrices = frames(keypoints(1))
+def test_inverse_equals_lapack() -> None:
+    matrices = jacobians(keypoints(1))
     torch.testing.assert_close(inverse(matrices), torch.linalg.inv(matrices))
     assert not inverse(torch.ones(2, 2)).isfinite().any()
 
 
-def test_maps_between_frames_go_through_the_reference() -> None:
+def test_jacobians_between_keypoints_compose() -> None:
     start, end = keypoints(2), keypoints(3)
-    torch.testing.assert_close(between(start, end) @ frames(start), frames(end))
+    torch.testing.assert_close(jacobian_between(start, end) @ jacobians(start), jacobians(end))
     identity = torch.eye(2, dtype=torch.float64).expand(2, 5, 2, 2)
-    torch.testing.assert_close(between(start, start), identity)
+    torch.testing.assert_close(jacobian_between(start, start), identity)
 
 
-def test_principal_frames_are_those_of_lapack() -> None:
-    """But for the half turn, which another build of LAPACK might choose in another way."""
-    found = principal_frames(covariances(4))
+def test_principal_axes_equal_lapack_up_to_sign() -> None:
+    """Another build of LAPACK may choose the opposite sign."""
+    found = principal_axes(covariances(4))
     axes, lengths, _ = torch.linalg.svd(covariances(4))
     lapack = axes * lengths.sqrt()[:, None]
     identity = torch.eye(2, dtype=torch.float64).expand(200, 2, 2)
     torch.testing.assert_close(found @ found.transpose(-1, -2), covariances(4))
-    torch.testing.assert_close(undirected(found @ torch.linalg.inv(lapack)), identity)
+    torch.testing.assert_close(canonical_sign(found @ torch.linalg.inv(lapack)), identity)
 
 
-def test_half_turns_are_those_of_the_algorithm_that_lapack_publishes() -> None:
-    """A reflection takes the first column to the first axis and leaves a triangle, whose singular
-    vectors a rotation gives: by an acute angle, or by a right one more where the second entry of
-    the diagonal is the larger (dgebrd, dlasv2)."""
-    for covariance, found in zip(covariances(4), principal_frames(covariances(4)), strict=True):
+def test_signs_follow_lapacks_published_algorithm() -> None:
+    """Compare with LAPACK's algorithm (dgebrd, dlasv2).
+
+    A reflection maps the first column to the first axis and leaves a triangular matrix. A rotation
+    gives its singular vectors: by an acute angle, plus a right angle if the second diagonal entry
+    is the larger one.
+    """
+    for covariance, found in zip(covariances(4), principal_axes(covariances(4)), strict=True):
         a, b = covariance[:, 0].tolist()
         reflection = torch.tensor([[-a, -b], [-b, a]], dtype=torch.float64) / math.hypot(a, b)
         triangle = reflection @ covariance
@@ -80,25 +86,25 @@ def test_half_turns_are_those_of_the_algorithm_that_lapack_publishes() -> None:
 @pytest.mark.parametrize(
     ("degrees", "sign"), [(0, -1), (30, -1), (60, 1), (89, 1), (-30, -1), (-60, -1), (-89, -1)]
 )
-def test_principal_frames_of_a_turned_ellipse(degrees: float, sign: int) -> None:
-    """Signs as in MKL (torch) and OpenBLAS (NumPy), which at exactly 0 degrees do not mirror."""
+def test_principal_axes_of_a_rotated_ellipse(degrees: float, sign: int) -> None:
+    """Signs equal MKL (torch) and OpenBLAS (NumPy), except at exactly 0 degrees."""
     turn = math.radians(degrees)
     axis = torch.tensor([math.cos(turn), math.sin(turn)], dtype=torch.float64)
     across = torch.tensor([-axis[1], axis[0]], dtype=torch.float64)
     covariance = 9 * torch.outer(axis, axis) + 4 * torch.outer(across, across)
     expected = torch.stack((sign * 3 * axis, -sign * 2 * across), dim=1)
-    torch.testing.assert_close(principal_frames(covariance), expected)
+    torch.testing.assert_close(principal_axes(covariance), expected)
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_principal_frames_of_an_upright_ellipse(zero: float) -> None:
-    found = principal_frames(torch.tensor([[4.0, zero], [zero, 9.0]]))
+def test_principal_axes_of_an_upright_ellipse(zero: float) -> None:
+    found = principal_axes(torch.tensor([[4.0, zero], [zero, 9.0]]))
     torch.testing.assert_close(found, torch.tensor([[0.0, 2.0], [3.0, 0.0]]), rtol=0, atol=1e-6)
 
 
 def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:
     shapes = torch.tensor([[[2.0, 0.0], [0.0, 2.0]], [[1.0, 0.0], [0.0, 0.0]], [[0.0] * 2] * 2])
-    found = principal_frames(shapes.requires_grad_())
+    found = principal_axes(shapes.requires_grad_())
     found.sum().backward()
     assert found.isfinite().all()
     assert shapes.grad is not None
@@ -106,9 +112,9 @@ def test_round_and_flat_distributions_are_finite_with_their_gradients() -> None:
     torch.testing.assert_close(found[0], torch.tensor([[-1.0, 0.0], [0.0, 1.0]]) * math.sqrt(2))
 
 
-def test_the_smallest_heatmap_has_an_invertible_frame() -> None:
-    """Of one bright pixel; a little less than none comes of rounding."""
-    found = principal_frames(torch.tensor([[-1e-9, 1e-12], [1e-12, 0.0]]))
+def test_the_smallest_heatmap_has_an_invertible_matrix() -> None:
+    """One bright pixel has no variance, or a slightly negative one from rounding."""
+    found = principal_axes(torch.tensor([[-1e-9, 1e-12], [1e-12, 0.0]]))
     assert inverse(found).isfinite().all()
     torch.testing.assert_close(found @ found.T, 1e-6 * torch.eye(2), rtol=1e-4, atol=0)
 
@@ -116,43 +122,45 @@ def test_the_smallest_heatmap_has_an_invertible_frame() -> None:
 def test_nearly_round_distributions_have_bounded_gradients() -> None:
     for excess in (1e-4, 1e-8, 1e-12, 1e-20):
         shape = torch.tensor([[0.1 + excess, excess], [excess, 0.1]], requires_grad=True)
-        principal_frames(shape).sum().backward()
+        principal_axes(shape).sum().backward()
         assert shape.grad is not None
-        assert shape.grad.abs().max() < 2000  # of 1e-20 it would be 1e19
+        assert shape.grad.abs().max() < 2000  # unbounded, it would be 1e19 for 1e-20
 
 
-def test_of_a_map_and_its_negative_one_is_taken() -> None:
-    matrices = between(keypoints(5), keypoints(6))
-    assert torch.equal(undirected(matrices), undirected(-matrices))
-    assert (undirected(matrices)[..., 0, 0] >= 0).all()
+def test_a_matrix_and_its_negative_have_one_canonical_sign() -> None:
+    matrices = jacobian_between(keypoints(5), keypoints(6))
+    assert torch.equal(canonical_sign(matrices), canonical_sign(-matrices))
+    assert (canonical_sign(matrices)[..., 0, 0] >= 0).all()
 
 
-def test_frames_face_those_of_others() -> None:
+def test_axes_are_aligned_with_others() -> None:
     one, other = keypoints(7), keypoints(8)
-    faced = facing(one, other)
+    faced = align_axes(one, other)
     assert torch.equal(positions(faced), positions(one))
-    assert torch.equal(frames(faced).abs(), frames(one).abs())
-    turned = with_frames(positions(one), -frames(one))
-    assert torch.equal(facing(turned, other), faced)
-    torch.testing.assert_close(between(other, faced), undirected(between(other, one)))
+    assert torch.equal(jacobians(faced).abs(), jacobians(one).abs())
+    turned = with_jacobians(positions(one), -jacobians(one))
+    assert torch.equal(align_axes(turned, other), faced)
+    torch.testing.assert_close(
+        jacobian_between(other, faced), canonical_sign(jacobian_between(other, one))
+    )
 
 
-def test_a_stretched_image_stretches_its_frames() -> None:
-    """A point of a keypoint's neighbourhood goes where the stretched image has it."""
+def test_a_stretched_image_stretches_its_jacobians() -> None:
+    """Points near a keypoint move with the stretched image."""
     points, scale = keypoints(9), torch.tensor([1.2, 0.8], dtype=torch.float64)
     inner = torch.tensor([0.3, -0.4], dtype=torch.float64)
-    before = positions(points) + frames(points) @ inner
+    before = positions(points) + jacobians(points) @ inner
     moved = stretch(points, scale)
-    torch.testing.assert_close(positions(moved) + frames(moved) @ inner, before * scale)
+    torch.testing.assert_close(positions(moved) + jacobians(moved) @ inner, before * scale)
     assert torch.equal(stretch(positions(points), scale), positions(moved))
 
 
 def test_gradients() -> None:
     start, end = keypoints(10, 1).requires_grad_(), keypoints(11, 1).requires_grad_()
-    assert torch.autograd.gradcheck(between, (start, end))
+    assert torch.autograd.gradcheck(jacobian_between, (start, end))
     shapes = covariances(12, 4).requires_grad_()
 
     def symmetric(shapes: Tensor) -> Tensor:
-        return principal_frames((shapes + shapes.transpose(-1, -2)) / 2)
+        return principal_axes((shapes + shapes.transpose(-1, -2)) / 2)
 
     assert torch.autograd.gradcheck(symmetric, (shapes,))

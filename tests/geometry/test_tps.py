@@ -29,7 +29,7 @@ def test_affine_motion_is_reproduced_everywhere() -> None:
 
 
 def test_spline_is_the_smoothest_interpolant() -> None:
-    """The bending weights are orthogonal to affine functions: Duchon's side conditions."""
+    """The weights are orthogonal to affine functions (Duchon's side conditions)."""
     source = points()
     spline = fit_tps(source, points().flip(1), regularisation=0.0)
     affine = torch.cat((source, torch.ones_like(source[..., :1])), dim=-1)
@@ -73,7 +73,7 @@ def test_random_spline_is_the_same_for_the_same_seed() -> None:
 
 
 @pytest.mark.parametrize(("sigma_affine", "sigma_tps"), [(0.05, 0.0), (0.0, 0.005)])
-def test_random_spline_has_the_spread_asked_for(sigma_affine: float, sigma_tps: float) -> None:
+def test_random_spline_has_the_given_spread(sigma_affine: float, sigma_tps: float) -> None:
     spline = random_tps(
         2000,
         sigma_affine=sigma_affine,
@@ -84,7 +84,7 @@ def test_random_spline_has_the_spread_asked_for(sigma_affine: float, sigma_tps: 
     assert affine_noise.std().item() == pytest.approx(sigma_affine, rel=0.05)
     assert spline.weights.std().item() == pytest.approx(sigma_tps, rel=0.05)
     assert spline.weights.shape == (2000, 25, 2)
-    assert torch.equal(spline.weights[..., 0], spline.weights[..., 1])  # one number for both
+    assert torch.equal(spline.weights[..., 0], spline.weights[..., 1])  # one number for x and y
 
 
 def test_random_spline_without_spread_is_the_identity() -> None:
@@ -95,7 +95,7 @@ def test_random_spline_without_spread_is_the_identity() -> None:
 METRICS: tuple[Metric, ...] = ("euclidean", "manhattan")
 
 
-def drawn(batch: int, metric: Metric, sigma_tps: float = 0.05) -> ThinPlateSpline:
+def make_spline(batch: int, metric: Metric, sigma_tps: float = 0.05) -> ThinPlateSpline:
     generator = torch.Generator().manual_seed(0)
     found = random_tps(batch, sigma_tps=sigma_tps, metric=metric, generator=generator)
     points, weights, affine = found.control_points, found.weights, found.affine
@@ -103,10 +103,10 @@ def drawn(batch: int, metric: Metric, sigma_tps: float = 0.05) -> ThinPlateSplin
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_random_spline_is_that_of_the_peers(metric: Metric) -> None:
-    """Point by point: r^2 log r^2 of the Euclidean distance in TPSMM, d^2 log d of |x| + |y| in
-    FOMM and MRAA; the same bend along x and y."""
-    spline = drawn(1, metric)
+def test_random_spline_equals_the_peers(metric: Metric) -> None:
+    """The kernel is r^2 log r^2 of the Euclidean distance in TPSMM, and d^2 log d of |x| + |y| in
+    FOMM and MRAA; x and y share their weights."""
+    spline = make_spline(1, metric)
     for point in points(1)[0]:
         bend = 0.0
         for control, weight in zip(spline.control_points[0], spline.weights[0], strict=True):
@@ -121,14 +121,14 @@ def test_random_spline_is_that_of_the_peers(metric: Metric) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_part_of_the_batch_is_of_the_same_metric(metric: Metric) -> None:
-    spline = drawn(3, metric)
+def test_a_part_of_the_batch_keeps_the_metric(metric: Metric) -> None:
+    spline = make_spline(3, metric)
     assert torch.equal(spline[1:].flow(4, 4), spline.flow(4, 4)[1:])
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_jacobian_is_the_derivative(metric: Metric) -> None:
-    spline = drawn(2, metric)
+    spline = make_spline(2, metric)
     where = points(2, 7)
     expected = torch.autograd.functional.jacobian(lambda p: spline(p).sum((0, 1)), where)
     torch.testing.assert_close(spline.jacobian(where), expected.permute(1, 2, 0, 3))
@@ -137,7 +137,7 @@ def test_jacobian_is_the_derivative(metric: Metric) -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_jacobian_at_a_control_point_is_finite(metric: Metric) -> None:
-    spline = drawn(1, metric)
+    spline = make_spline(1, metric)
     at_control = spline.control_points.clone().requires_grad_()
     found = spline.jacobian(at_control)
     found.sum().backward()

@@ -5,7 +5,7 @@ import torch
 from _helpers.published_model import golden
 
 from cpabmm_core.errors import ConfigError
-from cpabmm_core.geometry.local_affine import with_frames
+from cpabmm_core.geometry.local_affine import with_jacobians
 from cpabmm_core.inference.transfer import hull_area, transfer_keypoints
 from cpabmm_core.models.avd import AvdNetwork
 
@@ -35,11 +35,11 @@ def test_relative_agrees_with_tpsmm() -> None:
 def test_relative_transforms_jacobians_like_fomm() -> None:
     expected = golden("fomm")
     source, driving, start = (
-        with_frames(expected[f"kp_{name}"], expected[f"jacobian_{name}"])
+        with_jacobians(expected[f"kp_{name}"], expected[f"jacobian_{name}"])
         for name in ("source", "driving", "driving_initial")
     )
     ours = transfer_keypoints("relative", source, driving, start)
-    theirs = with_frames(expected["kp_relative"], expected["jacobian_relative"])
+    theirs = with_jacobians(expected["kp_relative"], expected["jacobian_relative"])
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cpabmm_core.config import LossesConfig, PerceptualConfig
 from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.geometry.local_affine import with_frames
+from cpabmm_core.geometry.local_affine import with_jacobians
 from cpabmm_core.geometry.tps import random_tps
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.build import build_losses
@@ -52,12 +52,12 @@ def test_frame_equivariance_loss_knows_how_the_deformation_turns() -> None:
     deformation = random_tps(2, sigma_tps=0.05, generator=torch.Generator().manual_seed(3))
     points = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(4)) - 0.5
     matrices = torch.randn(2, 6, 2, 2, generator=torch.Generator().manual_seed(5))
-    deformed = with_frames(points, matrices)
+    deformed = with_jacobians(points, matrices)
     slope = deformation.jacobian(points)
-    keypoints = with_frames(deformation(points), slope @ matrices)
+    keypoints = with_jacobians(deformation(points), slope @ matrices)
     loss = frame_equivariance_loss(keypoints, deformed, deformation)
     assert loss.item() < 1e-4
-    about = with_frames(deformation(points), -slope @ matrices)
+    about = with_jacobians(deformation(points), -slope @ matrices)
     loss = frame_equivariance_loss(about, deformed, deformation)
     assert loss.item() == pytest.approx(1.0, abs=1e-4)  # two of four elements are off by 2
     loss = frame_equivariance_loss(about, deformed, deformation, undirected=True)

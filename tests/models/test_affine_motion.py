@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.local_affine import frames, positions, with_frames
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.local_affine import jacobians, positions, with_jacobians
+from cpabmm_core.geometry.warping import warp
 from cpabmm_core.models.affine_motion import AffineMotion
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.hourglass_keypoints import HourglassKeypointDetector, RegressedJacobians
@@ -26,15 +26,15 @@ def matrix(seed: int) -> Tensor:  # (1, 3, 3), near the identity
 
 def moved(keypoints: Tensor, by: Tensor) -> Tensor:
     """Keypoints of an image to which an affine map was applied."""
-    return with_frames(
-        apply_affine(by, positions(keypoints)), by[:, None, :2, :2] @ frames(keypoints)
+    return with_jacobians(
+        apply_affine(by, positions(keypoints)), by[:, None, :2, :2] @ jacobians(keypoints)
     )
 
 
 def keypoints(seed: int = 0) -> Tensor:  # (1, 4, 6)
     generator = torch.Generator().manual_seed(seed)
     points = torch.rand(1, 4, 2, generator=generator) - 0.5
-    return with_frames(points, torch.randn(1, 4, 2, 2, generator=generator))
+    return with_jacobians(points, torch.randn(1, 4, 2, 2, generator=generator))
 
 
 @pytest.mark.parametrize("undirected", [False, True])
@@ -83,14 +83,14 @@ def test_a_gaussian_heatmap_gives_its_mean_and_principal_axes(
     monkeypatch.setattr(network.heatmaps, "forward", lambda _: logits[None, None])
     [[keypoint]] = network(torch.rand(1, 3, 96, 96))
     torch.testing.assert_close(positions(keypoint), centre, rtol=0, atol=1e-4)
-    ours = frames(keypoint)
+    ours = jacobians(keypoint)
     torch.testing.assert_close(ours @ ours.T, axes @ axes.T, rtol=1e-3, atol=1e-5)
     assert (ours[:, 0] @ axes[:, 1]).abs() < 1e-4  # the longer axis comes first
 
 
 def test_jacobians_are_the_identity_before_training() -> None:
     detected = detector("jacobian")(torch.rand(2, 3, 16, 16))
-    torch.testing.assert_close(frames(detected), torch.eye(2).expand(2, 1, 2, 2))
+    torch.testing.assert_close(jacobians(detected), torch.eye(2).expand(2, 1, 2, 2))
 
 
 def test_all_keypoints_can_share_one_map_of_jacobians() -> None:
@@ -137,7 +137,7 @@ def test_anisotropic_heatmaps_have_the_covariance_of_the_jacobian() -> None:
     assert [tuple(occlusion.shape) for occlusion in motion.occlusion_maps] == [(1, 1, 16, 16)]
 
     def gaussians(of: Tensor) -> Tensor:
-        matrices = frames(of)
+        matrices = jacobians(of)
         inverse = torch.linalg.inv(matrices @ matrices.transpose(-1, -2))
         offsets = identity_grid(16, 16) - positions(of)[:, :, None, None]
         return torch.exp(-0.5 * torch.einsum("bnyxi,bnij,bnyxj->bnyx", offsets, inverse, offsets))

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.warping import warp
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 
 KEYPOINTS = 6

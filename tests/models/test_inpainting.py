@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.models.dense_motion import Motion
 from cpabmm_core.models.inpainting import InpaintingNetwork
 

@@ -69,7 +69,7 @@ def test_every_format_gives_the_same_pairs(tmp_path: Path) -> None:
         assert pairs.name == "1"
 
 
-def test_csv_columns_may_stand_in_any_order_among_others() -> None:
+def test_csv_columns_may_be_in_any_order_among_others() -> None:
     text = "\ufefftarget_y, target_x, joint, source_y, source_x\n\n0.4, 0.3, nose, 0.2, 0.1\n"
     pairs = one(csv_file(text))
     np.testing.assert_array_equal(pairs.source, [[0.1, 0.2]])
@@ -84,7 +84,7 @@ def test_sets_of_different_sizes_in_one_json() -> None:
     np.testing.assert_array_equal(second.weights, [1, 1])
 
 
-def test_a_pair_column_parts_the_rows_of_a_csv_into_sets() -> None:
+def test_the_pair_column_of_a_csv_splits_its_rows_into_sets() -> None:
     text = f"pair,{HEADER},weight\nb,.1,.2,.3,.4,1\na,.5,.5,.5,.5,2\nb,.6,.7,.8,.9,3\n"
     b, a = read_point_pairs(csv_file(text))
     assert (b.name, a.name) == ("b", "a")
@@ -94,7 +94,7 @@ def test_a_pair_column_parts_the_rows_of_a_csv_into_sets() -> None:
     np.testing.assert_array_equal(a.weights, [2])
 
 
-def test_many_sets_of_an_archive_may_be_padded_with_nan(tmp_path: Path) -> None:
+def test_sets_of_an_archive_may_be_padded_with_nan(tmp_path: Path) -> None:
     source, target = np.array([SOURCE, SOURCE]), np.array([TARGET, TARGET])
     source[1, 2], target[1, 2] = np.nan, np.inf
     weights = np.array([[1, 1, 1], [1, 2, 0]])
@@ -108,7 +108,7 @@ def test_many_sets_of_an_archive_may_be_padded_with_nan(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second.counting().target, TARGET[:2])
 
 
-def test_what_does_not_count_may_be_missing() -> None:
+def test_pairs_of_weight_0_may_have_missing_values() -> None:
     empty_cell = csv_file(f"{HEADER},weight\n.1,.2,.3,.4,1\n,,.3,900,0\n")
     null = json_file({"source": [[0, 0], [None, 0]], "target": [[0, 0], [0, 0]], "weights": [1, 0]})
     for file in (empty_cell, null):
@@ -120,20 +120,20 @@ def test_points_may_lie_half_a_side_outside() -> None:
     np.testing.assert_array_equal(one(json_file({"source": edge, "target": edge})).source, edge)
 
 
-def test_weights_can_be_given_to_a_file_without() -> None:
+def test_a_file_without_weights_takes_given_ones() -> None:
     text = f"pair,{HEADER}\nb,.1,.2,.3,.4\na,.5,.5,.5,.5\nb,.6,.7,.8,.9\n"
     b, a = read_point_pairs(csv_file(text), np.array([1.0, 2.0, 3.0]))
     np.testing.assert_array_equal(b.weights, [1, 3])
     np.testing.assert_array_equal(a.weights, [2])
 
 
-def test_weights_of_one_set_hold_for_each() -> None:
+def test_weights_of_one_set_apply_to_all_sets() -> None:
     sets = [{"source": SOURCE, "target": TARGET}] * 2
     for pairs in read_point_pairs(json_file(sets), np.array([1.0, 2.0, 0.0])):
         np.testing.assert_array_equal(pairs.weights, [1, 2, 0])
 
 
-def test_own_weights_can_be_left_aside() -> None:
+def test_weights_in_the_file_can_be_ignored() -> None:
     walk, _ = read_point_pairs(json_file(two_sets()), own_weights=False)
     np.testing.assert_array_equal(walk.weights, [1, 1, 1])
 
@@ -143,7 +143,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     assert_one_line(plain, "expected 3 weights", weights=np.ones(4))
     assert_one_line(plain, "weight of pair 2 is -1", weights=np.array([1.0, -1.0, 1.0]))
     assert_one_line(plain, "weight of pair 1 is nan", weights=np.array([np.nan, 1.0, 1.0]))
-    assert_one_line(json_file(two_sets()), "weights of its own", weights=np.ones(5))
+    assert_one_line(json_file(two_sets()), "already has weights", weights=np.ones(5))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_weights_are_read_from_an_array(tmp_path: Path) -> None:
     ("suffix", "data"),
     [(".txt", b"1\nheavy\n"), (".json", b'["1", 2]'), (".json", b"{}"), (".npy", b"\x93NUMPY")],
 )
-def test_weights_that_are_no_numbers_are_refused(suffix: str, data: bytes) -> None:
+def test_weights_other_than_numbers_are_refused(suffix: str, data: bytes) -> None:
     with pytest.raises(DataError, match=r"^w: "):
         read_weights(NumberFile("w", suffix, data))
 
@@ -183,15 +183,15 @@ def test_the_batch_is_padded_with_pairs_that_do_not_count() -> None:
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ("[1, 2]", "expected {"),
-        ("[]", "holds no set"),
+        ("[]", "has no set"),
         ('{"source": [[0, 0]]}', "expected {"),
         ('{"source": [], "target": []}', "one or more"),
         ('{"source": [0, 0], "target": [0, 0]}', "one or more"),
         ('{"source": [[0, 0, 0]], "target": [[0, 0, 0]]}', "one or more"),
         ('{"source": [[0, 0], [0]], "target": [[0, 0]]}', "different lengths"),
-        ('{"source": [["a", 0]], "target": [[0, 0]]}', "no number"),
-        ('{"source": {"a": 0}, "target": [[0, 0]]}', "no number"),
-        (f'{{"source": [[1{"0" * 400}, 0]], "target": [[0, 0]]}}', "no number"),
+        ('{"source": [["a", 0]], "target": [[0, 0]]}', "not a number"),
+        ('{"source": {"a": 0}, "target": [[0, 0]]}', "not a number"),
+        (f'{{"source": [[1{"0" * 400}, 0]], "target": [[0, 0]]}}', "not a number"),
         ('{"source": [[null, 0]], "target": [[0, 0]]}', "source point 1 is (nan, 0), not finite"),
         ('{"source": [[0, 0]], "target": [[NaN, 0]]}', "target point 1 is (nan, 0), not finite"),
         ('{"source": [[0, 0]], "target": [[0, -Infinity]]}', "not finite"),
@@ -199,13 +199,13 @@ def test_the_batch_is_padded_with_pairs_that_do_not_count() -> None:
         ('{"source": [[0, 0], [12, 1]], "target": [[0, 0], [1, 1]]}', "point 2 is (12, 1), far"),
         ('{"source": [[0, 0]], "target": [[-0.51, 0]]}', "divide pixel positions by width"),
         ('{"source": [[0, 0]], "target": [[0, 0]], "weights": [1, 1]}', "weights of shape (1,)"),
-        ('{"source": [[0, 0]], "target": [[0, 0]], "weights": [0]}', "every weight is 0"),
+        ('{"source": [[0, 0]], "target": [[0, 0]], "weights": [0]}', "all weights are 0"),
         ('{"source": [[0, 0]], "target": [[0, 0]], "weights": [-1]}', "weight of pair 1 is -1"),
         ('{"source": [[0, 0]], "target": [[0, 0]], "weights": [Infinity]}', "weight of pair 1"),
         ('{"source": [[0, 0]], "target": [[0, 0]], "weight": [0]}', "did you mean weights?"),
         ('{"source": [[0, 0]], "target": [[0, 0]], "name": ["a"]}', "name is ['a']"),
-        ('{"source": [[0, 0]], "target": [[0, 0]], "name": ""}', "cannot be the name"),
-        ('{"source": [[0, 0]], "target": [[0, 0]], "name": "a\\nb"}', "cannot be the name"),
+        ('{"source": [[0, 0]], "target": [[0, 0]], "name": ""}', "cannot name a set"),
+        ('{"source": [[0, 0]], "target": [[0, 0]], "name": "a\\nb"}', "cannot name a set"),
     ],
 )
 def test_a_bad_json_is_one_line_that_names_it(text: str, words: str) -> None:
@@ -217,16 +217,16 @@ def test_a_bad_json_is_one_line_that_names_it(text: str, words: str) -> None:
     [
         ("", "columns"),
         ("source_x,source_y\n0,0\n", "columns"),
-        ("source_x;source_y;target_x;target_y\n0;0;0;0\n", "commas between"),
-        (f"{HEADER}\n", "holds no pair"),
-        (f"pair,{HEADER}\n", "holds no pair"),
+        ("source_x;source_y;target_x;target_y\n0;0;0;0\n", "separated by commas"),
+        (f"{HEADER}\n", "has no pairs"),
+        (f"pair,{HEADER}\n", "has no pairs"),
         (f"{HEADER}\n0,0,0\n", "line 2 has 3 fields"),
         (f"{HEADER}\n0,0,0,0\n\n0,0,0,0,0\n", "line 4 has 5 fields"),
         (f"{HEADER}\n0,0,0,left\n", "line 2: target_y is 'left', not a number"),
         (f"{HEADER}\n0,0,0,\n", "target point 1 is (0, nan), not finite"),
         (f"{HEADER},weights\n0,0,0,0,0\n", "did you mean weight?"),
         (f"{HEADER},weight\n0,0,0,0,\n", "weight of pair 1 is nan"),
-        (f"pair,{HEADER}\n,0,0,0,0\n", "cannot be the name"),
+        (f"pair,{HEADER}\n,0,0,0,0\n", "cannot name a set"),
         (f'{HEADER}\n0,0,0,"{"0" * 200_000}"\n', "not a valid CSV"),
     ],
 )
@@ -240,7 +240,7 @@ def test_the_error_names_the_set() -> None:
     assert_one_line(json_file(sets), "set 'walk': source point 3 is (0, 7)")
     sets = two_sets()
     sets[1]["target"] = [[0, 0]]
-    assert_one_line(json_file(sets), "set 2: expected as many target")
+    assert_one_line(json_file(sets), "set 2: expected equal numbers of source and target points")
 
 
 def test_two_sets_of_one_name_are_refused() -> None:
@@ -254,14 +254,14 @@ def test_two_sets_of_one_name_are_refused() -> None:
     [
         ({"source": np.zeros((1, 2))}, "arrays source and target"),
         ({"source": np.zeros((1, 2)), "target": np.array([None, 1])}, "not a readable .npz"),
-        ({"source": np.zeros((2, 1, 2)), "target": np.zeros((1, 1, 2))}, "as many sets in each"),
+        ({"source": np.zeros((2, 1, 2)), "target": np.zeros((1, 1, 2))}, "equal numbers of sets"),
         (
             {"source": np.zeros((2, 3, 2)), "target": np.zeros((2, 3, 2)), "weights": np.ones(3)},
-            "as many sets in each",
+            "equal numbers of sets",
         ),
-        ({"source": np.zeros((0, 1, 2)), "target": np.zeros((0, 1, 2))}, "holds no set"),
+        ({"source": np.zeros((0, 1, 2)), "target": np.zeros((0, 1, 2))}, "has no set"),
         ({"source": np.zeros((1, 2)), "target": np.zeros((1, 2)), "weight": 1}, "did you mean"),
-        ({"source": np.zeros((1, 2), complex), "target": np.zeros((1, 2))}, "no number"),
+        ({"source": np.zeros((1, 2), complex), "target": np.zeros((1, 2))}, "not a number"),
     ],
 )
 def test_a_bad_archive_is_one_line_that_names_it(
@@ -278,7 +278,7 @@ def test_text_that_is_not_utf8_is_a_data_error() -> None:
     assert_one_line(NumberFile("p.json", ".json", b"\xff\xfe\x00"), "UTF-8")
 
 
-def test_a_stream_is_told_by_its_content(tmp_path: Path) -> None:
+def test_the_content_of_a_stream_determines_its_format(tmp_path: Path) -> None:
     archive = npz_file(tmp_path, {"source": SOURCE, "target": TARGET}).data
     row = b"source_x,source_y,target_x,target_y\n0.1,0.2,0.2,0.2\n"
     for data, count in (

@@ -53,7 +53,7 @@ def test_every_format_gives_the_same_points(suffix: str, data: str | bytes) -> N
         (".txt", b"0 0\n0 one\n", "line 2"),
         (".txt", b"0 0 0\n", "one or more"),
         (".npz", archive("source", POINTS), "array points"),
-        (".npz", archive("points", np.array(["a", "b"])), "no number"),
+        (".npz", archive("points", np.array(["a", "b"])), "not a number"),
         (".npz", b"PK", "not a readable .npz"),
     ],
 )
@@ -66,13 +66,13 @@ def test_a_bad_file_is_one_line_that_names_it(suffix: str, data: bytes, words: s
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz", ".txt"])
-def test_what_is_written_for_one_set_is_read_back(suffix: str) -> None:
+def test_one_set_round_trips(suffix: str) -> None:
     content = format_points(["1"], POINTS[None], suffix)
     back = read_points(NumberFile("p", suffix, content))
     np.testing.assert_allclose(back, POINTS, rtol=1e-11 if suffix == ".txt" else 0)
 
 
-def test_several_sets_are_told_apart() -> None:
+def test_several_sets_are_labelled() -> None:
     sets = np.stack([POINTS[:1], POINTS[2:]])
     table = format_points(["a, b", "c"], sets, ".csv").decode()
     assert table == 'pair,x,y\n"a, b",0.1,0.2\nc,1.5,0.0\n'

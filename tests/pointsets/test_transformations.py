@@ -33,7 +33,7 @@ def file(value: object) -> NumberFile:
     return NumberFile("t.json", ".json", json.dumps(value).encode())
 
 
-def test_a_document_is_read_back_equal() -> None:
+def test_a_document_round_trips() -> None:
     fitted = Transformation(
         name="wave",
         theta=THETA,
@@ -58,13 +58,13 @@ def test_a_document_is_read_back_equal() -> None:
     assert torch.equal(again.thetas(), expected)
 
 
-def test_the_space_is_that_of_the_theta() -> None:
+def test_the_document_defines_its_space() -> None:
     space = read_transformations(file(plain())).space()
     assert (space.tessellation.nx, space.tessellation.ny) == (2, 1)
     assert (space.boundary, space.volume_preserving, space.dim) == ("free", False, DIM)
 
 
-def test_what_a_fit_tells_besides_is_optional_and_what_is_unknown_is_passed_over() -> None:
+def test_results_of_a_fit_are_optional_and_unknown_keys_are_ignored() -> None:
     document = read_transformations(file(plain(outputs=["a.png"], note="mine")))
     assert document.transformations[0].residual is None
     assert document.solver is None
@@ -97,7 +97,7 @@ def test_what_a_fit_tells_besides_is_optional_and_what_is_unknown_is_passed_over
             "transformations.0.theta.11: ",
         ),
         ({"transformations": [{"name": "a", "theta": THETA}] * 2}, "two sets are called 'a'"),
-        ({"transformations": [{"name": "a\tb", "theta": THETA}]}, "cannot be the name"),
+        ({"transformations": [{"name": "a\tb", "theta": THETA}]}, "cannot name a set"),
     ],
 )
 def test_a_wrong_document_is_one_line_that_names_it(changes: dict[str, Any], words: str) -> None:
@@ -111,6 +111,6 @@ def test_a_wrong_document_is_one_line_that_names_it(changes: dict[str, Any], wor
 
 
 @pytest.mark.parametrize("value", [[], {}, {"schema": 1, "source": [[0, 0]]}, "theta"])
-def test_what_is_no_such_document_is_told(value: object) -> None:
-    with pytest.raises(DataError, match=r"no document of transformations; give what"):
+def test_another_document_is_refused(value: object) -> None:
+    with pytest.raises(DataError, match=r"not a document of transformations; give a file that"):
         read_transformations(file(value))

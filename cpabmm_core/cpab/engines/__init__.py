@@ -1,7 +1,7 @@
-"""The engines that integrate velocity fields: the same results, by what the device does best.
+"""Engines that integrate velocity fields, one per kind of device, with the same results.
 
-An engine is a module of four functions, `product`, `forward`, `backward` and `jacobian`. `plain` is
-PyTorch alone; the others are held against it, in value and gradient.
+An engine is a module with four functions: `product`, `forward`, `backward` and `jacobian`. `plain`
+uses only PyTorch; tests compare values and gradients of the others with it.
 """
 
 from functools import lru_cache
@@ -15,12 +15,15 @@ _PREFERRED = {"cpu": "cpu", "cuda": "gpu"}
 
 
 def engine_for(tensor: Tensor) -> ModuleType:
-    """The fastest engine for the tensor's device that this machine can run."""
+    """Return the fastest engine for the tensor's device that this machine can run."""
     return _engine(_PREFERRED.get(tensor.device.type, "plain"))
 
 
 def working_dtype(tensor: Tensor) -> torch.dtype:
-    """On a CPU float64 costs little, and keeps float32 points exact to their own rounding."""
+    """Return the dtype to compute in.
+
+    On a CPU float64 costs little and keeps the error of float32 points at their rounding.
+    """
     return torch.float64 if tensor.device.type == "cpu" else tensor.dtype
 
 

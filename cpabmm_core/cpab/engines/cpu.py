@@ -1,4 +1,4 @@
-"""Exact integration on the CPU by compiled kernels, in as many threads as PyTorch has."""
+"""Exact integration on the CPU by compiled kernels, with as many threads as PyTorch uses."""
 
 import threading
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from cpabmm_core.cpab.engines import cpu_kernels as kernels
 from cpabmm_core.cpab.space import VelocitySpace
 
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
-_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # its cube is what it costs
-_POINTS_A_THREAD = 1 << 11
-_STEPS_A_POINT = 4  # room on the tape at first
+_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # the error is its cube
+_POINTS_PER_THREAD = 1 << 11
+_STEPS_PER_POINT = 4  # initial length of the tape
 
 
 class Chunk(NamedTuple):
-    """A range of points, and the steps that carried them."""
+    """A range of points and the steps along their paths."""
 
     start: int
     stop: int
@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the gradients need of a forward pass."""
+    """The data of a forward pass that the gradients need."""
 
     table: Array
     orders: NDArray[np.int64]
@@ -39,10 +39,10 @@ class Record(NamedTuple):
 
 
 def product(first: Tensor, second: Tensor) -> Tensor:
-    """The matrix product of float64 tensors.
+    """Return the matrix product of float64 tensors.
 
-    Not by PyTorch, whose threads go on after a product of their own to wait for more, busily, on
-    the very cores that the kernels are to use next.
+    This avoids PyTorch's product: its threads busy-wait afterwards on the cores that the kernels
+    need next.
     """
     result = np.zeros((first.shape[0], second.shape[1]))
     kernels.multiply(first.numpy(), np.ascontiguousarray(second.numpy()), result)
@@ -56,7 +56,7 @@ def forward(
     *,
     record: bool,
 ) -> tuple[Tensor, Record]:
-    """As `plain.forward`."""
+    """Implement `plain.forward`."""
     orders, crossing = _orders(points.dtype), _CROSSING[points.dtype]
     table = kernels.prepare(_rows(affine, 6), orders)
     tess, flat = space.tessellation, _rows(points, 2)
@@ -66,10 +66,10 @@ def forward(
 
     def carry(part: int) -> None:
         start, stop = ranges[part]
-        whole, length = False, _STEPS_A_POINT * (stop - start) + 1 if record else 0
-        while not whole:
+        complete, length = False, _STEPS_PER_POINT * (stop - start) + 1 if record else 0
+        while not complete:
             tape = _tape(stop - start, length)
-            whole = kernels.carry(
+            complete = kernels.carry(
                 tess.nx,
                 tess.ny,
                 tess.half_planes,
@@ -98,7 +98,7 @@ def backward(
     record: Record,
     gradient: Tensor,  # (B, P, 2) at the end points
 ) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
-    """As `plain.backward`."""
+    """Implement `plain.backward`."""
     table, orders, chunks = record
     flat = _rows(gradient, 2)
     by_point = np.empty_like(flat)
@@ -118,7 +118,7 @@ def jacobian(
     points: Tensor,  # (B, P, 2)
     directions: Tensor,  # (D, cells, 2, 3)
 ) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
-    """As `plain.jacobian`."""
+    """Implement `plain.jacobian`."""
     end, (table, orders, chunks) = forward(space, affine, points, record=True)
     by_cell = directions.double().permute(1, 2, 3, 0).flatten(1, 2).contiguous().numpy()
     derivatives = np.zeros((points.numel(), len(directions)))
@@ -138,7 +138,7 @@ def _tape(points: int, length: int) -> kernels.Tape:
 
 
 def _rows(tensor: Tensor, width: int) -> Array:
-    """Float64 rows; by NumPy, as PyTorch's threads would wait for more work on the cores' cost."""
+    """Return float64 rows, converted by NumPy because PyTorch's threads would busy-wait."""
     return np.ascontiguousarray(tensor.detach().numpy().reshape(-1, width), dtype=np.float64)
 
 
@@ -147,14 +147,14 @@ def _tensor(array: Array, like: Tensor) -> Tensor:
 
 
 def _ranges(count: int) -> list[tuple[int, int]]:
-    """Equal ranges of points, one a thread, none too small to be worth one."""
-    parts = max(1, min(torch.get_num_threads(), count // _POINTS_A_THREAD))
+    """Return equal ranges of points, one per thread, none too small for a thread of its own."""
+    parts = max(1, min(torch.get_num_threads(), count // _POINTS_PER_THREAD))
     bounds = [count * part // parts for part in range(parts + 1)]
     return list(pairwise(bounds))
 
 
 def _in_threads(work: Callable[[int], None], parts: int) -> None:
-    """Call `work` with 0 .. parts - 1, each in a thread of its own, the last in this one."""
+    """Call `work` with 0 .. parts - 1 in separate threads, the last in the current one."""
     threads = [threading.Thread(target=work, args=(part,)) for part in range(parts - 1)]
     for thread in threads:
         thread.start()

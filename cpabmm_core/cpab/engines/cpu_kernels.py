@@ -1,13 +1,14 @@
 """Exact integration of piecewise-affine fields point by point, compiled for the CPU.
 
-The same mathematics as `plain`, in float64: each point goes from crossing to crossing on its own,
-so that none waits for the one with the most crossings and nothing passes through memory in between.
-All kernels release the interpreter's lock and work on a range of points, for threads to share.
-They take arrays one by one: in a tuple each would be counted anew in the innermost loops.
+The mathematics is that of `plain`, in float64. Each point moves from crossing to crossing
+independently: no point waits for the one with the most crossings, and intermediate results stay in
+registers. All kernels release the interpreter lock and work on a range of points, so that threads
+can share the work. They take arrays as separate arguments, because a tuple would add reference
+counting to the innermost loops.
 
-The table of maps has a row a map: the map (6), trace, determinant, longest step and its inverse;
-from `SERIES` on the coefficients in F and G of `cpab.exponential`, in turn, from the highest power
-of t to the first, then those in H' and H.
+The table of maps has one row per map: the map (6), its trace, determinant, longest step and the
+inverse of that step. The coefficients of F and G (`cpab.exponential`) start at column `SERIES`,
+alternating, from the highest power of t to the first. Those of H' and H follow.
 """
 
 import numba
@@ -16,15 +17,15 @@ import numpy as np
 from cpabmm_core.arrays import Array, IntArray
 
 Tape = tuple[IntArray, IntArray, Array]
-"""Where each point's steps begin; (steps,) row of the map; (steps, 5) start, duration, F and G."""
+"""Index of each point's first step; (steps,) row of the map; (steps, 5) start, duration, F, G."""
 
 SIZES = 16
-"""Degrees of the series are tabled for h rho up to LONGEST in as many intervals."""
+"""Number of intervals of h rho, up to LONGEST, with a degree of the series each."""
 LONGEST = 2.0
-"""Bound of h rho; below pi, so that the distance from an edge turns at most once in a step."""
+"""Bound on h rho; below pi, so that a distance from an edge has at most one extremum per step."""
 SERIES = 10
 _TRACE, _DETERMINANT, _LIMIT, _PACE = 6, 7, 8, 9
-_SHORTEST = 1e-12  # no path can be stuck between cells by rounding
+_SHORTEST = 1e-12  # keeps a path from being stuck between cells by rounding
 _SLACK = 8 * float(np.finfo(np.float64).eps)
 _ITERATIONS = 60
 
@@ -46,7 +47,7 @@ def prepare(
     affine: Array,  # (B * cells, 6)
     orders: IntArray,  # (SIZES,)
 ) -> Array:  # (B * cells, SERIES + 4 * order)
-    """The table of maps."""
+    """Return the table of maps."""
     order = orders[-1]
     table = np.zeros((len(affine), SERIES + 4 * order))
     for row in range(len(affine)):
@@ -78,7 +79,7 @@ def carry(
     half_planes: Array,  # (cells, 4, 3)
     table: Array,
     orders: IntArray,
-    tolerance: float,  # of the times of crossings, as a part of a step
+    tolerance: float,  # for the times of crossings, relative to a step
     points: Array,  # (M, 2)
     per_map: int,  # points of one transformation
     start: int,
@@ -89,10 +90,10 @@ def carry(
     rows: IntArray,
     steps: Array,
 ) -> bool:
-    """Carry points start..stop along the field for one unit of time.
+    """Move points start..stop along the field for one unit of time.
 
     Returns:
-        False if the tape (`first`, `rows`, `steps`), which is written with `record`, is too short.
+        False if the tape (`first`, `rows`, `steps`), written if `record` is set, is too short.
     """
     cells, slack, flow = len(half_planes), _SLACK * max(nx, ny), SERIES + 2 * orders[-1]
     used = 0
@@ -156,9 +157,9 @@ def pull_back(
     by_map: Array,  # (B * cells, 6), added to
     by_point: Array,  # (M, 2), written
 ) -> None:
-    """Gradients with respect to the maps and the starting points, of points start..stop.
+    """Compute gradients with respect to the maps and the starting points start..stop.
 
-    The costate follows the adjoint equation backward along the recorded steps.
+    The costate follows the adjoint equation backwards along the recorded steps.
     """
     for index in range(start, stop):
         u, w = gradient[index, 0], gradient[index, 1]
@@ -189,7 +190,7 @@ def differentiate(
     directions: Array,  # (cells, 6, D)
     jacobian: Array,  # (2 * M, D), zero, added to
 ) -> None:
-    """Derivatives of the end points along directions of the maps, of points start..stop."""
+    """Compute derivatives of the end points start..stop along directions of the maps."""
     cells = len(directions)
     for index in range(start, stop):
         for component in range(2):
@@ -216,10 +217,10 @@ def differentiate(
 def _moments(
     table: Array, orders: IntArray, row: int, steps: Array, used: int
 ) -> tuple[float, float, float, float, float, float, float, float]:
-    """What the gradient of a step consists of (`cpab.exponential`).
+    """Return the moments that form the gradient of a step (`cpab.exponential`).
 
-    With E0 I + E1 A^T = exp((h - t) A^T): the integrals of E0 [x, y, 1] and of E1 [x, y, 1] over
-    the step, and E0 and E1 for the whole step.
+    With E0 I + E1 A^T = exp((h - t) A^T), these are the integrals of E0 [x, y, 1] and E1 [x, y, 1]
+    over the step, and E0 and E1 of the whole step.
     """
     x, y, duration = steps[used, 0], steps[used, 1], steps[used, 2]
     f, g = steps[used, 3], steps[used, 4]
@@ -236,7 +237,7 @@ def _moments(
 
 @_compiled
 def _locate(nx: int, ny: int, x: float, y: float) -> int:
-    """Index of the cell that owns the point, as `Tessellation.locate`; 0s for NaN."""
+    """Return the cell that owns the point, like `Tessellation.locate`; NaN counts as 0."""
     u, w = x * nx, y * ny
     column = int(min(max(u, 0.0), nx - 1.0)) if not np.isnan(u) else 0
     row = int(min(max(w, 0.0), ny - 1.0)) if not np.isnan(w) else 0
@@ -248,7 +249,7 @@ def _locate(nx: int, ny: int, x: float, y: float) -> int:
 
 @_compiled
 def _motion(table: Array, row: int, x: float, y: float) -> tuple[float, float, float, float]:
-    """Velocity v = A x + b, and A v."""
+    """Return the velocity v = A x + b, and A v."""
     a, b, c, d = table[row, 0], table[row, 1], table[row, 3], table[row, 4]
     vx, vy = a * x + b * y + table[row, 2], c * x + d * y + table[row, 5]
     return vx, vy, a * vx + b * vy, c * vx + d * vy
@@ -256,7 +257,7 @@ def _motion(table: Array, row: int, x: float, y: float) -> tuple[float, float, f
 
 @_compiled
 def _order(orders: IntArray, table: Array, row: int, step: float) -> int:
-    """Degree of the series for a step, by its part of the longest."""
+    """Return the degree of the series for a step, by its share of the longest step."""
     share = step * table[row, _PACE] * SIZES  # from 0 to SIZES
     order: int = orders[SIZES - 1 if np.isnan(share) else min(int(share), SIZES - 1)]
     return order
@@ -264,7 +265,7 @@ def _order(orders: IntArray, table: Array, row: int, step: float) -> int:
 
 @_inlined
 def _series(table: Array, row: int, end: int, order: int, time: float) -> tuple[float, float]:
-    """Two polynomials without constant term at a time; their coefficients take turns to `end`."""
+    """Evaluate two polynomials without constant term; their coefficients alternate up to `end`."""
     f, g = 0.0, 0.0
     for k in range(end - 2 * order, end, 2):
         f = f * time + table[row, k]
@@ -284,10 +285,10 @@ def _crossing(
     bend: float,
     upper: float,
 ) -> tuple[float, float, float]:
-    """The time when the distance from an edge, negative at `upper`, is 0, with F and G there.
+    """Return the time when the distance from an edge, negative at `upper`, is 0, with F and G.
 
-    Halley's method from the root of the parabola, bisecting where it would leave the bracket. A
-    last change below the tolerance is taken without looking at what is left, which is its cube.
+    Uses Halley's method from the root of the parabola, and bisects where it would leave the
+    bracket. After a change below the tolerance the remaining error is its cube and is not checked.
     """
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     lower, higher = 0.0, upper
@@ -320,7 +321,7 @@ def _crossing(
 def _turning_point(
     table: Array, row: int, flow: int, order: int, slope: float, bend: float, upper: float
 ) -> float:
-    """The time when the distance from an edge is smallest, its slope going from - to +."""
+    """Return the time when the distance from an edge is smallest (its slope turns positive)."""
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     lower, higher = 0.0, upper
     for _ in range(_ITERATIONS):

@@ -1,10 +1,10 @@
-"""Exact integration on the GPU, one Triton kernel a pass.
+"""Exact integration on the GPU with one Triton kernel per pass.
 
-Nothing here waits for the device or depends on data, so each pass can be captured in a CUDA graph.
-The backward pass keeps the end points alone and walks the paths back from there, which magnifies
-their rounding by as much as the flow has shrunk distances, exp(|A|) at worst. In float32, gradients
-of a flow that shrinks them 150 times are as near to those of float64 as `plain`'s, and of one that
-shrinks them 3000 times three times as far.
+No pass waits for the device or depends on data, so each can be captured in a CUDA graph. The
+backward pass stores only the end points and follows the paths back from there. This amplifies
+rounding errors by the factor by which the flow has shrunk distances, at worst exp(|A|). In float32,
+for a flow that shrinks distances 150 times, the gradients are as accurate as those of `plain`; at
+3000 times their error is three times as large.
 """
 
 import subprocess
@@ -22,19 +22,19 @@ from cpabmm_core.cpab.space import VelocitySpace
 
 __all__ = ["backward", "forward", "jacobian", "product"]
 
-_BLOCK = 32  # points a program: one warp
-_LANES = 256  # directions a program, at most
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-5}  # of crossings; its cube is what it costs
+_BLOCK = 32  # points per program: one warp
+_LANES = 256  # maximum number of directions per program
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-5}  # of crossings; the error is its cube
 
 if torch.cuda.is_available():
     try:
-        triton.runtime.driver.active.get_current_target()  # has a C compiler build the driver
+        triton.runtime.driver.active.get_current_target()  # builds the driver with a C compiler
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         raise ImportError(f"Triton does not run here: {error}") from error
 
 
 class Precision(NamedTuple):
-    """What the kernels take to be known when they are compiled."""
+    """Compile-time constants of the kernels."""
 
     ORDER: int
     TOLERANCE: float
@@ -60,7 +60,7 @@ def forward(
     *,
     record: bool,
 ) -> tuple[Tensor, Tensor]:
-    """As `plain.forward`; the record is a copy of the end points, in the dtype of the maps."""
+    """Implement `plain.forward`; the record is a copy of the end points in the maps' dtype."""
     starts = points.to(affine.dtype).contiguous()
     end = torch.empty_like(starts)
     copy = torch.empty_like(starts) if record else end
@@ -88,7 +88,7 @@ def backward(
     record: Tensor,  # (B, P, 2)
     gradient: Tensor,  # (B, P, 2) at the end points
 ) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
-    """As `plain.backward`."""
+    """Implement `plain.backward`."""
     by_map = torch.zeros_like(affine, memory_format=torch.contiguous_format)
     by_point = torch.empty_like(record)
     count = record[..., 0].numel()
@@ -116,7 +116,7 @@ def jacobian(
     points: Tensor,  # (B, P, 2)
     directions: Tensor,  # (D, cells, 2, 3)
 ) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
-    """As `plain.jacobian`."""
+    """Implement `plain.jacobian`."""
     number = len(directions)
     starts = points.to(affine.dtype).contiguous()
     by_lane = directions.to(affine.dtype).flatten(2).permute(1, 2, 0).contiguous()
@@ -147,5 +147,5 @@ def _blocks(count: int) -> tuple[int]:
 
 
 def _sizes(space: VelocitySpace, points: Tensor) -> tuple[int, int, int]:
-    """Points of one transformation, columns and rows of squares."""
+    """Return the points per transformation, and the columns and rows of squares."""
     return points.shape[1], space.tessellation.nx, space.tessellation.ny

@@ -1,33 +1,33 @@
-"""Exact integration of piecewise-affine fields as Triton kernels, one launch a pass.
+"""Exact integration of piecewise-affine fields as Triton kernels, one launch per pass.
 
-The same mathematics as `plain`; names as in `cpu_kernels`. A lane carries a point from crossing to
-crossing and a program is one warp, so that "any lane" is one instruction and a warp waits only for
-the slowest of its own points. Nothing is tabled: cells and their edges follow from the position,
-the series are summed as they are needed, and the maps are read where they lie. No launch depends
-on data: all are fit for CUDA graphs.
+The mathematics is that of `plain`; names follow `cpu_kernels`. A lane moves one point from crossing
+to crossing. A program is one warp, so that "any lane" is a single instruction and a warp waits only
+for the slowest of its own points. There are no tables: cells and their edges follow from the
+position, the series are summed on demand, and the maps are read in place. No launch depends on
+data, so all of them can be captured in CUDA graphs.
 
-Lanes without time left, the padding of the last program among them, take steps of no length in a
-field of zeros. No comparison with NaN holds and minima pass it over, so NaN crosses nothing, and a
-path that leaves the finite numbers ends.
+Lanes without time left, including the padding of the last program, take steps of length 0 in a zero
+field. Comparisons with NaN are False and minima ignore NaN, so NaN never crosses an edge; a path
+that leaves the finite numbers ends.
 
-Throughout, ORDER is the degree of the series, TOLERANCE that of the times of crossings, as a part
-of a step (they converge with its cube), SHORTEST the shortest step, which keeps a path from being
-stuck between cells by rounding, and EPSILON the unit of rounding of the dtype.
+Throughout, ORDER is the degree of the series; TOLERANCE is the tolerance for the times of
+crossings, relative to a step (convergence is cubic); SHORTEST is the shortest step, which keeps a
+path from being stuck between cells by rounding; EPSILON is the machine epsilon of the dtype.
 """
 
 import triton
 import triton.language as tl
 
-_LONGEST = tl.constexpr(2.0)  # bound of h rho, as in `plain`
-_SLACK = tl.constexpr(8.0)  # units of rounding that a path may leave its cell by
+_LONGEST = tl.constexpr(2.0)  # bound on h rho, as in `plain`
+_SLACK = tl.constexpr(8.0)  # machine epsilons that a path may leave its cell by
 _SEARCHES = tl.constexpr(60)
 _TOP, _RIGHT, _BOTTOM, _LEFT = (tl.constexpr(side) for side in range(4))
-_CELLS = tl.constexpr(4)  # of a square
+_CELLS = tl.constexpr(4)  # per square
 _EDGES = tl.constexpr(4)
 _ALL_EDGES = tl.constexpr(0b1111)
 _NO_ROW = tl.constexpr(0x7FFFFFFF)
 
-# No variants by sizes or alignment, which would be left to compile while a graph is captured.
+# Variants by size or alignment would have to compile while a graph is captured.
 _kernel = triton.jit(
     do_not_specialize=["count", "per_map", "nx", "ny", "number"],
     do_not_specialize_on_alignment=[
@@ -42,7 +42,7 @@ def carry(
     maps: tl.tensor,  # (B * cells, 6)
     points: tl.tensor,  # (count, 2)
     end: tl.tensor,  # (count, 2), written
-    record: tl.tensor,  # (count, 2), written: a copy that no one else can change
+    record: tl.tensor,  # (count, 2), written: a copy that callers cannot change
     count: tl.tensor,
     per_map: tl.tensor,  # points of one transformation
     nx: tl.tensor,
@@ -53,7 +53,7 @@ def carry(
     EPSILON: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Carry points along the field for one unit of time; a lane a point."""
+    """Move points along the field for one unit of time, one point per lane."""
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     real = index < count
     first = (index // per_map).to(tl.int32) * (_CELLS * nx * ny)
@@ -87,11 +87,11 @@ def pull_back(
     EPSILON: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Gradients with respect to the maps and to the starting points; a lane a point.
+    """Compute gradients with respect to the maps and the starting points, one point per lane.
 
-    The path is walked back from its end in the reversed field, and the costate follows the adjoint
-    equation along it: no tape, whose length would depend on data. Walking back magnifies the
-    rounding of the end point by as much as the flow has shrunk its surroundings.
+    The path is followed back from its end in the reversed field, and the costate follows the
+    adjoint equation along it. This needs no tape, whose length would depend on data. It amplifies
+    the rounding error of the end point by the factor by which the flow has shrunk distances.
     """
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     real = index < count
@@ -144,10 +144,9 @@ def differentiate(
     EPSILON: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Derivatives of the end points along directions of the maps; a program a point.
+    """Compute derivatives of the end points along directions of the maps, one point per program.
 
-    All lanes follow the same path, and each carries the sensitivities to some of the directions
-    along with it.
+    All lanes follow the same path; each integrates the sensitivities to some of the directions.
     """
     index = tl.program_id(0).to(tl.int64) + tl.arange(0, 1)
     lane = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -184,19 +183,19 @@ def differentiate(
 @triton.jit
 def _advance(
     maps: tl.tensor,
-    first: tl.tensor,  # row of the maps where the transformation of the lane's point begins
+    first: tl.tensor,  # first row of the maps of the transformation that moves the lane's point
     x: tl.tensor,
     y: tl.tensor,
     left: tl.tensor,  # of the unit of time
     nx: tl.tensor,
     ny: tl.tensor,
-    SIGN: tl.constexpr,  # -1.0 to go back
+    SIGN: tl.constexpr,  # -1.0 to follow the path backwards
     ORDER: tl.constexpr,
     TOLERANCE: tl.constexpr,
     SHORTEST: tl.constexpr,
     EPSILON: tl.constexpr,
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
-    """One step of each lane, within one cell: row of its map, duration, end, time left then."""
+    """Take one step per lane within its cell; return the map's row, duration, end and time left."""
     going = left > 0
     column, line, side = _locate(nx, ny, x, y)
     row = first + (line * nx + column) * _CELLS + side
@@ -218,7 +217,7 @@ def _advance(
 
     reach = tl.maximum(tl.maximum(tl.abs(x), tl.abs(y)), 1.0)
     slack = _SLACK * EPSILON * tl.maximum(nx, ny) * reach
-    # Assigned first: interpreted, constexpr / tensor is a constexpr, which `minimum` refuses.
+    # The interpreter makes constexpr / tensor a constexpr, which `minimum` rejects, so assign it.
     longest = _LONGEST / _spectral_radius(trace, determinant)
     step = tl.minimum(left, longest)
     step, f, g = _first_exit(
@@ -238,7 +237,7 @@ def _advance(
 def _locate(
     nx: tl.tensor, ny: tl.tensor, x: tl.tensor, y: tl.tensor
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
-    """Column, row and side of the triangle that owns the point, as `Tessellation.locate`."""
+    """Return column, row and side of the triangle that owns the point (`Tessellation.locate`)."""
     u, w = x * nx, y * ny
     column, line = tl.where(u > 0, u, 0.0), tl.where(w > 0, w, 0.0)  # 0 for NaN
     column = tl.where(column < nx - 1, column, nx - 1).to(tl.int32)
@@ -255,7 +254,7 @@ def _locate(
 def _map(
     maps: tl.tensor, row: tl.tensor, going: tl.tensor
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
-    """The affine map of the lane's cell; of zeros where there is no time left."""
+    """Return the affine map of the lane's cell, or zeros if no time is left."""
     at = maps + row.to(tl.int64) * 6
     a, b = tl.load(at, mask=going, other=0.0), tl.load(at + 1, mask=going, other=0.0)
     p, c = tl.load(at + 2, mask=going, other=0.0), tl.load(at + 3, mask=going, other=0.0)
@@ -275,11 +274,12 @@ def _spectral_radius(trace: tl.tensor, determinant: tl.tensor) -> tl.tensor:
 def _distances(
     u: tl.tensor, w: tl.tensor, ONE: tl.constexpr, shape: tl.tuple
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
-    """Distances from a triangle's four edges in sides of a square, or with ONE = 0 derivatives.
+    """Return the distances from a triangle's four edges, or their derivatives if ONE is 0.
 
-    (u, w) are in the square's own coordinates; turned and mirrored, every triangle is the top one.
-    An outermost triangle has no bottom edge but rays from its corners, unless there the unit square
-    ends too. Edges that a triangle doesn't have are one side away.
+    Distances are in sides of a square, and (u, w) in its coordinates. Rotation and reflection turn
+    every triangle into the top one. An outermost triangle has rays from its corners instead of an
+    outer edge, except at the corners of the unit square. Edges that a triangle does not have are
+    one side away.
     """
     turned, mirrored, outermost, ray_before, ray_after = shape
     along, across = tl.where(turned, w, u), tl.where(turned, u, w)
@@ -302,10 +302,10 @@ def _first_exit(
     TOLERANCE: tl.constexpr,
     EPSILON: tl.constexpr,
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
-    """When the path leaves its cell, `step` if it doesn't before, and F and G then.
+    """Return the time when the path leaves its cell, at most `step`, with F and G at that time.
 
-    Each lane looks at the edge that is likeliest to come first and shortens its step to that, until
-    no edge is left to look at: mostly one round, at most one an edge.
+    Each lane repeatedly takes the edge that is most likely to be crossed first and shortens its
+    step to that crossing, until no edge is left. Usually that is one round, at most one per edge.
     """
     unseen = tl.where(going, _ALL_EDGES, 0)
     f, g = _series(trace, determinant, step, ORDER)
@@ -314,7 +314,7 @@ def _first_exit(
         depth, slope, bend = _of(edge, depths) + slack, _of(edge, slopes), _of(edge, bends)
         upper = step
         if _any(dips):
-            # The slope along the path is a function of the distance's own kind.
+            # The slope along the path has the same form as the distance.
             curl = determinant * slope - trace * bend
             lowest = _crossing(
                 dips, trace, determinant, -slope, -bend, curl, step, ORDER, TOLERANCE, EPSILON
@@ -344,10 +344,10 @@ def _next_edge(
     f: tl.tensor,  # at the end of the step
     g: tl.tensor,
 ) -> tuple[tl.tensor, tl.tensor]:
-    """The edge to look at and whether the path turns before it; _EDGES where there is none.
+    """Return the edge to check next, or _EDGES, and whether the path may have crossed it twice.
 
-    First edges that the path is beyond at the end of the step, by where the chord crosses them;
-    then those that it may have crossed twice, as it comes near and goes away.
+    Edges that the path is beyond at the end of the step come first, in the order in which the chord
+    crosses them. Then come edges that the path approaches and leaves again within the step.
     """
     f_slope, g_slope = 1 - determinant * g, f + trace * g
     edge, dips = tl.full(f.shape, _EDGES, tl.int32), unseen < 0
@@ -372,7 +372,7 @@ def _of(edge: tl.tensor, values: tl.tuple) -> tl.tensor:
 
 @triton.jit
 def _crossing(
-    searched: tl.tensor,  # bool: the lanes that ask
+    searched: tl.tensor,  # bool: the lanes that need a crossing
     trace: tl.tensor,
     determinant: tl.tensor,
     depth: tl.tensor,
@@ -383,9 +383,10 @@ def _crossing(
     TOLERANCE: tl.constexpr,
     EPSILON: tl.constexpr,
 ) -> tl.tensor:
-    """The time when depth + slope F + bend G, negative at `upper`, is 0.
+    """Return the time when depth + slope F + bend G, negative at `upper`, is 0.
 
-    Halley's method from the root of the parabola, bisecting where it would leave the bracket.
+    Uses Halley's method from the root of the parabola, and bisects where it would leave the
+    bracket.
     """
     lower, higher = tl.zeros_like(upper), upper
     root = tl.sqrt(tl.maximum(slope * slope - 2 * bend * depth, 0.0)) - slope
@@ -406,7 +407,7 @@ def _crossing(
         time = tl.where(searched, tl.where(trusted, moved, (lower + higher) / 2), time)
         searched = searched & ~(settled | (higher - lower <= 4 * EPSILON * upper))
         searches += 1
-    # A path that stops early is still in its cell, and goes on from there.
+    # A path that stops early is still in its cell and continues from there.
     return tl.where(searched, lower, tl.minimum(time, upper))
 
 
@@ -414,7 +415,7 @@ def _crossing(
 def _series(
     trace: tl.tensor, determinant: tl.tensor, time: tl.tensor, ORDER: tl.constexpr
 ) -> tuple[tl.tensor, tl.tensor]:
-    """F and G of `cpab.exponential`: their recurrence, run as Horner's rule from the last term."""
+    """Evaluate F and G of `cpab.exponential` by Horner's rule on their recurrence."""
     f, g = tl.full(time.shape, 1.0, time.dtype), tl.zeros_like(time)
     for k in tl.static_range(ORDER - 1):
         part = time * (1.0 / (ORDER - k))
@@ -435,10 +436,10 @@ def _moments(
     time: tl.tensor,
     ORDER: tl.constexpr,
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
-    """What the gradient of a step from (x, y) consists of (`cpab.exponential`).
+    """Return the moments that form the gradient of a step from (x, y) (`cpab.exponential`).
 
-    With E0 I + E1 A^T = exp((h - t) A^T): the integrals of E0 [x, y, 1] and of E1 [x, y, 1] over
-    the step, and E0 and E1 for the whole step.
+    With E0 I + E1 A^T = exp((h - t) A^T), these are the integrals of E0 [x, y, 1] and E1 [x, y, 1]
+    over the step, and E0 and E1 of the whole step.
     """
     trace, determinant = a + d, a * d - b * c
     vx, vy = a * x + b * y + p, c * x + d * y + q
@@ -464,11 +465,11 @@ def _add_by_row(
     going: tl.tensor,
     values: tl.tuple,  # 6
 ) -> None:
-    """Add each lane's values to its row of the table, in one addition to memory a row and program.
+    """Add each lane's values to its row of the table, with one atomic addition per row and program.
 
-    Neighbouring points share their cell: lane by lane the additions, of which memory does one after
-    the other where they meet, would cost more than all the rest. The order between programs is left
-    to chance, and with it the last digits of the sums.
+    Neighbouring points share a cell. Atomic additions to one address are serialised, so additions
+    by lane would cost more than the rest of the kernel. The order of programs is not deterministic,
+    and neither are the last digits of the sums.
     """
     lowest = tl.min(tl.where(going, row, _NO_ROW), axis=0)
     while lowest < _NO_ROW:

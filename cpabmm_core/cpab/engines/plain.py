@@ -1,10 +1,10 @@
 """Exact integration of piecewise-affine fields in plain PyTorch, on any device.
 
-A path is carried from one crossing of a triangle edge to the next. Within a cell it is given in
-closed form (`cpab.exponential`), and so is its distance from each edge, whose first root ends the
-step; a step also ends at h rho = 2, rho being the spectral radius of the cell's map, and at the end
-of time. The velocity is continuous across edges, so the sensitivities are too and need no
-correction there.
+A path proceeds from one crossing of a triangle edge to the next. Within a cell the path and its
+distance from each edge have a closed form (`cpab.exponential`). A step ends at the first root of
+these distances, at h rho = 2, where rho is the spectral radius of the cell's map, or when the unit
+of time is over. The velocity is continuous across edges; so are the sensitivities, which therefore
+need no correction there.
 """
 
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.cpab import exponential
+from cpabmm_core.cpab.engines.plain_crossings import Path, edge_slack, first_exit, horner
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.tessellation import Tessellation
 
 LONGEST = 2.0
-"""Bound of h rho; below pi, so that the distance from an edge turns at most once in a step."""
+"""Bound on h rho; below pi, so that a distance from an edge has at most one extremum per step."""
 
 
 class Precision(NamedTuple):
-    """What rounding to a dtype asks of the integration."""
+    """Parameters of the integration that depend on the dtype."""
 
     remainder: float
-    """Bound of what the power series leave out, as a part of the displacement."""
+    """Bound on the truncation error of the power series, relative to the displacement."""
     newton: int
-    """Iterations for the time of a crossing."""
+    """Newton iterations for the time of a crossing."""
     shortest: float
-    """Shortest step, so that no path can be stuck between cells by rounding."""
+    """Shortest step, which keeps a path from being stuck between cells by rounding."""
 
 
 PRECISION = {
@@ -42,15 +42,15 @@ PRECISION = {
 class Round:
     """One step of each of m points, each within one cell."""
 
-    point: Tensor  # (m,) which of the B * P points
+    point: Tensor  # (m,) index among the B * P points
     cell: Tensor  # (m,) column of the table of maps: transformation * cells + cell
-    x: Tensor  # (m,) where the step starts
+    x: Tensor  # (m,) start of the step
     y: Tensor  # (m,)
     duration: Tensor  # (m,)
 
 
 class _Maps:
-    """The cells' affine maps and the series of their exponentials, one column a map."""
+    """The affine maps of the cells and the series of their exponentials, one column per map."""
 
     def __init__(self, affine: Tensor, remainder: float) -> None:
         self.table = affine.detach().reshape(-1, 6).T.contiguous()
@@ -64,14 +64,14 @@ class _Maps:
         self.series = exponential.series(self.trace, self.determinant, terms)
 
     def velocity(self, cell: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """v0 = A x + b and A v0, each (2, m)."""
+        """Return v0 = A x + b and A v0, each (2, m)."""
         matrix = self.table.index_select(1, cell)
         velocity = matrix[0::3] * x + matrix[1::3] * y + matrix[2::3]
         return velocity, matrix[0::3] * velocity[0] + matrix[1::3] * velocity[1]
 
 
 def product(first: Tensor, second: Tensor) -> Tensor:
-    """The matrix product."""
+    """Return the matrix product."""
     return first @ second
 
 
@@ -82,10 +82,10 @@ def forward(
     *,
     record: bool,
 ) -> tuple[Tensor, list[Round]]:
-    """Carry the points along the field for one unit of time.
+    """Move the points along the field for one unit of time.
 
     Returns:
-        The end points (B, P, 2) and, if `record`, the rounds of steps that led there.
+        The end points (B, P, 2) and, if `record` is set, the rounds of steps that led there.
     """
     tess, precision = space.tessellation, PRECISION[affine.dtype]
     maps = _Maps(affine, precision.remainder)
@@ -102,9 +102,9 @@ def forward(
         cell = first_cell + here
         step = torch.minimum(left, maps.limit.index_select(0, cell))
         velocity, acceleration = maps.velocity(cell, x, y)
-        path = _Path(velocity, acceleration, maps.series[:, :2].index_select(2, cell), step)
-        slack = _slack(tess, x, y)
-        crossing = _first_exit(planes.index_select(1, here), x, y, path, slack, precision.newton)
+        path = Path(velocity, acceleration, maps.series[:, :2].index_select(2, cell), step)
+        slack = edge_slack(tess, x, y)
+        crossing = first_exit(planes.index_select(1, here), x, y, path, slack, precision.newton)
         step = torch.maximum(crossing, left.clamp_max(precision.shortest))
         if record:
             rounds.append(Round(point, cell, x, y, step))
@@ -126,7 +126,7 @@ def backward(
     rounds: list[Round],
     gradient: Tensor,  # (B, P, 2) at the end points
 ) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
-    """Gradient with respect to the cells' maps and to the starting points."""
+    """Return the gradients with respect to the maps of the cells and the starting points."""
     covectors = gradient.to(affine.dtype).reshape(1, -1, 2).transpose(1, 2)
     rows = [step.cell for step in rounds]
     by_map, by_point = _sensitivities(affine, rounds, covectors, rows, affine[..., 0, 0].numel())
@@ -139,7 +139,7 @@ def jacobian(
     points: Tensor,  # (B, P, 2)
     directions: Tensor,  # (D, cells, 2, 3)
 ) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, D)
-    """End points, and their derivatives along directions in the space of the cells' maps."""
+    """Return the end points and their derivatives along directions in the space of the maps."""
     cells = space.tessellation.cells
     end, rounds = forward(space, affine, points, record=True)
     count = end[..., 0].numel()
@@ -159,14 +159,14 @@ def _sensitivities(
     row_of_step: list[Tensor],  # per round, (m,) row of the result that a step adds to
     rows: int,
 ) -> tuple[Tensor, Tensor]:
-    """Derivatives of covectors . end points: adjoint equations solved backward along the steps.
+    """Differentiate covectors . end points by solving adjoint equations backwards along the steps.
 
-    In a step of duration h the costate at t is exp((h - t) A^T) times that at the step's end; the
-    integral of costate [x, y, 1]^T is put together from the moments of `cpab.exponential`.
+    In a step of duration h the costate at t is exp((h - t) A^T) times the costate at the end of the
+    step. The integral of costate [x, y, 1]^T follows from the moments of `cpab.exponential`.
 
     Returns:
-        (rows, C, 6) with respect to the cells' maps, summed per row, and (C, 2, M) with respect to
-        the starting points.
+        (rows, C, 6) with respect to the maps of the cells, summed per row, and (C, 2, M) with
+        respect to the starting points.
     """
     precision = PRECISION[affine.dtype]
     maps = _Maps(affine, precision.remainder)
@@ -178,7 +178,7 @@ def _sensitivities(
         costate = covectors.index_select(2, step.point)  # (C, 2, m)
         turned = costate[:, :1] * matrix[0:2] + costate[:, 1:] * matrix[3:5]  # A^T costate
         trace, determinant = maps.trace[step.cell], maps.determinant[step.cell]
-        f, g, d, h = _horner(maps.series.index_select(2, step.cell), step.duration)
+        f, g, d, h = horner(maps.series.index_select(2, step.cell), step.duration)
         keep, turn = 1 - determinant * g, f + trace * g  # growth of the costate, exp(h A^T)
         fg = d - trace * h
         ff = g - trace * fg - determinant * h
@@ -191,95 +191,3 @@ def _sensitivities(
         gradient.index_add_(0, row, torch.cat([linear, constant[..., None]], dim=3))
         covectors[:, :, step.point] = keep * costate + turn * turned
     return gradient.flatten(2), covectors
-
-
-class _Path(NamedTuple):
-    """x(t) - x0 = F(t) v0 + G(t) A v0 over a step."""
-
-    velocity: Tensor  # (2, m)
-    acceleration: Tensor  # (2, m)
-    series: Tensor  # (order, 2, m)
-    duration: Tensor  # (m,)
-
-    def evaluate(self, time: Tensor) -> Tensor:  # (m,) -> (2, m)
-        """F and G."""
-        return _horner(self.series, time)
-
-
-def _horner(coefficients: Tensor, time: Tensor) -> Tensor:
-    """Value at `time` of polynomials without constant term; coefficients run along dimension 0."""
-    value = coefficients[-1]
-    for k in range(coefficients.shape[0] - 2, -1, -1):
-        value = torch.addcmul(coefficients[k], value, time)
-    return value * time
-
-
-def _slack(tess: Tessellation, x: Tensor, y: Tensor) -> Tensor:
-    """How far out of its cell, in sides of a square, a path goes before that is a crossing.
-
-    A few units of rounding: beyond it `locate` and the half-planes agree on the next cell, and a
-    path along an edge stays in one cell. The velocity being continuous, the cost in accuracy is
-    of the order of rounding too.
-    """
-    reach = torch.maximum(x.abs(), y.abs()).clamp_min(1.0)
-    return 8 * torch.finfo(x.dtype).eps * max(tess.nx, tess.ny) * reach
-
-
-def _first_exit(
-    planes: Tensor,  # (12, m)
-    x: Tensor,
-    y: Tensor,
-    path: _Path,
-    slack: Tensor,  # (m,)
-    newton: int,
-) -> Tensor:  # (m,)
-    """When the path leaves its cell; its duration if it does not.
-
-    The distance from an edge turns at most once within the step.
-    """
-    normal = planes.view(4, 3, -1)
-    start = normal[:, 0] * x + normal[:, 1] * y + (normal[:, 2] + slack)
-    slope = normal[:, 0] * path.velocity[0] + normal[:, 1] * path.velocity[1]
-    bend = normal[:, 0] * path.acceleration[0] + normal[:, 1] * path.acceleration[1]
-    powers = torch.arange(1, len(path.series) + 1, device=x.device, dtype=x.dtype).view(-1, 1, 1)
-    f, g = path.evaluate(path.duration)
-    final_f, final_g = _horner(path.series * powers, path.duration)  # t times the derivatives
-    end = start + slope * f + bend * g
-    outside = end < 0
-    turning = (slope < 0) & (slope * final_f + bend * final_g > 0) & ~outside
-    crossing = path.duration.clone()
-    edge, point = (outside | turning).nonzero(as_tuple=True)
-    if not edge.numel():
-        return crossing
-
-    series = path.series[:, :, point]
-    distance = slope[edge, point] * series[:, 0] + bend[edge, point] * series[:, 1]
-    slopes = distance * powers[:, 0]
-    duration = path.duration[point]
-    turning_point = _root(-slopes[0], -slopes[1:], duration, newton)
-    upper = torch.where(turning[edge, point], turning_point, duration)
-    root = _root(start[edge, point], distance, upper, newton)
-    return crossing.scatter_reduce(0, point, root, "amin")
-
-
-def _root(start: Tensor, polynomial: Tensor, upper: Tensor, iterations: int) -> Tensor:
-    """First t in [0, upper] with start + polynomial(t) = 0; inf where there is none.
-
-    `polynomial` has no constant term and start >= 0. Newton's method, bisecting where it would
-    leave the bracket.
-    """
-    powers = torch.arange(1, len(polynomial) + 1, device=start.device, dtype=start.dtype)
-    derivative = polynomial * powers[:, None]
-    at_upper = _horner(polynomial, upper)
-    past = start + at_upper < 0
-    lower, higher = torch.zeros_like(upper), upper
-    slope, bend = polynomial[0], 2 * polynomial[1]
-    parabola = 2 * start / ((slope.square() - 2 * bend * start).clamp_min(0).sqrt() - slope)
-    t = torch.where((parabola > 0) & (parabola < upper), parabola, upper / 2)
-    for _ in range(iterations):
-        value = start + _horner(polynomial, t)
-        lower, higher = torch.where(value > 0, t, lower), torch.where(value > 0, higher, t)
-        newton = t - value * t / _horner(derivative, t)
-        inside = (newton >= lower) & (newton <= higher)
-        t = torch.where(inside, newton, (lower + higher) / 2)
-    return torch.where(past, t, torch.inf)

@@ -18,9 +18,9 @@ from cpabmm_core.media.image import read_image
 from cpabmm_core.media.timed_frames import StillFrames, TimedFrames, open_frames
 from cpabmm_core.media.video import VideoWriter
 from cpabmm_core.metrics.video_pairs import are_single_images
-from cpabmm_core.visualize.heat import heat
+from cpabmm_core.visualize.canvas import Colour, Picture
+from cpabmm_core.visualize.heat import heat_map
 from cpabmm_core.visualize.layout import side_by_side
-from cpabmm_core.visualize.painting import Colour, Picture
 
 SIDE = 160
 """Largest side of a panel, in pixels."""
@@ -131,7 +131,7 @@ def render_row(
     error = np.abs(real.astype(np.float32) - generated).mean(axis=2) / 255
     # Shrunk before colouring, because a mean of two colours is not on the scale.
     shrunk = np.asarray(Image.fromarray(error).resize(size, Image.Resampling.BOX))
-    row = side_by_side([*panels, heat(shrunk, ERROR_TOP)], gap=GAP, colour=_GAP_COLOUR)
+    row = side_by_side([*panels, heat_map(shrunk, ERROR_TOP)], gap=GAP, colour=_GAP_COLOUR)
     return row, float(error.mean())
 
 

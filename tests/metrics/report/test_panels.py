@@ -19,7 +19,7 @@ from cpabmm_core.metrics.report.panels import (
     render_panels,
     render_row,
 )
-from cpabmm_core.visualize.heat import heat
+from cpabmm_core.visualize.heat import heat_map
 
 
 def split(row: Frames, side: int) -> list[Frames]:
@@ -42,7 +42,7 @@ def test_the_panels_are_source_real_generated_and_error(tmp_path: Path) -> None:
     for image, one, other in zip(images, real, generated, strict=True):
         assert image.shape == (panels.height, panels.width, 3) == (32, 4 * 32 + 3 * GAP, 3)
         error = np.full((32, 32), (int(other[0, 0, 0]) - int(one[0, 0, 0])) / 255)
-        expected = [real[0], one, other, heat(error, ERROR_TOP)]
+        expected = [real[0], one, other, heat_map(error, ERROR_TOP)]
         for panel, pixels in zip(split(image, 32), expected, strict=True):
             middle = np.s_[8:24, 8:24]  # chroma subsampling blurs the edges
             difference = panel[middle].astype(float) - pixels[middle]
@@ -66,7 +66,7 @@ def test_the_error_map_averages_differences_before_colouring() -> None:
     row, error = render_row(real, real, generated)
     mean = 90 / 3 / 2 / 255
     assert error == pytest.approx(mean)
-    expected = heat(np.full((SIDE, SIDE), mean), ERROR_TOP)
+    expected = heat_map(np.full((SIDE, SIDE), mean), ERROR_TOP)
     np.testing.assert_array_equal(split(row, SIDE)[3], expected)
 
 

@@ -7,7 +7,7 @@ from scipy.linalg import null_space
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
-from cpabmm_core.cpab.sample import sample
+from cpabmm_core.cpab.sampling import sample
 from cpabmm_core.cpab.space import Boundary
 from cpabmm_core.errors import ConfigError
 
@@ -19,7 +19,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def velocities(space: VelocitySpace, theta: Tensor, points: Tensor) -> Tensor:
-    """(B, P, 2) from the cells' maps."""
+    """Evaluate velocities (B, P, 2) from the maps of the cells."""
     cells = space.tessellation.locate(points[:, 0], points[:, 1])
     homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
     return torch.einsum("bpij,pj->bpi", space.affine(theta)[:, cells], homogeneous)
@@ -29,7 +29,7 @@ def velocities(space: VelocitySpace, theta: Tensor, points: Tensor) -> Tensor:
 def test_moments_are_those_of_the_conditioned_process(
     boundary: Boundary, volume_preserving: bool
 ) -> None:
-    """Against kriging: K minus what the constraints C u = 0 take away, K C^T (C K C^T)^-1 C K."""
+    """Compare with kriging: K - K C^T (C K C^T)^-1 C K under the constraints C u = 0."""
     space = VelocitySpace(Tessellation(3, 2), boundary, volume_preserving)
     vertices = space.tessellation.vertices
     distances = np.linalg.norm(vertices[:, None] - vertices, axis=2)
@@ -41,13 +41,15 @@ def test_moments_are_those_of_the_conditioned_process(
     inverse = np.linalg.pinv(basis)
     wanted = inverse @ covariance @ inverse.T
 
-    draws = sample(space, 20000, length_scale=0.3, generator=seeded(), dtype=torch.float64).numpy()
-    seen = draws.T @ draws / len(draws)
+    samples = sample(
+        space, 20000, length_scale=0.3, generator=seeded(), dtype=torch.float64
+    ).numpy()
+    seen = samples.T @ samples / len(samples)
     wanted *= np.trace(seen) / np.trace(wanted)
     variance = np.diag(wanted)
-    deviation = np.sqrt((np.outer(variance, variance) + wanted**2) / len(draws))
+    deviation = np.sqrt((np.outer(variance, variance) + wanted**2) / len(samples))
     assert (np.abs(seen - wanted) / deviation).max() < 5
-    assert (np.abs(draws.mean(axis=0)) / np.sqrt(variance / len(draws))).max() < 5
+    assert (np.abs(samples.mean(axis=0)) / np.sqrt(variance / len(samples))).max() < 5
 
 
 @pytest.mark.parametrize(("boundary", "volume_preserving"), SPACES)
@@ -69,8 +71,8 @@ def test_magnitude_is_the_mean_square_velocity(
     assert math.sqrt(mean_square) == pytest.approx(0.07, rel=0.03)
 
 
-def test_a_zero_boundary_keeps_to_the_walls_and_the_motion_fades_there() -> None:
-    """Near a wall the variance of the velocity towards it is 1 - exp(-(d / length_scale)^2)."""
+def test_the_motion_fades_towards_a_zero_boundary() -> None:
+    """Near a wall the variance of the normal velocity is 1 - exp(-(d / length_scale)^2)."""
     space = VelocitySpace(Tessellation(8, 8), "zero")
     theta = sample(space, 2000, generator=seeded(), dtype=torch.float64)
     along = torch.linspace(0, 1, 33, dtype=torch.float64)
@@ -84,7 +86,7 @@ def test_a_zero_boundary_keeps_to_the_walls_and_the_motion_fades_there() -> None
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])
-def test_volumes_are_kept(boundary: Boundary) -> None:
+def test_samples_are_divergence_free(boundary: Boundary) -> None:
     space = VelocitySpace(Tessellation(4, 4), boundary, volume_preserving=True)
     maps = space.affine(sample(space, 5, generator=seeded(), dtype=torch.float64))
     divergence = maps[..., 0, 0] + maps[..., 1, 1]
@@ -92,7 +94,7 @@ def test_volumes_are_kept(boundary: Boundary) -> None:
     assert maps.abs().max() > 0.01
 
 
-def test_long_scales_move_everything_alike_and_short_ones_each_vertex_alone() -> None:
+def test_the_length_scale_is_the_correlation_length() -> None:
     space = VelocitySpace(Tessellation(4, 4))
     ends = torch.tensor([[0.1, 0.1], [0.9, 0.8]], dtype=torch.float64)
 
@@ -107,7 +109,7 @@ def test_long_scales_move_everything_alike_and_short_ones_each_vertex_alone() ->
     assert abs(correlation(0.05)) < 0.1
 
 
-def test_a_seed_is_a_transformation() -> None:
+def test_a_seed_determines_theta() -> None:
     space = VelocitySpace(Tessellation(4, 4))
     untouched = torch.get_rng_state()
     theta = sample(space, 3, generator=seeded(5))
@@ -121,7 +123,7 @@ def test_a_seed_is_a_transformation() -> None:
     assert not torch.equal(theta[0], theta[1])
 
 
-def test_magnitude_scales_the_same_draw() -> None:
+def test_magnitude_scales_the_same_sample() -> None:
     space = VelocitySpace(Tessellation(2, 3))
     one, three = (sample(space, 2, magnitude=m, generator=seeded()) for m in (0.1, 0.3))
     torch.testing.assert_close(three, 3 * one)
@@ -144,7 +146,7 @@ def test_shapes() -> None:
         ({"magnitude": math.nan}, "magnitude: expected"),
         ({"length_scale": 0.0}, "length_scale: expected a number above 0, got 0"),
         ({"length_scale": math.inf}, "length_scale: expected"),
-        ({"length_scale": 1000.0}, "length_scale: at 1000 sides .* take a shorter one"),
+        ({"length_scale": 1000.0}, "suppress all motion at 1000; use a shorter one"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, float], message: str) -> None:

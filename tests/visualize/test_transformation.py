@@ -3,7 +3,7 @@ import torch
 from _helpers.simple_fields import translation
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
-from cpabmm_core.visualize import Picture, draw_transformation
+from cpabmm_core.visualize import Picture, plot_transformation
 
 SPACE = VelocitySpace(Tessellation(2, 2))
 POINT = np.array([[0.3, 0.4]])
@@ -25,33 +25,33 @@ def teal(picture: Picture) -> np.ndarray:
 
 
 def middle(mask: np.ndarray) -> np.ndarray:
-    """Centre of the box around the marked pixels, (x, y)."""
+    """Return the centre (x, y) of the box around the marked pixels."""
     rows, columns = np.nonzero(mask)
     return np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
 
 
-def test_the_arrow_leads_to_where_the_point_goes_and_the_ring_is_the_target() -> None:
-    room = 12  # 0.03 sides
-    drawn = draw_transformation(
+def test_the_arrow_ends_at_the_moved_point_and_the_ring_marks_the_target() -> None:
+    margin = 12  # 0.03 sides
+    picture = plot_transformation(
         SPACE, translation(SPACE, 0.0, 0.25), POINT, POINT + np.array([0.2, 0.1]), None, 401
     )
-    # The grid sinks by a quarter, so there is room below and none above.
-    left = drawn[:, : 401 + 2 * room]
+    # The grid moves down by a quarter, so the margin grows below and not above.
+    left = picture[:, : 401 + 2 * margin]
     rows, columns = np.nonzero(orange(left))
-    np.testing.assert_allclose(columns.mean() - room, 0.3 * 400, atol=1)
-    assert abs(rows.max() - room - 0.65 * 400) < 3
-    assert abs(rows.min() - room - 0.4 * 400) < 6
+    np.testing.assert_allclose(columns.mean() - margin, 0.3 * 400, atol=1)
+    assert abs(rows.max() - margin - 0.65 * 400) < 3
+    assert abs(rows.min() - margin - 0.4 * 400) < 6
     widths = orange(left).sum(axis=1)
     head, tail = widths[rows.max() - 15 : rows.max()], widths[rows.min() : rows.min() + 15]
     assert head.max() > 1.15 * tail.max()
-    np.testing.assert_allclose(middle(teal(left)) - room, [0.5 * 400, 0.5 * 400], atol=1.5)
+    np.testing.assert_allclose(middle(teal(left)) - margin, [0.5 * 400, 0.5 * 400], atol=1.5)
 
 
-def test_there_are_two_parts_and_with_an_image_three() -> None:
+def test_a_plot_has_two_parts_and_three_with_an_image() -> None:
     theta = translation(SPACE, 0.1, 0.0)
     image = np.full((60, 60, 3), (90, 90, 160), dtype=np.uint8)
-    without = draw_transformation(SPACE, theta, POINT, POINT + 0.1, None, 200)
-    with_image = draw_transformation(SPACE, theta, POINT, POINT + 0.1, image, 200)
+    without = plot_transformation(SPACE, theta, POINT, POINT + 0.1, None, 200)
+    with_image = plot_transformation(SPACE, theta, POINT, POINT + 0.1, image, 200)
     assert without.shape[0] == with_image.shape[0]
     assert 2 * 200 < without.shape[1] < 3 * 200 < with_image.shape[1] < 4 * 200
     first, second = with_image[:, :212], with_image[:, 212:450]
@@ -60,21 +60,21 @@ def test_there_are_two_parts_and_with_an_image_three() -> None:
     assert (second == (90, 90, 160)).all(axis=2).mean() > 0.4
 
 
-def test_points_are_not_needed() -> None:
-    drawn = draw_transformation(SPACE, STILL, NONE, NONE, None, 200)
-    assert not orange(drawn).any()
-    assert not teal(drawn).any()
-    assert drawn.std() > 1
+def test_a_plot_without_points_has_no_markers() -> None:
+    picture = plot_transformation(SPACE, STILL, NONE, NONE, None, 200)
+    assert not orange(picture).any()
+    assert not teal(picture).any()
+    assert picture.std() > 1
 
 
-def test_points_outside_get_room() -> None:
+def test_points_outside_the_square_are_visible() -> None:
     outside = np.array([[1.4, 0.5]])
-    drawn = draw_transformation(SPACE, STILL, outside, outside, None, 200)
-    assert drawn.shape[1] > 2 * 200 + 0.4 * 200
-    np.testing.assert_allclose(middle(teal(drawn)), [6 + 1.4 * 199, 6 + 0.5 * 199], atol=1.5)
+    picture = plot_transformation(SPACE, STILL, outside, outside, None, 200)
+    assert picture.shape[1] > 2 * 200 + 0.4 * 200
+    np.testing.assert_allclose(middle(teal(picture)), [6 + 1.4 * 199, 6 + 0.5 * 199], atol=1.5)
 
 
 def test_the_image_is_not_changed() -> None:
     image = np.full((30, 30, 3), 120, dtype=np.uint8)
-    draw_transformation(SPACE, STILL, POINT, POINT, image, 100)
+    plot_transformation(SPACE, STILL, POINT, POINT, image, 100)
     assert (image == 120).all()

@@ -12,13 +12,13 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 from cpabmm_core.cpab.engines import plain
 from cpabmm_core.cpab.reference import transform_point
 from cpabmm_core.cpab.space import Boundary
-from cpabmm_core.cpab.transform import transform_with_jacobian
+from cpabmm_core.cpab.transformation import transform_with_jacobian
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cpab"
 CASES = json.loads((GOLDEN / "transforms.json").read_text())
-# Seen: 4.3e-7 in float32, 3.3e-7 in float64; the golden solver's own error is 3.3e-7.
+# Measured: 4.3e-7 in float32, 3.3e-7 in float64; the golden solver's own error is 3.3e-7.
 GOLDEN_TOLERANCE = {torch.float32: 1e-6, torch.float64: 5e-7}
-FASTEST = 5.0  # squares a unit of time
+FASTEST = 5.0  # squares per unit of time
 
 
 def space_of(case: dict[str, Any]) -> VelocitySpace:
@@ -59,8 +59,8 @@ def test_golden_truth(case: dict[str, Any], dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("speed", [None, FASTEST], ids=["as it is", "fast"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["tag"])
 def test_golden_fields_equal_the_slow_reference(case: dict[str, Any], speed: float | None) -> None:
-    """Seen: 1e-14 in float64 and 2e-7 in float32; where a fast field throws points far, as much
-    for each square of distance from the origin.
+    """Measured: 1e-14 in float64 and 2e-7 in float32, relative to the distance from the origin
+    where a fast field moves points far.
     """
     arrays = np.load(GOLDEN / "transforms.npz")
     space = space_of(case)
@@ -112,7 +112,7 @@ def test_starts_on_vertices_edges_and_borders_equal_the_reference() -> None:
 
 
 def test_path_along_an_edge_stays_on_it() -> None:
-    """Rounding must not make a path that runs along an edge hop from side to side."""
+    """Rounding must not make a path along an edge alternate between cells."""
     space = VelocitySpace(Tessellation(4, 4))
     along_diagonal = AffineField("diagonal", torch.tensor([[0, 0, 0.31], [0, 0, 0.31]]).double())
     theta = along_diagonal.theta(space).float()
@@ -122,7 +122,7 @@ def test_path_along_an_edge_stays_on_it() -> None:
 
 
 def test_slow_paths_from_edges_take_few_rounds() -> None:
-    """A path that creeps over an edge must not wait there for rounding to let it go."""
+    """A slow path across an edge must not take many steps because of rounding."""
     space = VelocitySpace(Tessellation(4, 4))
     theta = random_theta(space, 10, 0.05).float()
     axis = torch.linspace(0, 1, 65)

@@ -1,6 +1,6 @@
-"""Draw the panel that training draws, of a trained model on the test videos of a data set.
+"""Render the panel of a training run for a trained model and the test videos of a data set.
 
-python examples/draw_panel.py DATA --checkpoint puppets -o panel.png
+python examples/render_panel.py DATA --checkpoint puppets -o panel.png
 """
 
 from pathlib import Path
@@ -23,12 +23,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    data: Annotated[Path, typer.Argument(help="Holds test/, a clip per file or folder.")],
+    data: Annotated[Path, typer.Argument(help="Folder with test/, one clip per file or folder.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")],
-    checkpoint: Annotated[str, typer.Option(help="A model by name or path.")] = "puppets",
+    checkpoint: Annotated[str, typer.Option(help="Name or path of a model.")] = "puppets",
     pairs: Annotated[int, typer.Option(min=1, max=4, help="Videos to show.")] = 4,
 ) -> None:
-    """Write the panel of the first videos, first frame to last, and print its path."""
+    """Write the panel of the first videos, from first frame to last frame, and print its path."""
     model, config, _ = open_checkpoint(find_checkpoint(checkpoint))
     found = open_validation(data / "test", config.data, frames=1, report=typer.echo)
     if found is None:

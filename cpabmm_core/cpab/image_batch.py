@@ -1,13 +1,13 @@
-"""CPAB transformations of batches of images, differentiable: for losses and augmentation."""
+"""Differentiable CPAB warps of image batches, for losses and augmentation."""
 
 from typing import Literal
 
 from torch import Tensor
 
 from cpabmm_core.cpab.space import VelocitySpace
-from cpabmm_core.cpab.transform import transform
+from cpabmm_core.cpab.transformation import transform
 from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to_unit_square
-from cpabmm_core.geometry.warp import warp
+from cpabmm_core.geometry.warping import warp
 
 
 def warp_batch(
@@ -21,20 +21,24 @@ def warp_batch(
 
     Convention:
         The unit square runs from the centre of the first to that of the last pixel, x to the right
-        and y downwards. What is at x moves to T^theta(x), so the pixel at y is sampled at
+        and y downwards. Content at x moves to T^theta(x), so the pixel at y is sampled at
         T^(-theta)(y), bilinearly. Differentiable in theta and in the images.
 
     Args:
         space: admissible fields.
-        theta: float32 or float64; the images keep their own floating dtype.
-        images: on theta's device.
-        padding: what comes from outside an image: black, its nearest border pixel or its mirror
-            image.
+        theta: coordinates of the fields; float32 or float64.
+        images: images of any floating dtype on theta's device.
+        padding: what lies outside an image: black, its nearest border pixel or its mirror image.
+
+    Returns:
+        The warped images, in the dtype of `images`.
 
     Raises:
         ValueError: shapes that do not fit.
 
     Example:
+        >>> import torch
+        >>> from cpabmm_core.cpab import Tessellation
         >>> space = VelocitySpace(Tessellation(4, 4))
         >>> images = torch.rand(2, 3, 24, 32)
         >>> torch.allclose(warp_batch(space, torch.zeros(1, space.dim), images), images, atol=1e-5)
@@ -43,7 +47,7 @@ def warp_batch(
     batches = {len(theta), len(images)} - {1}
     if theta.ndim != 2 or images.ndim != 4 or len(batches) > 1:
         raise ValueError(
-            "expected theta (B, dim) and images (B, C, H, W), one of the B may be 1, "
+            "expected theta (B, dim) and images (B, C, H, W), where one B may be 1, "
             f"got {tuple(theta.shape)} and {tuple(images.shape)}"
         )
     height, width = images.shape[2:]

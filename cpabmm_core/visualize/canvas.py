@@ -1,4 +1,4 @@
-"""Lines without stairs on pictures, and the colours of this package's pictures."""
+"""Smooth lines, discs and arrows over pictures, and the colours that the package shares."""
 
 import colorsys
 from collections.abc import Callable, Sequence
@@ -15,27 +15,28 @@ from cpabmm_core.geometry.coordinates import to_pixels
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
 Colour = tuple[int, int, int]
+"""Red, green and blue from 0 to 255."""
 
-_SMOOTHING = 4  # drawn this many times larger and averaged, so that lines have no stairs
+_SUPERSAMPLING = 4  # shapes are rendered this many times larger and averaged, for smooth edges
 _HEAD_LENGTH, _HEAD_WIDTH = 4.0, 3.6  # of an arrow, in widths of its shaft
 
 
-class Pen:
-    """Draws on a transparent sheet that is larger than the picture it will be laid on.
+class Canvas:
+    """A transparent layer of shapes, to be composited over a picture.
 
     Convention:
-        Positions are (x, y) in pixels of the picture, whole numbers are centres of pixels; widths
+        Positions are (x, y) in pixels of the picture; integers are the centres of pixels. Widths
         are in pixels too.
     """
 
     def __init__(self, height: int, width: int) -> None:
-        self._sheet = Image.new("RGBA", (width * _SMOOTHING, height * _SMOOTHING))
-        self._draw = ImageDraw.Draw(self._sheet)
+        self._layer = Image.new("RGBA", (width * _SUPERSAMPLING, height * _SUPERSAMPLING))
+        self._shapes = ImageDraw.Draw(self._layer)
 
     def line(self, points: Array, colour: Colour, width: float, opacity: float = 1.0) -> None:
-        """A line through (P, 2) points."""
-        thick = max(1, round(width * _SMOOTHING))
-        self._draw.line(_enlarged(points), _rgba(colour, opacity), thick, joint="curve")
+        """Add a line through (P, 2) points."""
+        thick = max(1, round(width * _SUPERSAMPLING))
+        self._shapes.line(_enlarge(points), _rgba(colour, opacity), thick, joint="curve")
 
     def dot(
         self,
@@ -46,12 +47,12 @@ class Pen:
         outline: Colour = (0, 0, 0),
         width: float = 0.0,
     ) -> None:
-        """A disc, or without a colour a ring; the outline lies within the radius."""
-        ((x, y),) = _enlarged(centre[None])
-        reach = radius * _SMOOTHING
-        edge = max(1, int(width * _SMOOTHING)) if width else 0
+        """Add a disc, or a ring if `colour` is None; the outline lies within the radius."""
+        ((x, y),) = _enlarge(centre[None])
+        reach = radius * _SUPERSAMPLING
+        edge = max(1, int(width * _SUPERSAMPLING)) if width else 0
         box = (x - reach, y - reach, x + reach, y + reach)
-        self._draw.ellipse(box, colour, outline, edge)
+        self._shapes.ellipse(box, colour, outline, edge)
 
     def arrow(
         self,
@@ -62,7 +63,7 @@ class Pen:
         *,
         halo: Colour | None = None,
     ) -> None:
-        """An arrow; a short one is drawn thinner, so that it stays one. A halo sets it off."""
+        """Add an arrow, outlined by `halo`; a short one is thinner, so that it keeps its shape."""
         along = tip - tail
         length = float(np.hypot(*along))
         if length == 0:
@@ -75,36 +76,36 @@ class Pen:
         corners = [tail + aside, neck + aside, neck + barb, tip]
         corners += [neck - barb, neck - aside, tail - aside]
         if halo is not None:
-            closed = np.array([*corners, *corners[:2]])  # on, past the first corner: it is a joint
+            closed = np.array([*corners, *corners[:2]])  # past the first corner, to join it
             self.line(closed, halo, 1.6 * width)
-        self._draw.polygon(_enlarged(np.array(corners)), colour)
+        self._shapes.polygon(_enlarge(np.array(corners)), colour)
 
-    def laid_on(self, image: Picture) -> Picture:
-        """The picture under the sheet; the picture itself is not changed."""
-        layer = self._sheet.reduce(_SMOOTHING)
-        drawn = Image.alpha_composite(Image.fromarray(image).convert("RGBA"), layer)
-        return np.array(drawn.convert("RGB"))
+    def composite(self, image: Picture) -> Picture:
+        """Return the picture under the layer; the picture itself is not changed."""
+        layer = self._layer.reduce(_SUPERSAMPLING)
+        combined = Image.alpha_composite(Image.fromarray(image).convert("RGBA"), layer)
+        return np.array(combined.convert("RGB"))
 
 
-def painted(image: Picture, *paints: Callable[[Pen], None]) -> Picture:
-    """A copy of the image with what each of `paints` draws on it, one over the other."""
-    pen = Pen(*image.shape[:2])
-    for paint in paints:
-        paint(pen)
-    return pen.laid_on(image)
+def overlay(image: Picture, *shapes: Callable[[Canvas], None]) -> Picture:
+    """Return a copy of the image under the shapes that each callable adds, in order."""
+    canvas = Canvas(*image.shape[:2])
+    for add in shapes:
+        add(canvas)
+    return canvas.composite(image)
 
 
 def image_pixels(
     points: NDArray[Any],  # (..., 2) in [-1, 1]
     image: Picture,
 ) -> Array:  # (..., 2) in pixels of the image
-    """Positions to draw at."""
+    """Convert normalised coordinates to positions on a canvas of the image's size."""
     height, width = image.shape[:2]
     return to_pixels(torch.from_numpy(np.asarray(points, np.float64)), height, width).numpy()
 
 
 def hues(count: int) -> list[Colour]:
-    """So many bright colours, evenly round the circle."""
+    """Return bright colours evenly spaced around the colour circle."""
     colours = [colorsys.hsv_to_rgb(index / count, 0.85, 1.0) for index in range(count)]
     return [
         (round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in colours
@@ -112,7 +113,7 @@ def hues(count: int) -> list[Colour]:
 
 
 def blend(stops: Sequence[Colour], share: float) -> Colour:
-    """The colour at a share, from 0 to 1, of the way along the stops."""
+    """Interpolate between colours; `share` runs from 0 (first) to 1 (last)."""
     place = min(max(share, 0.0), 1.0) * (len(stops) - 1)
     index = min(int(place), len(stops) - 2)
     part = place - index
@@ -124,6 +125,6 @@ def _rgba(colour: Colour, opacity: float) -> tuple[int, int, int, int]:
     return (*colour, round(255 * opacity))
 
 
-def _enlarged(pixels: Array) -> list[tuple[float, float]]:
-    # In Pillow as here whole numbers are pixel centres.
-    return [(float(x), float(y)) for x, y in (pixels + 0.5) * _SMOOTHING - 0.5]
+def _enlarge(pixels: Array) -> list[tuple[float, float]]:
+    # Pillow's integers are pixel centres, like ours.
+    return [(float(x), float(y)) for x, y in (pixels + 0.5) * _SUPERSAMPLING - 0.5]

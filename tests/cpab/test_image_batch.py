@@ -4,8 +4,8 @@ import torch
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.cpab.image import warp_image
-from cpabmm_core.cpab.sample import sample
-from cpabmm_core.cpab.warp_batch import warp_batch
+from cpabmm_core.cpab.image_batch import warp_batch
+from cpabmm_core.cpab.sampling import sample
 
 SPACE = VelocitySpace(Tessellation(3, 2))
 
@@ -47,7 +47,7 @@ def test_equals_the_picture_by_picture_warp() -> None:
         assert np.abs(difference).max() < 0.51
 
 
-def test_one_transformation_of_many_images_and_the_other_way_round() -> None:
+def test_one_transformation_of_many_images_and_many_of_one_image() -> None:
     images, theta = random_images(3), random_thetas(3)
     for b in range(3):
         one = warp_batch(SPACE, theta[b : b + 1], images)
@@ -73,7 +73,7 @@ def test_images_keep_their_dtype() -> None:
 
 
 def test_wrong_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"one of the B may be 1, got \(2, 26\) and \(3, 3, 14"):
+    with pytest.raises(ValueError, match=r"where one B may be 1, got \(2, 26\) and \(3, 3, 14"):
         warp_batch(SPACE, torch.zeros(2, 26), random_images(3))
     with pytest.raises(ValueError, match="expected theta"):
         warp_batch(SPACE, torch.zeros(1, SPACE.dim), random_images(1)[0])

@@ -1,4 +1,4 @@
-"""CPAB transformation of points, differentiable in theta and in the points."""
+"""CPAB transformation of points, differentiable in theta and the points."""
 
 from typing import Any
 
@@ -19,24 +19,33 @@ def transform(
 ) -> Tensor:  # (B, P, 2)
     """Move each point along the velocity field of its theta for one unit of time.
 
-    T^theta(x) is the solution at t = 1 of dx/dt = v(x), x(0) = x (Freifeld et al., Eq. 4). Points
-    may lie outside the square: with a free boundary the field goes on there; with a zero boundary
-    they move as the nearest point of the square does. First derivatives are exact to rounding;
-    second ones are refused by autograd.
+    T^theta(x0) is the solution x(1) of dx/dt = v(x), x(0) = x0 (Freifeld et al., Eq. 4). Points may
+    lie outside the square: a free boundary continues the field there; with a zero boundary they
+    move like the nearest point of the square. First derivatives are exact up to rounding. Second
+    derivatives raise an error.
+
+    Convention:
+        Points are (x, y), x to the right and y downwards; the unit square is [0, 1]^2.
 
     Args:
         space: admissible fields.
         theta: coordinates of the fields in ``space.basis``.
         points: float32 or float64, same dtype and device as theta.
-        inverse: apply T^(-theta), the inverse.
+        inverse: apply the inverse, T^(-theta).
+
+    Returns:
+        The moved points, in the dtype and on the device of `points`.
 
     Raises:
         ValueError: shapes, dtypes or devices that do not fit.
 
     Example:
+        >>> from cpabmm_core.cpab import Tessellation, VelocitySpace, sample
         >>> space = VelocitySpace(Tessellation(4, 4))
+        >>> theta = sample(space, generator=torch.Generator().manual_seed(0))
         >>> points = torch.rand(1, 5, 2)
-        >>> torch.equal(transform(space, torch.zeros(1, space.dim), points), points)
+        >>> moved = transform(space, theta, points)
+        >>> torch.allclose(transform(space, theta, moved, inverse=True), points, atol=1e-5)
         True
     """
     _check(space, theta, points)
@@ -52,9 +61,9 @@ def transform_with_jacobian(
     points: Tensor,  # (B, P, 2)
     fields: Tensor | None = None,  # (dim, cells, 2, 3)
 ) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2, dim)
-    """End points and their derivatives by theta, detached from the graph.
+    """Return the moved points and their derivatives with respect to theta, both detached.
 
-    With `fields`, theta are coordinates in these fields instead of the space's basis.
+    With `fields`, theta are coordinates in these fields instead of the basis of the space.
     """
     with torch.no_grad():
         inside = points.clamp(0, 1) if space.boundary == "zero" else points
@@ -95,8 +104,10 @@ def _check(space: VelocitySpace, theta: Tensor, points: Tensor) -> None:
         raise ValueError(f"points: expected ({theta.shape[0]}, P, 2), got {tuple(points.shape)}")
     if points.dtype not in (torch.float32, torch.float64) or theta.dtype != points.dtype:
         raise ValueError(
-            "expected theta and points both float32 or both float64, "
+            "theta and points: expected both float32 or both float64, "
             f"got {theta.dtype} and {points.dtype}"
         )
     if theta.device != points.device:
-        raise ValueError(f"expected one device, got {theta.device} and {points.device}")
+        raise ValueError(
+            f"theta and points: expected one device, got {theta.device} and {points.device}"
+        )

@@ -3,7 +3,7 @@ import torch
 
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import from_pixels, identity_grid, to_pixels
-from cpabmm_core.geometry.warp import resize_flow, warp
+from cpabmm_core.geometry.warping import resize_flow, warp
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def image() -> torch.Tensor:
     return torch.rand(2, 3, 6, 8, generator=torch.Generator().manual_seed(0))
 
 
-def test_identity_leaves_the_image(image: torch.Tensor) -> None:
+def test_identity_keeps_the_image(image: torch.Tensor) -> None:
     flow = identity_grid(6, 8).expand(2, -1, -1, -1)
     torch.testing.assert_close(warp(image, flow), image, rtol=0, atol=1e-6)
 
@@ -29,7 +29,7 @@ def test_border_padding_repeats_the_last_pixel(image: torch.Tensor) -> None:
     torch.testing.assert_close(warp(image, far_right, padding="border"), edge)
 
 
-def test_sampling_a_ramp_gives_the_flow_back() -> None:
+def test_sampling_a_ramp_returns_the_flow() -> None:
     ramp = identity_grid(7, 5).permute(2, 0, 1)[None]
     flow = torch.rand(3, 4, 9, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     sampled = warp(ramp, flow).permute(0, 2, 3, 1)

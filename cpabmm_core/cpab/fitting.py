@@ -1,0 +1,181 @@
+"""Fit of CPAB transformations to point pairs: keypoint-based inference (paper, Eq. 6)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cpabmm_core.cpab import implicit
+from cpabmm_core.cpab.folding import find_folds
+from cpabmm_core.cpab.problem import Problem
+from cpabmm_core.cpab.solvers import SolverName, find_solver
+from cpabmm_core.cpab.space import VelocitySpace
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The transformations that `fit` found.
+
+    Example:
+        >>> from cpabmm_core.cpab import Tessellation, VelocitySpace
+        >>> points = torch.tensor([[[0.3, 0.4], [0.7, 0.6]]])
+        >>> result = fit(VelocitySpace(Tessellation(4, 4)), points, points)
+        >>> result.theta.shape, result.residual.shape
+        (torch.Size([1, 58]), torch.Size([1, 2, 2]))
+    """
+
+    theta: Tensor
+    """(B, dim) coordinates of the velocity fields in the basis of the space."""
+    residual: Tensor
+    """(B, P, 2) transformed source minus target in sides of the square; 0 where the weight is 0."""
+    iterations: Tensor
+    """(B,) int64 number of iterations of each fit."""
+    converged: Tensor
+    """(B,) bool: the solver's criterion was met, and no two points are folded over."""
+
+
+def fit(
+    space: VelocitySpace,
+    source: Tensor,  # (B, P, 2) in the unit square
+    target: Tensor,  # (B, P, 2)
+    solver: SolverName = "gauss-newton",
+    *,
+    weights: Tensor | None = None,  # (B, P)
+    huber: float | None = None,
+    start: Tensor | None = None,  # (B, dim)
+    noise: float | None = None,
+    iterations: int | None = None,
+    differentiable: bool = False,
+    together: int | None = None,
+) -> FitResult:
+    """Find theta such that transform(source) is close to target.
+
+    Convention:
+        Points are (x, y) in the unit square [0, 1]^2, x to the right and y downwards. Each of the
+        B sets of pairs gets its own transformation.
+
+    Args:
+        space: admissible velocity fields.
+        source: float32 or float64.
+        target: where the source points should go; same shape, dtype and device.
+        solver: ``gauss-newton``: Levenberg-Marquardt with a smoothness prior, independent for each
+            set; ``adam``: the paper's gradient descent on the norm of all residuals from theta = 0,
+            whose early stop acts as a prior.
+        weights: weight of each pair, at least 0; None weighs every pair 1. A pair of weight 0 is
+            ignored and may contain NaN, so sets of different sizes can be padded.
+        huber: residual length, in sides of the square, beyond which a pair counts linearly instead
+            of quadratically. It limits the influence of outliers; only ``gauss-newton``.
+        start: theta to start from, such as that of the previous frame; None starts from 0.
+        noise: weight of the smoothness prior relative to the squared residuals, for one pair; it
+            grows with the square root of the number of pairs. Smaller values follow the pairs more
+            closely; None takes the default, which extends real motion best. Only ``gauss-newton``.
+        iterations: maximum number of iterations; None takes the solver's default.
+        differentiable: give theta a gradient with respect to source and target, by the implicit
+            function theorem at the solution; otherwise theta is detached. Only ``gauss-newton``.
+        together: number of consecutive sets that share one norm, such as the groups of a frame.
+            Sets that share a norm influence each other slightly. None: all sets of the call, as in
+            the paper's code; 1: every set is independent. Only ``adam``.
+
+    Returns:
+        Theta, residuals, iterations and convergence of each set.
+
+    Raises:
+        ValueError: shapes, dtypes or values that do not fit.
+        ConfigError: an unknown solver, or an option that the solver does not support.
+
+    Example:
+        >>> from cpabmm_core.cpab import Tessellation, VelocitySpace
+        >>> space = VelocitySpace(Tessellation(4, 4))
+        >>> source = torch.tensor([[[0.3, 0.4], [0.7, 0.6]]])
+        >>> result = fit(space, source, source + 0.05)
+        >>> bool(result.converged), bool(result.residual.abs().max() < 1e-3)
+        (True, True)
+    """
+    _check_points(source, target)
+    options = {
+        "huber": huber is not None,
+        "noise": noise is not None,
+        "differentiable": differentiable,
+        "together": together is not None,
+    }
+    solve = find_solver(solver, options).solve
+    problem, counted = _problem(space, source, target, weights, huber, start, noise, together)
+    with torch.no_grad():
+        solution = solve(problem, iterations)
+        converged = solution.converged & ~find_folds(problem, solution.end)
+    theta = solution.theta.to(source)
+    residual = (solution.end - problem.target).to(source)
+    if differentiable and (source.requires_grad or target.requires_grad):
+        theta = implicit.attach(problem, theta, source, target)
+    return FitResult(
+        theta,
+        torch.where(counted[..., None], residual, 0.0),
+        solution.iterations.to(source.device),
+        converged.to(source.device),
+    )
+
+
+def _problem(
+    space: VelocitySpace,
+    source: Tensor,
+    target: Tensor,
+    weights: Tensor | None,
+    huber: float | None,
+    start: Tensor | None,
+    noise: float | None,
+    together: int | None,
+) -> tuple[Problem, Tensor]:
+    """Return the problem in float64, and which pairs count (B, P)."""
+    if weights is None:
+        weights = torch.ones(source.shape[:2], dtype=source.dtype, device=source.device)
+    _check_options(space, source, weights, start, huber, noise, together)
+    # MPS has no float64.
+    device = torch.device("cpu") if source.device.type == "mps" else source.device
+    counted = weights > 0
+    ignored = ~counted[..., None]
+    return Problem(
+        space,
+        source.detach().masked_fill(ignored, 0.0).to(device).double(),
+        target.detach().masked_fill(ignored, 0.0).to(device).double(),
+        weights.detach().masked_fill(~counted, 0).to(device).double(),
+        torch.zeros(len(source), space.dim, dtype=torch.float64, device=device)
+        if start is None
+        else start.detach().to(device).double(),
+        huber,
+        noise,
+        together,
+    ), counted
+
+
+def _check_points(source: Tensor, target: Tensor) -> None:
+    if source.ndim != 3 or source.shape[2] != 2 or target.shape != source.shape:
+        raise ValueError(
+            "source and target: expected two tensors (B, P, 2), "
+            f"got {tuple(source.shape)} and {tuple(target.shape)}"
+        )
+    if source.dtype not in (torch.float32, torch.float64) or target.dtype != source.dtype:
+        raise ValueError(
+            "source and target: expected both float32 or both float64, "
+            f"got {source.dtype} and {target.dtype}"
+        )
+
+
+def _check_options(
+    space: VelocitySpace,
+    source: Tensor,
+    weights: Tensor,
+    start: Tensor | None,
+    huber: float | None,
+    noise: float | None,
+    together: int | None,
+) -> None:
+    sets, pairs = source.shape[:2]
+    if weights.shape != (sets, pairs):
+        raise ValueError(f"weights: expected {(sets, pairs)}, got {tuple(weights.shape)}")
+    if start is not None and start.shape != (sets, space.dim):
+        raise ValueError(f"start: expected {(sets, space.dim)}, got {tuple(start.shape)}")
+    for name, value in (("huber", huber), ("noise", noise)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: expected a positive number, got {value}")
+    if together is not None and (together < 1 or sets % together):
+        raise ValueError(f"together: expected a divisor of the {sets} sets, got {together}")
