@@ -19,7 +19,7 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.clipping import clip_gradients
-from cpabmm_core.training.draws import draw
+from cpabmm_core.training.sampling import draw
 from cpabmm_core.training.panels import panel
 from cpabmm_core.training.reporting import Silent, TrainingReporter
 from cpabmm_core.training.run_lock import sole_run

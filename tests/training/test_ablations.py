@@ -23,7 +23,7 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 from cpabmm_core.models.frozen.vgg import Vgg19Features
 from cpabmm_core.models.frozen.weights import WeightFile
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.draws import draw
+from cpabmm_core.training.sampling import draw
 from cpabmm_core.training.loop import train
 
 ALWAYS = {"reconstruction", "warp", "equivariance", "background"}

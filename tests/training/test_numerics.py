@@ -37,7 +37,7 @@ from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.clipping import Clipping
-from cpabmm_core.training.draws import draw
+from cpabmm_core.training.sampling import draw
 from cpabmm_core.training.loop import Trainer, train
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.session import _lay_out
