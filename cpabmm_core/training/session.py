@@ -23,7 +23,7 @@ from cpabmm_core.models.build import build_model
 from cpabmm_core.precision import choose_precision, precision_warning
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.averaging import AveragedModel
-from cpabmm_core.training.initial import take_weights
+from cpabmm_core.training.initial_weights import take_weights
 from cpabmm_core.training.reporting import TrainingReporter
 from cpabmm_core.training.tracking import chosen_trackers
 

@@ -17,7 +17,7 @@ from cpabmm_core.errors import CheckpointError
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
-from cpabmm_core.training.initial import take_weights
+from cpabmm_core.training.initial_weights import take_weights
 
 WIDENED = {
     "dense_motion.hourglass.down_blocks.0.conv.weight",  # sees the source warped by each candidate
