@@ -12,7 +12,7 @@ from cpabmm_cli.options import DeviceOption, JsonOption
 from cpabmm_cli.processes import is_main, is_worker, run_processes
 
 if TYPE_CHECKING:
-    from cpabmm_core.training.plan import Plan
+    from cpabmm_core.training.planning import Plan
 
 
 def train(
@@ -90,7 +90,7 @@ def train(
     from cpabmm_cli.training_progress import TrainingProgress
     from cpabmm_core.training.avd import train_avd
     from cpabmm_core.training.loop import train as run
-    from cpabmm_core.training.plan import plan
+    from cpabmm_core.training.planning import plan
 
     terminal.quiet = terminal.quiet or not is_main()
     torch.manual_seed(settings.training.seed)  # the first weights are drawn from it

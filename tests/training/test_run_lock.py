@@ -24,7 +24,7 @@ from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.avd import train_avd
 from cpabmm_core.training.loop import train
-from cpabmm_core.training.plan import plan
+from cpabmm_core.training.planning import plan
 from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.run_lock import LOCK_FILE, sole_run
 
