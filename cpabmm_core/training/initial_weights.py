@@ -1,4 +1,4 @@
-"""First weights from a checkpoint, as far as they fit."""
+"""Initialising a model from a checkpoint, where names and shapes match."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -14,55 +14,57 @@ from cpabmm_core.errors import CheckpointError
 from cpabmm_core.training.widening import widen_dense_motion
 
 
-def take_weights(model: nn.Module, checkpoint: str | Path, announce: Callable[[str], None]) -> None:
-    """Copy what has the same name and shape in the checkpoint, and tell what has not.
+def initialise_weights(
+    model: nn.Module, checkpoint: str | Path, announce: Callable[[str], None]
+) -> None:
+    """Copy the tensors that have the same name and shape in the checkpoint; list all others.
 
-    A dense motion network for fewer candidate motions is widened: see `training.widening`.
+    A dense motion network for fewer candidate motions is widened (`training.widening`).
 
     Args:
-        model: changed in place; what the checkpoint lacks keeps its random weights.
-        checkpoint: a bundled model's name, or the path of a checkpoint, ours or one that
+        model: model to change in place. Tensors without a match keep their random values.
+        checkpoint: name of a bundled model, or path of a checkpoint in our format or in one that
             `checkpoint.convert` reads.
-        announce: told what was taken, and all that was not, a line for each reason.
+        announce: receives a line about the copied tensors, and one for each kind of the others.
 
     Raises:
-        CheckpointError: it cannot be read, or nothing of it fits.
+        CheckpointError: the checkpoint cannot be read, or no tensor matches.
     """
     given = open_checkpoint(find_checkpoint(checkpoint)).model.state_dict()
     wanted = model.state_dict()
     widened = widen_dense_motion(given, wanted)
     given |= widened
     shared = given.keys() & wanted.keys()
-    fits = {name for name in shared if given[name].shape == wanted[name].shape}
-    # Short vectors, the bias of three colours for one, fit by chance.
-    if not any(given[name].ndim > 1 for name in fits):
+    matches = {name for name in shared if given[name].shape == wanted[name].shape}
+    # Vectors alone prove nothing: a bias of three colours matches by chance.
+    if not any(given[name].ndim > 1 for name in matches):
         raise CheckpointError(
-            f"{checkpoint}: nothing in it fits this model; choose the configuration it was "
-            "trained with, or another checkpoint"
+            f"{checkpoint}: no tensor matches this model; choose the configuration it was trained "
+            "with, or another checkpoint"
         )
     with torch.no_grad():
-        for name in fits:
+        for name in matches:
             wanted[name].copy_(given[name])
-    announce(f"{checkpoint}: took {len(fits)} of {len(wanted)} tensors")
+    announce(f"{checkpoint}: initialised {len(matches)} of {len(wanted)} tensors")
     if widened:
         names = _by_module(widened, given.keys() - widened.keys())
         announce(f"widened for more candidate motions: {', '.join(names)}")
     for what, names in (
-        ("left at random (of another shape there)", [n for n in wanted if n in shared - fits]),
-        ("left at random (not there)", [n for n in wanted if n not in given]),
-        ("not used (unknown here)", [n for n in given if n not in wanted]),
+        ("initialised at random (another shape)", [n for n in wanted if n in shared - matches]),
+        ("initialised at random (missing)", [n for n in wanted if n not in given]),
+        ("unused (not in this model)", [n for n in given if n not in wanted]),
     ):
         if names:
-            announce(f"{what}: {', '.join(_by_module(names, fits))}")
+            announce(f"{what}: {', '.join(_by_module(names, matches))}")
 
 
-def _by_module(names: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Names, with a module's in place of its tensors' where none of them was taken."""
-    partly = {part for name in taken for part in _beginnings(name)}
-    counts = Counter(next(p for p in _beginnings(name) if p not in partly) for name in names)
+def _by_module(names: Iterable[str], copied: Iterable[str]) -> list[str]:
+    """Shorten the names of tensors to that of their module if none of it was copied."""
+    partly = {part for name in copied for part in _prefixes(name)}
+    counts = Counter(next(p for p in _prefixes(name) if p not in partly) for name in names)
     return [part if count == 1 else f"{part} ({count})" for part, count in counts.items()]
 
 
-def _beginnings(name: str) -> Iterator[str]:
-    """a, a.b, a.b.c of a.b.c."""
+def _prefixes(name: str) -> Iterator[str]:
+    """Yield a, a.b and a.b.c for a.b.c."""
     return accumulate(name.split("."), "{}.{}".format)

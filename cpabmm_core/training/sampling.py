@@ -1,16 +1,16 @@
-"""The random numbers of a training step, the same however many processes share it."""
+"""The random choices of a training step, independent of the number of processes."""
 
 import numpy as np
 import torch
 
 from cpabmm_core.geometry.tps import Metric, random_tps
-from cpabmm_core.losses.objective import Draws
+from cpabmm_core.losses.objective import StepSample
 from cpabmm_core.models.motion import MotionKind
 
-_STREAM = 0x5EED  # keeps the random numbers of the steps apart from those of the data
+_STREAM = 0x5EED  # separates these random numbers from those of the data
 
 
-def draw(
+def sample_step(
     key: tuple[int, int],
     batch: int,
     share: slice,
@@ -19,18 +19,19 @@ def draw(
     device: torch.device,
     *,
     motion: MotionKind = "cpab",
-) -> Draws:
-    """Draw for a whole batch and give a process its share.
+) -> StepSample:
+    """Sample for the whole batch and return the share of one process.
 
     Args:
-        key: seed of the run, and number of the batch in it; they decide everything.
+        key: seed of the run and number of the step. They determine the result.
         batch: pairs of all processes together.
-        share: those of this process.
-        candidates: K, candidate motions, the background first; it is never left out.
-        dropout: probability of leaving out each of the others.
-        device: where the results go; the numbers are drawn on the CPU, the same for every device.
-        motion: kind of the candidate motions; the deformation of a model with affine ones is that
-            of FOMM and MRAA, else that of TPSMM and the paper.
+        share: the pairs of this process.
+        candidates: K, the number of candidate motions. The first one, the background, is never
+            dropped.
+        dropout: probability of dropping each of the others.
+        device: device of the result. Numbers are sampled on the CPU, so they do not depend on it.
+        motion: family of the candidate motions. Models with affine motion use the deformation of
+            FOMM and MRAA, the others that of TPSMM and the paper.
     """
     seed = np.random.SeedSequence((_STREAM, *key)).generate_state(1, np.uint64)[0] >> 1
     generator = torch.Generator().manual_seed(int(seed))
@@ -38,7 +39,7 @@ def draw(
     splines = random_tps(batch, metric=metric, generator=generator, device=device)
     deformation = splines[share]
     if dropout <= 0:
-        return Draws(deformation, None)
+        return StepSample(deformation, None)
     drop = torch.rand(batch, candidates, generator=generator) < dropout
     drop[:, 0] = False
-    return Draws(deformation, drop[share].to(device))
+    return StepSample(deformation, drop[share].to(device))

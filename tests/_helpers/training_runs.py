@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import FrameType
 
 PATIENCE = 120.0
 """Seconds until a test gives up waiting for a run."""
@@ -110,24 +111,30 @@ def command_killed_at(call: str, number: int, *arguments: object) -> None:
 
 def command_with_long_steps(log: Path, *arguments: object) -> None:
     """The same, with steps that take minutes; the log has a line once it is in one, and asked."""
-    from cpabmm_core.training.loop import Trainer
+    from cpabmm_cli.stopping import StopOnSignal
+    from cpabmm_core.training.step import TrainingStep
 
-    def step(trainer: Trainer, *_: object) -> None:
-        log.write_text("in a step\n")
-        wait_until(lambda: trainer.stop() is not None)
+    note = StopOnSignal._note
+
+    def note_and_write(stop: StopOnSignal, number: int, frame: FrameType | None) -> None:
+        note(stop, number, frame)
         log.write_text("in a step\nasked to stop\n")
+
+    def take(*_: object) -> None:
+        log.write_text("in a step\n")
         time.sleep(PATIENCE)
 
-    setattr(Trainer, "step", step)  # noqa: B010
+    setattr(StopOnSignal, "_note", note_and_write)  # noqa: B010
+    setattr(TrainingStep, "take", take)  # noqa: B010
     command(*arguments)
 
 
 def hold_folder_with_child(folder: Path, note: Path) -> None:
     """Hold a run's folder, with a forked child as data workers are, whose number the note gets."""
     from cpabmm_core.training.reporting import Silent
-    from cpabmm_core.training.run_lock import sole_run
+    from cpabmm_core.training.run_lock import lock_folder
 
-    with sole_run(folder, "cpu", Silent()):
+    with lock_folder(folder, "cpu", Silent()):
         child = os.fork()
         if child:
             note.write_text(f"{child}\n")

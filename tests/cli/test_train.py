@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,10 +23,11 @@ from typer.testing import Result
 
 from cpabmm_cli.commands import train as command
 from cpabmm_cli.console import terminal
+from cpabmm_cli.training_progress import TrainingProgress
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
 from cpabmm_core.media.image import write_image
-from cpabmm_core.training import avd, loop
+from cpabmm_core.training import TrainingRun, avd, loop
 
 SMALL = (
     *("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel"),
@@ -76,19 +78,23 @@ def test_every_option_reaches_the_core(
     changes = ("--set", "training.batch_size=3", "--set", "training.seed=5")
     printed = output_of("train", "--config", config, *folders, *options, *changes, "--offline")
     assert printed == f"{run_folder / 'model.safetensors'}\n"
-    (((settings, *places), given),) = calls
+    (((given,), _),) = calls
     assert seeds == [5]
-    assert settings == tiny_config(**{"training.batch_size": 3, "training.seed": 5})
-    assert places == [tmp_path / "data", run_folder]
-    assert given.pop("reporter") is not None
-    assert given.pop("stop")() is None
-    assert given == {
-        "resume": "auto",
-        "steps": 9,
-        "device": "cpu",
-        "init_from": "puppets",
-        "allow_download": False,
-    }
+    assert isinstance(given, TrainingRun)
+    assert isinstance(given.reporter, TrainingProgress)
+    assert given.stop() is None
+    assert given == TrainingRun(
+        tiny_config(**{"training.batch_size": 3, "training.seed": 5}),
+        tmp_path / "data",
+        run_folder,
+        resume="auto",
+        steps=9,
+        device="cpu",
+        init_from="puppets",
+        allow_download=False,
+        stop=given.stop,
+        reporter=given.reporter,
+    )
 
 
 def test_defaults_of_the_options(
@@ -98,15 +104,10 @@ def test_defaults_of_the_options(
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     document = document_of("train", "--config", config, *folders)
     assert document == {"checkpoint": str(tmp_path / "model.safetensors")}
-    ((_, given),) = calls
-    del given["reporter"], given["stop"]
-    assert given == {
-        "resume": None,
-        "steps": None,
-        "device": "auto",
-        "init_from": None,
-        "allow_download": True,
-    }
+    (((given,), _),) = calls
+    assert isinstance(given, TrainingRun)
+    default = TrainingRun(tiny_config(), tmp_path / "data", tmp_path / "run")
+    assert replace(given, stop=default.stop, reporter=default.reporter) == default
 
 
 def test_a_run_ends_in_a_checkpoint_that_info_reads(
@@ -373,12 +374,20 @@ def test_the_avd_stage_needs_a_model(
     options = ("--init-from", checkpoint, "--resume", "auto", "--steps", 4, "--device", "cpu")
     document = document_of(*command, *options)
     assert document == {"checkpoint": str(tmp_path / "run" / "model.safetensors")}
-    (((settings, *places), given),) = calls
-    assert settings == tiny_config()
-    assert places == [str(checkpoint), tmp_path / "data", tmp_path / "run"]
-    assert given.pop("reporter") is not None
-    assert given.pop("stop")() is None
-    assert given == {"resume": "auto", "steps": 4, "device": "cpu"}
+    (((given,), _),) = calls
+    assert isinstance(given, TrainingRun)
+    assert given.stop() is None
+    assert given == TrainingRun(
+        tiny_config(),
+        tmp_path / "data",
+        tmp_path / "run",
+        resume="auto",
+        steps=4,
+        device="cpu",
+        init_from=str(checkpoint),
+        stop=given.stop,
+        reporter=given.reporter,
+    )
 
 
 def test_the_avd_stage_adds_a_mode_to_a_model(

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from cpabmm_core.config import Config
 from cpabmm_core.geometry.tps import random_tps
 from cpabmm_core.losses.adversarial import (
-    DiscriminatorAsJudge,
+    AdversarialLosses,
     adversarial_loss,
     discriminator_loss,
     feature_matching_loss,
 )
-from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
+from cpabmm_core.losses.objective import Losses, Objective, Outcome, StepSample
 from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.models.build import build_discriminator
 from cpabmm_core.models.discriminator import Discriminator, Judgement
@@ -56,7 +56,7 @@ def test_losses_are_the_published_formulas() -> None:
     generator = np.mean((1 - a[:, 0]) ** 2)
     matching = np.abs(2 * a - 2 * b).mean() + np.abs(a[:, :, ::2] - b[:, :, ::2]).mean()
     adversary = np.mean((1 - b[:, 0]) ** 2 + a[:, 0] ** 2)
-    found = [loss.item() for loss in DiscriminatorAsJudge(Fixed())(drawn, real, keypoints)]
+    found = [loss.item() for loss in AdversarialLosses(Fixed())(drawn, real, keypoints)]
     assert found == pytest.approx([generator, matching])
     assert discriminator_loss(Fixed(), drawn, real, keypoints).item() == pytest.approx(adversary)
 
@@ -88,7 +88,7 @@ def test_judge_teaches_the_drawn_frames_only() -> None:
     network = discriminator()
     drawn, real = (rand(seed, 2, 3, 32, 32).requires_grad_() for seed in (0, 1))
     keypoints = rand(2, 2, 4, 6).requires_grad_()
-    for loss in DiscriminatorAsJudge(network)(drawn, real, keypoints):
+    for loss in AdversarialLosses(network)(drawn, real, keypoints):
         drawn.grad = None
         loss.backward(retain_graph=True)
         assert drawn.grad is not None
@@ -111,15 +111,15 @@ def test_discriminator_learns_and_teaches_nobody() -> None:
 
 
 def objective_of(settings: Config, network: Discriminator) -> Objective:
-    judge = DiscriminatorAsJudge(network)
-    losses = Losses(settings.losses, PixelLoss(), judge=judge)
+    judge = AdversarialLosses(network)
+    losses = Losses(settings.losses, PixelLoss(), adversarial=judge)
     return Objective(tiny_model(settings).train(), losses)
 
 
 def outcome_of(objective: Objective) -> Outcome:
-    draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
+    sample = StepSample(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
     frames = rand(1, 2, 3, 32, 32), rand(2, 2, 3, 32, 32)
-    outcome: Outcome = objective(*frames, draws=draws, with_background=True)
+    outcome: Outcome = objective(*frames, sample=sample, with_background=True)
     return outcome
 
 
@@ -127,8 +127,8 @@ def test_objective_adds_the_models_two_terms_by_their_weights() -> None:
     network = discriminator().eval()
     changes = {"losses.adversarial": 3.0, "losses.feature_matching": 5.0}
     outcome = outcome_of(objective_of(config(**changes), network))
-    drawn = network(outcome.generated, outcome.kp_driving)
-    real = network(rand(2, 2, 3, 32, 32), outcome.kp_driving)
+    drawn = network(outcome.pair.generated, outcome.pair.kp_driving)
+    real = network(rand(2, 2, 3, 32, 32), outcome.pair.kp_driving)
     losses = {name: loss.item() for name, loss in outcome.losses.items()}
     expected = 3 * np.mean((1 - numbers(drawn.realness)) ** 2)
     assert losses["adversarial"] == pytest.approx(expected, rel=1e-5)

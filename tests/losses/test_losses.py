@@ -14,7 +14,7 @@ from cpabmm_core.geometry.tps import random_tps
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
-from cpabmm_core.losses.objective import Draws, Losses, Objective, Outcome
+from cpabmm_core.losses.objective import Losses, Objective, Outcome, StepSample
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.losses.warp import warp_loss
@@ -77,9 +77,9 @@ def test_frame_equivariance_loss_is_kept_out_of_mixed_precision() -> None:
 def test_affine_models_learn_their_frames_too(frames: str) -> None:
     model = tiny_model(tiny_affine_config(frames)).train()
     weights = LossesConfig(reconstruction_kind="pixel")
-    draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(1)), None)
+    sample = StepSample(random_tps(2, generator=torch.Generator().manual_seed(1)), None)
     objective = Objective(model, Losses(weights, PixelLoss()))
-    losses = objective(images(1), images(2), draws=draws, with_background=True).losses
+    losses = objective(images(1), images(2), sample=sample, with_background=True).losses
     background = {"background"} if frames == "pca" else set()
     names = {"reconstruction", "warp", "equivariance", "frame_equivariance"} | background
     assert losses.keys() == names | {"loss"}
@@ -102,8 +102,8 @@ def outcome_of(
 ) -> tuple[Objective, Outcome]:
     model = tiny_model(tiny_config(**config_changes)).train()
     objective = Objective(model, Losses(weights, PixelLoss()))
-    draws = Draws(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
-    outcome = objective(images(1), images(2), draws=draws, with_background=True)
+    sample = StepSample(random_tps(2, generator=torch.Generator().manual_seed(0)), None)
+    outcome = objective(images(1), images(2), sample=sample, with_background=True)
     return objective, outcome
 
 
@@ -115,7 +115,7 @@ def test_warp_loss_teaches_the_flow_only() -> None:
     objective, outcome = outcome_of({}, LossesConfig())
     model = objective.model
     source, driving = model.inpainting.encode(images(1)), model.inpainting.encode(images(2))
-    warp_loss(source, driving, outcome.motion).backward()
+    warp_loss(source, driving, outcome.pair.motion).backward()
     assert all(p.grad is None for p in model.inpainting.parameters())
     taught = [p.grad for p in model.keypoint_detector.parameters() if p.grad is not None]
     assert sum(float(gradient.abs().sum()) for gradient in taught) > 0
@@ -124,10 +124,10 @@ def test_warp_loss_teaches_the_flow_only() -> None:
 def test_warp_loss_of_perfect_motion_is_zero() -> None:
     _, outcome = outcome_of({}, LossesConfig())
     features = [torch.rand(2, 4, 32 // 2**i, 32 // 2**i) for i in range(3)]
-    moved = warp_features(features, outcome.motion)
-    visible = list(reversed(outcome.motion.occlusion_maps))
+    moved = warp_features(features, outcome.pair.motion)
+    visible = list(reversed(outcome.pair.motion.occlusion_maps))
     driving = [level / mask for level, mask in zip(moved, visible, strict=True)]
-    assert warp_loss(features, driving, outcome.motion).item() < 1e-6
+    assert warp_loss(features, driving, outcome.pair.motion).item() < 1e-6
 
 
 @pytest.mark.parametrize("motion", ["cpab", "tps"])
@@ -153,7 +153,7 @@ def test_deformed_frame_shows_no_border() -> None:
     shift = random_tps(2, sigma_affine=0.3, generator=torch.Generator().manual_seed(0))
     bright = 0.5 + images(2) / 2
     objective = Objective(model, Losses(LossesConfig(), PixelLoss()))
-    objective(images(1), bright, draws=Draws(shift, None), with_background=True)
+    objective(images(1), bright, sample=StepSample(shift, None), with_background=True)
     deformed = seen[0].chunk(3)[2]
     assert (shift.flow(32, 32).abs() > 1).any()
     assert deformed.min() >= 0.5

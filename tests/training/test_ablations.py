@@ -23,8 +23,9 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 from cpabmm_core.models.frozen.vgg import Vgg19Features
 from cpabmm_core.models.frozen.weights import WeightFile
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.sampling import draw
 from cpabmm_core.training.loop import train
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.sampling import sample_step
 
 ALWAYS = {"reconstruction", "warp", "equivariance", "background"}
 SMALL = [
@@ -134,8 +135,8 @@ def objective_of(config: Config) -> Objective:
 def outcome_of(objective: Objective) -> Outcome:
     source, driving = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     count = 1 + objective.model.candidate_motion.count
-    draws = draw((0, 0), 2, slice(0, 2), count, 0.0, torch.device("cpu"))
-    outcome: Outcome = objective(source, driving, draws=draws, with_background=True)
+    sample = sample_step((0, 0), 2, slice(0, 2), count, 0.0, torch.device("cpu"))
+    outcome: Outcome = objective(source, driving, sample=sample, with_background=True)
     return outcome
 
 
@@ -167,7 +168,7 @@ def test_every_row_takes_a_step(
     row: str, puppets: Path, tmp_path: Path, judges: dict[str, nn.Module]
 ) -> None:
     before = {name: copy.deepcopy(judge.state_dict()) for name, judge in judges.items()}
-    train(small("taichi-256" + row), puppets, tmp_path / "run", steps=1, device="cpu")
+    train(TrainingRun(small("taichi-256" + row), puppets, tmp_path / "run", steps=1, device="cpu"))
     [line] = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     losses = {
         name: line[name] for name in line.keys() - {"step", "loss", "learning_rate", "clipped"}
@@ -184,7 +185,7 @@ def test_every_row_takes_a_step(
 def test_the_other_sets_take_a_step(
     data_set: str, without: str, puppets: Path, tmp_path: Path
 ) -> None:
-    train(small(data_set), puppets, tmp_path / "run", steps=1, device="cpu")
+    train(TrainingRun(small(data_set), puppets, tmp_path / "run", steps=1, device="cpu"))
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
     assert line.keys() - {"step", "loss", "learning_rate", "clipped"} == (
         (ALWAYS | {"semantic", "structure"}) - {without}
@@ -193,10 +194,10 @@ def test_the_other_sets_take_a_step(
 
 def test_vox_begins_without_the_background(puppets: Path, tmp_path: Path) -> None:
     """It joins in after ten epochs, here after half of one, which is a step."""
-    train(small("vox-256-tps"), puppets, tmp_path / "run", steps=1, device="cpu")
+    train(TrainingRun(small("vox-256-tps"), puppets, tmp_path / "run", steps=1, device="cpu"))
     assert "background" not in json.loads((tmp_path / "run" / "log.jsonl").read_text())
     later = small("vox-256-tps", "training.background_from_epoch=0.5", "training.log_every=1")
-    train(later, puppets, tmp_path / "later", steps=2, device="cpu")
+    train(TrainingRun(later, puppets, tmp_path / "later", steps=2, device="cpu"))
     lines = (tmp_path / "later" / "log.jsonl").read_text().splitlines()
     assert ["background" in json.loads(line) for line in lines] == [False, True]
 
@@ -209,24 +210,25 @@ def test_there_is_a_row_of_the_others_for_every_set() -> None:
 def test_the_rows_of_others_take_a_step(
     name: str, puppets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawing = Mock(wraps=draw)
-    monkeypatch.setattr("cpabmm_core.training.loop.draw", drawing)
-    settings = load_config(name).model
+    sampling = Mock(wraps=sample_step)
+    monkeypatch.setattr("cpabmm_core.training.step.sample_step", sampling)
+    model = load_config(name).model
     sizes = "block_expansion: 4, max_features: 16, blocks: 2"
-    kind = f"frames: {settings.affine.frames}, skips: {settings.affine.skips}"
+    kind = f"frames: {model.affine.frames}, skips: {model.affine.skips}"
     changes = [f"model.affine={{{kind}, padding: 3, bottleneck_blocks: 1, {sizes}}}"]
-    if settings.background is not None:
-        changes.append(f"model.background={{backbone: {settings.background.backbone}, {sizes}}}")
+    if model.background is not None:
+        changes.append(f"model.background={{backbone: {model.background.backbone}, {sizes}}}")
     changes.append("model.affine.scale_factor=0.5")
     changes.append("losses.discriminator={block_expansion: 4, max_features: 16, blocks: 2}")
-    train(load_config(name, [*SMALL, *changes]), puppets, tmp_path / "run", steps=1, device="cpu")
+    settings = load_config(name, [*SMALL, *changes])
+    train(TrainingRun(settings, puppets, tmp_path / "run", steps=1, device="cpu"))
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
     losses = line.keys() - {"step", "loss", "learning_rate", "clipped"}
     against = {"adversarial", "feature_matching", "discriminator"}
     expected = against if name == "mgif-256-fomm" else set()
     assert losses == {"reconstruction", "equivariance", "frame_equivariance"} | expected
     assert line["learning_rate"] == 2e-4
-    assert drawing.call_args.kwargs == {"motion": "affine"}
+    assert sampling.call_args.kwargs == {"motion": "affine"}
 
 
 def test_fomm_on_mgif_is_adversarial_as_published() -> None:
@@ -263,5 +265,5 @@ def test_the_papers_losses_teach_the_model_and_nothing_frozen(loss: str) -> None
         for name, part in objective.model.named_children()
         if any(p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters())
     }
-    drawing = {"background_predictor", "dense_motion", "inpainting"}
-    assert taught == {"keypoint_detector"} | (drawing if loss == "structure" else set())
+    rendering = {"background_predictor", "dense_motion", "inpainting"}
+    assert taught == {"keypoint_detector"} | (rendering if loss == "structure" else set())

@@ -22,10 +22,12 @@ from cpabmm_core.errors import CheckpointError, TrainingError
 from cpabmm_core.losses.adversarial import discriminator_loss
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.adversary import Adversary
-from cpabmm_core.training.loop import Trainer, train
+from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.session import Session
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 
 SIZES = {"block_expansion": 4, "max_features": 12, "blocks": 2}
 SETTINGS = {
@@ -58,15 +60,15 @@ def run(
     """Train, and tell what was logged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        train(settings, data, out, steps=steps, resume=resume, device="cpu")
+        train(TrainingRun(settings, data, out, steps=steps, resume=resume, device="cpu"))
     return lines(out / "log.jsonl")
 
 
-def trainer_of(settings: Config, data: Path, out: Path) -> tuple[Trainer, Adversary]:
+def step_of(settings: Config, data: Path, out: Path) -> tuple[TrainingStep, Adversary]:
     session = session_of(settings, data, out)
     session.objective.train()
     assert session.adversary is not None
-    return Trainer(session, RunFolder(out), lambda: None, Silent()), session.adversary
+    return TrainingStep(session, RunFolder(out), Silent()), session.adversary
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
@@ -114,10 +116,10 @@ def test_nothing_of_it_is_in_the_result(data: Path, tmp_path: Path) -> None:
 def plain_step(session: Session, discriminator: nn.Module) -> dict[str, Tensor]:
     """The discriminator after its first step, written down again: formula, then plain Adam."""
     (batch,) = session.batches(0, 1)
-    trainer = Trainer(session, RunFolder(Path()), lambda: None, Silent())
-    outcome = trainer._forward(batch, 0, 0, 0.0)
-    both = torch.cat((batch.driving, outcome.generated.detach()))
-    real, drawn = discriminator(both, outcome.kp_driving.repeat(2, 1, 1)).realness.split(2)
+    step = TrainingStep(session, RunFolder(Path()), Silent())
+    outcome = step._forward(batch, 0, 0, 0.0)
+    both = torch.cat((batch.driving, outcome.pair.generated.detach()))
+    real, drawn = discriminator(both, outcome.pair.kp_driving.repeat(2, 1, 1)).realness.split(2)
     loss = ((1 - real) ** 2 + drawn**2).mean()
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=3e-3, betas=(0.5, 0.999))
     loss.backward()
@@ -128,12 +130,12 @@ def plain_step(session: Session, discriminator: nn.Module) -> dict[str, Tensor]:
 def test_step_is_that_of_the_published_loop(data: Path, tmp_path: Path) -> None:
     """On frames drawn before the model's step, with the discriminator of before its own."""
     settings = config(**{"training.learning_rate": 3e-3, "training.weight_decay": 0})
-    trainer, adversary = trainer_of(settings, data, tmp_path)
+    step, adversary = step_of(settings, data, tmp_path)
     before = weights(adversary.discriminator)
-    trainer.step(TimedBatches(trainer.session.batches(0, 1)), 0)
+    step.take(TimedBatches(step.session.batches(0, 1)), 0)
     assert changed(adversary.discriminator, before)
     assert all(parameter.grad is None for parameter in adversary.discriminator.parameters())
-    other, twin = trainer_of(settings, data, tmp_path)
+    other, twin = step_of(settings, data, tmp_path)
     expected = plain_step(other.session, twin.discriminator)
     for name, value in weights(adversary.discriminator).items():
         if name != "blocks.1.conv.bias":  # its gradient is nothing but rounding, see instance norm
@@ -141,13 +143,13 @@ def test_step_is_that_of_the_published_loop(data: Path, tmp_path: Path) -> None:
 
 
 def test_discriminator_learns_to_tell_frames_apart(data: Path, tmp_path: Path) -> None:
-    trainer, adversary = trainer_of(config(), data, tmp_path)
-    batches = TimedBatches(trainer.session.batches(0, 1))
+    step, adversary = step_of(config(), data, tmp_path)
+    batches = TimedBatches(step.session.batches(0, 1))
     batch = next(batches)
-    outcome = trainer._forward(batch, 0, 0, 0.0)
+    outcome = step._forward(batch, 0, 0, 0.0)
     losses = []
     for _ in range(100):
-        adversary.remember(batch.driving, outcome)
+        adversary.remember(batch.driving, outcome.pair)
         losses.append(adversary.differentiate(3e-3)[0].item())
         adversary.step()
     assert losses[0] > 0.5
@@ -187,10 +189,10 @@ def test_state_of_another_discriminator_is_refused(data: Path, tmp_path: Path) -
 def test_it_keeps_to_the_milestones(data: Path, tmp_path: Path) -> None:
     """8 clips in batches of 2: an epoch is 4 steps."""
     settings = config(**{"training.milestones": (0.5,), "training.milestone_factor": 0.5})
-    trainer, adversary = trainer_of(settings, data, tmp_path)
-    batches, rates = TimedBatches(trainer.session.batches(0, 3)), []
-    for step in range(3):
-        trainer.step(batches, step)
+    step, adversary = step_of(settings, data, tmp_path)
+    batches, rates = TimedBatches(step.session.batches(0, 3)), []
+    for number in range(3):
+        step.take(batches, number)
         rates.append(adversary.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1e-4, 1e-4, 5e-5])
 
@@ -223,8 +225,8 @@ def test_what_is_not_finite_stops_the_run(
     what: str,
     change: Callable[[Tensor], Tensor],
 ) -> None:
-    trainer, _ = trainer_of(config(), data, tmp_path)
-    (batch,) = trainer.session.batches(2, 3)
+    step, _ = step_of(config(), data, tmp_path)
+    (batch,) = step.session.batches(2, 3)
     spoil(monkeypatch, 3, change)
     with pytest.raises(TrainingError) as raised:
         run(config(), data, tmp_path / "run", steps=5)
@@ -235,42 +237,42 @@ def test_what_is_not_finite_stops_the_run(
 
 
 def in_half_precision(
-    trainer: Trainer, adversary: Adversary, monkeypatch: pytest.MonkeyPatch
-) -> Trainer:
+    step: TrainingStep, adversary: Adversary, monkeypatch: pytest.MonkeyPatch
+) -> TrainingStep:
     """The same in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
     monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
-    accelerator, scaler = trainer.accelerator, torch.amp.GradScaler("cpu", init_scale=16.0)
+    accelerator, scaler = step.accelerator, torch.amp.GradScaler("cpu", init_scale=16.0)
     accelerator.native_amp, accelerator.scaler = True, scaler
     optimizers = [
         AcceleratedOptimizer(
             torch.optim.Adam(network.parameters(), betas=(0.5, 0.999), weight_decay=1e-4),
             scaler=scaler,
         )
-        for network in (trainer.model, adversary.discriminator)
+        for network in (step.model, adversary.discriminator)
     ]
     # Accelerate unscales the gradients of all that it knows of when one is clipped.
     monkeypatch.setattr(accelerator, "_optimizers", optimizers)
     adversary.optimizer = optimizers[1]
     settings = config(**{"training.mixed_precision": "fp16"})
-    session = replace(trainer.session, config=settings, optimizer=optimizers[0])
-    return Trainer(session, trainer.folder, lambda: None, Silent())
+    session = replace(step.session, config=settings, optimizer=optimizers[0])
+    return TrainingStep(session, RunFolder(Path()), Silent())
 
 
 def test_overflow_in_fp16_costs_a_step_of_its_own(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer, adversary = trainer_of(config(), data, tmp_path)
-    trainer = in_half_precision(trainer, adversary, monkeypatch)
-    networks = (trainer.model, adversary.discriminator)
-    batches = TimedBatches(trainer.session.batches(0, 3))
+    step, adversary = step_of(config(), data, tmp_path)
+    step = in_half_precision(step, adversary, monkeypatch)
+    networks = (step.model, adversary.discriminator)
+    batches = TimedBatches(step.session.batches(0, 3))
     spoil(monkeypatch, 2, lambda loss: loss * math.inf)
     for moved, overflows in (([True, True], 0), ([True, False], 1), ([True, True], 0)):
         before = [weights(network) for network in networks]
-        trainer.step(batches, 0)
+        step.take(batches, 0)
         pairs = zip(networks, before, strict=True)
         assert [changed(network, weights) for network, weights in pairs] == moved
-        assert trainer.overflows == overflows
-    assert trainer.accelerator.scaler.get_scale() == 8
+        assert step.guard.overflows == overflows
+    assert step.accelerator.scaler.get_scale() == 8
     assert all(bool(p.isfinite().all()) for network in networks for p in network.parameters())
 
 
@@ -292,12 +294,12 @@ def test_loss_scaling_does_not_change_what_is_learnt(
         return loss, norm
 
     monkeypatch.setattr(Adversary, "differentiate", noted)
-    plain, scaled = (trainer_of(config(), data, tmp_path) for _ in range(2))
-    plain[0].step(TimedBatches(plain[0].session.batches(0, 1)), 0)
-    trainer = in_half_precision(*scaled, monkeypatch)
-    trainer.accelerator.scaler.set_growth_interval(1)
-    trainer.step(TimedBatches(trainer.session.batches(0, 1)), 0)
-    assert trainer.accelerator.scaler.get_scale() == 16 * 2 * 2
+    plain, scaled = (step_of(config(), data, tmp_path) for _ in range(2))
+    plain[0].take(TimedBatches(plain[0].session.batches(0, 1)), 0)
+    step = in_half_precision(*scaled, monkeypatch)
+    step.accelerator.scaler.set_growth_interval(1)
+    step.take(TimedBatches(step.session.batches(0, 1)), 0)
+    assert step.accelerator.scaler.get_scale() == 16 * 2 * 2
     expected = first_moments(plain[1])
     largest = max(float(moment.abs().max()) for moment in expected.values())
     for name, moment in first_moments(scaled[1]).items():

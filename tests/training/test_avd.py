@@ -23,8 +23,10 @@ from cpabmm_core.errors import (
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.avd import optimise, train_avd
+from cpabmm_core.training.avd import train_avd
+from cpabmm_core.training.avd_step import optimise
 from cpabmm_core.training.keypoint_tracks import KeypointTracks
+from cpabmm_core.training.run import TrainingRun
 
 SETTINGS = {
     "model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4},
@@ -66,7 +68,16 @@ def run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return train_avd(
-            settings, base, data, out, steps=steps, resume=resume, device="cpu", stop=stop
+            TrainingRun(
+                settings,
+                data,
+                out,
+                init_from=base,
+                steps=steps,
+                resume=resume,
+                device="cpu",
+                stop=stop,
+            )
         )
 
 
@@ -211,7 +222,7 @@ def test_a_run_that_is_stopped_goes_on(base: Path, puppets: Path, tmp_path: Path
 def test_it_can_be_stopped_while_it_detects_keypoints(
     base: Path, puppets: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingStopped, match="while it detected keypoints") as end:
+    with pytest.raises(TrainingStopped, match="while detecting keypoints") as end:
         run(config(), base, puppets, tmp_path / "run", steps=6, stop=lambda: 2)
     assert end.value.signal == 2
     run(config(), base, puppets, tmp_path / "run", steps=1)
@@ -228,7 +239,7 @@ def test_another_model_cannot_go_on(base: Path, puppets: Path, tmp_path: Path) -
 def test_another_run_is_not_overwritten(base: Path, puppets: Path, tmp_path: Path) -> None:
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=1)
     before = checkpoint.read_bytes()
-    with pytest.raises(MediaError, match="already holds a run"):
+    with pytest.raises(MediaError, match="already contains a run"):
         run(config(), base, puppets, tmp_path / "run", steps=2)
     assert checkpoint.read_bytes() == before
 

@@ -17,7 +17,7 @@ from cpabmm_core.errors import CheckpointError
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
-from cpabmm_core.training.initial_weights import take_weights
+from cpabmm_core.training.initial_weights import initialise_weights
 
 WIDENED = {
     "dense_motion.hourglass.down_blocks.0.conv.weight",  # sees the source warped by each candidate
@@ -32,7 +32,7 @@ WIDENED = {
 def taken(model: AnimationModel, checkpoint: str | Path) -> list[str]:
     """What is told."""
     told: list[str] = []
-    take_weights(model, checkpoint, told.append)
+    initialise_weights(model, checkpoint, told.append)
     assert all("\n" not in line for line in told)
     return told
 

@@ -11,6 +11,7 @@ from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError, DataError, MediaError, TrainingError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
+from cpabmm_core.training.run import TrainingRun
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -36,7 +37,7 @@ def config(**changes: object) -> Config:
 def run(settings: Config, data: Path, out: Path, *, steps: int, resume: str | None = None) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return train(settings, data, out, steps=steps, resume=resume, device="cpu")
+        return train(TrainingRun(settings, data, out, steps=steps, resume=resume, device="cpu"))
 
 
 def log_of(out: Path) -> list[dict[str, float]]:
@@ -94,7 +95,7 @@ def test_loss_falls(puppets: Path, tmp_path: Path) -> None:
 def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "run", steps=1)
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
-    with pytest.raises(MediaError, match="already holds a run"):
+    with pytest.raises(MediaError, match="already contains a run"):
         run(config(), puppets, tmp_path / "run", steps=1)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 

@@ -37,11 +37,13 @@ from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.clipping import Clipping
-from cpabmm_core.training.sampling import draw
-from cpabmm_core.training.loop import Trainer, train
+from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.sampling import sample_step
 from cpabmm_core.training.session import _lay_out
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 from cpabmm_core.training.validation import Validation, validate
 
 SETTINGS = {
@@ -71,7 +73,7 @@ def config(**changes: object) -> Config:
 def run(settings: Config, data: Path, out: Path, *, steps: int) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return train(settings, data, out, steps=steps, device="cpu")
+        return train(TrainingRun(settings, data, out, steps=steps, device="cpu"))
 
 
 def spoil(
@@ -120,7 +122,7 @@ def test_what_is_not_finite_stops_the_run(
         f"and resume from {last}"
     )
     assert len(set(batch.names)) == 2
-    assert RunFolder(tmp_path / "run").resume_from("auto") == (last, [])
+    assert RunFolder(tmp_path / "run").find_state("auto") == (last, [])
     saved = load_checkpoint(last / "model.safetensors").model.state_dict()
     assert all(bool(tensor.isfinite().all()) for tensor in saved.values())
     assert len(lines(tmp_path / "run" / "log.jsonl")) == 2
@@ -142,8 +144,8 @@ def test_run_that_diverges_ends_with_code_1(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
-    """A trainer in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
+def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingStep:
+    """Steps in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
     session = session_of(config(**{"training.ema": 0.5}), data, tmp_path)
     settings = config(**{"training.ema": 0.5, "training.mixed_precision": "fp16"})
     monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
@@ -153,13 +155,13 @@ def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     optimizer = AcceleratedOptimizer(plain, scaler=scaler)
     session = replace(session, config=settings, optimizer=optimizer)
     session.objective.train()
-    return Trainer(session, RunFolder(tmp_path / "run"), lambda: None, Silent())
+    return TrainingStep(session, RunFolder(tmp_path / "run"), Silent())
 
 
-def everything(trainer: Trainer) -> dict[str, Tensor]:
-    average = trainer.session.average
+def everything(step: TrainingStep) -> dict[str, Tensor]:
+    average = step.session.average
     assert average is not None
-    states = {"model": trainer.model.state_dict(), "average": average.model.state_dict()}
+    states = {"model": step.model.state_dict(), "average": average.model.state_dict()}
     return {
         f"{name}.{key}": value.clone()
         for name, state in states.items()
@@ -177,34 +179,34 @@ def overflow(loss: Tensor, objective: Objective) -> Tensor:
 
 @pytest.mark.parametrize("change", [overflow, spoil_gradient, spoil_loss])
 def test_overflow_in_fp16_costs_a_step_and_no_more(
-    half_precision: Trainer,
+    half_precision: TrainingStep,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[Tensor, Objective], Tensor],
 ) -> None:
-    trainer = half_precision
-    batches = TimedBatches(trainer.session.batches(0, 3))
+    step = half_precision
+    batches = TimedBatches(step.session.batches(0, 3))
     spoil(monkeypatch, 2, change)
-    trainer.step(batches, 0)
-    before = everything(trainer)
-    scale = trainer.accelerator.scaler.get_scale()
-    trainer.step(batches, 1)
-    for name, value in everything(trainer).items():
+    step.take(batches, 0)
+    before = everything(step)
+    scale = step.accelerator.scaler.get_scale()
+    step.take(batches, 1)
+    for name, value in everything(step).items():
         assert torch.equal(value, before[name]), name
-    assert trainer.accelerator.scaler.get_scale() == scale / 2
-    assert trainer.overflows == 1
-    trainer.step(batches, 2)
-    assert trainer.overflows == 0
-    after = everything(trainer)
+    assert step.accelerator.scaler.get_scale() == scale / 2
+    assert step.guard.overflows == 1
+    step.take(batches, 2)
+    assert step.guard.overflows == 0
+    after = everything(step)
     assert any(not torch.equal(after[name], before[name]) for name in before)
     assert all(bool(value.isfinite().all()) for value in after.values())
 
 
 def test_overflow_after_overflow_is_not_a_matter_of_scale(
-    half_precision: Trainer, monkeypatch: pytest.MonkeyPatch
+    half_precision: TrainingStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = half_precision
-    trainer.overflows = 24
-    batches = TimedBatches(trainer.session.batches(0, 2))
+    step = half_precision
+    step.guard.overflows = 24
+    batches = TimedBatches(step.session.batches(0, 2))
     forward = Objective.forward
 
     def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
@@ -212,9 +214,9 @@ def test_overflow_after_overflow_is_not_a_matter_of_scale(
         return replace(outcome, losses={"loss": outcome.losses["loss"] * math.nan})
 
     monkeypatch.setattr(Objective, "forward", spoilt)
-    trainer.step(batches, 0)
+    step.take(batches, 0)
     with pytest.raises(TrainingError, match="loss of step 2 is nan"):
-        trainer.step(batches, 1)
+        step.take(batches, 1)
 
 
 def test_precision_that_the_device_has_not_is_one_line(data: Path, tmp_path: Path) -> None:
@@ -312,13 +314,13 @@ def test_log_tells_the_share_of_clipped_steps(
     def clip(*_: object) -> Clipping:
         return Clipping(torch.ones(()), next(clipped))
 
-    monkeypatch.setattr("cpabmm_core.training.loop.clip_gradients", clip)
+    monkeypatch.setattr("cpabmm_core.training.step.clip_gradients", clip)
     settings = config(**{"training.log_every": 4})
     stop = iter([None] * 5 + [signal.SIGTERM])
     out = tmp_path / "run"
     with pytest.raises(TrainingStopped):
-        train(settings, data, out, steps=8, device="cpu", stop=lambda: next(stop))
-    train(settings, data, out, steps=8, device="cpu", resume="auto")
+        train(TrainingRun(settings, data, out, steps=8, device="cpu", stop=lambda: next(stop)))
+    train(TrainingRun(settings, data, out, steps=8, device="cpu", resume="auto"))
     shares = [line["clipped"] for line in lines(tmp_path / "run" / "log.jsonl")]
     assert shares == [0, pytest.approx(1 / 3), 3 / 4]
 
@@ -327,7 +329,7 @@ def test_draws_do_not_hang_on_who_makes_them() -> None:
     def shares(count: int) -> tuple[Tensor, Tensor, Tensor]:
         size = 4 // count
         slices = [slice(i * size, (i + 1) * size) for i in range(count)]
-        made = [draw((3, 7), 4, share, 5, 0.5, torch.device("cpu")) for share in slices]
+        made = [sample_step((3, 7), 4, share, 5, 0.5, torch.device("cpu")) for share in slices]
         deformations = [each.deformation for each in made]
         drops = [each.drop for each in made if each.drop is not None]
         return (
@@ -347,7 +349,8 @@ def test_draws_do_not_hang_on_who_makes_them() -> None:
 
 def test_other_steps_and_seeds_draw_other_numbers() -> None:
     def weights(seed: int, step: int) -> Tensor:
-        return draw((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu")).deformation.weights
+        sample = sample_step((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu"))
+        return sample.deformation.weights
 
     assert torch.equal(weights(0, 1), weights(0, 1))
     assert not torch.equal(weights(0, 1), weights(0, 2))
@@ -360,7 +363,7 @@ def test_other_steps_and_seeds_draw_other_numbers() -> None:
 def test_the_deformation_is_that_of_the_peers_with_the_same_motion(
     motion: MotionKind, metric: str
 ) -> None:
-    made = draw((0, 0), 2, slice(0, 2), 3, 0.0, torch.device("cpu"), motion=motion)
+    made = sample_step((0, 0), 2, slice(0, 2), 3, 0.0, torch.device("cpu"), motion=motion)
     assert made.deformation.metric == metric
 
 
@@ -405,7 +408,7 @@ def test_best_model_stays_when_later_ones_are_worse(
     best = tmp_path / "run" / "best.safetensors"
     run(settings, data, tmp_path / "run", steps=3)
     assert load_checkpoint(best).record["step"] == 2
-    train(settings, data, tmp_path / "run", steps=4, resume="auto", device="cpu")
+    train(TrainingRun(settings, data, tmp_path / "run", steps=4, resume="auto", device="cpu"))
     record = load_checkpoint(best).record
     assert (record["step"], record["l1"]) == (2, 0.3)
 

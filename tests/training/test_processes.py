@@ -22,7 +22,7 @@ from cpabmm_core.config import DataConfig, dump_config
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.validation import validate
 
 SETTINGS = {

@@ -26,7 +26,9 @@ from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
 from cpabmm_core.errors import CheckpointError, MediaError, ResourceError
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.state import RunFolder, damage, load_state
+from cpabmm_core.training.manifest import find_damage
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.state import load_state
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -217,12 +219,12 @@ def test_state_cut_in_half_is_passed_over(whole: Path, tmp_path: Path, name: str
     shutil.copytree(whole, tmp_path / "run")
     older, newest = RunFolder(tmp_path / "run").saved_states()
     cut_in_half(newest / name)
-    start, (note,) = RunFolder(tmp_path / "run").resume_from("auto")
+    start, (note,) = RunFolder(tmp_path / "run").find_state("auto")
     assert start == older
     assert str(newest) in note
     assert name in note
     with pytest.raises(CheckpointError, match=name):
-        RunFolder(tmp_path / "run").resume_from(str(newest))
+        RunFolder(tmp_path / "run").find_state(str(newest))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "trainer.pt", "manifest.json"])
@@ -230,14 +232,14 @@ def test_state_without_a_file_is_damaged(whole: Path, tmp_path: Path, name: str)
     shutil.copytree(whole / "states", tmp_path / "states")
     _, newest = RunFolder(tmp_path).saved_states()
     (newest / name).unlink()
-    assert name in str(damage(newest))
+    assert name in str(find_damage(newest))
 
 
 def test_manifest_that_names_nothing_is_damaged(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole / "states", tmp_path / "states")
     _, newest = RunFolder(tmp_path).saved_states()
     (newest / "manifest.json").write_text("{}")
-    assert "manifest.json" in str(damage(newest))
+    assert "manifest.json" in str(find_damage(newest))
 
 
 def test_run_goes_on_from_before_the_damage(runs: Runs, whole: Path, tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ def test_run_goes_on_from_before_the_damage(runs: Runs, whole: Path, tmp_path: P
     assert process.stderr.startswith(f"{newest}: damaged (trainer.pt has ")
     assert_equal(out, whole)
     assert RunFolder(out).saved_states() == [older, newest]
-    assert damage(newest) is None
+    assert find_damage(newest) is None
 
 
 def test_nothing_is_thrown_away_where_all_is_damaged(
@@ -286,26 +288,26 @@ def test_going_back_forgets_what_came_after(tmp_path: Path) -> None:
     for step in (2, 4, 6):
         save(tmp_path, step, keep=3)
         run.append(run.log, {"step": step})
-    run.forget_after(2)
+    run.rewind(2)
     assert lines(run.log) == [{"step": 2}]
     newest = save(tmp_path, 3, keep=1)
     assert run.saved_states() == [newest]
-    assert run.resume_from("auto") == (newest, [])
+    assert run.find_state("auto") == (newest, [])
 
 
 def test_torn_last_line_of_a_log_is_dropped(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.append(run.log, {"step": 1})
     run.log.write_text(run.log.read_text() + '{"step": 2, "lo')
-    run.forget_after(2)
+    run.rewind(2)
     run.append(run.log, {"step": 2})
     assert lines(run.log) == [{"step": 1}, {"step": 2}]
 
 
 def test_run_without_log_is_not_overwritten_either(tmp_path: Path) -> None:
     save(tmp_path, 2)
-    with pytest.raises(MediaError, match="already holds a run"):
-        RunFolder(tmp_path).resume_from(None)
+    with pytest.raises(MediaError, match="already contains a run"):
+        RunFolder(tmp_path).find_state(None)
 
 
 def test_save_killed_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
@@ -314,11 +316,11 @@ def test_save_killed_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
     found = {}
     for folder in sorted(path for path in tmp_path.iterdir() if path.is_dir()):
         run = RunFolder(folder)
-        state, notes = run.resume_from("auto")
+        state, notes = run.find_state("auto")
         assert state is not None, folder
         assert notes == [], folder
         step = int(state.name[-8:])
-        run.forget_after(step)
+        run.rewind(step)
         assert run.saved_states()[-1] == state
         assert leftovers(folder) == []
         found[folder.name] = step
@@ -361,7 +363,7 @@ def test_full_disk_costs_no_state_and_no_space(tmp_path: Path) -> None:
         room = size.stat().st_size - 1000
         with limited_file_size(room), pytest.raises(ResourceError, match="no space left"):
             save(tmp_path, 4)
-        assert RunFolder(tmp_path).resume_from("auto") == (older, [])
+        assert RunFolder(tmp_path).find_state("auto") == (older, [])
         assert leftovers(tmp_path) == []
 
 

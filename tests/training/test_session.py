@@ -12,7 +12,7 @@ from cpabmm_core.config import AvdConfig, load_config
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
-from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.session import Session, open_session
 
 
@@ -39,7 +39,8 @@ def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) ->
     settings = {"losses.reconstruction_kind": "pixel", "training.trackers": [], "model.avd": sizes}
     session = session_of(puppets, tmp_path, **settings)
     assert session.model.avd is None
-    path = train(tiny_config(**settings), puppets, tmp_path / "run", steps=1, device="cpu")
+    config = tiny_config(**settings)
+    path = train(TrainingRun(config, puppets, tmp_path / "run", steps=1, device="cpu"))
     checkpoint = load_checkpoint(path)
     assert (checkpoint.model.avd, checkpoint.config.model.avd) == (None, None)
     kept = load_config(tmp_path / "run" / "config.yaml").model.avd
@@ -49,15 +50,7 @@ def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) ->
 def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -> None:
     """Accelerate gives each process its device: a number would be checked and then ignored."""
     with pytest.raises(ConfigError, match="cuda:1: training takes auto, cpu, cuda or mps"):
-        open_session(
-            tiny_config(),
-            puppets,
-            tmp_path,
-            device="cuda:1",
-            init_from=None,
-            allow_download=False,
-            reporter=Silent(),
-        )
+        open_session(TrainingRun(tiny_config(), puppets, tmp_path, device="cuda:1"))
 
 
 def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
