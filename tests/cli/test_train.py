@@ -24,10 +24,11 @@ from typer.testing import Result
 from cpabmm_cli.commands import train as command
 from cpabmm_cli.console import terminal
 from cpabmm_cli.training_progress import TrainingProgress
+from cpabmm_core import training
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
 from cpabmm_core.media.image import write_image
-from cpabmm_core.training import TrainingRun, avd, loop
+from cpabmm_core.training import TrainingRun
 
 SMALL = (
     *("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel"),
@@ -70,7 +71,7 @@ def test_every_option_reaches_the_core(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_folder = tmp_path / "run"
-    calls = spy_on(monkeypatch, loop, "train", run_folder / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", run_folder / "model.safetensors")
     seeds: list[int] = []
     monkeypatch.setattr(torch, "manual_seed", seeds.append)
     folders = ("--data", tmp_path / "data", "--out", run_folder)
@@ -100,7 +101,7 @@ def test_every_option_reaches_the_core(
 def test_defaults_of_the_options(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", tmp_path / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     document = document_of("train", "--config", config, *folders)
     assert document == {"checkpoint": str(tmp_path / "model.safetensors")}
@@ -217,7 +218,7 @@ def test_the_first_weights_come_from_a_checkpoint(
     assert result.exit_code == 0, result.output
     trained = load_checkpoint(tmp_path / "run" / "model.safetensors").model.state_dict()
     count = len(trained)
-    assert f"{checkpoint}: took {count} of {count} tensors\n" in result.stderr
+    assert f"{checkpoint}: initialised {count} of {count} tensors\n" in result.stderr
     for name, tensor in load_checkpoint(checkpoint).model.named_parameters():
         torch.testing.assert_close(trained[name], tensor, rtol=0, atol=1e-9)
 
@@ -233,7 +234,7 @@ def test_what_does_not_fit_is_listed(
     assert result.exit_code == 0, result.output
     left, unused = (
         next(line for line in result.stderr.splitlines() if line.startswith(words))
-        for words in ("left at random (of another shape there): ", "not used (unknown here): ")
+        for words in ("initialised at random (another shape): ", "unused (not in this model): ")
     )
     assert "dense_motion.contribution_head.weight" in left
     assert "inpainting" not in left
@@ -246,7 +247,7 @@ def test_weights_to_begin_with_that_there_are_not(tmp_path: Path, config: Path, 
     assert_fails(4, *command, tmp_path / "none.pth.tar", words="none.pth.tar: no such file")
     assert_fails(4, *command, "pupets", words="did you mean puppets")
     published = write_narrow_model(tmp_path / "narrow.pth.tar")
-    assert_fails(4, *command, published, words="nothing in it fits this model")
+    assert_fails(4, *command, published, words="no tensor matches this model")
     (tmp_path / "page.pth.tar").write_text("<!DOCTYPE html>")
     assert_fails(4, *command, tmp_path / "page.pth.tar", words="is a web page")
     assert not (tmp_path / "run").exists()
@@ -261,7 +262,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
     def dry_runs() -> None:
         printed = output_of("train", "--config", config, *options, *changes)
         assert "2 clips of 2 identities, 6 test pairs, on cpu\n" in printed
-        assert "15 steps (5 an epoch)" in printed
+        assert "15 steps (5 per epoch)" in printed
 
         plan = document_of("train", "--config", config, *options, *changes, "--steps", 7)
         assert (plan["identities"], plan["clips"]) == (2, 2)
@@ -362,7 +363,7 @@ def test_nothing_to_hold_out_is_said(
 def test_the_avd_stage_needs_a_model(
     tmp_path: Path, config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = spy_on(monkeypatch, avd, "train_avd", tmp_path / "run" / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train_avd", tmp_path / "run" / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     command = ("train", "--config", config, *folders, "--stage", "avd")
     refused = run(*command)
@@ -418,7 +419,7 @@ def test_several_processes_get_the_same_arguments(
 ) -> None:
     started = Started(code)
     monkeypatch.setattr(command, "run_processes", started)
-    calls = spy_on(monkeypatch, loop, "train", tmp_path)
+    calls = spy_on(monkeypatch, training, "train", tmp_path)
     arguments = [
         *("--quiet", "train", "--config", str(config), "--data", "d", "--out", "o"),
         *("--processes", "2", "--set", "training.seed=5"),
@@ -440,7 +441,7 @@ def test_of_several_processes_one_prints(
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setattr(terminal, "quiet", False)  # restored at the end
     monkeypatch.setattr(command, "run_processes", Started(0))
-    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", tmp_path / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     printed = output_of("train", "--config", config, *folders, "--processes", 2)
     assert printed == (f"{tmp_path / 'model.safetensors'}\n" if prints else "")

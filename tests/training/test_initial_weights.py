@@ -66,7 +66,7 @@ def test_what_does_not_fit_stays_and_is_told(tmp_path: Path) -> None:
         for name, tensor in before.items()
         if name in given and given[name].shape == tensor.shape
     }
-    assert first == f"{path}: took {len(same)} of {len(before)} tensors"
+    assert first == f"{path}: initialised {len(same)} of {len(before)} tensors"
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, given[name] if name in same else before[name]), name
     assert "inpainting.stem" in shapes
@@ -81,8 +81,8 @@ def test_all_of_a_published_model_of_the_same_kind(tmp_path: Path) -> None:
     model = build_model(narrow_config("tps"))
     first, avd = taken(model, path)
     count = len(model.state_dict())
-    assert first == f"{path}: took {count} of {count} tensors"
-    assert avd == "not used (unknown here): avd (69)"
+    assert first == f"{path}: initialised {count} of {count} tensors"
+    assert avd == "unused (not in this model): avd (69)"
     weight = narrow_networks()["inpainting_network"]["final.weight"]
     assert torch.equal(model.inpainting.to_rgb.weight, weight)
 
@@ -92,7 +92,7 @@ def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) 
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = build_model(narrow_config("cpab"))
     first, widened, _ = taken(model, path)
-    assert first == f"{path}: took 380 of 380 tensors"
+    assert first == f"{path}: initialised 380 of 380 tensors"
     assert set(widened.removeprefix("widened for more candidate motions: ").split(", ")) == WIDENED
     assert_equal_for_the_shared_candidates(convert(path, frame_size=128).checkpoint().model, model)
 
@@ -149,14 +149,14 @@ def test_a_narrower_network_in_more_than_the_candidates_is_not_widened(tmp_path:
 def test_nothing_fits(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = tiny_model()
-    with pytest.raises(CheckpointError, match="nothing in it fits this model"):
+    with pytest.raises(CheckpointError, match="no tensor matches this model"):
         taken(model, path)
     expected = tiny_model().state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in model.state_dict().items())
 
 
 def test_a_bundled_model_by_name() -> None:
-    with pytest.raises(CheckpointError, match="puppets: nothing in it fits"):
+    with pytest.raises(CheckpointError, match="puppets: no tensor matches"):
         taken(tiny_model(), "puppets")
 
 

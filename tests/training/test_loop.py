@@ -119,3 +119,11 @@ def test_loss_that_is_not_finite_stops_the_run(puppets: Path, tmp_path: Path) ->
     wild = config(**{"training.learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"lower training\.learning_rate"):
         run(wild, puppets, tmp_path / "run", steps=20)
+
+
+def test_runs_of_one_process_may_differ_in_precision(puppets: Path, tmp_path: Path) -> None:
+    """Accelerate keeps the precision of the process, and refuses another one."""
+    for precision in ("no", "bf16"):
+        settings = config(**{"training.mixed_precision": precision})
+        path = run(settings, puppets, tmp_path / precision, steps=1)
+        assert load_checkpoint(path).record["precision"] == precision
