@@ -8,8 +8,9 @@ import typer
 
 from cpabmm_cli.checkpoints import located
 from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.launching import run_processes
 from cpabmm_cli.options import DeviceOption, JsonOption
-from cpabmm_cli.processes import is_main, is_worker, run_processes
+from cpabmm_cli.processes import is_main, is_worker
 
 if TYPE_CHECKING:
     from cpabmm_core.training import Plan

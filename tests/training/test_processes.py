@@ -14,8 +14,9 @@ from _helpers.first_step import first_gradients, write_gradients
 from _helpers.tiny_model import tiny_config
 from _helpers.training_runs import PATIENCE, begin, begin_all, command, lines, wait_for_lines
 from accelerate import Accelerator
+from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
-from cpabmm_cli.processes import run_together
+from cpabmm_cli.launching import run_together
 from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import DataConfig, dump_config
@@ -187,10 +188,10 @@ def test_two_processes_log_the_loss_of_both(data: Path, tmp_path: Path) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def run_script(script: str, count: int = 2, *, grace: float = PATIENCE) -> int:
-    """The script in some processes, each of which knows its ``rank``."""
+def run_script(script: str, count: int = 2) -> int:
+    """Run the script in some processes, each of which knows its ``rank``."""
     begin = "import os, signal, sys, time\nrank = int(os.environ['RANK'])\n"
-    return run_together([sys.executable, "-c", begin + script], count, grace=grace)
+    return run_together([sys.executable, "-c", begin + script], count)
 
 
 def test_processes_know_of_each_other(tmp_path: Path) -> None:
@@ -223,14 +224,19 @@ time.sleep({PATIENCE})
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
 
 
-def test_who_does_not_end_is_killed_after_the_grace() -> None:
+def test_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the launcher's 30 seconds, here one."""
+    close = SubprocessContext._close
+    monkeypatch.setattr(
+        SubprocessContext, "_close", lambda self, death_sig, timeout: close(self, death_sig, 1)
+    )
     script = f"""
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 time.sleep(0.5 if rank == 0 else {PATIENCE})
 sys.exit(4)
 """
     start = time.monotonic()
-    assert run_script(script, 3, grace=0.3) == 4
+    assert run_script(script, 3) == 4
     assert time.monotonic() - start < PATIENCE / 2
 
 
@@ -244,9 +250,9 @@ def test_one_that_is_killed_is_told(capfd: pytest.CaptureFixture[str]) -> None:
 def test_cause_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
     """What one says first, not what it brings about in the others."""
     script = """
-from cpabmm_cli.processes import leave_word
+from cpabmm_cli.processes import report_failure
 time.sleep(0.2 * (1 - rank))
-leave_word(["consequence", "cause"][rank], 1)
+report_failure(["consequence", "cause"][rank], 1)
 time.sleep(0.3 * rank)
 sys.exit(1)
 """
@@ -259,9 +265,9 @@ def test_abort_that_another_process_brings_about_is_not_the_cause(
 ) -> None:
     """A process may abort when the one it is connected with ends, and be gone before that one."""
     script = """
-from cpabmm_cli.processes import leave_word
+from cpabmm_cli.processes import report_failure
 if rank == 0:
-    leave_word("cause", 3)
+    report_failure("cause", 3)
     time.sleep(1)
     sys.exit(3)
 time.sleep(0.3)
