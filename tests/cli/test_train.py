@@ -56,7 +56,7 @@ Calls = list[tuple[tuple[object, ...], dict[str, Any]]]
 
 
 def spy_on(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, result: object) -> Calls:
-    """The calls that the function of the core gets; it returns the result at once."""
+    """Replace a function of the core by one that records its calls and returns the result."""
     calls: Calls = []
 
     def spy(*arguments: object, **options: object) -> object:
@@ -111,9 +111,7 @@ def test_defaults_of_the_options(
     assert replace(given, stop=default.stop, reporter=default.reporter) == default
 
 
-def test_a_run_ends_in_a_checkpoint_that_info_reads(
-    tmp_path: Path, config: Path, data: Path
-) -> None:
+def test_info_reads_the_checkpoint_of_a_run(tmp_path: Path, config: Path, data: Path) -> None:
     batch = ("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel")
     result = run(
         *("train", "--config", config, "--data", data, "--out", tmp_path / "run"),
@@ -126,7 +124,7 @@ def test_a_run_ends_in_a_checkpoint_that_info_reads(
     assert document_of("info", checkpoint)["frame_size"] == 32
 
 
-def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config: Path) -> None:
+def test_wrong_configuration_is_one_line_before_any_work(tmp_path: Path, config: Path) -> None:
     folders = ("--data", tmp_path / "none", "--out", tmp_path / "run")
     assert_fails(4, "train", "--config", "no-such", *folders, words="no-such")
     assert_fails(4, "train", "--config", "taichi256", *folders, words="did you mean taichi-256")
@@ -140,12 +138,12 @@ def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
+def test_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
     arguments = ("--data", tmp_path / "none", "--out", tmp_path / "run", *SMALL)
     assert_fails(3, "--quiet", "train", "--config", config, *arguments, words="none")
 
 
-def test_the_required_options_are_required(config: Path) -> None:
+def test_required_options_are_required(config: Path) -> None:
     assert run("train", "--config", config).exit_code == 2
 
 
@@ -207,10 +205,10 @@ def test_offline_names_missing_weights_before_it_reads_data(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_first_weights_come_from_a_checkpoint(
+def test_init_from_initialises_the_weights(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
-    """After a step that hardly changes anything they are still those."""
+    """A step with a tiny learning rate hardly changes them."""
     result = run(
         *("train", "--config", config, "--data", data, "--out", tmp_path / "run", "--steps", 1),
         *(*SMALL, "--set", "training.learning_rate=1e-12", "--init-from", checkpoint),
@@ -223,7 +221,7 @@ def test_the_first_weights_come_from_a_checkpoint(
         torch.testing.assert_close(trained[name], tensor, rtol=0, atol=1e-9)
 
 
-def test_what_does_not_fit_is_listed(
+def test_tensors_without_a_match_are_listed(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
     result = run(
@@ -241,7 +239,7 @@ def test_what_does_not_fit_is_listed(
     assert "background_predictor (" in unused
 
 
-def test_weights_to_begin_with_that_there_are_not(tmp_path: Path, config: Path, data: Path) -> None:
+def test_unknown_initial_checkpoint_is_one_line(tmp_path: Path, config: Path, data: Path) -> None:
     folders = ("--data", data, "--out", tmp_path / "run")
     command = ("--quiet", "train", "--config", config, *folders, *SMALL, "--init-from")
     assert_fails(4, *command, tmp_path / "none.pth.tar", words="none.pth.tar: no such file")
@@ -253,7 +251,7 @@ def test_weights_to_begin_with_that_there_are_not(tmp_path: Path, config: Path, 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(
+def test_dry_run_prints_the_plan_and_writes_nothing(
     tmp_path: Path, config: Path, data: Path
 ) -> None:
     options = ("--data", data, "--out", tmp_path / "run", *SMALL, "--dry-run")
@@ -278,7 +276,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
 
 
 def write_strips(folder: Path, names: Iterable[str]) -> Path:
-    """Clips of two frames of noise."""
+    """Write clips of two frames of noise."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in names:
@@ -288,7 +286,7 @@ def write_strips(folder: Path, names: Iterable[str]) -> Path:
 
 
 @pytest.mark.parametrize(("by_identity", "steps"), [("true", 6), ("false", 12)])
-def test_a_dry_run_counts_identities(
+def test_dry_run_counts_identities(
     by_identity: str, steps: int, tmp_path: Path, config: Path
 ) -> None:
     """4 clips of 2 identities, 6 pairs of each in batches of 2."""
@@ -300,8 +298,8 @@ def test_a_dry_run_counts_identities(
     assert (plan["steps_per_epoch"], plan["steps"]) == (steps, 100 * steps)
 
 
-def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path) -> None:
-    """TaiChiHD has 252; 150 pairs of each in batches of 8: 4,725 steps in each of 100 epochs."""
+def test_steps_of_a_row_for_the_published_number_of_identities(tmp_path: Path) -> None:
+    """TaiChiHD has 252: 150 pairs of each in batches of 8 are 4,725 steps per epoch."""
     names = (f"id{k}#{clip}" for k in range(252) for clip in range(1 + k % 2))
     write_strips(tmp_path / "data" / "train", names)
     narrow = (
@@ -319,13 +317,13 @@ def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path
     options = ("--data", tmp_path / "data", "--out", tmp_path / "run", "--device", "cpu")
     printed = output_of("train", "--config", "taichi-256-tps", *options, *changes, "--dry-run")
     assert "378 clips of 252 identities, 0 test pairs, on cpu\n" in printed
-    assert "472500 steps (4725 an epoch)" in printed
+    assert "472500 steps (4725 per epoch)" in printed
 
 
 def test_clips_without_train_and_test_are_split(
     tmp_path: Path, config: Path, checkpoint: Path
 ) -> None:
-    """In a dry run, a run and its avd stage, and each says it once, in one line."""
+    """A dry run, a run and its avd stage each report it once, in one line."""
     data = write_strips(tmp_path / "data", ["a#0", "a#1", "b#0", "b#1", "c#0", "c#1"])
     told = f"{data}: has no train/ and test/; 1 of 3 identities (2 of 6 clips) are held out"
     arguments = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
@@ -348,7 +346,7 @@ def test_clips_without_train_and_test_are_split(
 @pytest.mark.parametrize(
     ("names", "share"), [(["a#0", "a#1"], 0.5), (["a", "b"], 0)], ids=["one identity", "no share"]
 )
-def test_nothing_to_hold_out_is_said(
+def test_data_without_held_out_clips_is_reported(
     names: list[str], share: float, tmp_path: Path, config: Path
 ) -> None:
     data = write_strips(tmp_path / "data", names)
@@ -360,7 +358,7 @@ def test_nothing_to_hold_out_is_said(
     assert result.stderr.count(f"no validation: {data}: no clip is held out") == 1
 
 
-def test_the_avd_stage_needs_a_model(
+def test_avd_stage_needs_a_model(
     tmp_path: Path, config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = spy_on(monkeypatch, training, "train_avd", tmp_path / "run" / "model.safetensors")
@@ -391,7 +389,7 @@ def test_the_avd_stage_needs_a_model(
     )
 
 
-def test_the_avd_stage_adds_a_mode_to_a_model(
+def test_avd_stage_adds_a_mode_to_a_model(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
     command = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
@@ -402,7 +400,7 @@ def test_the_avd_stage_adds_a_mode_to_a_model(
 
 
 class Started:
-    """Stands in for the processes, and notes what they were to run."""
+    """Stands in for the launcher and records its arguments."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -435,7 +433,7 @@ def test_several_processes_get_the_same_arguments(
 
 
 @pytest.mark.parametrize(("rank", "prints"), [("0", True), ("1", False)])
-def test_of_several_processes_one_prints(
+def test_only_the_main_process_prints(
     rank: str, prints: bool, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", rank)

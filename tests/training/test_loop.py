@@ -44,7 +44,7 @@ def log_of(out: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
-def test_run_folder_holds_what_the_contract_says(puppets: Path, tmp_path: Path) -> None:
+def test_run_folder_contains_the_documented_files(puppets: Path, tmp_path: Path) -> None:
     checkpoint = run(config(), puppets, tmp_path / "run", steps=4)
     log = log_of(tmp_path / "run")
     assert [line["step"] for line in log] == [1, 2, 3, 4]
@@ -57,7 +57,7 @@ def test_run_folder_holds_what_the_contract_says(puppets: Path, tmp_path: Path) 
     assert loaded.record["reconstruction"] == "pixel"
 
 
-def test_training_changes_every_part(puppets: Path, tmp_path: Path) -> None:
+def test_training_changes_every_network(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "a", steps=1)
     run(config(), puppets, tmp_path / "b", steps=3)
     one, three = (load_checkpoint(tmp_path / n / "model.safetensors").model for n in ("a", "b"))
@@ -67,7 +67,7 @@ def test_training_changes_every_part(puppets: Path, tmp_path: Path) -> None:
         assert any(not torch.equal(p, q) for p, q in pairs) or name == "candidate_motion", name
 
 
-def test_resumed_run_logs_what_the_whole_one_does(puppets: Path, tmp_path: Path) -> None:
+def test_resumed_run_logs_the_same_as_an_uninterrupted_one(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "whole", steps=6)
     run(config(), puppets, tmp_path / "parts", steps=4)
     run(config(), puppets, tmp_path / "parts", steps=6, resume="auto")
@@ -76,8 +76,8 @@ def test_resumed_run_logs_what_the_whole_one_does(puppets: Path, tmp_path: Path)
     assert parts == whole
 
 
-def test_steps_done_again_are_logged_once(puppets: Path, tmp_path: Path) -> None:
-    """A run that died after step 3 goes on from its state of step 2."""
+def test_repeated_steps_are_logged_once(puppets: Path, tmp_path: Path) -> None:
+    """A run that ended after step 3 resumes from its state after step 2."""
     run(config(), puppets, tmp_path / "whole", steps=4)
     run(config(), puppets, tmp_path / "died", steps=3)
     shutil.rmtree(tmp_path / "died" / "states" / "step-00000003")
@@ -92,7 +92,7 @@ def test_loss_falls(puppets: Path, tmp_path: Path) -> None:
     assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
 
 
-def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
+def test_existing_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "run", steps=1)
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
     with pytest.raises(MediaError, match="already contains a run"):
@@ -100,13 +100,13 @@ def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
 
-def test_wrong_data_leaves_no_folder(tmp_path: Path) -> None:
+def test_missing_data_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         run(config(), tmp_path / "none", tmp_path / "run", steps=1)
     assert not (tmp_path / "run").exists()
 
 
-def test_resume_from_nothing_or_from_another_model(puppets: Path, tmp_path: Path) -> None:
+def test_missing_state_and_state_of_another_model_are_errors(puppets: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no saved state"):
         run(config(), puppets, tmp_path / "run", steps=1, resume=str(tmp_path))
     run(config(), puppets, tmp_path / "run", steps=2)
@@ -122,7 +122,7 @@ def test_loss_that_is_not_finite_stops_the_run(puppets: Path, tmp_path: Path) ->
 
 
 def test_runs_of_one_process_may_differ_in_precision(puppets: Path, tmp_path: Path) -> None:
-    """Accelerate keeps the precision of the process, and refuses another one."""
+    """Accelerate's global state would refuse the second precision."""
     for precision in ("no", "bf16"):
         settings = config(**{"training.mixed_precision": precision})
         path = run(settings, puppets, tmp_path / precision, steps=1)

@@ -22,7 +22,7 @@ def plain(colour: Tensor, batch: int, side: int = SIDE) -> Tensor:
 
 
 def pair_of(batch: int = 1, side: int = SIDE, candidates: int = 3) -> PairReconstruction:
-    """Nothing moves; all is drawn in blue; the first candidate alone counts, keypoints at -0.75."""
+    """Return blue generated frames without motion; only the first candidate contributes."""
     flow = identity_grid(side // 4, side // 4).expand(batch, -1, -1, -1)
     maps = torch.zeros(batch, candidates, side // 4, side // 4)
     maps[:, 0] = 1
@@ -42,7 +42,7 @@ def as_bytes(colour: Tensor) -> list[int]:
     return values
 
 
-def test_frames_stand_in_the_order_that_the_docstring_says() -> None:
+def test_images_have_the_documented_order() -> None:
     picture = render(pair_of())
     assert picture.shape[1] == WIDTH
     occlusion, error = torch.full((3,), 0.25), (BLUE - GREEN).abs() * 4
@@ -52,7 +52,7 @@ def test_frames_stand_in_the_order_that_the_docstring_says() -> None:
         assert np.abs(cell.astype(int) - as_bytes(colour)).max() <= 1, column
 
 
-def test_keypoints_are_drawn_on_source_and_driving_frame_where_they_are() -> None:
+def test_keypoints_are_marked_at_their_positions() -> None:
     pair = pair_of()
     picture = render(replace(pair, kp_driving=-pair.kp_source)).astype(int)
     near, far = round(0.125 * (SIDE - 1)), round(0.875 * (SIDE - 1))
@@ -63,7 +63,7 @@ def test_keypoints_are_drawn_on_source_and_driving_frame_where_they_are() -> Non
         assert np.abs(marked - at).max() <= 4
 
 
-def test_the_third_frame_is_the_source_along_the_flow() -> None:
+def test_third_image_is_the_warped_source() -> None:
     pair = pair_of()
     source = plain(RED, 1)
     source[:, :, :, SIDE // 2 :] = GREEN.view(3, 1, 1)
@@ -75,14 +75,14 @@ def test_the_third_frame_is_the_source_along_the_flow() -> None:
     np.testing.assert_array_equal(mirrored[inner], start[:, ::-1][inner])
 
 
-def test_candidates_are_coloured_where_they_count_only() -> None:
+def test_candidates_are_coloured_only_where_they_contribute() -> None:
     pair = pair_of()
     maps = pair.motion.contribution_maps.clone()
     half = maps.shape[3] // 2
     maps[:, 0, :, half:], maps[:, 2, :, half:] = 0, 1
     picture = render(replace(pair, motion=replace(pair.motion, contribution_maps=maps)))
     strip = picture[SIDE + GAP : 2 * SIDE + GAP].astype(int)
-    middle, side = SIDE // 2, 8  # away from where interpolation mixes
+    middle, side = SIDE // 2, 8  # away from the blended border
     coloured = [
         [
             np.abs(strip[middle, k * STEP + x] - as_bytes(RED)).max() <= 1
@@ -95,7 +95,7 @@ def test_candidates_are_coloured_where_they_count_only() -> None:
         assert np.ptp(strip[middle, k * STEP + x]) == 0  # grey
 
 
-def test_the_candidates_differ_by_their_pictures() -> None:
+def test_each_candidate_shows_its_own_image() -> None:
     pair = pair_of()
     images = torch.stack([RED, GREEN, BLUE]).view(1, 3, 3, 1, 1).expand(1, 3, 3, 40, 40)
     everywhere = torch.ones(1, 3, 40, 40)
@@ -106,7 +106,7 @@ def test_the_candidates_differ_by_their_pictures() -> None:
 
 
 @pytest.mark.parametrize(("candidates", "side"), [(3, 160), (6, 160), (12, 79), (20, 46)])
-def test_the_strip_is_never_wider_than_the_frames(candidates: int, side: int) -> None:
+def test_candidates_are_never_wider_than_the_row_above(candidates: int, side: int) -> None:
     picture = render(pair_of(candidates=candidates))
     assert picture.shape == (SIDE + GAP + side + BELOW, WIDTH, 3)
 
@@ -118,7 +118,7 @@ def test_small_frames_are_enlarged_and_four_pairs_shown() -> None:
     assert picture.shape == (4 * (side + GAP + side + BELOW), width, 3)
 
 
-def test_a_training_step_of_16_bits_can_be_render() -> None:
+def test_pair_in_16_bits_can_be_rendered() -> None:
     model = tiny_model(tiny_config()).train()
     source, driving = torch.rand(2, 3, 3, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):

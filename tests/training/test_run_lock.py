@@ -1,4 +1,4 @@
-"""Two runs into one folder: the second is refused, and a killed one is in nobody's way."""
+"""Two runs in one folder: the second is refused, and a killed run leaves no obstacle."""
 
 import errno
 import fcntl
@@ -43,7 +43,7 @@ REFUSED = "another run is writing there; wait until it ends, stop it, or choose 
 
 
 class Listener(Silent):
-    """Keeps what it is told."""
+    """Records messages."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -61,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def arguments(data: Path, tmp_path: Path) -> list[object]:
-    """Of a command that trains into ``tmp_path / "run"``, all but the number of steps."""
+    """Return the arguments of a training command, except for the number of steps."""
     config = tmp_path / "tiny.yaml"
     config.write_text(dump_config(tiny_config(**SETTINGS)))
     folders = ("--config", config, "--data", data, "--out", tmp_path / "run")
@@ -70,7 +70,7 @@ def arguments(data: Path, tmp_path: Path) -> list[object]:
 
 @pytest.fixture
 def running(arguments: list[object], tmp_path: Path) -> Iterator[Process]:
-    """A run that has made some steps and goes on for long."""
+    """Start a long run and wait for its first steps."""
     process = begin(tmp_path / "first", command, *arguments, 100_000)
     wait_for_lines(tmp_path / "run" / "log.jsonl", 3)
     yield process
@@ -85,7 +85,7 @@ def assert_refused(process: Process, out: Path) -> None:
     assert process.stdout == ""
 
 
-def test_second_is_refused_and_the_first_goes_on(
+def test_second_run_is_refused_and_the_first_continues(
     running: Process, arguments: list[object], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -126,7 +126,7 @@ def test_data_worker_that_outlives_its_run_holds_no_lock(tmp_path: Path) -> None
     process.send(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     worker = int(note.read_text())
-    os.kill(worker, 0)  # it lives
+    os.kill(worker, 0)  # it is running
     with lock_folder(run, "cpu", Silent()):
         os.kill(worker, signal.SIGKILL)
 
@@ -184,7 +184,7 @@ def test_failed_start_leaves_no_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_was_there_stays(tmp_path: Path) -> None:
+def test_existing_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
@@ -195,7 +195,7 @@ def test_folder_that_was_there_stays(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
 
 
-def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
+def test_file_instead_of_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
         with (
@@ -206,10 +206,10 @@ def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_without_locks_the_run_goes_on_with_a_message(
+def test_without_locks_the_run_continues_with_a_message(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on some network file systems."""
+    """Some network file systems have no locks."""
 
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))

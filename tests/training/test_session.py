@@ -1,4 +1,4 @@
-"""What the switches of a run do to the model before the first step."""
+"""The effect of settings on the model before the first step."""
 
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) -> None:
-    """A row may tell its sizes; the main stage leaves it out and keeps them for the next."""
+def test_main_stage_builds_no_avd_network(puppets: Path, tmp_path: Path) -> None:
+    """Its sizes are kept in the run's configuration for the avd stage."""
     sizes = {"id_bottle_size": 4, "pose_bottle_size": 8}
     settings = {"losses.reconstruction_kind": "pixel", "training.trackers": [], "model.avd": sizes}
     session = session_of(puppets, tmp_path, **settings)
@@ -47,26 +47,26 @@ def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) ->
     assert kept == AvdConfig(**sizes)
 
 
-def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -> None:
-    """Accelerate gives each process its device: a number would be checked and then ignored."""
+def test_single_gpu_is_refused_as_a_device(puppets: Path, tmp_path: Path) -> None:
+    """Accelerate assigns a device to each process and would ignore the index."""
     with pytest.raises(ConfigError, match="cuda:1: training takes auto, cpu, cuda or mps"):
         open_session(TrainingRun(tiny_config(), puppets, tmp_path, device="cuda:1"))
 
 
-def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
+def test_channels_last_applies_to_the_convolutions(puppets: Path, tmp_path: Path) -> None:
     for wanted in (False, True):
         session = session_of(puppets, tmp_path, **{"training.channels_last": wanted})
         weight = session.model.inpainting.to_rgb.weight
         assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
 
 
-def test_compile_takes_the_networks(
+def test_networks_are_compiled(
     puppets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))  # noqa: PLW0108
     model = session_of(puppets, tmp_path, **{"training.compile": True}).model
-    # A list of modules is never called, so that compiling it would do nothing.
+    # Compiling a list of modules has no effect, because it is never called.
     assert not any(isinstance(part, torch.nn.ModuleList) for part in compiled)
     taken = {id(part) for whole in compiled for part in whole.parameters()}
     trained = [parameter.numel() for parameter in model.parameters()]
@@ -74,7 +74,7 @@ def test_compile_takes_the_networks(
     assert sum(left) < 0.2 * sum(trained)
 
 
-def test_average_starts_from_the_model_and_is_apart(puppets: Path, tmp_path: Path) -> None:
+def test_average_is_a_copy_of_the_model(puppets: Path, tmp_path: Path) -> None:
     session = session_of(puppets, tmp_path, **{"training.ema": 0.99})
     assert session.average is not None
     pairs = zip(
