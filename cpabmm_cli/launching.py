@@ -97,15 +97,13 @@ def _launch(
 
     thread = threading.Thread(target=launch, daemon=True)
     thread.start()
-    all_started, passed_on = False, 0
+    started, passed_on = False, 0
     while thread.is_alive():
         thread.join(_POLL_SECONDS)
-        if len(asked) > passed_on:
-            workers = _workers()
-            all_started = all_started or len(workers) == count
-            if all_started:
-                _send(workers, asked[passed_on])
-                passed_on += 1
+        started = started or len(_workers()) == count
+        if started and len(asked) > passed_on:
+            _send(_workers(), asked[passed_on])
+            passed_on += 1
     if errors:
         raise errors[0]
     return failures
@@ -167,11 +165,12 @@ def _environment(count: int) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // count)))
     os.environ[STARTER] = str(os.getpid())
+    level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)
         os.environ.clear()
         os.environ.update(before)
 

@@ -8,7 +8,13 @@ from cpabmm_core.config.section import Positive, Section, Weight
 
 
 class AugmentConfig(Section):
-    """Random changes that both frames of a training pair share."""
+    """Random changes that both frames of a training pair share.
+
+    Example:
+        >>> from cpabmm_core.config import AugmentConfig
+        >>> AugmentConfig(hue=0.2).hue
+        0.2
+    """
 
     horizontal_flip: bool = True
     """Mirror half of the pairs that are not flipped in time (half of all pairs if ``time_flip`` is
@@ -31,7 +37,13 @@ class AugmentConfig(Section):
 
 
 class DataConfig(Section):
-    """The data set and how training pairs are sampled from it."""
+    """The data set and how training pairs are sampled from it.
+
+    Example:
+        >>> from cpabmm_core.config import DataConfig
+        >>> DataConfig(frame_size=128).repeats
+        1
+    """
 
     frame_size: Positive = 256
     """Side of the square training frames, in pixels. The model estimates motion at this size."""

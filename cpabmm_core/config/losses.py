@@ -9,7 +9,13 @@ from cpabmm_core.config.section import Positive, Section, Weight
 
 
 class SamConfig(Section):
-    """The frozen Segment Anything model of the keypoint-semantic loss."""
+    """The frozen Segment Anything model of the keypoint-semantic loss.
+
+    Example:
+        >>> from cpabmm_core.config import SamConfig
+        >>> SamConfig(image_size=448).precision
+        'fp32'
+    """
 
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     """Size of the image encoder."""
@@ -24,7 +30,13 @@ class SamConfig(Section):
 
 
 class DinoConfig(Section):
-    """The frozen DINO vision transformer of the structure loss."""
+    """The frozen DINO vision transformer of the structure loss.
+
+    Example:
+        >>> from cpabmm_core.config import DinoConfig
+        >>> DinoConfig().form
+        'frobenius'
+    """
 
     model: str = "vit_base_patch8_224.dino"
     """Name of a DINO model in timm."""
@@ -38,7 +50,13 @@ class DinoConfig(Section):
 
 
 class PerceptualConfig(Section):
-    """The frozen network of the perceptual reconstruction loss."""
+    """The frozen network of the perceptual reconstruction loss.
+
+    Example:
+        >>> from cpabmm_core.config import PerceptualConfig
+        >>> PerceptualConfig(network="tf_efficientnet_lite0").weights is None
+        True
+    """
 
     network: str = "vgg19"
     """``vgg19`` (torchvision), as in the paper, or the name of a timm model."""
@@ -48,7 +66,13 @@ class PerceptualConfig(Section):
 
 
 class DiscriminatorConfig(Section):
-    """The discriminator of the adversarial loss. The defaults are FOMM's for MGif."""
+    """The discriminator of the adversarial loss. The defaults are FOMM's for MGif.
+
+    Example:
+        >>> from cpabmm_core.config import DiscriminatorConfig
+        >>> DiscriminatorConfig(keypoints=True).spectral_norm
+        True
+    """
 
     block_expansion: Positive = 32
     """Half the number of channels of the first block."""
@@ -64,7 +88,13 @@ class DiscriminatorConfig(Section):
 
 
 class LossesConfig(Section):
-    """Weights of the training losses. A weight of 0 disables a loss."""
+    """Weights of the training losses. A weight of 0 disables a loss.
+
+    Example:
+        >>> from cpabmm_core.config import LossesConfig
+        >>> LossesConfig(structure=0.1).dino.form
+        'frobenius'
+    """
 
     reconstruction: Weight = 10.0
     """Weight of the reconstruction loss, which compares generated and driving frame."""

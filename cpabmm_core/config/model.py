@@ -8,7 +8,13 @@ from cpabmm_core.config.section import Positive, Section
 
 
 class KeypointsConfig(Section):
-    """The keypoint detector."""
+    """The keypoint detector.
+
+    Example:
+        >>> from cpabmm_core.config import KeypointsConfig
+        >>> KeypointsConfig(head="heatmap").groups
+        10
+    """
 
     backbone: str = "resnet18"
     """Feature extractor: ``resnet18`` (torchvision, as in the paper) or the name of a timm
@@ -23,7 +29,13 @@ class KeypointsConfig(Section):
 
 
 class BackgroundConfig(Section):
-    """The network that predicts the affine motion of the background."""
+    """The network that predicts the affine motion of the background.
+
+    Example:
+        >>> from cpabmm_core.config import BackgroundConfig
+        >>> BackgroundConfig(backbone="hourglass").blocks
+        5
+    """
 
     backbone: str = "resnet18"
     """Feature extractor: ``resnet18``, the name of a timm model, or ``hourglass``, an hourglass
@@ -37,7 +49,13 @@ class BackgroundConfig(Section):
 
 
 class CpabConfig(Section):
-    """The CPAB candidate motions and how they are fitted to the keypoints."""
+    """The CPAB candidate motions and how they are fitted to the keypoints.
+
+    Example:
+        >>> from cpabmm_core.config import CpabConfig
+        >>> CpabConfig(global_cells=None).fit
+        'solve'
+    """
 
     cells: Positive = 4
     """Squares per side of the tessellation for each group's transformation."""
@@ -64,6 +82,11 @@ class AffineConfig(Section):
     """Keypoints with local affine transformations, one candidate motion each (FOMM, MRAA).
 
     Used for ``motion: affine``, in place of the sections ``keypoints`` and ``cpab``.
+
+    Example:
+        >>> from cpabmm_core.config import AffineConfig
+        >>> AffineConfig(frames="pca", skips=True).keypoints
+        10
     """
 
     keypoints: Positive = 10
@@ -94,7 +117,13 @@ class AffineConfig(Section):
 
 
 class DenseMotionConfig(Section):
-    """The network that mixes the candidate motions into one flow and predicts occlusion maps."""
+    """The network that mixes the candidate motions into one flow and predicts occlusion maps.
+
+    Example:
+        >>> from cpabmm_core.config import DenseMotionConfig
+        >>> DenseMotionConfig(blocks=3).scale_factor
+        0.25
+    """
 
     block_expansion: Positive = 64
     """Channels of the first block."""
@@ -107,7 +136,13 @@ class DenseMotionConfig(Section):
 
 
 class InpaintingConfig(Section):
-    """The generator, which renders the driving frame from the warped source."""
+    """The generator, which renders the driving frame from the warped source.
+
+    Example:
+        >>> from cpabmm_core.config import InpaintingConfig
+        >>> InpaintingConfig(down_blocks=2).max_features
+        512
+    """
 
     block_expansion: Positive = 64
     """Channels of the first level."""
@@ -118,7 +153,13 @@ class InpaintingConfig(Section):
 
 
 class AvdConfig(Section):
-    """The network of mode ``avd``, which transfers the driving pose to the source's shape."""
+    """The network of mode ``avd``, which transfers the driving pose to the source's shape.
+
+    Example:
+        >>> from cpabmm_core.config import AvdConfig
+        >>> AvdConfig(id_bottle_size=64).pose_bottle_size
+        128
+    """
 
     id_bottle_size: Positive = 128
     """Size of the vector that encodes the shape of an object."""
@@ -127,7 +168,13 @@ class AvdConfig(Section):
 
 
 class ModelConfig(Section):
-    """The animation model."""
+    """The animation model.
+
+    Example:
+        >>> from cpabmm_core.config import ModelConfig
+        >>> ModelConfig(motion="tps").dense_motion.blocks
+        5
+    """
 
     motion: Literal["cpab", "tps", "affine"] = "cpab"
     """Family of candidate motions: ``cpab`` (the paper), ``tps`` (TPSMM) or ``affine`` (FOMM and

@@ -8,7 +8,13 @@ from cpabmm_core.config.section import Positive, Probability, Section, Weight
 
 
 class CandidateDropoutConfig(Section):
-    """Schedule of the probability with which whole candidate motions are dropped."""
+    """Schedule of the probability with which whole candidate motions are dropped.
+
+    Example:
+        >>> from cpabmm_core.config import CandidateDropoutConfig
+        >>> CandidateDropoutConfig(maximum=0.3).until_epoch
+        35
+    """
 
     start: Probability = 0.0
     """Probability at epoch 0."""
@@ -21,7 +27,13 @@ class CandidateDropoutConfig(Section):
 
 
 class TrainingConfig(Section):
-    """Optimisation of the main stage."""
+    """Optimisation of the main stage.
+
+    Example:
+        >>> from cpabmm_core.config import TrainingConfig
+        >>> TrainingConfig(batch_size=4).learning_rate
+        0.0001
+    """
 
     epochs: Positive = 100
     """Length of the run, in epochs of ``data.repeats`` pairs per identity."""
@@ -83,7 +95,13 @@ class TrainingConfig(Section):
 
 
 class AvdTrainingConfig(Section):
-    """Optimisation of the avd network, on the keypoints that a trained model detects."""
+    """Optimisation of the avd network, on the keypoints that a trained model detects.
+
+    Example:
+        >>> from cpabmm_core.config import AvdTrainingConfig
+        >>> AvdTrainingConfig(epochs=20).batch_size
+        256
+    """
 
     epochs: Positive = 100
     """Length of the run, in epochs of ``repeats`` pairs per identity."""

@@ -6,13 +6,8 @@ from .adversarial import discriminator_loss as discriminator_loss
 from .adversarial import feature_matching_loss as feature_matching_loss
 from .background import background_loss as background_loss
 from .balance import balance_loss as balance_loss
-from .build import build_losses as build_losses
 from .equivariance import equivariance_loss as equivariance_loss
 from .equivariance import frame_equivariance_loss as frame_equivariance_loss
-from .objective import Losses as Losses
-from .objective import Objective as Objective
-from .objective import Outcome as Outcome
-from .objective import StepSample as StepSample
 from .perceptual import PerceptualLoss as PerceptualLoss
 from .pixel import PixelLoss as PixelLoss
 from .semantic import SemanticLoss as SemanticLoss

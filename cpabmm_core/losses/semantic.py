@@ -12,6 +12,16 @@ class SemanticLoss(nn.Module):
 
     Args:
         sam: the frozen model.
+
+    Example:
+        >>> class Positions(nn.Module):  # in place of Segment Anything
+        ...     def embed_images(self, images):
+        ...         return images
+        ...     def keypoint_tokens(self, embedding, keypoints, size):
+        ...         return keypoints
+        >>> loss, frame = SemanticLoss(Positions()), torch.rand(1, 3, 8, 8)
+        >>> loss(frame, torch.tensor([[[0.0, 1.0]]]), frame, torch.tensor([[[1.0, 0.0]]]))
+        tensor(1.)
     """
 
     def __init__(self, sam: SamFeatures) -> None:

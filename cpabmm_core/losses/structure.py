@@ -63,6 +63,15 @@ class StructureLoss(nn.Module):
     Args:
         dino: the frozen network.
         form: see `structure_loss`.
+
+    Example:
+        >>> class Colours(nn.Module):  # in place of DINO
+        ...     def forward(self, images):
+        ...         return images.flatten(2).mT
+        >>> frame = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        >>> loss = StructureLoss(Colours())
+        >>> loss(frame, frame), loss(frame, frame.flip(3)) > 0
+        (tensor(0.), tensor(True))
     """
 
     def __init__(self, dino: DinoKeys, form: Form = "frobenius") -> None:

@@ -19,16 +19,28 @@ _STEPS = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run takes."""
+    """What a run takes.
+
+    Example:
+        >>> from dataclasses import fields
+        >>> [field.name for field in fields(Plan)][:4]
+        ['device', 'processes', 'identities', 'clips']
+    """
 
     device: str
+    """The device that training uses."""
     processes: int
+    """Number of processes."""
     identities: int
     """Identities by name (`data.identities`), whether or not the run samples by identity."""
     clips: int
+    """Number of training clips."""
     test_pairs: int
+    """Number of pairs that each validation reconstructs."""
     steps: int
+    """Total number of steps."""
     steps_per_epoch: float
+    """Steps in which each identity is sampled ``data.repeats`` times."""
     parameters: int
     """Trained parameters of the model."""
     memory_bytes: int

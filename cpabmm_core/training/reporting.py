@@ -6,7 +6,17 @@ from typing import Protocol
 
 
 class TrainingReporter(Protocol):
-    """Receives the events of a training run. The command line shows them with a progress bar."""
+    """Receives the events of a training run. The command line shows them with a progress bar.
+
+    Example:
+        >>> from cpabmm_core.training import Silent
+        >>> class PrintMessages(Silent):
+        ...     def message(self, text):
+        ...         print(text)
+        >>> reporter: TrainingReporter = PrintMessages()
+        >>> reporter.message("precision: fp32")
+        precision: fp32
+    """
 
     def start(self, total_steps: int, first_step: int) -> None:
         """Handle the start of training, after `first_step` steps of an earlier session."""
@@ -40,7 +50,11 @@ class TrainingReporter(Protocol):
 
 
 class Silent:
-    """A reporter that ignores all events."""
+    """A reporter that ignores all events.
+
+    Example:
+        >>> Silent().message("precision: fp32")
+    """
 
     def start(self, total_steps: int, first_step: int) -> None:
         """Do nothing."""

@@ -106,13 +106,24 @@ class Stage:
         if signal or self.is_due(step, self._checkpoint_every):
             save(step)
         if signal and step < self.total:
-            self.accelerator.end_training()
+            self._end()
             raise TrainingStopped(
                 f"stopped after step {step} of {self.total}",
                 'resume with resume="auto"',
                 signal=signal,
                 remedy=Remedy.RESUME,
             )
+
+    def _end(self) -> None:
+        """End the session in all processes, with the trackers flushed.
+
+        Launchers terminate the other processes when one of them exits with an error.
+        """
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
+        self.accelerator.trackers = []
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
 
 
 class FinitenessGuard:

@@ -1,10 +1,10 @@
-"""Time of one training step by the family of motion: CPAB against TPS, in one run.
+"""Time of one training step by family of motion: CPAB against TPS.
 
     python -m pytest -s tests/benchmarks/bench_training_step.py
 
-The whole step at full width, losses and optimizer included, with pixels for the reconstruction so
-that no weights are needed: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two take
-turns; medians are compared.
+A step includes losses and optimizer at full width, with the pixel loss for reconstruction, which
+needs no weights: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two families alternate,
+and their medians are compared.
 """
 
 import statistics
@@ -39,7 +39,7 @@ def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
         "losses.structure=0",
         "training.trackers=[]",
         "training.candidate_dropout.maximum=0",
-        # At half the size the flow is estimated at half of it instead of a quarter.
+        # Estimate the flow of half-size frames at half their size instead of a quarter.
         f"model.dense_motion.scale_factor={0.25 if cuda else 0.5}",
     ]
     steps, batches = {}, {}
