@@ -152,7 +152,10 @@ def _first_report(folder: Path) -> _Report | None:
     """Return the earliest report; later ones may be consequences of the first failure."""
     reports = []
     for file in folder.rglob("error.json"):
-        content = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:  # the process was killed while it wrote
+            continue
         if "exit_code" in content:
             message = content["message"]["message"]
             reports.append(_Report(content["time"], content["exit_code"], message))
