@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from _helpers.tiny_model import tiny_config
+from accelerate.state import AcceleratorState
 
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import Config
@@ -123,6 +124,7 @@ def test_loss_that_is_not_finite_stops_the_run(puppets: Path, tmp_path: Path) ->
 
 def test_runs_of_one_process_may_differ_in_precision(puppets: Path, tmp_path: Path) -> None:
     """Accelerate's global state would refuse the second precision."""
+    AcceleratorState._reset_state()  # other tests leave one behind
     for precision in ("no", "bf16"):
         settings = config(**{"training.mixed_precision": precision})
         path = run(settings, puppets, tmp_path / precision, steps=1)
