@@ -8,7 +8,7 @@ from typing import ParamSpec
 import typer
 
 from cpabmm_cli.console import terminal
-from cpabmm_cli.processes import leave_word
+from cpabmm_cli.processes import report_failure
 from cpabmm_core.errors import (
     CheckpointError,
     ConfigError,
@@ -80,7 +80,7 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _report(message: str, code: int) -> None:
-    if not leave_word(message, code):
+    if not report_failure(message, code):
         terminal.error(message)
 
 

@@ -1,4 +1,4 @@
-"""Stopping in good order: the first signal asks, the second one insists."""
+"""Stopping a run by signals: the first one asks it to stop, the second one ends it."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,9 +8,9 @@ from cpabmm_cli.processes import is_orphan
 
 
 class StopOnSignal:
-    """While it lasts Ctrl-C and SIGTERM are noted for a run that asks.
+    """Records Ctrl-C and SIGTERM in its context, for a run that calls it after every step.
 
-    A second one does what it would have done without this.
+    A second signal has its usual effect.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class StopOnSignal:
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> int | None:
-        """The number of the signal that came, if any did; SIGTERM if who started us is gone."""
+        """Return the number of the signal, if any; SIGTERM if the launcher has ended."""
         return signal.SIGTERM if self._asked is None and is_orphan() else self._asked
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to record signals."""
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
         return self
@@ -33,7 +33,7 @@ class StopOnSignal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

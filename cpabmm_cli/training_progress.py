@@ -1,4 +1,4 @@
-"""Training on the screen: a bar with the losses on a terminal, now and then a line elsewhere."""
+"""Progress of training: a bar with the losses on a terminal, occasional lines elsewhere."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingProgress:
-    """Reporter of a training run (`cpabmm_core.training.reporting.TrainingReporter`).
+    """Shows the events of a training run (see `cpabmm_core.training.TrainingReporter`).
 
-    As a context manager it gives the screen back however the run ends.
+    As a context manager it removes the bar however the run ends.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -25,7 +25,7 @@ class TrainingProgress:
         self._started = self._last_line = monotonic()
 
     def __enter__(self) -> Self:
-        """The reporter itself."""
+        """Return the reporter."""
         return self
 
     def __exit__(
@@ -34,18 +34,18 @@ class TrainingProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar."""
         self.finish()
 
     def start(self, total_steps: int, first_step: int) -> None:
-        """The run begins after `first_step` steps that were made before."""
+        """Show the bar."""
         self._total, self._first = total_steps, first_step
         self._started = self._last_line = monotonic()
         self._bar.start()
         self._bar.reset(self._task, total=total_steps, completed=first_step)
 
     def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
-        """`step` steps are done; show what the last one lost."""
+        """Show speed, share of time spent on data, and losses."""
         now = monotonic()
         speed = (step - self._first) / max(now - self._started, 1e-9)
         named = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
@@ -60,20 +60,20 @@ class TrainingProgress:
             self._terminal.say(f"step {step}/{self._total}  {left:.0f} s left  {state}")
 
     def validation(self, step: int, l1: float, standing_still: float) -> None:
-        """The test videos were reconstructed."""
+        """Print the L1 of the test clips and its ratio to the static baseline."""
         self._terminal.say(
-            f"step {step}: test l1 {l1:.5f}, standing still {standing_still:.5f}, "
+            f"step {step}: test l1 {l1:.5f}, static baseline {standing_still:.5f}, "
             f"ratio {l1 / max(standing_still, 1e-12):.3f}"
         )
 
     def message(self, text: str) -> None:
-        """Something the person should know."""
+        """Print a status message."""
         self._terminal.say(text)
 
     def panel(self, path: Path) -> None:
-        """A picture of the current results was written."""
+        """Print the path of a panel."""
         self._terminal.say(f"panel {path}")
 
     def finish(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar."""
         self._bar.stop()

@@ -13,10 +13,10 @@ from cpabmm_core.checkpoint.convert import open_checkpoint
 from cpabmm_core.checkpoint.load import find_checkpoint
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
-from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.build import keypoint_groups
-from cpabmm_core.training.panels import panel
+from cpabmm_core.models.pair_reconstruction import reconstruct_pair
+from cpabmm_core.training.panels import render_panel
 
 app = typer.Typer(add_completion=False)
 
@@ -36,10 +36,8 @@ def main(
     [batch] = read_batches(found, found.batches(pairs)[:1], workers=0)
     source, driving = batch.source, batch.driving
     with torch.inference_mode():
-        kp_source, kp_driving = model.keypoints(torch.cat([source, driving])).chunk(2)
-        motion = model.motion(source, kp_source, kp_driving, model.background(source, driving))
-        outcome = Outcome({}, model.generate(source, motion), motion, kp_source, kp_driving)
-    write_image(output, panel(source, driving, outcome, keypoint_groups(config.model)))
+        pair = reconstruct_pair(model, source, driving)
+    write_image(output, render_panel(source, driving, pair, keypoint_groups(config.model)))
     typer.echo(output)
 
 

@@ -15,12 +15,12 @@ from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.build import build_model
 
 
-def test_the_data_sets_of_the_paper_are_shipped() -> None:
+def test_configurations_of_the_papers_data_sets_are_shipped() -> None:
     assert {"taichi-256", "ted-384", "vox-256", "mgif-256"} <= set(shipped_configs())
 
 
 @pytest.mark.parametrize("name", shipped_configs())
-def test_shipped_config_builds_and_survives_yaml(name: str, tmp_path: Path) -> None:
+def test_shipped_config_builds_and_round_trips(name: str, tmp_path: Path) -> None:
     config = load_config(name)
     with torch.device("meta"):
         model = build_model(config)
@@ -50,7 +50,7 @@ def test_defaults_are_the_papers() -> None:
         ("mgif-256", 50, (0.2, 0.5), None, 100, (100, 50, (70, 90))),
     ],
 )
-def test_the_sets_have_the_papers_settings(
+def test_data_sets_have_the_papers_settings(
     name: str,
     repeats: int,
     dropout: tuple[float, float],
@@ -58,7 +58,7 @@ def test_the_sets_have_the_papers_settings(
     iterations: int,
     avd: tuple[int, int, tuple[float, ...]],
 ) -> None:
-    """Of the paper's code; those that all sets share are the defaults."""
+    """Settings of the paper's code. Settings common to all data sets are the defaults."""
     config = load_config(name)
     assert config.data.repeats == repeats
     assert config.data.frame_size == int(name[-3:])
@@ -74,7 +74,7 @@ def test_the_sets_have_the_papers_settings(
 
 @pytest.mark.parametrize("row", ["-cpab", "-cpab-global", "-semantic", "-structure", ""])
 @pytest.mark.parametrize("data_set", ["taichi-256", "ted-384", "vox-256", "mgif-256"])
-def test_a_row_fitted_as_the_paper_does_differs_in_one_key(data_set: str, row: str) -> None:
+def test_row_with_the_papers_fit_differs_in_one_key(data_set: str, row: str) -> None:
     ours, papers = (load_config(f"{data_set}{row}{end}").model_dump() for end in ("", "-paper"))
     assert ours["model"]["cpab"].pop("fit") == "solve"
     assert papers["model"]["cpab"].pop("fit") == "paper"
@@ -82,13 +82,13 @@ def test_a_row_fitted_as_the_paper_does_differs_in_one_key(data_set: str, row: s
 
 
 @pytest.mark.parametrize("name", shipped_configs())
-def test_the_rows_draw_by_identity_where_the_published_ones_do(name: str) -> None:
+def test_rows_sample_by_identity_like_the_published_ones(name: str) -> None:
     by_identity = name.startswith(("taichi-256", "ted-384", "vox-256"))
     assert load_config(name).data.identity_sampling is by_identity
 
 
 @pytest.mark.parametrize("share", [-0.1, 1])
-def test_not_all_can_be_held_out(share: float) -> None:
+def test_holding_out_everything_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match=r"data\.test_share"):
         load_config("vox-256", [f"data.test_share={share}"])
 
@@ -98,7 +98,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_file_that_extends_another_holds_what_differs_only(tmp_path: Path) -> None:
+def test_file_extends_a_configuration(tmp_path: Path) -> None:
     own = write(
         tmp_path / "own.yaml",
         "extends: vox-256\n"
@@ -113,7 +113,7 @@ def test_a_file_that_extends_another_holds_what_differs_only(tmp_path: Path) -> 
     assert (config.data, config.losses) == (base.data, base.losses)
 
 
-def test_chains_of_files_and_values_in_place_of_sections(tmp_path: Path) -> None:
+def test_chains_of_files_and_null_sections(tmp_path: Path) -> None:
     first = write(tmp_path / "first.yaml", "training: {batch_size: 3, workers: 1, seed: 4}")
     second = write(tmp_path / "second.yaml", f"extends: {first}\ntraining: {{workers: 2}}")
     third = write(
@@ -127,7 +127,7 @@ def test_chains_of_files_and_values_in_place_of_sections(tmp_path: Path) -> None
     assert config.model.background is None
 
 
-def test_files_that_extend_each_other_in_a_circle(tmp_path: Path) -> None:
+def test_circular_extends_is_an_error(tmp_path: Path) -> None:
     one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
     write(one, f"extends: {two}")
     write(two, f"extends: {one}")
@@ -146,19 +146,19 @@ def test_files_that_extend_each_other_in_a_circle(tmp_path: Path) -> None:
         ("3", "extends: expected a configuration's name, got 3"),
     ],
 )
-def test_bases_that_there_are_not(base: str, message: str, tmp_path: Path) -> None:
+def test_unknown_base_is_an_error(base: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(write(tmp_path / "own.yaml", f"extends: {base}"))
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_keys_beside_a_base_are_named(tmp_path: Path) -> None:
+def test_unknown_key_next_to_extends_is_named(tmp_path: Path) -> None:
     own = write(tmp_path / "own.yaml", "extends: vox-256\ntraining: {batchsize: 2}")
     with pytest.raises(ConfigError, match=r"own\.yaml: unknown key training\.batchsize; did you"):
         load_config(own)
 
 
-def test_overrides_win_over_the_file() -> None:
+def test_overrides_take_precedence() -> None:
     config = load_config(
         "vox-256", ["training.batch_size=3", "model.background=null", "data.augment.hue=0"]
     )
@@ -180,13 +180,13 @@ def test_overrides_win_over_the_file() -> None:
         (["data.repeats=["], "is not a YAML value"),
     ],
 )
-def test_wrong_overrides_are_named(overrides: list[str], message: str) -> None:
+def test_wrong_override_is_named(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         load_config("vox-256", overrides)
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_config_suggests_the_nearest() -> None:
+def test_unknown_config_suggests_the_closest_name() -> None:
     with pytest.raises(ConfigError, match="did you mean vox-256"):
         load_config("vox256")
 
@@ -200,7 +200,7 @@ def test_unknown_config_suggests_the_nearest() -> None:
         (b"dta: {}", "unknown key dta; did you mean data"),
     ],
 )
-def test_damaged_files_are_named(content: bytes, message: str, tmp_path: Path) -> None:
+def test_damaged_file_is_named(content: bytes, message: str, tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=message) as caught:
@@ -209,6 +209,6 @@ def test_damaged_files_are_named(content: bytes, message: str, tmp_path: Path) -
     assert "\n" not in str(caught.value)
 
 
-def test_empty_file_is_all_defaults(tmp_path: Path) -> None:
+def test_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     assert load_config(tmp_path / "empty.yaml") == Config() == config_from_dict({}, "nothing")

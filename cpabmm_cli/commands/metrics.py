@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.launching import run_processes
 from cpabmm_cli.options import DeviceOption, ForceOption, JsonOption
-from cpabmm_cli.processes import is_main, is_orphan, is_worker, run_processes
+from cpabmm_cli.processes import is_main, is_orphan, is_worker
 
 if TYPE_CHECKING:
     from cpabmm_cli.metric_selection import MetricSelection

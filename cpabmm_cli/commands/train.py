@@ -1,4 +1,4 @@
-"""``cpabmm train``: a model from a data set."""
+"""``cpabmm train``: train a model on a data set."""
 
 import sys
 from pathlib import Path
@@ -8,39 +8,42 @@ import typer
 
 from cpabmm_cli.checkpoints import locate_checkpoint
 from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.launching import run_processes
 from cpabmm_cli.options import DeviceOption, JsonOption
-from cpabmm_cli.processes import is_main, is_worker, run_processes
+from cpabmm_cli.processes import is_main, is_worker
 
 if TYPE_CHECKING:
-    from cpabmm_core.training.plan import Plan
+    from cpabmm_core.training import Plan
 
 
 def train(
     *,
     config: Annotated[
         str,
-        typer.Option(metavar="NAME|PATH", help="A shipped configuration by name, or a YAML file."),
+        typer.Option(metavar="NAME|PATH", help="Name of a shipped configuration, or a YAML file."),
     ],
     data: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="The data set: a folder with train/ and test/, or one of clips."
+            metavar="DIR", help="Data set: a folder with train/ and test/, or a folder of clips."
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="RUN", help="Folder for log, panels and checkpoints."),
+        typer.Option(
+            "--out", "-o", metavar="RUN", help="Folder for the logs, panels and checkpoints."
+        ),
     ],
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="auto|PATH",
-            help="Go on from this state; auto: from the last whole one in RUN, if there is one.",
+            help="State to resume from; auto: the newest undamaged state in RUN, if any.",
         ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after so many steps in all, not after the epochs."),
+        typer.Option(min=1, help="Total number of steps, instead of the configured epochs."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -52,22 +55,28 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|PATH",
-            help="Take the first weights from this checkpoint, as far as they fit.",
+            help="Initialise the weights from this checkpoint, where they fit.",
         ),
     ] = None,
     stage: Annotated[
         Literal["main", "avd"],
-        typer.Option(help="avd: the network of animate --mode avd, for the model of --init-from."),
+        typer.Option(
+            help="avd: train the network of animate --mode avd for the model of --init-from."
+        ),
     ] = "main",
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes on this machine, for instance one a GPU.")
+        int,
+        typer.Option(min=1, help="Number of processes on this machine, for example one per GPU."),
     ] = 1,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Download nothing; frozen networks must be at hand.")
+        bool, typer.Option("--offline", help="Do not download the weights of frozen networks.")
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Check all, take three steps, tell what it takes and stop."),
+        typer.Option(
+            "--dry-run",
+            help="Check everything, take three steps, print what training will take, and stop.",
+        ),
     ] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -76,80 +85,53 @@ def train(
     if stage == "avd" and init_from is None:
         raise typer.BadParameter("needs a trained model: --init-from", param_hint="--stage avd")
     if stage == "avd" and dry_run:
-        raise typer.BadParameter("is for the main stage", param_hint="--dry-run")
+        raise typer.BadParameter("applies to the main stage", param_hint="--dry-run")
     from cpabmm_core.config import load_config
 
     settings = load_config(config, overrides or ())
-    first = None if init_from is None else locate_checkpoint(init_from)
+    checkpoint = None if init_from is None else locate_checkpoint(init_from)
     if processes > 1 and not is_worker():
         raise typer.Exit(run_processes(sys.argv[1:], processes))
 
-    import torch  # only now: bad settings fail at once
+    import torch  # only now, so that wrong settings fail at once
 
     from cpabmm_cli.stopping import StopOnSignal
     from cpabmm_cli.training_progress import TrainingProgress
-    from cpabmm_core.training.avd import train_avd
-    from cpabmm_core.training.loop import train as run
-    from cpabmm_core.training.plan import plan
+    from cpabmm_core import training
 
     terminal.quiet = terminal.quiet or not is_main()
-    torch.manual_seed(settings.training.seed)  # the first weights are drawn from it
+    torch.manual_seed(settings.training.seed)  # the initial weights are sampled from it
     with TrainingProgress(terminal) as reporter, StopOnSignal() as stop:
+        run = training.TrainingRun(
+            settings,
+            data,
+            out,
+            resume=resume,
+            steps=steps,
+            device=device,
+            init_from=checkpoint,
+            allow_download=not offline,
+            stop=stop,
+            reporter=reporter,
+        )
         if dry_run:
-            found = plan(
-                settings,
-                data,
-                out,
-                steps=steps,
-                device=device,
-                init_from=first,
-                allow_download=not offline,
-                reporter=reporter,
-            )
-        elif stage == "avd":
-            checkpoint = train_avd(
-                settings,
-                first or "",
-                data,
-                out,
-                resume=resume,
-                steps=steps,
-                device=device,
-                stop=stop,
-                reporter=reporter,
-            )
+            result = _describe(training.plan(run), json=json)
         else:
-            checkpoint = run(
-                settings,
-                data,
-                out,
-                resume=resume,
-                steps=steps,
-                device=device,
-                init_from=first,
-                allow_download=not offline,
-                stop=stop,
-                reporter=reporter,
-            )
-    if not is_main():
-        return
-    if dry_run:
-        _show(found, json=json)
-    else:
-        terminal.result(as_json({"checkpoint": str(checkpoint)}) if json else str(checkpoint))
+            path = training.train_avd(run) if stage == "avd" else training.train(run)
+            result = as_json({"checkpoint": str(path)}) if json else str(path)
+    if is_main():
+        terminal.result(result)
 
 
-def _show(plan: "Plan", *, json: bool) -> None:
-    figures = vars(plan)
+def _describe(plan: "Plan", *, json: bool) -> str:
     if json:
-        terminal.result(as_json(figures))
-        return
+        return as_json(vars(plan))
     hours = plan.steps * plan.seconds_per_step / 3600
-    terminal.result(
+    return (
         f"{plan.clips} clips of {plan.identities} identities, {plan.test_pairs} test pairs, "
         f"on {plan.device}"
         f"{f' x {plan.processes}' if plan.processes > 1 else ''}\n"
         f"{plan.parameters / 1e6:.1f} million parameters, {plan.memory_bytes / 1e9:.2f} GB\n"
-        f"{plan.steps} steps ({plan.steps_per_epoch} an epoch) of {plan.seconds_per_step:.2f} s: "
+        f"{plan.steps} steps ({plan.steps_per_epoch} per epoch) of {plan.seconds_per_step:.2f} s: "
         f"{hours:.1f} hours; data {plan.data_share:.0%}"
     )

@@ -1,7 +1,7 @@
-"""Adversarial loss: drawn frames should pass for real (FOMM's; least squares, Mao et al., 2017).
+"""Adversarial losses in the least-squares form (Mao et al., ICCV 2017), as in FOMM.
 
-Two networks are trained against each other. The discriminator should give 1 for real patches and 0
-for drawn ones. The model should draw patches that get 1 and have the features of the real frame.
+The discriminator is trained to output 1 for real patches and 0 for generated ones. The model is
+trained to generate patches that score 1 and whose discriminator features match the real frame's.
 """
 
 from collections.abc import Iterator
@@ -14,42 +14,80 @@ from cpabmm_core.models.discriminator import DiscriminatorOutput
 
 
 def adversarial_loss(
-    realness: Tensor,  # (B, 1, h, w), of drawn frames
+    realness: Tensor,  # (B, 1, h, w), the discriminator's output for generated frames
 ) -> Tensor:  # ()
-    """The model's loss for drawn frames that do not pass for real: mean of (1 - realness)^2."""
+    """Return the model's adversarial loss, the mean of (1 - realness)^2.
+
+    Example:
+        >>> adversarial_loss(torch.tensor([[[[1.0, 0.0]]]]))
+        tensor(0.5000)
+    """
     return (1 - realness).square().mean()
 
 
 def feature_matching_loss(
-    drawn: list[Tensor],  # each (B, C_i, h_i, w_i): the discriminator's features
+    generated: list[Tensor],  # each (B, C_i, h_i, w_i): the discriminator's features
     real: list[Tensor],  # each (B, C_i, h_i, w_i)
 ) -> Tensor:  # ()
-    """Sum over layers of the mean L1 distance (Wang et al., pix2pixHD, CVPR 2018)."""
-    distances = [(a - b).abs().mean() for a, b in zip(drawn, real, strict=True)]
+    """Return the sum over layers of the mean L1 distance (Wang et al., pix2pixHD, CVPR 2018).
+
+    Example:
+        >>> feature_matching_loss([torch.zeros(1, 2, 4, 4)], [torch.ones(1, 2, 4, 4)])
+        tensor(1.)
+    """
+    distances = [(a - b).abs().mean() for a, b in zip(generated, real, strict=True)]
     return torch.stack(distances).sum()
 
 
 def discriminator_loss(
     discriminator: nn.Module,
-    drawn: Tensor,  # (B, 3, H, W) in [0, 1]
+    generated: Tensor,  # (B, 3, H, W) in [0, 1]
     real: Tensor,  # (B, 3, H, W) in [0, 1]
     keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1], of the real frames
 ) -> Tensor:  # ()
-    """Mean of (1 - realness)^2 over real frames plus mean of realness^2 over drawn ones.
+    """Return the mean of (1 - realness)^2 over real frames plus that of realness^2 over generated.
 
-    Drawn frames and keypoints are constants here. Both kinds of frames go through the discriminator
-    in one pass, which sees each frame alone: processes in parallel expect one pass for a gradient.
+    Generated frames and keypoints are constants here. One forward pass takes both kinds of frames
+    (no layer mixes the samples of a batch), because data-parallel training expects a single forward
+    pass for each backward pass.
+
+    Args:
+        discriminator: returns a `DiscriminatorOutput` for frames and keypoints.
+        generated: frames that the model generated.
+        real: the driving frames.
+        keypoints: the driving keypoints.
+
+    Example:
+        >>> from cpabmm_core.config import Config
+        >>> from cpabmm_core.models.build import build_discriminator
+        >>> frames = torch.rand(2, 3, 64, 64)
+        >>> network = build_discriminator(Config())
+        >>> discriminator_loss(network, frames, 1 - frames, torch.zeros(2, 50, 2)).shape
+        torch.Size([])
     """
-    frames = torch.cat((real, drawn.detach()))
+    frames = torch.cat((real, generated.detach()))
     judgement: DiscriminatorOutput = discriminator(frames, keypoints.detach().repeat(2, 1, 1))
-    of_real, of_drawn = judgement.realness.chunk(2)
-    return (1 - of_real).square().mean() + of_drawn.square().mean()
+    of_real, of_generated = judgement.realness.chunk(2)
+    return (1 - of_real).square().mean() + of_generated.square().mean()
 
 
-class DiscriminatorAsJudge:
-    """The discriminator as the model's losses use it: it judges and is not trained.
+class AdversarialLosses:
+    """The model's two losses with respect to a discriminator, which these do not train.
 
-    It is not a module, so its parameters do not become the objective's: it has its own optimizer.
+    This is not a module, so the discriminator's parameters do not become parameters of the
+    objective. They have their own optimizer.
+
+    Args:
+        discriminator: returns a `DiscriminatorOutput` for frames and keypoints.
+
+    Example:
+        >>> from cpabmm_core.config import Config
+        >>> from cpabmm_core.models.build import build_discriminator
+        >>> losses = AdversarialLosses(build_discriminator(Config()).eval())
+        >>> frames = torch.rand(1, 3, 64, 64)
+        >>> adversarial, matching = losses(frames, frames, torch.zeros(1, 50, 2))
+        >>> matching.item()  # equal frames have equal features
+        0.0
     """
 
     def __init__(self, discriminator: nn.Module) -> None:
@@ -57,23 +95,23 @@ class DiscriminatorAsJudge:
 
     def __call__(
         self,
-        drawn: Tensor,  # (B, 3, H, W) in [0, 1]
+        generated: Tensor,  # (B, 3, H, W) in [0, 1]
         real: Tensor,  # (B, 3, H, W) in [0, 1]
         keypoints: Tensor,  # (B, N, 2 or 6) in [-1, 1], of the real frames
     ) -> tuple[Tensor, Tensor]:  # (), ()
-        """`adversarial_loss` and `feature_matching_loss`; their gradient goes to `drawn` only."""
-        shown = keypoints.detach()
+        """Return `adversarial_loss` and `feature_matching_loss`, differentiable in `generated`."""
+        keypoints = keypoints.detach()
         with _frozen(self.discriminator):
-            of_drawn: DiscriminatorOutput = self.discriminator(drawn, shown)
+            of_generated: DiscriminatorOutput = self.discriminator(generated, keypoints)
             with torch.no_grad():
-                of_real: DiscriminatorOutput = self.discriminator(real, shown)
-        matching = feature_matching_loss(of_drawn.features, of_real.features)
-        return adversarial_loss(of_drawn.realness), matching
+                of_real: DiscriminatorOutput = self.discriminator(real, keypoints)
+        matching = feature_matching_loss(of_generated.features, of_real.features)
+        return adversarial_loss(of_generated.realness), matching
 
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """What is computed meanwhile has no gradient with respect to the network's parameters."""
+    """Exclude the network's parameters from the gradients of what is computed in the context."""
     network.requires_grad_(False)
     try:
         yield

@@ -1,8 +1,8 @@
-"""Balance loss: every candidate motion is used (the load balancing of mixtures of experts).
+"""Balance loss: all candidate motions are used, as in the load balancing of mixtures of experts.
 
-A network that mixes candidates soon prefers the few that happen to be good, and the others are
-never taught. Shazeer et al., Outrageously Large Neural Networks (ICLR 2017, section 4), met the
-same with experts and their gate, and added a loss that is least when all are used alike.
+A network that mixes candidates soon prefers the few that happen to fit well, and the others receive
+no gradient. Shazeer et al., Outrageously Large Neural Networks (ICLR 2017, section 4), found the
+same for experts and their gate, and added a loss that is smallest for equal use.
 """
 
 import math
@@ -15,14 +15,18 @@ _SMALLEST = 1e-12
 
 def balance_loss(
     contribution_maps: Tensor,  # (B, K, h, w), sums to 1 over K, the background first
-) -> Tensor:  # ()
-    """Log of the number of candidates, minus the entropy of their shares of the use.
+) -> Tensor:  # (), from 0 to log(K - 1)
+    """Return log(K - 1) minus the entropy of the candidates' shares, without the background.
 
-    The use of a candidate is its mean contribution over the batch. The background does not count.
-    The loss is 0 for equal use, and log(K - 1) where one candidate is used everywhere.
+    The share of a candidate is its mean contribution over the batch, normalised over the K - 1
+    candidates. The loss is 0 for equal shares, and log(K - 1) if one candidate is used everywhere.
+
+    Example:
+        >>> balance_loss(torch.full((1, 4, 8, 8), 0.25)).abs() < 1e-6
+        tensor(True)
     """
     used = contribution_maps[:, 1:].float().mean((0, 2, 3))
     shares = used / used.sum().clamp_min(_SMALLEST)
-    # The slope of the entropy has no bound at 0, where a candidate was dropped in all of a batch.
+    # The slope of the entropy is unbounded at 0, the share of a candidate dropped in a whole batch.
     entropy: Tensor = torch.special.entr(shares.clamp_min(_SMALLEST)).sum()
     return math.log(len(shares)) - entropy

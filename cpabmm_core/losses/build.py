@@ -1,4 +1,4 @@
-"""From a configuration to the losses with their frozen networks."""
+"""Building the losses, with their frozen networks, from a configuration."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,24 +13,30 @@ from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.models.frozen.perceptual import load_perceptual, perceptual_file
 from cpabmm_core.models.frozen.weights import WeightFile, find_weights
 
-_Find = Callable[..., Path]  # find_weights with how to find settled
+_Find = Callable[..., Path]  # find_weights with its options bound
 
 
 def build_losses(
     config: LossesConfig, *, allow_download: bool, announce: Callable[[str], None]
 ) -> Losses:
-    """Find the weights of every frozen network that is asked for, then load them.
+    """Find the weights of all frozen networks that the configuration needs, then load them.
 
-    All are found before the first is loaded, so that what is missing is known at once.
+    All files are located before the first one is loaded, so missing weights are reported at once.
 
     Args:
-        config: weights of the losses and where the networks' weights are.
-        allow_download: whether what is not at hand may be downloaded.
-        announce: told of downloads.
+        config: weights of the losses, and locations of the networks' weights.
+        allow_download: whether missing weights may be downloaded.
+        announce: receives a line before each download.
 
     Raises:
-        ConfigError: weights that are not at hand and cannot be had.
-        CheckpointError: weights that cannot be read.
+        ConfigError: weights are missing and cannot be downloaded.
+        CheckpointError: weights cannot be read.
+
+    Example:
+        >>> from cpabmm_core.config import LossesConfig
+        >>> config = LossesConfig(reconstruction_kind="pixel")
+        >>> build_losses(config, allow_download=False, announce=print).reconstruction
+        PixelLoss()
     """
     find = partial(find_weights, allow_download=allow_download, announce=announce)
     perceptual = _find_perceptual(config, find)
@@ -57,7 +63,7 @@ def _perceptual(config: PerceptualConfig, weights: Path) -> nn.Module:
     return PerceptualLoss(load_perceptual(config.network, weights))
 
 
-# Segment Anything is slow to import: only where its loss counts.
+# Segment Anything is slow to import, so it is imported only if its loss is enabled.
 
 
 def _find_sam(config: SamConfig, find: _Find) -> Path:

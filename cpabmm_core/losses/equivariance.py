@@ -1,4 +1,4 @@
-"""Equivariance loss: keypoints move with the picture (FOMM, Siarohin et al., 2019)."""
+"""Equivariance losses: keypoints follow a known deformation of the frame (FOMM, NeurIPS 2019)."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,20 @@ def equivariance_loss(
     deformed_keypoints: Tensor,  # (B, N, 2 or 6), of the frame sampled at deformation(grid)
     deformation: ThinPlateSpline,
 ) -> Tensor:  # ()
-    """Mean L1 distance between the keypoints and those of the deformed frame, mapped back."""
+    """Return the mean L1 distance of the keypoints from the deformed frame's, mapped back.
+
+    Args:
+        keypoints: keypoints of the frame.
+        deformed_keypoints: keypoints of the deformed frame.
+        deformation: backward map from the deformed frame to the frame.
+
+    Example:
+        >>> from cpabmm_core.geometry.tps import random_tps
+        >>> deformation = random_tps(1, generator=torch.Generator().manual_seed(0))
+        >>> points = torch.tensor([[[0.0, 0.5], [-0.3, 0.2]]])
+        >>> equivariance_loss(deformation(points), points, deformation)
+        tensor(0.)
+    """
     mapped_back = deformation(positions(deformed_keypoints))
     return (positions(keypoints) - mapped_back).abs().mean()
 
@@ -26,10 +39,23 @@ def frame_equivariance_loss(
     *,
     undirected: bool = False,
 ) -> Tensor:  # ()
-    """Mean L1 distance of A^-1 J A' from the identity (FOMM, NeurIPS 2019, section 3.3).
+    """Return the mean L1 distance of A^-1 J A' from the identity (FOMM, section 3.3).
 
-    A are the keypoints' frames, A' those of the deformed frame and J the deformation's derivative
-    there. With `undirected` frames A and -A mean the same, and the nearer one counts.
+    A is a keypoint's jacobian, A' that of the deformed frame's keypoint, and J the derivative of
+    the deformation there.
+
+    Args:
+        keypoints: keypoints of the frame.
+        deformed_keypoints: keypoints of the deformed frame.
+        deformation: backward map from the deformed frame to the frame.
+        undirected: treat A and -A as equal and use the closer one.
+
+    Example:
+        >>> from cpabmm_core.geometry.tps import random_tps
+        >>> still = random_tps(1, sigma_affine=0.0, sigma_tps=0.0)
+        >>> points = torch.tensor([[[0.0, 0.5, 1.0, 0.0, 0.0, 1.0]]])
+        >>> frame_equivariance_loss(points, points, still).round(decimals=5)
+        tensor(0.)
     """
     slope = deformation.jacobian(positions(deformed_keypoints))
     with autocast_off(keypoints.device):

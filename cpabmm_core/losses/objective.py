@@ -1,4 +1,4 @@
-"""The training objective: runs the model on a pair and adds the losses up by their weights."""
+"""The training objective: reconstructs driving frames and sums the weighted losses."""
 
 from dataclasses import dataclass
 
@@ -9,47 +9,50 @@ from cpabmm_core.config import LossesConfig
 from cpabmm_core.geometry.local_affine import have_jacobians, positions
 from cpabmm_core.geometry.tps import ThinPlateSpline
 from cpabmm_core.geometry.warping import warp
-from cpabmm_core.losses.adversarial import DiscriminatorAsJudge
+from cpabmm_core.losses.adversarial import AdversarialLosses
 from cpabmm_core.losses.background import background_loss
 from cpabmm_core.losses.balance import balance_loss
 from cpabmm_core.losses.equivariance import equivariance_loss, frame_equivariance_loss
 from cpabmm_core.losses.warp import warp_loss
 from cpabmm_core.models.animation_model import AnimationModel
-from cpabmm_core.models.dense_motion import Motion
+from cpabmm_core.models.pair_reconstruction import PairReconstruction, reconstruct_pair
 
 
 @dataclass(frozen=True)
-class Draws:
-    """What chance decides in one forward pass."""
+class StepSample:
+    """The random choices of one forward pass."""
 
     deformation: ThinPlateSpline
-    """Of the driving frames, for the equivariance loss."""
+    """Deformation of the driving frames for the equivariance loss."""
     drop: Tensor | None
-    """(B, K) bool: candidate motions to leave out; None for none."""
+    """(B, K) bool: candidate motions to leave out, or None."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one forward pass gave."""
+    """The result of one forward pass."""
 
     losses: dict[str, Tensor]
-    """Each weighted loss by name, and their sum as ``loss``. Training adds the ``discriminator``'s
-    own, which is no part of the sum: another network makes it smaller."""
-    generated: Tensor  # (B, 3, H, W) in [0, 1]
-    motion: Motion
-    kp_source: Tensor  # (B, N, 2 or 6) in [-1, 1]
-    kp_driving: Tensor  # (B, N, 2 or 6) in [-1, 1]
+    """Each weighted loss by name, and their sum as ``loss``. Training adds ``discriminator``, which
+    is not part of the sum: it trains another network."""
+    pair: PairReconstruction
 
 
 class Losses(nn.Module):
-    """The losses' weights and the frozen networks that some of them need.
+    """The weights of the losses and the frozen networks that some of them need.
 
     Args:
-        weights: of the losses; a loss of weight 0 is not computed.
-        reconstruction: distance of the generated from the driving frame.
-        semantic: of the keypoints of source and driving frame (paper, Eq. 8), where it counts.
-        structure: distance of the generated from the driving frame, where it counts.
-        judge: tells generated from driving frames, where that counts; learns elsewhere.
+        weights: weights of the losses; a loss of weight 0 is not computed.
+        reconstruction: distance of the generated frame from the driving frame.
+        semantic: keypoint-semantic loss (paper, Eq. 8), or None if disabled.
+        structure: structure loss (paper, Eqs. 9 and 10), or None if disabled.
+        adversarial: losses with respect to a discriminator, or None if disabled.
+
+    Example:
+        >>> from cpabmm_core.config import LossesConfig
+        >>> from cpabmm_core.losses import Losses, PixelLoss
+        >>> Losses(LossesConfig(warp=0), PixelLoss()).weights.warp
+        0.0
     """
 
     def __init__(
@@ -58,18 +61,23 @@ class Losses(nn.Module):
         reconstruction: nn.Module,
         semantic: nn.Module | None = None,
         structure: nn.Module | None = None,
-        judge: DiscriminatorAsJudge | None = None,
+        adversarial: AdversarialLosses | None = None,
     ) -> None:
         super().__init__()
         self.weights = weights
         self.reconstruction = reconstruction
         self.semantic = semantic
         self.structure = structure
-        self.judge = judge
+        self.adversarial = adversarial
 
 
 class Objective(nn.Module):
-    """Model and losses in one module, as data-parallel training needs them."""
+    """Model and losses in one module, as data-parallel training requires.
+
+    Args:
+        model: the model to train.
+        losses: the losses and their weights.
+    """
 
     def __init__(self, model: AnimationModel, losses: Losses) -> None:
         super().__init__()
@@ -81,49 +89,54 @@ class Objective(nn.Module):
         source: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
         *,
-        draws: Draws,
+        sample: StepSample,
         with_background: bool,
     ) -> Outcome:
-        """Reconstruct the driving frame from the source and compare.
+        """Reconstruct the driving frames from the source frames and compute the losses.
 
         Args:
             source: first frames of the pairs.
-            driving: second frames.
-            draws: what chance has a part in.
-            with_background: whether the background moves.
+            driving: second frames of the pairs.
+            sample: the random choices of this pass.
+            with_background: whether the background may move.
         """
-        model, parts, deformation = self.model, self.losses, draws.deformation
-        weights = parts.weights
-        # A black border would give the deformation away.
-        flow = deformation.flow(*driving.shape[2:])
+        # Padding by zeros would reveal the deformation at the border.
+        flow = sample.deformation.flow(*driving.shape[2:])
         deformed = warp(driving, flow, padding="reflection")
-        keypoints = model.keypoints(torch.cat([source, driving, deformed])).float()
+        keypoints = self.model.keypoints(torch.cat([source, driving, deformed])).float()
         kp_source, kp_driving, kp_deformed = keypoints.chunk(3)
-        background = model.background(source, driving) if with_background else None
-        motion = model.motion(source, kp_source, kp_driving, background, drop=draws.drop)
-        features = model.generator.encode(source)
-        generated = model.generate(source, motion, features)
+        pair = reconstruct_pair(
+            self.model,
+            source,
+            driving,
+            keypoints=(kp_source, kp_driving),
+            with_background=with_background,
+            drop=sample.drop,
+        )
+        losses = self._reconstruction(pair, driving)
+        losses |= self._motion(pair, driving)
+        losses |= self._equivariance(kp_driving, kp_deformed, sample.deformation)
+        losses |= self._background(pair.background, source, driving)
+        losses |= self._semantic(pair, source, driving)
+        losses |= self._image(pair, driving)
+        losses["loss"] = torch.stack(list(losses.values())).sum()
+        return Outcome(losses, pair)
 
-        losses = {
-            "reconstruction": weights.reconstruction * parts.reconstruction(generated, driving)
-        }
+    def _reconstruction(self, pair: PairReconstruction, driving: Tensor) -> dict[str, Tensor]:
+        distance = self.losses.reconstruction(pair.generated, driving)
+        return {"reconstruction": self.losses.weights.reconstruction * distance}
+
+    def _motion(self, pair: PairReconstruction, driving: Tensor) -> dict[str, Tensor]:
+        """Return the losses of the dense motion network: balance and warp."""
+        weights, losses = self.losses.weights, {}
         if weights.balance:
-            losses["balance"] = weights.balance * balance_loss(motion.contribution_maps)
+            losses["balance"] = weights.balance * balance_loss(pair.motion.contribution_maps)
         if weights.warp:
             with torch.no_grad():
-                driving_features = model.generator.encode(driving)
-            losses["warp"] = weights.warp * warp_loss(features, driving_features, motion)
-        losses |= self._equivariance(kp_driving, kp_deformed, deformation)
-        if background is not None and weights.background:
-            losses["background"] = weights.background * self._background(
-                background, source, driving
-            )
-        if parts.semantic is not None:
-            distance = parts.semantic(source, positions(kp_source), driving, positions(kp_driving))
-            losses["semantic"] = weights.semantic * distance
-        losses |= self._judged(generated, driving, kp_driving)
-        losses["loss"] = torch.stack(list(losses.values())).sum()
-        return Outcome(losses, generated, motion, kp_source, kp_driving)
+                driving_features = self.model.generator.encode(driving)
+            distance = warp_loss(pair.source_features, driving_features, pair.motion)
+            losses["warp"] = weights.warp * distance
+        return losses
 
     def _equivariance(
         self, keypoints: Tensor, deformed: Tensor, deformation: ThinPlateSpline
@@ -140,18 +153,35 @@ class Objective(nn.Module):
             losses["frame_equivariance"] = weights.frame_equivariance * distance
         return losses
 
-    def _judged(self, generated: Tensor, driving: Tensor, kp_driving: Tensor) -> dict[str, Tensor]:
-        """What DINO and the discriminator find of the generated frame."""
+    def _background(
+        self, forward: Tensor | None, source: Tensor, driving: Tensor
+    ) -> dict[str, Tensor]:
+        weight = self.losses.weights.background
+        if forward is None or not weight:
+            return {}
+        backward = self.model.background(driving, source)
+        assert backward is not None  # the model has a background predictor
+        return {"background": weight * background_loss(forward, backward)}
+
+    def _semantic(
+        self, pair: PairReconstruction, source: Tensor, driving: Tensor
+    ) -> dict[str, Tensor]:
+        if self.losses.semantic is None:
+            return {}
+        distance = self.losses.semantic(
+            source, positions(pair.kp_source), driving, positions(pair.kp_driving)
+        )
+        return {"semantic": self.losses.weights.semantic * distance}
+
+    def _image(self, pair: PairReconstruction, driving: Tensor) -> dict[str, Tensor]:
+        """Return the losses of the generated frame besides reconstruction."""
         parts, losses = self.losses, {}
         if parts.structure is not None:
-            losses["structure"] = parts.weights.structure * parts.structure(generated, driving)
-        if parts.judge is not None:
-            adversarial, matching = parts.judge(generated, driving, kp_driving)
+            distance = parts.structure(pair.generated, driving)
+            losses["structure"] = parts.weights.structure * distance
+        if parts.adversarial is not None:
+            adversarial, matching = parts.adversarial(pair.generated, driving, pair.kp_driving)
             losses["adversarial"] = parts.weights.adversarial * adversarial
             if parts.weights.feature_matching:
                 losses["feature_matching"] = parts.weights.feature_matching * matching
         return losses
-
-    def _background(self, there: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        back = self.model.background(driving, source)
-        return there.new_zeros(()) if back is None else background_loss(there, back)

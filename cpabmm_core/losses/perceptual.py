@@ -1,6 +1,6 @@
-"""Perceptual loss: features of a frozen network at four scales (Johnson et al., 2016).
+"""Perceptual loss: features of a frozen network at four scales (Johnson et al., ECCV 2016).
 
-The pyramid is that of the field: each scale is blurred and thinned out from the full frame, as in
+The pyramid is the field's: every scale is blurred and subsampled from the full frame, as in
 https://github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (modules/model.py, ImagePyramide).
 """
 
@@ -14,9 +14,21 @@ _FACTORS = (2, 4, 8)
 
 
 class PerceptualLoss(nn.Module):
-    """Sum over feature maps and scales 1, 1/2, 1/4, 1/8 of their mean L1 distance.
+    """Sum of the mean L1 distances over feature maps and the scales 1, 1/2, 1/4 and 1/8.
 
-    Scales at which a side is too short for the network do not count.
+    Scales with a side too short for the network are skipped.
+
+    Args:
+        features: the frozen network.
+
+    Example:
+        >>> class Brightness(nn.Module):
+        ...     smallest_side = 8
+        ...     def forward(self, images):
+        ...         return [images.mean(1, keepdim=True)]
+        >>> loss = PerceptualLoss(Brightness())
+        >>> loss(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16)) > 0
+        tensor(True)
     """
 
     def __init__(self, features: PyramidFeatures) -> None:
@@ -31,14 +43,14 @@ class PerceptualLoss(nn.Module):
         generated: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # ()
-        """The loss."""
+        """Return the loss; driving frames are constants."""
         total = generated.new_zeros(())
         for scale in self.scales:
-            shrunk = scale(generated)
-            if min(shrunk.shape[2:]) < self.features.smallest_side:
+            scaled = scale(generated)
+            if min(scaled.shape[2:]) < self.features.smallest_side:
                 break
             with torch.no_grad():
-                wanted = self.features(scale(driving))
-            for mine, truth in zip(self.features(shrunk), wanted, strict=True):
-                total = total + (mine - truth).abs().mean()
+                targets = self.features(scale(driving))
+            for found, target in zip(self.features(scaled), targets, strict=True):
+                total = total + (found - target).abs().mean()
         return total

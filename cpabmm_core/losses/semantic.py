@@ -1,4 +1,4 @@
-"""Keypoint-semantic loss: a keypoint means the same in both frames (paper, Eq. 8)."""
+"""Keypoint-semantic loss: a keypoint marks the same thing in both frames (paper, Eq. 8)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,21 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 
 
 class SemanticLoss(nn.Module):
-    """Distance of what a frozen Segment Anything model sees at the keypoints of two frames."""
+    """Distance of the embeddings that a frozen Segment Anything model gives matching keypoints.
+
+    Args:
+        sam: the frozen model.
+
+    Example:
+        >>> class Positions(nn.Module):  # in place of Segment Anything
+        ...     def embed_images(self, images):
+        ...         return images
+        ...     def keypoint_tokens(self, embedding, keypoints, size):
+        ...         return keypoints
+        >>> loss, frame = SemanticLoss(Positions()), torch.rand(1, 3, 8, 8)
+        >>> loss(frame, torch.tensor([[[0.0, 1.0]]]), frame, torch.tensor([[[1.0, 0.0]]]))
+        tensor(1.)
+    """
 
     def __init__(self, sam: SamFeatures) -> None:
         super().__init__()
@@ -21,7 +35,7 @@ class SemanticLoss(nn.Module):
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
         kp_driving: Tensor,  # (B, N, 2) in [-1, 1]
     ) -> Tensor:  # ()
-        """The loss; its gradient goes to the keypoints, through their positions only."""
+        """Return the loss, differentiable in the positions of the keypoints only."""
         height, width = source.shape[2:]
         embedding = self.sam.embed_images(torch.cat([source, driving]))
         keypoints = torch.cat([kp_source, kp_driving])
@@ -33,7 +47,7 @@ def semantic_loss(
     source_tokens: Tensor,  # (B, N, C)
     driving_tokens: Tensor,  # (B, N, C)
 ) -> Tensor:  # (), from 0 to 2N
-    """Sum over the keypoints of 1 - cosine, mean over the batch (paper, Eq. 8).
+    """Return the sum over keypoints of 1 - cosine, averaged over the batch (paper, Eq. 8).
 
     Example:
         >>> semantic_loss(torch.eye(2)[None], 3 * torch.eye(2)[None])

@@ -1,4 +1,4 @@
-"""Structure loss: parts of the frames resemble each other alike (Wang et al., 2024, Eqs. 9, 10)."""
+"""Structure loss: both frames have the same self-similarities (paper, Eqs. 9 and 10)."""
 
 from typing import Literal
 
@@ -15,7 +15,13 @@ Form = Literal["frobenius", "mean_square"]
 def self_similarity(
     keys: Tensor,  # (B, T, C)
 ) -> Tensor:  # (B, T, T) in [-1, 1]
-    """Cosine of the angle between each two tokens of an image, in float32 at least."""
+    """Return the cosine similarity of each pair of tokens of an image, at least in float32.
+
+    Example:
+        >>> self_similarity(torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]))
+        tensor([[[1., 0.],
+                 [0., 1.]]])
+    """
     with autocast_off(keys.device):
         unit = F.normalize(keys.to(torch.promote_types(keys.dtype, torch.float32)), dim=-1)
         return unit @ unit.mT
@@ -26,15 +32,23 @@ def structure_loss(
     keys_driving: Tensor,  # (B, T, C)
     form: Form = "frobenius",
 ) -> Tensor:  # ()
-    """Mean over the batch of the distance between the images' self-similarities.
+    """Return the mean over the batch of the distance between the self-similarity matrices.
 
-    The driving frame's is a constant. Where both are equal the gradient is 0.
+    The driving frame's matrix is a constant. The gradient is 0 where the matrices are equal.
 
     Args:
-        keys_generated: of the frames to judge.
-        keys_driving: of the frames that they should be.
-        form: ``frobenius``: Frobenius norm of the difference, as the paper writes; ``mean_square``:
-            mean of its squares, as the paper's code computes (but adds up over the batch).
+        keys_generated: keys of the generated frames.
+        keys_driving: keys of the driving frames.
+        form: ``frobenius`` is the Frobenius norm of the difference, as in the paper's text;
+            ``mean_square`` is the mean of its squares, as in the paper's code (which sums over the
+            batch instead of averaging).
+
+    Example:
+        >>> same, orthogonal = torch.ones(1, 2, 2), torch.eye(2)[None]
+        >>> structure_loss(same, orthogonal)
+        tensor(1.4142)
+        >>> structure_loss(same, orthogonal, form="mean_square")
+        tensor(0.5000)
     """
     difference = self_similarity(keys_generated) - self_similarity(keys_driving.detach())
     if form == "mean_square":
@@ -49,6 +63,15 @@ class StructureLoss(nn.Module):
     Args:
         dino: the frozen network.
         form: see `structure_loss`.
+
+    Example:
+        >>> class Colours(nn.Module):  # in place of DINO
+        ...     def forward(self, images):
+        ...         return images.flatten(2).mT
+        >>> frame = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        >>> loss = StructureLoss(Colours())
+        >>> loss(frame, frame), loss(frame, frame.flip(3)) > 0
+        (tensor(0.), tensor(True))
     """
 
     def __init__(self, dino: DinoKeys, form: Form = "frobenius") -> None:
@@ -61,7 +84,7 @@ class StructureLoss(nn.Module):
         generated: Tensor,  # (B, 3, H, W) in [0, 1]
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
     ) -> Tensor:  # ()
-        """The loss."""
+        """Return the loss; driving frames are constants."""
         with torch.no_grad():
-            wanted = self.dino(driving)
-        return structure_loss(self.dino(generated), wanted, self.form)
+            target = self.dino(driving)
+        return structure_loss(self.dino(generated), target, self.form)

@@ -1,4 +1,4 @@
-"""The discriminator of a run, trained beside the model to recognise the frames that it draws."""
+"""The discriminator of a run, trained alongside the model to recognise generated frames."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,20 +11,20 @@ from torch import Tensor
 
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError
-from cpabmm_core.losses.adversarial import DiscriminatorAsJudge, discriminator_loss
-from cpabmm_core.losses.objective import Outcome
+from cpabmm_core.losses.adversarial import AdversarialLosses, discriminator_loss
 from cpabmm_core.models.build import build_discriminator
+from cpabmm_core.models.pair_reconstruction import PairReconstruction
 
 
 class Adversary:
-    """A discriminator and its optimizer, which has the settings of the model's.
+    """A discriminator and its optimizer, which has the settings of the model's optimizer.
 
-    A step of the run has two parts, as in FOMM: the model's step, against the discriminator as it
-    is; then the discriminator's, on the very frames that the model drew in its own part.
+    As in FOMM, a step of the run has two parts: the model's step against the current discriminator,
+    then the discriminator's step on the frames that the model generated in its part.
 
     Args:
-        config: says how large the network is and how it learns.
-        accelerator: of the run.
+        config: size of the network and settings of the optimizer.
+        accelerator: accelerator of the run.
     """
 
     def __init__(self, config: Config, accelerator: Accelerator) -> None:
@@ -41,79 +41,84 @@ class Adversary:
         )
         with _all_parameters_used(accelerator):
             self.prepared, self.optimizer = accelerator.prepare(self.discriminator, optimizer)
-        # Not what was prepared: in several processes that would wait for gradients of its own.
-        self.judge = DiscriminatorAsJudge(self.discriminator)
-        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        # Use the plain network: the prepared one would wait for its own gradients across processes.
+        self.losses = AdversarialLosses(self.discriminator)
+        self._remembered: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def remember(
         self,
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
-        outcome: Outcome,
+        pair: PairReconstruction,
     ) -> None:
-        """Keep a batch of this step to learn from."""
-        self._seen.append((outcome.generated.detach(), driving, outcome.kp_driving.detach()))
+        """Keep a batch of this step for the discriminator's part."""
+        self._remembered.append((pair.generated.detach(), driving, pair.kp_driving.detach()))
 
     def differentiate(self, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """The gradient of all batches of this step, which are forgotten then.
+        """Compute the gradient over the remembered batches, and forget them.
 
-        Called after the model's step: loss scaling of fp16 counts one optimizer at a time.
+        Call this after the model's step: fp16 loss scaling handles one optimizer at a time.
 
         Args:
-            learning_rate: of the step to come.
+            learning_rate: learning rate of the step that follows.
 
         Returns:
-            Loss of the last batch, as the log has it, and norm of the gradient.
+            The loss of the last batch, for the log, and the norm of the gradient.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        batches, self._seen = self._seen, []
-        for number, (drawn, real, keypoints) in enumerate(batches, 1):
+        batches, self._remembered = self._remembered, []
+        for number, (generated, real, keypoints) in enumerate(batches, 1):
             last = number == len(batches)
             with nullcontext() if last else self.accelerator.no_sync(self.prepared):
                 with self.accelerator.autocast():
-                    loss = discriminator_loss(self.prepared, drawn, real, keypoints)
+                    loss = discriminator_loss(self.prepared, generated, real, keypoints)
                 self.accelerator.backward(loss / len(batches))
         self.accelerator.unscale_gradients(self.optimizer)
         gradients = [p.grad for p in self.discriminator.parameters() if p.grad is not None]
         return loss.detach(), torch.nn.utils.get_total_norm(gradients)
 
     def step(self) -> None:
-        """Learn; the gradient is forgotten then, so that no other part of the run sees it."""
+        """Take an optimizer step and clear the gradient."""
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a saved state holds."""
+        """Return the state of the discriminator and its optimizer."""
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], origin: Path) -> None:
-        """Go back to a saved state.
+        """Load a saved state.
+
+        Args:
+            state: result of `state_dict`.
+            origin: where it was read, for the error message.
 
         Raises:
-            CheckpointError: it is of another discriminator; `origin` is named.
+            CheckpointError: the state belongs to a discriminator of other sizes.
         """
         try:
             self.discriminator.load_state_dict(state["discriminator"])
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"{origin}: cannot go on from it ({reason}); was losses.discriminator changed?"
+                f"{origin}: cannot resume from this state ({reason}); was losses.discriminator "
+                "changed?"
             ) from None
         self.optimizer.load_state_dict(state["optimizer"])
 
 
 @contextmanager
 def _all_parameters_used(accelerator: Accelerator) -> Iterator[None]:
-    """What is prepared meanwhile leaves nothing out in any step, as the model may do.
+    """Prepare networks that use all their parameters in every step, unlike the model.
 
-    Where nothing is left out, looking for it costs time and a warning.
+    Searching such networks for unused parameters costs time and causes a warning.
     """
-    of_the_model = accelerator.ddp_handler
+    handler = accelerator.ddp_handler
     accelerator.ddp_handler = DistributedDataParallelKwargs()
     try:
         yield
     finally:
-        accelerator.ddp_handler = of_the_model
+        accelerator.ddp_handler = handler

@@ -1,197 +1,129 @@
-"""Training of the avd network, after and apart from the rest of the model.
+"""Training of the avd network for a trained model.
 
-Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021): of two frames of one
-clip, the network has to tell the keypoints of the second. It gets those of the first, which show
-the object's shape, and those of the second stretched at random along x and y, which show its pose
-but no longer its shape. The rest of the model stays as it is, so keypoints are detected once.
+Following Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021), the network
+predicts the keypoints of the second of two frames of a clip. Its inputs are the keypoints of the
+first frame, which give the object's shape, and those of the second frame stretched at random along
+x and y, which give its pose but no longer its shape. The rest of the model does not change, so
+keypoints are detected once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
 from cpabmm_core.checkpoint.convert import open_checkpoint
-from cpabmm_core.checkpoint.format import Checkpoint, save_checkpoint
+from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.checkpoint.load import find_checkpoint
-from cpabmm_core.config import AvdConfig, AvdTrainingConfig, Config
-from cpabmm_core.data.clip_set import open_clips
+from cpabmm_core.config import AvdConfig
+from cpabmm_core.data.clip_set import NamedClip, open_clips
 from cpabmm_core.data.identities import group_clips
 from cpabmm_core.data.split import split_data_set
 from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import CheckpointError, Remedy, TrainingError, TrainingStopped
-from cpabmm_core.geometry.local_affine import have_jacobians, jacobians, positions, stretch
+from cpabmm_core.errors import CheckpointError, ConfigError, TrainingStopped
 from cpabmm_core.inference.inference_model import InferenceModel
-from cpabmm_core.models.avd import AvdNetwork
+from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_avd
+from cpabmm_core.training.avd_step import optimise, steps_per_epoch
 from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
-from cpabmm_core.training.reporting import Silent, TrainingReporter
-from cpabmm_core.training.run_lock import sole_run
-from cpabmm_core.training.schedule import learning_rate_factor
-from cpabmm_core.training.state import (
-    MODEL_FILE,
-    RunFolder,
-    TrainerState,
-    load_state,
-    save_state,
-)
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.stage import FinitenessGuard, Stage, open_run
+from cpabmm_core.training.state import StateModels, TrainerState, load_state, save_state
 
-_STREAM = 0xA7D  # keeps these random numbers apart from others of the same seed
 _BETAS = (0.5, 0.999)
 
 
-def train_avd(
-    config: Config,
-    checkpoint: str | Path,
-    data: Path,
-    out: Path,
-    *,
-    resume: str | None = None,
-    steps: int | None = None,
-    device: str = "auto",
-    stop: Callable[[], int | None] = lambda: None,
-    reporter: TrainingReporter | None = None,
-) -> Path:
-    """Train an avd network for a model and write log, states and the model with it into ``out``.
+def train_avd(run: TrainingRun) -> Path:
+    """Train an avd network for the model `run.init_from`; write logs, states and a checkpoint.
 
-    The first weights come from torch's global generator, as for `train`; what else is random is a
-    function of ``training.seed`` and the step. Under ``accelerate launch`` and the like every
-    process does the same; one of them writes.
+    The initial weights come from torch's global generator, as for `train`. Everything else that is
+    random is a function of ``training.seed`` and the step. With several processes each one does the
+    same, and the main process writes.
 
     Args:
-        config: its sections ``avd`` and ``data``, ``model.avd`` and ``training.seed`` count; what
-            else there is to know comes from the checkpoint.
-        checkpoint: a trained model, by name or path; an avd network that it has is replaced.
-        data: folder with ``train``, one clip per file or folder in it, or with clips themselves.
-        out: the run's folder, made if missing.
-        resume: ``auto`` (the newest whole state in `out`, if any), the path of a state, or None.
-        steps: steps in all, instead of ``avd.epochs``.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        stop: asked after every clip and step whether to stop; the number of the signal if so.
-        reporter: told of the progress.
+        run: what to train. `init_from` is the trained model; an avd network that it contains is
+            replaced. Of the configuration, the sections ``avd`` and ``data``, ``model.avd``,
+            ``training.seed`` and ``training.keep_states`` are used; the rest comes from the model.
 
     Returns:
-        The checkpoint of the model with its avd network, ``out/model.safetensors``.
+        The checkpoint of the model with its avd network, ``model.safetensors`` in the run's folder.
 
     Raises:
-        CheckpointError: `checkpoint` cannot be read, or the state is of a run from another one.
+        ConfigError: `init_from` is missing.
+        CheckpointError: the model cannot be read, or the state belongs to a run for another model.
         DataError: the data set is missing, empty or damaged.
-        MediaError: `out` holds another run and `resume` was not given, or a run is writing there.
+        MediaError: the folder contains a run and `resume` was not given, or another run is writing
+            into it.
         TrainingError: the loss is not finite.
-        TrainingStopped: `stop` asked for it.
+        TrainingStopped: the run was asked to stop; its state is saved.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from cpabmm_core.config import load_config
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> from cpabmm_core.training import TrainingRun, train_avd
+        >>> with TemporaryDirectory() as folder:
+        ...     data, out = Path(folder, "data"), Path(folder, "run")
+        ...     _ = write_puppets(data, videos=1, test_videos=1, frames=2, size=32, seed=0)
+        ...     run = TrainingRun(
+        ...         load_config("puppets-96"), data, out, init_from="puppets", steps=1, device="cpu"
+        ...     )
+        ...     train_avd(run).name
+        'model.safetensors'
     """
-    run, reporter = RunFolder(out), reporter or Silent()
-    with sole_run(out, device, reporter):
-        start, notes = run.resume_from(resume)
-        for note in notes:
-            reporter.message(note)
-        resolve_device(device)
-        accelerator = Accelerator(cpu=device == "cpu")
+    if run.init_from is None:
+        raise ConfigError("init_from: missing; give the trained model to train the avd network for")
+    with open_run(run) as (folder, start):
+        trainer = _AvdTrainer(run, folder, run.init_from)
+        clips = _open_clips(run)
+        done = trainer.begin(start)
+        return trainer.train(_detect(run, trainer.model, clips), done)
+
+
+def _open_clips(run: TrainingRun) -> list[NamedClip]:
+    """Open the training clips."""
+    data, report = run.config.data, run.reporter.message
+    side = split_data_set(run.data, data.test_share, run.config.training.seed, report).train
+    return open_clips(side.folder, data.on_error, report, paths=side.paths)
+
+
+def _detect(run: TrainingRun, model: AnimationModel, clips: list[NamedClip]) -> KeypointTracks:
+    """Detect the keypoints of all clips."""
+    data, report = run.config.data, run.reporter.message
+    report(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
+    paths, tracks = [], []
+    for clip, track in detect_tracks(InferenceModel(model), clips, data, report):
+        paths.append(clip.path)
+        tracks.append(track)
+        signal = run.stop()
+        if signal:
+            raise TrainingStopped(
+                "stopped while detecting keypoints", "start the run again", signal=signal
+            )
+    members = group_clips(paths, by_identity=data.identity_sampling)
+    return KeypointTracks(tracks, data.augment, members)
+
+
+class _AvdTrainer:
+    def __init__(self, run: TrainingRun, folder: RunFolder, checkpoint: str | Path) -> None:
+        self.settings, self.training = run.config.avd, run.config.training
+        self.folder, self.reporter, self._steps = folder, run.reporter, run.steps
+        resolve_device(run.device)
+        self.accelerator = Accelerator(cpu=run.device == "cpu", mixed_precision="no")
+        self.stage = Stage(run, folder, self.accelerator, self.settings.checkpoint_every)
+        self.guard = FinitenessGuard(self.accelerator, folder, "avd.learning_rate")
+        self.checkpoint = checkpoint
         base = open_checkpoint(find_checkpoint(checkpoint))
-        side = split_data_set(
-            data, config.data.test_share, config.training.seed, reporter.message
-        ).train
-        clips = open_clips(side.folder, config.data.on_error, reporter.message, paths=side.paths)
-        trainer = _Trainer(config, base, run, accelerator, reporter)
-        done = trainer.begin(start, str(checkpoint))
-        reporter.message(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
-        paths, found = [], []
-        inference_model = InferenceModel(trainer.model)
-        for clip, track in detect_tracks(inference_model, clips, config.data, reporter.message):
-            paths.append(clip.path)
-            found.append(track)
-            signal = stop()
-            if signal:
-                raise TrainingStopped(
-                    "stopped while it detected keypoints", "start it again", signal=signal
-                )
-        draw_from = group_clips(paths, by_identity=config.data.identity_sampling)
-        tracks = KeypointTracks(found, config.data.augment, draw_from)
-        return trainer.run(tracks, done, steps, stop)
-
-
-def optimise(
-    network: AvdNetwork,
-    optimizer: torch.optim.Optimizer,
-    tracks: KeypointTracks,
-    settings: AvdTrainingConfig,
-    seed: int,
-    steps: Iterable[int],
-) -> Iterator[dict[str, Tensor]]:
-    """Make the steps of these numbers, which with `seed` decide all that is random.
-
-    Returns:
-        For each step ``loss``, its parts (see `_loss`), and ``unchanged``, the loss if the network
-        returned the pose that it got.
-    """
-    network.train()
-    for step in steps:
-        epoch = step / steps_per_epoch(tracks, settings)
-        factor = learning_rate_factor(settings.milestones, settings.milestone_factor, epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor
-        rng = np.random.default_rng((_STREAM, seed, step))
-        identity, driving = tracks.pairs(settings.batch_size, rng)
-        pose = stretch(driving, _random_scale(settings, rng).to(driving.device))
-        losses = _loss(network(identity, pose), driving)
-        optimizer.zero_grad()
-        losses["loss"].backward()
-        optimizer.step()
-        found = {name: value.detach() for name, value in losses.items()}
-        yield {**found, "unchanged": _loss(pose, driving)["loss"]}
-
-
-def _loss(
-    found: Tensor,  # (B, N, 2 or 6): see geometry.local_affine
-    wanted: Tensor,  # (B, N, 2 or 6)
-) -> dict[str, Tensor]:
-    """The mean absolute difference of positions, in [-1, 1], and that of frames, one to one (MRAA).
-
-    The parts come under the names ``positions`` and ``frames``, where there are frames.
-    """
-    shift = F.l1_loss(positions(found), positions(wanted))
-    if not have_jacobians(wanted):
-        return {"loss": shift}
-    affine = F.l1_loss(jacobians(found), jacobians(wanted))
-    return {"positions": shift, "frames": affine, "loss": shift + affine}
-
-
-def steps_per_epoch(tracks: KeypointTracks, settings: AvdTrainingConfig) -> float:
-    """Steps in which every identity is drawn ``avd.repeats`` times, on average."""
-    return len(tracks) * settings.repeats / settings.batch_size
-
-
-def _random_scale(settings: AvdTrainingConfig, rng: np.random.Generator) -> Tensor:  # (B, 1, 2)
-    most = settings.random_scale
-    return torch.from_numpy(rng.uniform(1 - most, 1 + most, (settings.batch_size, 1, 2))).float()
-
-
-class _Trainer:
-    def __init__(
-        self,
-        config: Config,
-        base: Checkpoint,
-        run: RunFolder,
-        accelerator: Accelerator,
-        reporter: TrainingReporter,
-    ) -> None:
-        self.settings, self.seed = config.avd, config.training.seed
-        self.keep_states = config.training.keep_states
-        self.folder, self.accelerator, self.reporter = run, accelerator, reporter
-        sizes = config.model.avd or AvdConfig()
-        self.config = base.config.model_copy(
-            update={
-                "model": base.config.model.model_copy(update={"avd": sizes}),
-                "avd": config.avd,
-            }
-        )
-        self.model = base.model.requires_grad_(False).to(accelerator.device)
-        self.network = build_avd(self.config.model, sizes).to(accelerator.device)
+        sizes = run.config.model.avd or AvdConfig()
+        model = base.config.model.model_copy(update={"avd": sizes})
+        self.config = base.config.model_copy(update={"model": model, "avd": self.settings})
+        self.model = base.model.requires_grad_(False).to(self.accelerator.device)
+        self.network = build_avd(self.config.model, sizes).to(self.accelerator.device)
         self.model.avd = self.network
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=self.settings.learning_rate, betas=_BETAS
@@ -199,82 +131,59 @@ class _Trainer:
         self.record: dict[str, Any] = {
             "stage": "avd",
             "model": base.record,
-            "seed": self.seed,
-            "device": str(accelerator.device),
+            "seed": self.training.seed,
+            "device": str(self.accelerator.device),
         }
+        self._loss = torch.zeros(())
 
-    def begin(self, start: Path | None, checkpoint: str) -> int:
-        """Claim the folder and go back to a saved state; the step it was saved after."""
-        if self.accelerator.is_main_process:
-            self.folder.claim(self.config)
-        if start is None:
-            if self.accelerator.is_main_process:
-                self.folder.forget_after(0)
-            return 0
-        before = {name: tensor.clone() for name, tensor in self._rest_of_the_model()}
-        state = load_state(start, self.model, None)
-        if not all(torch.equal(tensor, before[name]) for name, tensor in self._rest_of_the_model()):
-            raise CheckpointError(
-                f"{start}: of a run from another model than {checkpoint}; go on with that one, or "
-                "give a new folder"
-            )
-        self.optimizer.load_state_dict(state.optimizer)
-        if self.accelerator.is_main_process:
-            self.folder.forget_after(state.step)
-        return state.step
+    def begin(self, start: Path | None) -> int:
+        """Claim the folder, restore a saved state and return the number of completed steps."""
+        return self.stage.begin(self.config, start, self._restore)
 
-    def run(
-        self,
-        tracks: KeypointTracks,
-        done: int,
-        steps: int | None,
-        stop: Callable[[], int | None],
-    ) -> Path:
-        """Train to the end and write the model."""
+    def train(self, tracks: KeypointTracks, done: int) -> Path:
+        """Train to the last step and write the model."""
         settings = self.settings
-        total = steps or max(1, round(settings.epochs * steps_per_epoch(tracks, settings)))
+        total = self._steps or max(1, round(settings.epochs * steps_per_epoch(tracks, settings)))
+        self.stage.total = total
         self.record |= {"clips": tracks.clips, "frames": tracks.frames}
         self.reporter.start(total, done)
-        losses = optimise(
-            self.network, self.optimizer, tracks, settings, self.seed, range(done, total)
+        steps = optimise(
+            self.network, self.optimizer, tracks, settings, self.training.seed, range(done, total)
         )
-        for step, found in enumerate(losses, start=done + 1):
-            signal = stop()
-            save = bool(signal) or step % settings.checkpoint_every == 0 or step == total
-            if save or step % settings.log_every == 0 or step == 1:
-                self._check(found["loss"], step)
-            if step % settings.log_every == 0 or step in (1, total):
-                self._show(found, step)
-            if save and self.accelerator.is_main_process:
-                self._save(step)
-            if signal and step < total:
-                raise TrainingStopped(
-                    f"stopped after step {step} of {total}",
-                    'resume with resume="auto"',
-                    signal=signal,
-                    remedy=Remedy.RESUME,
-                )
+        for step, losses in enumerate(steps, start=done + 1):
+            self._loss = losses["loss"]
+            if self.stage.is_due(step, settings.log_every) or step == 1:
+                self._log(losses, step)
+            self.stage.save_or_stop(step, self._save)
         self.reporter.finish()
-        final = self.folder.path / MODEL_FILE
+        self.accelerator.end_training()
         if self.accelerator.is_main_process:
             record = {**self.record, "step": total}
-            save_checkpoint(final, self.model, self.config, record=record)
-        return final
+            save_checkpoint(self.folder.model, self.model, self.config, record=record)
+        return self.folder.model
 
     def _rest_of_the_model(self) -> Iterator[tuple[str, Tensor]]:
         own = {f"avd.{name}" for name in self.network.state_dict()}
         return (each for each in self.model.state_dict().items() if each[0] not in own)
 
-    def _check(self, loss: Tensor, step: int) -> None:
-        """A weight that is not finite stays so: it is enough to look now and then."""
-        if not bool(loss.isfinite()):
-            last, _ = self.folder.newest_state()
-            raise TrainingError(
-                f"the loss of step {step} is {loss.item()}; lower avd.learning_rate and resume "
-                f"from {last or 'the start'}"
+    def _restore(self, start: Path) -> int:
+        """Restore a saved state and return its number of steps."""
+        before = {name: tensor.clone() for name, tensor in self._rest_of_the_model()}
+        state = load_state(start, self.model, None)
+        if not all(torch.equal(tensor, before[name]) for name, tensor in self._rest_of_the_model()):
+            raise CheckpointError(
+                f"{start}: belongs to a run for another model than {self.checkpoint}; resume with "
+                "that model, or choose a new folder"
             )
+        self.optimizer.load_state_dict(state.optimizer)
+        return state.step
 
-    def _show(self, losses: dict[str, Tensor], step: int) -> None:
+    def _check(self, step: int) -> None:
+        """Check the last loss. Weights that are not finite stay so, hence not in every step."""
+        self.guard.check("loss", self._loss, [], step)
+
+    def _log(self, losses: dict[str, Tensor], step: int) -> None:
+        self._check(step)
         values = {name: float(value) for name, value in losses.items()}
         self.reporter.step(step, values, 0.0)
         if self.accelerator.is_main_process:
@@ -282,8 +191,12 @@ class _Trainer:
             self.folder.append(self.folder.log, line)
 
     def _save(self, step: int) -> None:
-        """Write a state; the network draws nothing, so no generator's state belongs to it."""
-        state = TrainerState(
-            step=step, optimizer=self.optimizer.state_dict(), scaler=None, random=[], best=None
-        )
-        save_state(self.folder, state, self.model, None, self.config, self.record, self.keep_states)
+        """Write a state. The network contains no randomness, so no generator is saved."""
+        self._check(step)
+        if self.accelerator.is_main_process:
+            state = TrainerState(
+                step=step, optimizer=self.optimizer.state_dict(), scaler=None, random=[], best=None
+            )
+            models = StateModels(self.model, None, self.config, self.record)
+            save_state(self.folder, state, models, self.training.keep_states)
+        self.accelerator.wait_for_everyone()

@@ -11,12 +11,12 @@ from cpabmm_core.models.animation_model import AnimationModel
 class AveragedModel:
     """A second model that follows the trained one: average = decay * average + (1 - decay) * new.
 
-    Early in training the decay is lower, (1 + step) / (10 + step), so that the random first weights
-    are soon forgotten. Buffers (running statistics) are copied.
+    Early in training the decay is limited to (1 + step) / (10 + step), so that the random initial
+    weights are soon forgotten. Buffers (running statistics) are copied.
 
     Args:
-        model: the trained model, not wrapped.
-        decay: in [0, 1); the larger, the longer the memory, about 1 / (1 - decay) steps.
+        model: the trained model, without wrappers.
+        decay: decay in [0, 1). The memory spans about 1 / (1 - decay) steps.
     """
 
     def __init__(self, model: AnimationModel, decay: float) -> None:
@@ -25,10 +25,10 @@ class AveragedModel:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take the weights after `step` steps into the average."""
+        """Add the weights after `step` steps to the average."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        mine: list[Tensor] = list(self.model.parameters())
-        new: list[Tensor] = list(model.parameters())
-        torch._foreach_lerp_(mine, new, 1 - decay)
+        averages: list[Tensor] = list(self.model.parameters())
+        weights: list[Tensor] = list(model.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)
         for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             average.copy_(buffer)

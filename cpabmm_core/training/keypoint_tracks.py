@@ -1,4 +1,4 @@
-"""The keypoints of all frames of a set of clips, detected once, and pairs of them."""
+"""Keypoints of all frames of a set of clips, detected once, and pairs sampled from them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,22 +19,23 @@ _FEWEST_FRAMES = 2
 
 
 class KeypointTracks:
-    """Keypoints of the frames of clips, all in one tensor, of which pairs are drawn.
+    """Keypoints of the frames of all clips in one tensor, from which pairs are sampled.
 
     Args:
-        tracks: of each clip; as it is and, where training flips frames, mirrored.
-        augment: how often pairs are flipped, in time and in space.
-        draw_from: what an epoch counts, each as the numbers of its clips (`data.identities`); None:
-            every clip by itself.
+        tracks: keypoints of each clip, followed by those of its mirrored frames if training mirrors
+            frames.
+        augment: which pairs are flipped, in time and in space.
+        identities: indices of the clips of each identity (`data.identities`). None makes every clip
+            an identity of its own.
     """
 
     def __init__(
         self,
         tracks: Sequence[Tensor],  # clips of (1 or 2, F, N, 2) in [-1, 1]; F differs
         augment: AugmentConfig,
-        draw_from: Sequence[Sequence[int]] | None = None,
+        identities: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        groups = draw_from or [[clip] for clip in range(len(tracks))]
+        groups = identities or [[clip] for clip in range(len(tracks))]
         self._members = np.concatenate([np.asarray(group) for group in groups])
         self._sizes = np.array([len(group) for group in groups])
         self._offsets = np.cumsum(self._sizes) - self._sizes
@@ -46,23 +47,23 @@ class KeypointTracks:
         self._starts = np.cumsum(rows) - rows
 
     def __len__(self) -> int:
-        """What an epoch counts: identities, or clips where each stands for itself."""
+        """Return the number of identities."""
         return len(self._sizes)
 
     @property
     def clips(self) -> int:
-        """Number of clips."""
+        """The number of clips."""
         return len(self._lengths)
 
     @property
     def frames(self) -> int:
-        """Number of frames of all clips, each counted once."""
+        """The number of frames of all clips, without their mirror images."""
         return int(self._lengths.sum())
 
     def pairs(
         self, count: int, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:  # two of (count, N, 2)
-        """Keypoints of two different frames of one clip, flipped like frames, `count` times."""
+        """Sample the keypoints of two different frames of a clip `count` times, with flips."""
         identities = rng.integers(len(self), size=count)
         chosen = rng.integers(self._sizes[identities])
         clips = self._members[self._offsets[identities] + chosen]
@@ -75,8 +76,8 @@ class KeypointTracks:
         source = starts + np.where(flips.in_time, later, earlier)
         driving = starts + np.where(flips.in_time, earlier, later)
         rows = torch.from_numpy(np.stack((source, driving)))
-        one, other = self._points[rows.to(self._points.device)]
-        return one, other
+        kp_source, kp_driving = self._points[rows.to(self._points.device)]
+        return kp_source, kp_driving
 
 
 def detect_tracks(
@@ -85,34 +86,37 @@ def detect_tracks(
     config: DataConfig,
     report: StatusCallback,
 ) -> Iterator[tuple[NamedClip, Tensor]]:  # with each clip (1 or 2, F, N, 2) in [-1, 1]
-    """Detect the keypoints of every frame of clips, reading each from the first to the last.
+    """Detect the keypoints of every frame, clip by clip from the first frame to the last.
 
-    Frames are cut and resized as for animation. Where training flips frames, each clip is also
-    detected in a mirror: a detector need not find mirrored points in a mirrored frame. The
-    other changes that training makes to frames, colours and resizing, are left out.
+    Frames are cropped and resized as for animation. If training mirrors frames, each clip is also
+    detected mirrored, because a detector need not find mirrored points in a mirrored frame. The
+    other augmentations, colours and resizing, are omitted.
 
     Args:
         inference_model: the model, on its device.
-        clips: the clips, of which damaged ones are left out.
+        clips: the clips. Damaged ones are skipped.
         config: whether to mirror, and what to do about damaged clips.
-        report: is told of damaged clips, one line each.
+        report: receives a line about each damaged clip.
+
+    Yields:
+        Each clip with its keypoints.
 
     Raises:
-        DataError: a clip is damaged and ``data.on_error`` is ``refuse``, or all of them are.
+        DataError: a clip is damaged and ``data.on_error`` is ``refuse``, or all clips are damaged.
     """
-    lost = 0
+    damaged = 0
     for clip in clips:
         try:
             track = _detect(inference_model, clip, mirror=config.augment.horizontal_flip)
         except (DataError, MediaError) as error:
             if config.on_error == "refuse":
-                raise DataError(f"{error}, or {SKIP_CURE}") from None
+                raise DataError(f"{error}; or {SKIP_CURE}") from None
             report(f"cannot be used: {error}")
-            lost += 1
+            damaged += 1
         else:
             yield clip, track
-    if lost == len(clips):
-        raise DataError(f"{clips[0].path}: damaged, as are all other clips; replace them")
+    if damaged == len(clips):
+        raise DataError(f"{clips[0].path}: damaged, like all other clips; replace them")
 
 
 @torch.no_grad()
@@ -124,10 +128,9 @@ def _detect(
     for batch in batches(frames, _FRAMES_AT_ONCE):
         images = inference_model.to_input(batch)
         versions = [images, images.flip(3)] if mirror else [images]
-        found.append(
-            torch.stack([inference_model.model.keypoints(version) for version in versions])
-        )
+        detect = inference_model.model.keypoints
+        found.append(torch.stack([detect(version) for version in versions]))
     track = torch.cat(found, dim=1)
     if track.shape[1] < _FEWEST_FRAMES:
-        raise DataError(f"{clip.path}: gives one frame; a pair needs two, remove it")
+        raise DataError(f"{clip.path}: has one frame, but a pair needs two; remove it")
     return track

@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it."""
+"""The interface through which a training run reports its progress."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,44 +6,70 @@ from typing import Protocol
 
 
 class TrainingReporter(Protocol):
-    """Receives the run's news; the command line shows them with a progress bar."""
+    """Receives the events of a training run. The command line shows them with a progress bar.
+
+    Example:
+        >>> from cpabmm_core.training import Silent
+        >>> class PrintMessages(Silent):
+        ...     def message(self, text):
+        ...         print(text)
+        >>> reporter: TrainingReporter = PrintMessages()
+        >>> reporter.message("precision: fp32")
+        precision: fp32
+    """
 
     def start(self, total_steps: int, first_step: int) -> None:
-        """The run begins after `first_step` steps that were made before."""
+        """Handle the start of training, after `first_step` steps of an earlier session."""
 
     def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
-        """`step` steps are done; the losses of the last one, the part of the time spent on data."""
+        """Handle a logged step.
+
+        Args:
+            step: number of completed steps.
+            losses: losses of the last step by name.
+            data_share: fraction of the time since the last call spent waiting for data.
+        """
 
     def validation(self, step: int, l1: float, standing_still: float) -> None:
-        """The test videos were reconstructed with that L1; without motion it is the other."""
+        """Handle a validation.
+
+        Args:
+            step: number of completed steps.
+            l1: L1 of the reconstructed test clips.
+            standing_still: L1 of the static baseline.
+        """
 
     def message(self, text: str) -> None:
-        """Something the person should know."""
+        """Handle a status message."""
 
     def panel(self, path: Path) -> None:
-        """A picture of the current results was written."""
+        """Handle a new panel."""
 
     def finish(self) -> None:
-        """The run is over."""
+        """Handle the end of training."""
 
 
 class Silent:
-    """A reporter for callers who do not watch."""
+    """A reporter that ignores all events.
+
+    Example:
+        >>> Silent().message("precision: fp32")
+    """
 
     def start(self, total_steps: int, first_step: int) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def step(self, step: int, losses: Mapping[str, float], data_share: float) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def validation(self, step: int, l1: float, standing_still: float) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def message(self, text: str) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def panel(self, path: Path) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def finish(self) -> None:
-        """Ignored."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""One run at a time in a folder, by a lock of the operating system that ends with its process."""
+"""A lock that keeps other runs out of a folder and ends with the process that holds it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,36 +12,37 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.training.reporting import TrainingReporter
 
 LOCK_FILE = "run.lock"
-"""In the folder of a run; what counts is the lock on it, not that it is there."""
+"""Name of the lock file in a run's folder. Its existence means nothing; the lock on it counts."""
 
 
 @contextmanager
-def sole_run(folder: Path, device: str, reporter: TrainingReporter) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made if missing, for as long as the context lasts.
+def lock_folder(folder: Path, device: str, reporter: TrainingReporter) -> Iterator[None]:
+    """Lock a folder for a run while the context lasts.
 
-    All processes of a run call this; the main one holds the lock, and if it is refused, all are.
-    A process that is killed leaves no lock behind, and its data workers keep none. Where the file
-    system has no locks the run goes on without one, with a message.
+    All processes of a run call this. The main process holds the lock; if it is refused, all of them
+    raise. A killed process leaves no lock behind, nor do its data workers. On a file system without
+    locks the run continues without one and reports it.
 
     Args:
-        folder: of the run. If it was made here and nothing was written into it, it goes again.
-        device: of the run, for the first contact of its processes.
-        reporter: told of a file system without locks.
+        folder: folder of the run, created if it does not exist. If it was created here and is still
+            empty at the end, it is removed.
+        device: device of the run, which decides how its processes communicate.
+        reporter: receives a message about a file system without locks.
 
     Raises:
-        MediaError: another run holds the folder, or it cannot be made.
+        MediaError: another run holds the folder, or it cannot be created.
     """
     state = PartialState(cpu=device == "cpu")
-    with ExitStack() as held:
+    with ExitStack() as locks:
         refusal: list[str | None] = [None]
         if state.is_main_process:
             try:
-                held.enter_context(_locked(folder, reporter))
+                locks.enter_context(_lock(folder, reporter))
             except MediaError as error:
                 refusal = [str(error)]
         broadcast_object_list(refusal)
         if refusal[0] is not None:
-            # As at the end of a run: a process that exits while the group is open may abort.
+            # A process that exits while the group is open may abort.
             state.wait_for_everyone()
             state.destroy_process_group()
             raise MediaError(refusal[0])
@@ -49,9 +50,9 @@ def sole_run(folder: Path, device: str, reporter: TrainingReporter) -> Iterator[
 
 
 @contextmanager
-def _locked(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
+def _lock(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    # The library's stand-in for a lock is a file that would outlive a killed process.
+    # The library's fallback is a plain file, which would outlive a killed process.
     lock = FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,19 +61,19 @@ def _locked(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
         raise MediaError(f"{folder}: cannot write there ({error.strerror})") from None
     except Timeout:
         raise MediaError(
-            f"{folder}: another run is writing there; wait for its end, stop it, or give a new "
+            f"{folder}: another run is writing there; wait until it ends, stop it, or choose a new "
             "folder"
         ) from None
     except OSError as error:
         reporter.message(
-            f"{folder}: cannot be locked ({error.strerror}); start no other run there meanwhile"
+            f"{folder}: cannot be locked ({error.strerror}); do not start another run there"
         )
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows keeps a file that is open
+        with suppress(OSError):  # Windows does not delete open files
             (folder / LOCK_FILE).unlink(missing_ok=True)
         lock.release()
-        with suppress(OSError):  # what holds something stays
+        with suppress(OSError):  # folders with content stay
             for path in missing:
                 path.rmdir()

@@ -1,20 +1,21 @@
-"""Values that depend on how far training is."""
+"""Schedules: values that depend on the epoch."""
 
 from cpabmm_core.config import CandidateDropoutConfig
 
 
 def candidate_dropout(config: CandidateDropoutConfig, epoch: float) -> float:
-    """Probability of dropping a candidate: grows linearly to its maximum, ends with `until_epoch`.
+    """Return the probability of dropping a candidate motion.
 
-    min(epoch / ramp * maximum + start, maximum), as in TPSMM; so with a start above 0 the maximum
-    is reached before the ramp's end. TPSMM counts whole epochs, here they have fractions.
+    It is min(epoch / ramp_epochs * maximum + start, maximum) until `until_epoch`, as in TPSMM, so
+    with a positive start the maximum is reached before the end of the ramp. TPSMM counts whole
+    epochs; here epochs are fractional.
     """
     if epoch >= config.until_epoch:
         return 0.0
-    grown = epoch / config.ramp_epochs if config.ramp_epochs else 1.0
-    return min(config.start + config.maximum * grown, config.maximum)
+    progress = epoch / config.ramp_epochs if config.ramp_epochs else 1.0
+    return min(config.start + config.maximum * progress, config.maximum)
 
 
 def learning_rate_factor(milestones: tuple[float, ...], factor: float, epoch: float) -> float:
-    """`factor` to the power of the milestones passed."""
+    """Return `factor` to the power of the number of milestones passed."""
     return factor ** sum(epoch >= milestone for milestone in milestones)

@@ -1,12 +1,11 @@
-"""What a training run is made of: accelerator, data, model, losses and optimizer."""
+"""The parts of a training run: accelerator, data, model, losses and optimizer."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from timm.layers.norm_act import convert_sync_batchnorm
 
 from cpabmm_core.config import Config
@@ -15,54 +14,53 @@ from cpabmm_core.data.frames_dataset import FramesDataset
 from cpabmm_core.data.pair_sampler import PairSampler
 from cpabmm_core.data.split import split_data_set
 from cpabmm_core.data.validation_pairs import ValidationPairs, open_validation
-from cpabmm_core.device import resolve_device
-from cpabmm_core.errors import ConfigError
 from cpabmm_core.losses.build import build_losses
 from cpabmm_core.losses.objective import Objective
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
-from cpabmm_core.precision import choose_precision, precision_warning
+from cpabmm_core.training.accelerator import create_accelerator
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.averaging import AveragedModel
-from cpabmm_core.training.initial import take_weights
-from cpabmm_core.training.reporting import TrainingReporter
-from cpabmm_core.training.tracking import chosen_trackers
+from cpabmm_core.training.initial_weights import initialise_weights
+from cpabmm_core.training.run import TrainingRun
 
 
 @dataclass(frozen=True)
 class Session:
-    """The parts of a run, ready on their device."""
+    """The parts of a run, on their device."""
 
     config: Config
-    """What the model is built from: an avd network comes with a stage of its own, later."""
+    """The configuration that the model is built from, without an avd network."""
     given: Config
-    """The same with the sizes of the avd network to come, if they were given."""
+    """The configuration as given. It may contain the sizes of the avd network, for the avd
+    stage."""
     accelerator: Accelerator
     dataset: FramesDataset
     validation: ValidationPairs | None
+    """Pairs of the test set, if there is one."""
     sampler: PairSampler
     model: AnimationModel
-    """The trained model itself, whatever wraps it for training."""
+    """The trained model itself, without wrappers."""
     objective: torch.nn.Module
     """Model and losses, as Accelerate prepared them."""
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
     adversary: Adversary | None
     record: dict[str, Any]
-    """What checkpoints tell of the run."""
+    """Facts about the run that its checkpoints contain."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which every identity is drawn as often as ``data.repeats`` says."""
+        """Number of steps in which each identity is sampled ``data.repeats`` times."""
         return self.sampler.steps_per_epoch
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """This process's batches of the steps first .. last - 1, on the device."""
+        """Return this process's batches of the steps first .. last - 1, on the device."""
         self.sampler.steps = range(first, last)
         return self._read(self.dataset, self.sampler)
 
     def validation_batches(self) -> Iterator[Batch] | None:
-        """This process's share of the test pairs, on the device."""
+        """Return this process's share of the test pairs, on the device."""
         if self.validation is None:
             return None
         share = self.validation.batches(
@@ -82,38 +80,31 @@ class Session:
         return (batch.to(self.accelerator.device) for batch in read)
 
 
-def open_session(
-    config: Config,
-    data: Path,
-    out: Path,
-    *,
-    device: str,
-    init_from: str | Path | None,
-    allow_download: bool,
-    reporter: TrainingReporter,
-) -> Session:
-    """Find all that a run needs and put it together; nothing is written.
+def open_session(run: TrainingRun, *, resumed: bool = False) -> Session:
+    """Create the parts of a run. Nothing is written.
 
-    The weights of frozen networks are looked for before any data is read.
+    Weights of frozen networks are located before any data is read.
+
+    Args:
+        run: the run.
+        resumed: whether the weights come from a saved state, so that `init_from` is ignored.
 
     Raises:
-        ConfigError: a setting that cannot be met, or weights that are not at hand.
-        CheckpointError: weights that cannot be read.
+        ConfigError: a setting cannot be satisfied, or weights are missing.
+        CheckpointError: weights cannot be read.
         DataError: the data set is missing, empty or damaged.
     """
-    accelerator = _accelerator(config, out, device, reporter.message)
+    accelerator, announce = create_accelerator(run), run.reporter.message
+    given, config = run.config, _without_avd(run.config)
     with accelerator.main_process_first():
-        losses = build_losses(
-            config.losses, allow_download=allow_download, announce=reporter.message
-        )
-    dataset, validation = _open_data(config, data, reporter.message)
-    given, config = config, _without_avd(config)
+        losses = build_losses(config.losses, allow_download=run.allow_download, announce=announce)
+    dataset, validation = _open_data(run, announce)
     model = build_model(config)
-    if init_from is not None:
-        take_weights(model, init_from, reporter.message)
+    if run.init_from is not None and not resumed:
+        initialise_weights(model, run.init_from, announce)
     _lay_out(model, config, accelerator)
     adversary = Adversary(config, accelerator) if config.losses.adversarial else None
-    losses.judge = None if adversary is None else adversary.judge
+    losses.adversarial = None if adversary is None else adversary.losses
     training = config.training
     optimizer = torch.optim.Adam(
         model.parameters(),
@@ -134,29 +125,30 @@ def open_session(
         optimizer=prepared,
         average=AveragedModel(model, training.ema) if training.ema else None,
         adversary=adversary,
-        record=_record(config, accelerator, init_from),
+        record=_record(run, accelerator, resumed=resumed),
     )
 
 
 def _open_data(
-    config: Config, data: Path, report: Callable[[str], None]
+    run: TrainingRun, report: Callable[[str], None]
 ) -> tuple[FramesDataset, ValidationPairs | None]:
-    """What is trained on, and what it is judged by."""
-    sides = split_data_set(data, config.data.test_share, config.training.seed, report)
-    dataset = FramesDataset(sides.train.folder, config.data, report, paths=sides.train.paths)
+    """Open the training set and the pairs of the test set."""
+    data, training = run.config.data, run.config.training
+    sides = split_data_set(run.data, data.test_share, training.seed, report)
+    dataset = FramesDataset(sides.train.folder, data, report, paths=sides.train.paths)
     validation = open_validation(
         sides.test.folder,
-        config.data,
-        frames=config.training.validation_frames,
+        data,
+        frames=training.validation_frames,
         report=report,
         paths=sides.test.paths,
     )
     return dataset, validation
 
 
-def _sampler(drawn_from: int, config: Config, accelerator: Accelerator) -> PairSampler:
+def _sampler(identities: int, config: Config, accelerator: Accelerator) -> PairSampler:
     return PairSampler(
-        drawn_from,
+        identities,
         config.data.repeats,
         config.training.batch_size,
         config.training.seed,
@@ -166,17 +158,17 @@ def _sampler(drawn_from: int, config: Config, accelerator: Accelerator) -> PairS
     )
 
 
-def _record(
-    config: Config, accelerator: Accelerator, init_from: str | Path | None
-) -> dict[str, Any]:
-    return {
-        "reconstruction": config.losses.reconstruction_kind,
-        "seed": config.training.seed,
+def _record(run: TrainingRun, accelerator: Accelerator, *, resumed: bool) -> dict[str, Any]:
+    record = {
+        "reconstruction": run.config.losses.reconstruction_kind,
+        "seed": run.config.training.seed,
         "device": str(accelerator.device),
         "precision": accelerator.mixed_precision,
         "processes": accelerator.num_processes,
-        **({} if init_from is None else {"init_from": str(init_from)}),
     }
+    if run.init_from is not None and not resumed:
+        record["init_from"] = str(run.init_from)
+    return record
 
 
 def _without_avd(config: Config) -> Config:
@@ -184,60 +176,19 @@ def _without_avd(config: Config) -> Config:
     return config.model_copy(update={"model": model})
 
 
-def _accelerator(
-    config: Config, out: Path, device: str, announce: Callable[[str], None]
-) -> Accelerator:
-    if ":" in device:  # Accelerate gives each process its own
-        raise ConfigError(
-            f"{device}: training takes auto, cpu, cuda or mps; choose among GPUs by "
-            "CUDA_VISIBLE_DEVICES"
-        )
-    training = config.training
-    precision = _mixed_precision(training.mixed_precision, resolve_device(device), announce)
-    # A part that a step leaves out must not keep the processes waiting for its gradient.
-    unused = training.background_from_epoch > 0
-    try:
-        return Accelerator(
-            cpu=device == "cpu",
-            mixed_precision=precision,
-            log_with=chosen_trackers(config) or None,
-            project_dir=out,
-            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
-        )
-    except ValueError as error:  # a precision that the device has not, for instance
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"training.mixed_precision={precision} on {device}: Accelerate refuses "
-            f"({reason}); change one of them"
-        ) from None
-
-
-def _mixed_precision(
-    wanted: str, device: torch.device, announce: Callable[[str], None]
-) -> Literal["no", "fp16", "bf16"]:
-    """The precision in Accelerate's words, told where it was chosen here or is a bad choice."""
-    chosen = choose_precision("fp32" if wanted == "no" else wanted, device)
-    if wanted == "auto":
-        announce(f"precision: {chosen}, chosen for this {device.type}")
-    warning = precision_warning(wanted, device)
-    if warning is not None:
-        announce(f"training.mixed_precision={warning}")
-    return "no" if chosen == "fp32" else chosen
-
-
 def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) -> None:
-    """Memory layout, normalisation across processes and compilation, as configured."""
+    """Apply memory layout, normalisation across processes and compilation as configured."""
     training = config.training
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-        # torch's own would drop the activations that are part of timm's normalisation layers.
+        # torch's own conversion would drop the activations inside timm's normalisation layers.
         convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     if training.channels_last:
         model.to(memory_format=torch.channels_last)
     if training.compile:
-        # The geometry between the networks has kernels of its own.
+        # Only the networks: the geometry between them has its own kernels.
         parts = (model.keypoint_detector, model.background_predictor, model.dense_motion.hourglass)
-        paint = model.generator
-        blocks = (*paint.down_blocks, *paint.residual_blocks, *paint.up_blocks)
-        for part in (*parts, paint.stem, *blocks):
+        generator = model.generator
+        blocks = (*generator.down_blocks, *generator.residual_blocks, *generator.up_blocks)
+        for part in (*parts, generator.stem, *blocks):
             if part is not None:
                 part.compile()

@@ -12,14 +12,14 @@ from cpabmm_core.config import Config
 from cpabmm_core.errors import ConfigError
 
 _PROJECT = "cpabmm"
-_ALL = "all"  # Accelerate's word for all that are installed
+_ALL = "all"  # Accelerate's name for all installed trackers
 
 
 def chosen_trackers(config: Config) -> list[str]:
-    """Names of the trackers to use: the configured ones, else TensorBoard where it is installed.
+    """Return the configured trackers, or TensorBoard if it is installed and none is configured.
 
     Raises:
-        ConfigError: there is no tracker of that name, or it is not installed.
+        ConfigError: a tracker is unknown or not installed.
     """
     wanted = config.training.trackers
     if wanted is None:
@@ -29,33 +29,33 @@ def chosen_trackers(config: Config) -> list[str]:
         if name not in known:
             raise ConfigError(
                 f"training.trackers: {name} is unknown to Accelerate; choose from "
-                f"{', '.join(known)}, or take [] for none"
+                f"{', '.join(known)}, or use [] for none"
             )
-        if name not in installed:  # Accelerate would go on without a word
+        if name not in installed:  # Accelerate would ignore it silently
             raise ConfigError(
-                f"training.trackers: {name} is not installed; install it, or take [] for none"
+                f"training.trackers: {name} is not installed; install it, or use [] for none"
             )
     return list(wanted)
 
 
 def start_trackers(accelerator: Accelerator, config: Config) -> None:
-    """Open the trackers and give them the configuration.
+    """Start the trackers and log the configuration.
 
     Raises:
-        ConfigError: a tracker cannot be started.
+        ConfigError: a tracker does not start.
     """
     try:
         accelerator.init_trackers(_PROJECT, config=_flat(config.model_dump(mode="json")))
-    except Exception as error:  # each tracker fails in its own way: not logged in, no server, ...
+    except Exception as error:  # trackers raise various errors: not logged in, no server, ...
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
             f"training.trackers: cannot start {', '.join(chosen_trackers(config))} ({reason}); "
-            "set it up or take training.trackers=[]"
+            "set it up or use training.trackers=[]"
         ) from None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    """Nested sections as dotted keys, with values that every tracker takes."""
+    """Flatten sections to dotted keys, with values that every tracker accepts."""
     flat: dict[str, str | int | float | bool] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

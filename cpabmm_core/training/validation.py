@@ -1,4 +1,4 @@
-"""How well a model reconstructs the test videos while it trains."""
+"""Validation: reconstruction of the test clips during training."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,15 +8,16 @@ from accelerate import Accelerator
 
 from cpabmm_core.data.batches import Batch
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.pair_reconstruction import reconstruct_pair
 
 
 class Validation(NamedTuple):
-    """Mean absolute differences from the driving frames, values in [0, 1]."""
+    """Mean absolute differences from the driving frames, in [0, 1]."""
 
     l1: float
-    """Of the generated frames."""
+    """L1 of the generated frames."""
     standing_still: float
-    """Of the source frames: what a model that moves nothing would have."""
+    """L1 of the static baseline, the source frames."""
 
 
 @torch.inference_mode()
@@ -25,21 +26,18 @@ def validate(
     batches: Iterable[Batch],
     accelerator: Accelerator,
 ) -> Validation:
-    """Reconstruct the driving frames, each process its share.
+    """Reconstruct the driving frames and compare; each process handles its share.
 
-    The model is left in the mode it was in.
+    The model's training mode is restored at the end.
     """
     training = model.training
     model.eval()
-    sums = torch.zeros(3, device=accelerator.device)  # of both errors, and of frames
+    sums = torch.zeros(3, device=accelerator.device)  # of both errors, and the number of frames
     for batch in batches:
         source, driving = batch.source, batch.driving
-        kp_source, kp_driving = model.keypoints(torch.cat([source, driving])).chunk(2)
-        background = model.background(source, driving)
-        motion = model.motion(source, kp_source, kp_driving, background)
-        generated = model.generate(source, motion)
+        generated = reconstruct_pair(model, source, driving).generated
         errors = [(frames - driving).abs().mean((1, 2, 3)).sum() for frames in (generated, source)]
         sums += torch.stack([*errors, sums.new_tensor(len(source))])
     model.train(training)
-    generated_sum, still_sum, count = accelerator.reduce(sums, "sum").tolist()
-    return Validation(generated_sum / count, still_sum / count)
+    generated_sum, static_sum, count = accelerator.reduce(sums, "sum").tolist()
+    return Validation(generated_sum / count, static_sum / count)

@@ -1,11 +1,11 @@
-"""A dense motion network with more candidate motions than the one that it begins from.
+"""Widening a dense motion network for more candidate motions.
 
-TPSMM has one candidate for each group of keypoints and the background's; the paper's model has a
-global one besides. New channels are the last ones everywhere, so what there was stays in its place.
-At step 0 the wider network gives the shared candidates the weights that the narrower one gave them:
-nothing looks at what is new yet, and the new candidates' maps are copies of the background's, by a
-constant so far below it that float32 rounds their share away. Both learn from there; the share is
-lifted by weight decay at first, for its gradient is as small as itself.
+TPSMM has one candidate for each group of keypoints and one for the background. The paper's model
+adds a global one. New channels come last everywhere, so existing ones keep their position. At step
+0 the wider network gives the shared candidates exactly the narrower network's weights: no layer
+reads the new input channels yet, and the new candidates' maps are copies of the background's, lower
+by a constant that makes float32 round their share away. Both are trained from there. At first the
+share grows by weight decay, because its gradient is as small as the share itself.
 """
 
 import math
@@ -17,24 +17,24 @@ _INPUT = "dense_motion.hourglass.down_blocks.0.conv.weight"
 _MAPS = "dense_motion.contribution_head"
 _COLOURS = 3
 _BELOW = -math.log(torch.finfo(torch.float32).eps / 4)
-"""exp(-this) of the background's share is less than half of what float32 tells apart beside 1."""
+"""exp(-this) times the background's share is below half the resolution of float32 at 1."""
 
 Tensors = dict[str, Tensor]
 
 
 def widen_dense_motion(
     given: Tensors,  # by our names
-    wanted: Tensors,  # of the wider model, with its first weights
+    wanted: Tensors,  # of the wider model, with its initial weights
 ) -> Tensors:
-    """Tensors of the dense motion network in the wider model's shapes; none where nothing is wider.
+    """Return tensors of the dense motion network in the wider model's shapes.
 
-    Only for networks that differ by the number of candidates alone.
+    The result is empty unless both networks differ in the number of candidates only.
     """
     names = [name for name in wanted if name.startswith("dense_motion.")]
     if not all(name in given for name in names) or not _only_candidates_differ(given, wanted):
         return {}
     widened = {
-        name: _widened(given[name], wanted[name])
+        name: _widen(given[name], wanted[name])
         for name in names
         if given[name].shape != wanted[name].shape
     }
@@ -51,11 +51,11 @@ def _only_candidates_differ(given: Tensors, wanted: Tensors) -> bool:
     return more > 0 and channels == _COLOURS * more and len(set(first_features)) == 1
 
 
-def _widened(
+def _widen(
     given: Tensor,  # (out, in, k, k), or (out,)
     wanted: Tensor,  # no smaller along any axis
-) -> Tensor:  # as wanted
-    """What was given, blind to new input channels; new output channels as they are in `wanted`."""
+) -> Tensor:  # shape of `wanted`
+    """Extend `given`: weights of new inputs are 0, new outputs have the values of `wanted`."""
     widened = wanted.clone()
     outputs = slice(given.shape[0])
     if given.ndim > 1:

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from cpabmm_core.config import load_config
 from cpabmm_core.data.batches import TimedBatches
-from cpabmm_core.training.loop import Trainer
 from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.session import Session
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 
 
 def write_gradients(config: Path, data: Path, out: Path) -> None:
@@ -52,8 +52,8 @@ def discriminator_gradients(config: Path, data: Path, out: Path) -> tuple[dict[s
 
 def _after_first_step(config: Path, data: Path, out: Path) -> Session:
     session = session_of(load_config(config), data, out)
-    trainer = Trainer(session, RunFolder(out), lambda: None, Silent())
+    step = TrainingStep(session, RunFolder(out), Silent())
     session.objective.train()
-    trainer.step(TimedBatches(session.batches(0, 1)), 0)
+    step.take(TimedBatches(session.batches(0, 1)), 0)
     session.accelerator.end_training()
     return session

@@ -10,7 +10,8 @@ from _helpers.tiny_model import tiny_config, tiny_model
 from _helpers.training_runs import die_at
 
 from cpabmm_core.models.animation_model import AnimationModel
-from cpabmm_core.training.state import RunFolder, TrainerState, save_state
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.state import StateModels, TrainerState, save_state
 
 CALLS = ("mkdir", "fsync", "replace", "rename", "unlink", "rmdir")
 """The system calls through which a save changes the disk."""
@@ -21,7 +22,7 @@ def save(folder: Path, step: int, *, keep: int = 1, model: AnimationModel | None
     config, model = tiny_config(), model or tiny_model()
     optimizer = torch.optim.Adam(model.parameters()).state_dict()
     state = TrainerState(step, optimizer, None, [{"cpu": torch.get_rng_state()}], None)
-    return save_state(RunFolder(folder), state, model, model, config, {}, keep)
+    return save_state(RunFolder(folder), state, StateModels(model, model, config, {}), keep)
 
 
 def save_killed_everywhere(folder: Path) -> None:

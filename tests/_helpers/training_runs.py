@@ -1,4 +1,4 @@
-"""Runs of ``cpabmm train`` in separate processes that tests may kill."""
+"""Runs of ``cpabmm train`` in processes of their own, which tests may kill."""
 
 import gc
 import json
@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from types import FrameType
 
 PATIENCE = 120.0
-"""Seconds before a test stops waiting for a run."""
-# The processes fork from a server that has these modules loaded: importing them takes longer than
-# the runs.
+"""Seconds until a test gives up waiting for a run."""
+# The processes are forked from one that has loaded all this and done nothing else: loading it anew
+# would take longer than the runs.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     ["pytest", "torch.nn", "cpabmm_cli.app", "cpabmm_core.training.loop"]
@@ -25,28 +26,28 @@ _CONTEXT.set_forkserver_preload(
 
 @dataclass(frozen=True)
 class Process:
-    """A process and its output."""
+    """A process and what it printed."""
 
     handle: ForkServerProcess
     words: Path
 
     @property
     def stderr(self) -> str:
-        """The output on stderr so far."""
+        """What it printed there so far."""
         return Path(f"{self.words}.stderr").read_text()
 
     @property
     def stdout(self) -> str:
-        """The output on stdout so far."""
+        """What it printed there so far."""
         return Path(f"{self.words}.stdout").read_text()
 
     def send(self, number: int) -> None:
-        """Send a signal to the process."""
+        """Send it a signal."""
         assert self.handle.pid is not None
         os.kill(self.handle.pid, number)
 
     def wait(self) -> int:
-        """Wait for the end; return the exit code, or minus the signal that killed the process."""
+        """Wait for its end; the exit code, or minus the signal that ended it."""
         self.handle.join(PATIENCE)
         code = self.handle.exitcode
         if code is None:
@@ -61,10 +62,10 @@ def begin(
     """Call a function of a module in a new process.
 
     Args:
-        words: path without suffix of the files that receive stdout and stderr.
-        action: the function to call.
-        arguments: its arguments.
-        variables: environment variables.
+        words: files of this name with the endings stdout and stderr get what it prints.
+        action: what to call.
+        arguments: of it.
+        variables: of the environment.
     """
     for ending in ("stdout", "stderr"):
         Path(f"{words}.{ending}").write_text("")
@@ -76,7 +77,7 @@ def begin(
 def begin_all(
     count: int, words: Path, action: Callable[..., None], *arguments: object
 ) -> list[Process]:
-    """Call a function in processes that form one group, as torchrun would."""
+    """Call a function in processes that find each other, as torchrun would."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
@@ -95,7 +96,7 @@ def begin_all(
 
 
 def command(*arguments: object) -> None:
-    """Run ``cpabmm`` with these arguments, as the console script does."""
+    """``cpabmm`` with these arguments, as the console script runs it."""
     from cpabmm_cli.app import main
 
     sys.argv = ["cpabmm", *map(str, arguments)]
@@ -103,31 +104,37 @@ def command(*arguments: object) -> None:
 
 
 def command_killed_at(call: str, number: int, *arguments: object) -> None:
-    """Run ``cpabmm`` and kill it at the n-th call of a function of `os`, such as ``replace``."""
+    """The same, killed as it makes a call of the system, ``os.replace`` say, for the n-th time."""
     die_at(call, number)
     command(*arguments)
 
 
 def command_with_long_steps(log: Path, *arguments: object) -> None:
-    """Run ``cpabmm`` with steps of minutes, and log when one begins and is interrupted."""
-    from cpabmm_core.training.loop import Trainer
+    """The same, with steps that take minutes; the log has a line once it is in one, and asked."""
+    from cpabmm_cli.stopping import StopOnSignal
+    from cpabmm_core.training.step import TrainingStep
 
-    def step(trainer: Trainer, *_: object) -> None:
-        log.write_text("in a step\n")
-        wait_until(lambda: trainer.stop() is not None)
+    note = StopOnSignal._note
+
+    def note_and_write(stop: StopOnSignal, number: int, frame: FrameType | None) -> None:
+        note(stop, number, frame)
         log.write_text("in a step\nasked to stop\n")
+
+    def take(*_: object) -> None:
+        log.write_text("in a step\n")
         time.sleep(PATIENCE)
 
-    setattr(Trainer, "step", step)  # noqa: B010
+    setattr(StopOnSignal, "_note", note_and_write)  # noqa: B010
+    setattr(TrainingStep, "take", take)  # noqa: B010
     command(*arguments)
 
 
 def hold_folder_with_child(folder: Path, note: Path) -> None:
-    """Lock a run folder and fork a child, like a data worker, whose pid goes to `note`."""
+    """Hold a run's folder, with a forked child as data workers are, whose number the note gets."""
     from cpabmm_core.training.reporting import Silent
-    from cpabmm_core.training.run_lock import sole_run
+    from cpabmm_core.training.run_lock import lock_folder
 
-    with sole_run(folder, "cpu", Silent()):
+    with lock_folder(folder, "cpu", Silent()):
         child = os.fork()
         if child:
             note.write_text(f"{child}\n")
@@ -135,7 +142,7 @@ def hold_folder_with_child(folder: Path, note: Path) -> None:
 
 
 def die_at(call: str, number: int) -> None:
-    """Make this process kill itself at the n-th call of a function of `os`."""
+    """Have this process killed when it calls a function of `os` for the n-th time."""
     original, calls = getattr(os, call), 0
 
     def counted(*arguments: object, **options: object) -> object:
@@ -149,20 +156,20 @@ def die_at(call: str, number: int) -> None:
 
 
 def lines(log: Path) -> list[dict[str, float]]:
-    """Return the entries of a log."""
+    """What a log holds."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def wait_for_lines(log: Path, count: int) -> None:
-    """Wait until a log has `count` lines."""
+    """Wait until a log has so many lines."""
     wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until the condition holds."""
+    """Look until it is so."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "timed out"
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
 
 
@@ -177,6 +184,6 @@ def _act(
     for number, ending in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{words}.{ending}", os.O_WRONLY | os.O_APPEND), number)
     os.environ.update(variables)
-    gc.freeze()  # keeps the collector from scanning the preloaded modules
+    gc.freeze()  # what was loaded before is no garbage: looking through it takes long
     torch.set_num_threads(1)
     action(*arguments)

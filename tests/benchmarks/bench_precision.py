@@ -1,9 +1,9 @@
-"""Time of a training step by precision, in one run: float32, bfloat16 and what ``auto`` takes.
+"""Time of a training step by precision: float32, bfloat16 and the choice of ``auto``.
 
     python -m pytest -s tests/benchmarks/bench_precision.py
 
-Each is a dry run of `puppets-64` in a process of its own, of which three steps are timed; the three
-precisions take turns, and the medians of their rounds are compared.
+Each measurement is a dry run of `puppets-64` in a new process, which times three steps. The three
+precisions alternate, and the medians over the rounds are compared.
 """
 
 import json
@@ -32,7 +32,7 @@ def test_auto_is_the_faster_one(tmp_path: Path) -> None:
     chosen = choose_precision("auto", torch.device("cpu"))
     print(
         f"\npuppets-64, batch 8, {os.cpu_count()} cores, bf16 native: "
-        f"{cpu_computes_bf16()}; seconds a step: float32 {medians['no']:.3f}, "
+        f"{cpu_computes_bf16()}; seconds per step: float32 {medians['no']:.3f}, "
         f"bf16 {medians['bf16']:.3f}, auto ({chosen}) {medians['auto']:.3f}; "
         f"bf16 takes {medians['bf16'] / medians['no']:.2f} of float32's time"
     )

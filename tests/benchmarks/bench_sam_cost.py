@@ -1,10 +1,11 @@
-"""Cost of the keypoint-semantic loss: frozen SAM vit_b with random weights, 50 keypoints a frame.
+"""Cost of the keypoint-semantic loss: SAM vit_b with random weights, 50 keypoints per frame.
 
     python -m pytest -s tests/benchmarks/bench_sam_cost.py
 
-Prints a table: time of embedding one image (without gradient), and of the tokens of one pair of
-frames with their gradient to the keypoints. Weights have no say in the time. On CUDA eight pairs
-at once; on the CPU one, and processor time of one thread, in which other work does not count.
+Prints the time of embedding one image without gradient, and of computing the tokens of a pair of
+frames and their gradient with respect to the keypoints. The time does not depend on the weights.
+CUDA handles eight pairs at once. The CPU handles one pair on one thread, and the processor time is
+measured, which excludes other processes.
 """
 
 import platform
@@ -31,7 +32,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16") if CUDA else ("fp32
 
 
 def seconds(action: Callable[[], Tensor]) -> float:
-    """Of one run."""
+    """Return the time of one call."""
     if not CUDA:
         start = process_time()
         action()
@@ -44,7 +45,7 @@ def seconds(action: Callable[[], Tensor]) -> float:
 
 
 def step_of(sam: SamFeatures, embedding: Tensor, keypoints: Tensor) -> Tensor:
-    """Tokens and loss of the pairs, and the gradient of the keypoints."""
+    """Compute tokens and loss of the pairs, and the gradient with respect to the keypoints."""
     tokens = sam.keypoint_tokens(embedding, keypoints, FRAME)
     loss = semantic_loss(*tokens.chunk(2))
     [gradient] = torch.autograd.grad(loss, keypoints)

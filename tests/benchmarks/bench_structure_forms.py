@@ -1,13 +1,13 @@
-"""The two forms of the structure loss at full size, beside the reconstruction loss.
+"""Both forms of the structure loss at full size, compared with the reconstruction loss.
 
     python -m pytest -s tests/benchmarks/bench_structure_forms.py
-    CLIPS=DIR python -m pytest -s tests/benchmarks/bench_structure_forms.py    # of videos
+    CLIPS=DIR python -m pytest -s tests/benchmarks/bench_structure_forms.py    # on videos
 
 DINO ViT-B/8 with 785 tokens of 768 numbers, batch 8, weight 0.1; VGG-19 at four scales, weight 10.
-Both have random weights, as they are before training: what they print is an order of magnitude.
-The ratio of the two forms is exact: it depends on the root mean square r of the differences of the
-self-similarities alone, and the second table says it for any network. Without CLIPS the frames are
-those of puppets.
+Both networks have random weights, so the first table gives orders of magnitude. The ratio of the
+two forms is exact: it depends only on the root mean square r of the differences between the
+self-similarities, and the second table gives it for any network. Without CLIPS the frames show
+puppets.
 """
 
 import os
@@ -37,7 +37,7 @@ FORMS: tuple[Form, ...] = ("frobenius", "mean_square")
 
 
 def frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
-    """Two frames of each of eight clips."""
+    """Read two frames of each of eight clips."""
     pairs = []
     for index in range(BATCH):
         if "CLIPS" in os.environ:
@@ -54,7 +54,7 @@ def frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
 
 
 def random_networks() -> tuple[DinoKeys, PerceptualLoss]:
-    """Of the size and classes of the real ones, with the weights that training begins with."""
+    """Build networks of the real sizes and classes with random weights."""
     torch.manual_seed(0)
     transformer: Any = timm.create_model("vit_base_patch8_224.dino", num_classes=0)
     layers = vgg19_layers()
@@ -68,7 +68,7 @@ def random_networks() -> tuple[DinoKeys, PerceptualLoss]:
 def measure_structure(
     dino: DinoKeys, generated: Tensor, driving: Tensor
 ) -> tuple[dict[Form, float], dict[Form, float]]:
-    """Each form, and the norm of its gradient with respect to the frames; means over the batch."""
+    """Return each form and the norm of its gradient in the frames, as means over the batch."""
     values = dict.fromkeys(FORMS, 0.0)
     squares = dict.fromkeys(FORMS, 0.0)
     for frame, truth in zip(generated.split(1), driving.split(1), strict=True):
@@ -84,7 +84,7 @@ def measure_structure(
         [at_frame] = torch.autograd.grad(keys, image, at_keys["frobenius"])
         for form in FORMS:
             values[form] += losses[form].item() / BATCH
-            # One is a function of the other: their gradients point the same way.
+            # One form is a function of the other, so their gradients are parallel.
             scale = (at_keys[form].norm() / at_keys["frobenius"].norm()).item()
             squares[form] += (scale * at_frame.norm().item() / BATCH) ** 2
     return values, {form: square**0.5 for form, square in squares.items()}
@@ -93,7 +93,7 @@ def measure_structure(
 def measure_reconstruction(
     loss: PerceptualLoss, generated: Tensor, driving: Tensor
 ) -> tuple[float, float]:
-    """The weighted loss, and the norm of its gradient with respect to the frames."""
+    """Return the weighted loss and the norm of its gradient in the frames."""
     value, square = 0.0, 0.0
     for frame, truth in zip(generated.split(1), driving.split(1), strict=True):
         image = frame.clone().requires_grad_()
@@ -131,7 +131,7 @@ def test_forms() -> None:
         ]
         shown = " | ".join(f"{value:.2g} ({slope:.2g})" for value, slope in cells)
         print(f"| {name} | {values['mean_square'] ** 0.5:.3f} | {shown} |", flush=True)
-    print("\n| r | frobenius | its code (sum) | gradient of the first, times that of the second |")
+    print("\n| r | frobenius | its code (sum) | ratio of the gradients |")
     print("|---:|---:|---:|---:|")
     for r in (0.01, 0.03, 0.1, 0.3):
         terms = f"{STRUCTURE * TOKENS * r:.2g} | {STRUCTURE * BATCH * r * r:.2g}"

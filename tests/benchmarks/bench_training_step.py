@@ -1,10 +1,10 @@
-"""Time of one training step by the family of motion: CPAB against TPS, in one run.
+"""Time of one training step by family of motion: CPAB against TPS.
 
     python -m pytest -s tests/benchmarks/bench_training_step.py
 
-The whole step at full width, losses and optimizer included, with pixels for the reconstruction so
-that no weights are needed: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two take
-turns; medians are compared.
+A step includes losses and optimizer at full width, with the pixel loss for reconstruction, which
+needs no weights: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two families alternate,
+and their medians are compared.
 """
 
 import statistics
@@ -16,10 +16,10 @@ import torch
 
 from cpabmm_core.config import load_config
 from cpabmm_core.data.batches import Batch
-from cpabmm_core.training.loop import Trainer
-from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.session import open_session
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 
 ROUNDS = 5
 
@@ -39,28 +39,22 @@ def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
         "losses.structure=0",
         "training.trackers=[]",
         "training.candidate_dropout.maximum=0",
-        # At half the size the flow is estimated at half of it instead of a quarter.
+        # Estimate the flow of half-size frames at half their size instead of a quarter.
         f"model.dense_motion.scale_factor={0.25 if cuda else 0.5}",
     ]
-    trainers, batches = {}, {}
+    steps, batches = {}, {}
     for motion in ("tps", "cpab"):
         config = load_config("taichi-256", [*changes, f"model.motion={motion}"])
-        session = open_session(
-            config,
-            tmp_path,
-            tmp_path / motion,
-            device="cuda" if cuda else "cpu",
-            init_from=None,
-            allow_download=False,
-            reporter=Silent(),
-        )
-        trainers[motion] = Trainer(session, RunFolder(tmp_path / motion), lambda: None, Silent())
+        device = "cuda" if cuda else "cpu"
+        run = TrainingRun(config, tmp_path, tmp_path / motion, device=device, allow_download=False)
+        session = open_session(run)
+        steps[motion] = TrainingStep(session, RunFolder(run.out), run.reporter)
         batches[motion] = list(session.batches(0, 1)) * (ROUNDS + 1)
 
-    times: dict[str, list[float]] = {motion: [] for motion in trainers}
+    times: dict[str, list[float]] = {motion: [] for motion in steps}
     for turn in range(ROUNDS + 1):
-        for motion, trainer in trainers.items():
-            seconds = timed_step(trainer, batches[motion][turn], cuda)
+        for motion, step in steps.items():
+            seconds = timed_step(step, batches[motion][turn], cuda)
             if turn:
                 times[motion].append(seconds)
     tps, cpab = (statistics.median(times[motion]) for motion in ("tps", "cpab"))
@@ -72,9 +66,9 @@ def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
     assert cpab < 1.15 * tps
 
 
-def timed_step(trainer: Trainer, batch: Batch, cuda: bool) -> float:
+def timed_step(step: TrainingStep, batch: Batch, cuda: bool) -> float:
     start = perf_counter()
-    trainer.step(iter([batch]), 0)
+    step.take(iter([batch]), 0)
     if cuda:
         torch.cuda.synchronize()
     return perf_counter() - start

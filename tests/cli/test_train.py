@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,10 +23,12 @@ from typer.testing import Result
 
 from cpabmm_cli.commands import train as command
 from cpabmm_cli.console import terminal
+from cpabmm_cli.training_progress import TrainingProgress
+from cpabmm_core import training
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
 from cpabmm_core.media.image import write_image
-from cpabmm_core.training import avd, loop
+from cpabmm_core.training import TrainingRun
 
 SMALL = (
     *("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel"),
@@ -53,7 +56,7 @@ Calls = list[tuple[tuple[object, ...], dict[str, Any]]]
 
 
 def spy_on(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, result: object) -> Calls:
-    """The calls that the function of the core gets; it returns the result at once."""
+    """Replace a function of the core by one that records its calls and returns the result."""
     calls: Calls = []
 
     def spy(*arguments: object, **options: object) -> object:
@@ -68,7 +71,7 @@ def test_every_option_reaches_the_core(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_folder = tmp_path / "run"
-    calls = spy_on(monkeypatch, loop, "train", run_folder / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", run_folder / "model.safetensors")
     seeds: list[int] = []
     monkeypatch.setattr(torch, "manual_seed", seeds.append)
     folders = ("--data", tmp_path / "data", "--out", run_folder)
@@ -76,42 +79,39 @@ def test_every_option_reaches_the_core(
     changes = ("--set", "training.batch_size=3", "--set", "training.seed=5")
     printed = output_of("train", "--config", config, *folders, *options, *changes, "--offline")
     assert printed == f"{run_folder / 'model.safetensors'}\n"
-    (((settings, *places), given),) = calls
+    (((given,), _),) = calls
     assert seeds == [5]
-    assert settings == tiny_config(**{"training.batch_size": 3, "training.seed": 5})
-    assert places == [tmp_path / "data", run_folder]
-    assert given.pop("reporter") is not None
-    assert given.pop("stop")() is None
-    assert given == {
-        "resume": "auto",
-        "steps": 9,
-        "device": "cpu",
-        "init_from": "puppets",
-        "allow_download": False,
-    }
+    assert isinstance(given, TrainingRun)
+    assert isinstance(given.reporter, TrainingProgress)
+    assert given.stop() is None
+    assert given == TrainingRun(
+        tiny_config(**{"training.batch_size": 3, "training.seed": 5}),
+        tmp_path / "data",
+        run_folder,
+        resume="auto",
+        steps=9,
+        device="cpu",
+        init_from="puppets",
+        allow_download=False,
+        stop=given.stop,
+        reporter=given.reporter,
+    )
 
 
 def test_defaults_of_the_options(
     tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", tmp_path / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     document = document_of("train", "--config", config, *folders)
     assert document == {"checkpoint": str(tmp_path / "model.safetensors")}
-    ((_, given),) = calls
-    del given["reporter"], given["stop"]
-    assert given == {
-        "resume": None,
-        "steps": None,
-        "device": "auto",
-        "init_from": None,
-        "allow_download": True,
-    }
+    (((given,), _),) = calls
+    assert isinstance(given, TrainingRun)
+    default = TrainingRun(tiny_config(), tmp_path / "data", tmp_path / "run")
+    assert replace(given, stop=default.stop, reporter=default.reporter) == default
 
 
-def test_a_run_ends_in_a_checkpoint_that_info_reads(
-    tmp_path: Path, config: Path, data: Path
-) -> None:
+def test_info_reads_the_checkpoint_of_a_run(tmp_path: Path, config: Path, data: Path) -> None:
     batch = ("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel")
     result = run(
         *("train", "--config", config, "--data", data, "--out", tmp_path / "run"),
@@ -124,7 +124,7 @@ def test_a_run_ends_in_a_checkpoint_that_info_reads(
     assert document_of("info", checkpoint)["frame_size"] == 32
 
 
-def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config: Path) -> None:
+def test_wrong_configuration_is_one_line_before_any_work(tmp_path: Path, config: Path) -> None:
     folders = ("--data", tmp_path / "none", "--out", tmp_path / "run")
     assert_fails(4, "train", "--config", "no-such", *folders, words="no-such")
     assert_fails(4, "train", "--config", "taichi256", *folders, words="did you mean taichi-256")
@@ -138,12 +138,12 @@ def test_a_bad_configuration_is_one_line_before_any_work(tmp_path: Path, config:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
+def test_missing_data_set_is_one_line(tmp_path: Path, config: Path) -> None:
     arguments = ("--data", tmp_path / "none", "--out", tmp_path / "run", *SMALL)
     assert_fails(3, "--quiet", "train", "--config", config, *arguments, words="none")
 
 
-def test_the_required_options_are_required(config: Path) -> None:
+def test_required_options_are_required(config: Path) -> None:
     assert run("train", "--config", config).exit_code == 2
 
 
@@ -205,10 +205,10 @@ def test_offline_names_missing_weights_before_it_reads_data(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_first_weights_come_from_a_checkpoint(
+def test_init_from_initialises_the_weights(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
-    """After a step that hardly changes anything they are still those."""
+    """A step with a tiny learning rate hardly changes them."""
     result = run(
         *("train", "--config", config, "--data", data, "--out", tmp_path / "run", "--steps", 1),
         *(*SMALL, "--set", "training.learning_rate=1e-12", "--init-from", checkpoint),
@@ -216,12 +216,12 @@ def test_the_first_weights_come_from_a_checkpoint(
     assert result.exit_code == 0, result.output
     trained = load_checkpoint(tmp_path / "run" / "model.safetensors").model.state_dict()
     count = len(trained)
-    assert f"{checkpoint}: took {count} of {count} tensors\n" in result.stderr
+    assert f"{checkpoint}: initialised {count} of {count} tensors\n" in result.stderr
     for name, tensor in load_checkpoint(checkpoint).model.named_parameters():
         torch.testing.assert_close(trained[name], tensor, rtol=0, atol=1e-9)
 
 
-def test_what_does_not_fit_is_listed(
+def test_tensors_without_a_match_are_listed(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
     result = run(
@@ -232,26 +232,26 @@ def test_what_does_not_fit_is_listed(
     assert result.exit_code == 0, result.output
     left, unused = (
         next(line for line in result.stderr.splitlines() if line.startswith(words))
-        for words in ("left at random (of another shape there): ", "not used (unknown here): ")
+        for words in ("initialised at random (another shape): ", "unused (not in this model): ")
     )
     assert "dense_motion.contribution_head.weight" in left
     assert "generator" not in left
     assert "background_predictor (" in unused
 
 
-def test_weights_to_begin_with_that_there_are_not(tmp_path: Path, config: Path, data: Path) -> None:
+def test_unknown_initial_checkpoint_is_one_line(tmp_path: Path, config: Path, data: Path) -> None:
     folders = ("--data", data, "--out", tmp_path / "run")
     command = ("--quiet", "train", "--config", config, *folders, *SMALL, "--init-from")
     assert_fails(4, *command, tmp_path / "none.pth.tar", words="none.pth.tar: no such file")
     assert_fails(4, *command, "pupets", words="did you mean puppets")
     published = write_narrow_model(tmp_path / "narrow.pth.tar")
-    assert_fails(4, *command, published, words="nothing in it fits this model")
+    assert_fails(4, *command, published, words="no tensor matches this model")
     (tmp_path / "page.pth.tar").write_text("<!DOCTYPE html>")
     assert_fails(4, *command, tmp_path / "page.pth.tar", words="is a web page")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(
+def test_dry_run_prints_the_plan_and_writes_nothing(
     tmp_path: Path, config: Path, data: Path
 ) -> None:
     options = ("--data", data, "--out", tmp_path / "run", *SMALL, "--dry-run")
@@ -260,7 +260,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
     def dry_runs() -> None:
         printed = output_of("train", "--config", config, *options, *changes)
         assert "2 clips of 2 identities, 6 test pairs, on cpu\n" in printed
-        assert "15 steps (5 an epoch)" in printed
+        assert "15 steps (5 per epoch)" in printed
 
         plan = document_of("train", "--config", config, *options, *changes, "--steps", 7)
         assert (plan["identities"], plan["clips"]) == (2, 2)
@@ -276,7 +276,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(
 
 
 def write_strips(folder: Path, names: Iterable[str]) -> Path:
-    """Clips of two frames of noise."""
+    """Write clips of two frames of noise."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for name in names:
@@ -286,7 +286,7 @@ def write_strips(folder: Path, names: Iterable[str]) -> Path:
 
 
 @pytest.mark.parametrize(("by_identity", "steps"), [("true", 6), ("false", 12)])
-def test_a_dry_run_counts_identities(
+def test_dry_run_counts_identities(
     by_identity: str, steps: int, tmp_path: Path, config: Path
 ) -> None:
     """4 clips of 2 identities, 6 pairs of each in batches of 2."""
@@ -298,8 +298,8 @@ def test_a_dry_run_counts_identities(
     assert (plan["steps_per_epoch"], plan["steps"]) == (steps, 100 * steps)
 
 
-def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path) -> None:
-    """TaiChiHD has 252; 150 pairs of each in batches of 8: 4,725 steps in each of 100 epochs."""
+def test_steps_of_a_row_for_the_published_number_of_identities(tmp_path: Path) -> None:
+    """TaiChiHD has 252: 150 pairs of each in batches of 8 are 4,725 steps per epoch."""
     names = (f"id{k}#{clip}" for k in range(252) for clip in range(1 + k % 2))
     write_strips(tmp_path / "data" / "train", names)
     narrow = (
@@ -317,13 +317,13 @@ def test_the_steps_of_a_row_on_the_published_number_of_identities(tmp_path: Path
     options = ("--data", tmp_path / "data", "--out", tmp_path / "run", "--device", "cpu")
     printed = output_of("train", "--config", "taichi-256-tps", *options, *changes, "--dry-run")
     assert "378 clips of 252 identities, 0 test pairs, on cpu\n" in printed
-    assert "472500 steps (4725 an epoch)" in printed
+    assert "472500 steps (4725 per epoch)" in printed
 
 
 def test_clips_without_train_and_test_are_split(
     tmp_path: Path, config: Path, checkpoint: Path
 ) -> None:
-    """In a dry run, a run and its avd stage, and each says it once, in one line."""
+    """A dry run, a run and its avd stage each report it once, in one line."""
     data = write_strips(tmp_path / "data", ["a#0", "a#1", "b#0", "b#1", "c#0", "c#1"])
     told = f"{data}: has no train/ and test/; holding out 1 of 3 identities (2 of 6 clips)"
     arguments = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
@@ -346,7 +346,7 @@ def test_clips_without_train_and_test_are_split(
 @pytest.mark.parametrize(
     ("names", "share"), [(["a#0", "a#1"], 0.5), (["a", "b"], 0)], ids=["one identity", "no share"]
 )
-def test_nothing_to_hold_out_is_said(
+def test_data_without_held_out_clips_is_reported(
     names: list[str], share: float, tmp_path: Path, config: Path
 ) -> None:
     data = write_strips(tmp_path / "data", names)
@@ -358,10 +358,10 @@ def test_nothing_to_hold_out_is_said(
     assert result.stderr.count(f"no validation: {data}: the test set is empty") == 1
 
 
-def test_the_avd_stage_needs_a_model(
+def test_avd_stage_needs_a_model(
     tmp_path: Path, config: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = spy_on(monkeypatch, avd, "train_avd", tmp_path / "run" / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train_avd", tmp_path / "run" / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     command = ("train", "--config", config, *folders, "--stage", "avd")
     refused = run(*command)
@@ -373,15 +373,23 @@ def test_the_avd_stage_needs_a_model(
     options = ("--init-from", checkpoint, "--resume", "auto", "--steps", 4, "--device", "cpu")
     document = document_of(*command, *options)
     assert document == {"checkpoint": str(tmp_path / "run" / "model.safetensors")}
-    (((settings, *places), given),) = calls
-    assert settings == tiny_config()
-    assert places == [str(checkpoint), tmp_path / "data", tmp_path / "run"]
-    assert given.pop("reporter") is not None
-    assert given.pop("stop")() is None
-    assert given == {"resume": "auto", "steps": 4, "device": "cpu"}
+    (((given,), _),) = calls
+    assert isinstance(given, TrainingRun)
+    assert given.stop() is None
+    assert given == TrainingRun(
+        tiny_config(),
+        tmp_path / "data",
+        tmp_path / "run",
+        resume="auto",
+        steps=4,
+        device="cpu",
+        init_from=str(checkpoint),
+        stop=given.stop,
+        reporter=given.reporter,
+    )
 
 
-def test_the_avd_stage_adds_a_mode_to_a_model(
+def test_avd_stage_adds_a_mode_to_a_model(
     tmp_path: Path, config: Path, data: Path, checkpoint: Path
 ) -> None:
     command = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
@@ -392,7 +400,7 @@ def test_the_avd_stage_adds_a_mode_to_a_model(
 
 
 class Started:
-    """Stands in for the processes, and notes what they were to run."""
+    """Stands in for the launcher and records its arguments."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -409,7 +417,7 @@ def test_several_processes_get_the_same_arguments(
 ) -> None:
     started = Started(code)
     monkeypatch.setattr(command, "run_processes", started)
-    calls = spy_on(monkeypatch, loop, "train", tmp_path)
+    calls = spy_on(monkeypatch, training, "train", tmp_path)
     arguments = [
         *("--quiet", "train", "--config", str(config), "--data", "d", "--out", "o"),
         *("--processes", "2", "--set", "training.seed=5"),
@@ -425,13 +433,13 @@ def test_several_processes_get_the_same_arguments(
 
 
 @pytest.mark.parametrize(("rank", "prints"), [("0", True), ("1", False)])
-def test_of_several_processes_one_prints(
+def test_only_the_main_process_prints(
     rank: str, prints: bool, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setattr(terminal, "quiet", False)  # restored at the end
     monkeypatch.setattr(command, "run_processes", Started(0))
-    calls = spy_on(monkeypatch, loop, "train", tmp_path / "model.safetensors")
+    calls = spy_on(monkeypatch, training, "train", tmp_path / "model.safetensors")
     folders = ("--data", tmp_path / "data", "--out", tmp_path / "run")
     printed = output_of("train", "--config", config, *folders, "--processes", 2)
     assert printed == (f"{tmp_path / 'model.safetensors'}\n" if prints else "")

@@ -12,35 +12,35 @@ def maps(*weights: float) -> Tensor:  # (2, K, 4, 4)
 
 
 @pytest.mark.parametrize("background", [0.0, 0.6])
-def test_equal_use_costs_nothing_whatever_the_background_takes(background: float) -> None:
+def test_equal_use_costs_nothing_for_any_background(background: float) -> None:
     each = (1 - background) / 3
     assert balance_loss(maps(background, each, each, each)).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_one_candidate_for_everything_costs_the_log_of_their_number() -> None:
+def test_single_used_candidate_costs_the_log_of_their_number() -> None:
     assert balance_loss(maps(0.5, 0.5, 0, 0)).item() == pytest.approx(math.log(3), abs=1e-6)
 
 
-def test_a_candidate_may_be_used_in_a_place_of_its_own() -> None:
-    """Each of two candidates has a half of the frame."""
+def test_candidates_may_specialise_in_regions() -> None:
+    """Each of two candidates covers half of the frame."""
     halves = torch.zeros(1, 3, 4, 4)
     halves[:, 1, :2], halves[:, 2, 2:] = 1, 1
     assert balance_loss(halves).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_uneven_use_is_two_thirds_and_one_third() -> None:
+def test_uneven_use_has_the_closed_form() -> None:
     expected = math.log(2) + 2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)
     assert balance_loss(maps(0.1, 0.6, 0.3)).item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_gradient_lifts_the_candidate_that_is_hardly_used() -> None:
+def test_gradient_increases_the_least_used_candidate() -> None:
     logits = torch.tensor([0.0, 1.0, -2.0]).view(1, 3, 1, 1).requires_grad_()
     balance_loss(logits.softmax(1)).backward()
     assert logits.grad is not None
     assert logits.grad[0, 2] < 0 < logits.grad[0, 1]
 
 
-def test_dropped_and_vanished_candidates_leave_it_finite() -> None:
+def test_unused_candidates_keep_the_loss_finite() -> None:
     for values in ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0)):
         weights = maps(*values).clone().requires_grad_()
         loss = balance_loss(weights)

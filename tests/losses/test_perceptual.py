@@ -20,7 +20,7 @@ def images(seed: int, size: int = 32) -> Tensor:
 
 
 def shrunk(image: Tensor, factor: int) -> Tensor:
-    """The pyramid of the field, in its own terms: a two-dimensional Gaussian, then every n-th."""
+    """Compute the pyramid directly: a two-dimensional Gaussian, then every n-th pixel."""
     if factor == 1:
         return image
     sigma = (factor - 1) / 2
@@ -44,7 +44,7 @@ def shrunk(image: Tensor, factor: int) -> Tensor:
 def test_perceptual_loss_equals_a_plain_computation(
     features: Vgg19Features, size: int, factors: tuple[int, ...]
 ) -> None:
-    """Scales of fewer than 16 pixels are left out: nothing remains of them after four poolings."""
+    """Scales below 16 pixels are skipped: four poolings would leave nothing of them."""
     generated, driving = images(1, size), images(2, size)
     expected = 0.0
     for factor in factors:
@@ -57,7 +57,7 @@ def test_perceptual_loss_equals_a_plain_computation(
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradient_reaches_the_generated_frame_only(features: Vgg19Features) -> None:
+def test_loss_is_differentiable_in_the_generated_frame_only(features: Vgg19Features) -> None:
     loss = PerceptualLoss(features)
     generated, driving = images(3).requires_grad_(), images(4).requires_grad_()
     loss(generated, driving).backward()

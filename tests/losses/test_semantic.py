@@ -10,7 +10,7 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 
 
 def pair(batch: int = 2, count: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Source, its keypoints, driving, its keypoints."""
+    """Return source, its keypoints, driving frame, and its keypoints."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, batch, 3, 20, 28, generator=generator)
     keypoints = 2 * torch.rand(2, batch, count, 2, generator=generator) - 1
@@ -18,7 +18,7 @@ def pair(batch: int = 2, count: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 def test_loss_of_known_angles() -> None:
-    """Lengths do not count; angles of 0, 90, 180 and 60 degrees cost 0, 1, 2 and 1/2."""
+    """Angles of 0, 90, 180 and 60 degrees cost 0, 1, 2 and 1/2, whatever the lengths."""
     angles = torch.tensor([[0.0, 90.0], [180.0, 60.0]]).deg2rad()  # two images of two keypoints
     driving = 3 * torch.stack([angles.cos(), angles.sin()], dim=-1)
     source = torch.tensor([0.5, 0.0]).expand(2, 2, 2)
@@ -33,7 +33,7 @@ def test_loss_of_a_frame_with_itself_is_zero() -> None:
     assert loss(source, keypoints, source, -keypoints).item() > 1e-3
 
 
-def test_loss_equals_a_computation_one_frame_and_keypoint_at_a_time() -> None:
+def test_loss_equals_a_loop_over_frames_and_keypoints() -> None:
     sam = SamFeatures(tiny_sam())
     source, kp_source, driving, kp_driving = pair()
     total = 0.0
@@ -49,7 +49,7 @@ def test_loss_equals_a_computation_one_frame_and_keypoint_at_a_time() -> None:
     assert value.item() == pytest.approx(total / 2, rel=1e-4)
 
 
-def test_gradients_are_those_of_finite_differences_and_reach_the_keypoints_only() -> None:
+def test_gradients_equal_finite_differences_and_exist_for_keypoints_only() -> None:
     loss = SemanticLoss(SamFeatures(tiny_sam()).double())
     source, kp_source, driving, kp_driving = (t.double() for t in pair())
     keypoints = (kp_source.requires_grad_(), kp_driving.requires_grad_())
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_finite_differences_and_reach_the_keypoints_only(
     assert all(parameter.grad is None for parameter in loss.parameters())
 
 
-def test_a_step_against_the_gradient_lowers_the_loss() -> None:
+def test_gradient_step_lowers_the_loss() -> None:
     loss = SemanticLoss(SamFeatures(tiny_sam()))
     source, kp_source, driving, kp_driving = pair()
     before = loss(source, kp_source.requires_grad_(), driving, kp_driving)

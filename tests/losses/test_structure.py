@@ -27,7 +27,7 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 
 def squares(generated: Tensor, driving: Tensor) -> list[float]:
-    """Squared differences of the similarities of each two tokens of one image, one by one."""
+    """Return the squared differences of similarities, token by token."""
     tokens = range(len(generated))
     return [
         (cosine(generated[i], generated[j]) - cosine(driving[i], driving[j])) ** 2
@@ -36,7 +36,7 @@ def squares(generated: Tensor, driving: Tensor) -> list[float]:
     ]
 
 
-def test_self_similarity_knows_angles() -> None:
+def test_self_similarity_of_known_angles() -> None:
     angles = torch.tensor([0.0, 90.0, 180.0, 60.0]).deg2rad()
     tokens = torch.stack((angles.cos(), angles.sin()), dim=1) * torch.tensor(
         [[1.0], [5], [0.1], [2]]
@@ -71,8 +71,8 @@ def test_gradients(form: Form) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_equal_images_cost_nothing_and_pull_nowhere(form: Form) -> None:
-    """Also beside others in the batch, which are pulled as they would be alone."""
+def test_equal_images_have_zero_loss_and_gradient(form: Form) -> None:
+    """Other images of the batch keep the gradient that they have alone."""
     generated = keys(0)
     driving = keys(1)
     driving[1] = generated[1]
@@ -88,7 +88,7 @@ def test_equal_images_cost_nothing_and_pull_nowhere(form: Form) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_token_without_length_is_no_trouble(form: Form) -> None:
+def test_zero_token_keeps_the_loss_finite(form: Form) -> None:
     generated = keys(0)
     generated[0, 2] = 0
     generated.requires_grad_()
@@ -101,7 +101,9 @@ def test_a_token_without_length_is_no_trouble(form: Form) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_keys_are_compared_in_full(dtype: torch.dtype) -> None:
-    generated, driving = (300 * keys(seed).to(dtype) for seed in (0, 1))  # fp16 has no squares
+    generated, driving = (
+        300 * keys(seed).to(dtype) for seed in (0, 1)
+    )  # their squares overflow fp16
     with torch.autocast("cpu", torch.bfloat16):
         loss = structure_loss(generated, driving)
     assert loss.dtype == torch.float32
@@ -120,7 +122,7 @@ def test_loss_of_images(form: Form) -> None:
     loss = StructureLoss(dino, form)
     generated, driving = images(0).requires_grad_(), images(1).requires_grad_()
     value = loss(generated, driving)
-    each = [  # one image at a time, as the paper's code does it
+    each = [  # one image at a time, as in the paper's code
         squares(dino(a[None])[0].detach(), dino(b[None])[0].detach())
         for a, b in zip(generated, driving, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""The discriminator's part of a run: each step learns from what the model drew in it."""
+"""The discriminator of a run, trained in every step on the frames that the model generated."""
 
 import math
 from collections.abc import Callable
@@ -22,10 +22,12 @@ from cpabmm_core.errors import CheckpointError, TrainingError
 from cpabmm_core.losses.adversarial import discriminator_loss
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.adversary import Adversary
-from cpabmm_core.training.loop import Trainer, train
+from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.session import Session
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 
 SIZES = {"block_expansion": 4, "max_features": 12, "blocks": 2}
 SETTINGS = {
@@ -37,8 +39,8 @@ SETTINGS = {
     "training.checkpoint_every": 2,
     "training.trackers": [],
 }
-MODELS_TERMS = {"reconstruction", "warp", "equivariance", "frame_equivariance"}
-OWN_TERMS = {"adversarial", "feature_matching"}
+MODEL_TERMS = {"reconstruction", "warp", "equivariance", "frame_equivariance"}
+ADVERSARIAL_TERMS = {"adversarial", "feature_matching"}
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +57,18 @@ def config(**changes: object) -> Config:
 def run(
     settings: Config, data: Path, out: Path, *, steps: int, resume: str | None = None
 ) -> list[dict[str, float]]:
-    """Train, and tell what was logged."""
+    """Train and return the log."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        train(settings, data, out, steps=steps, resume=resume, device="cpu")
+        train(TrainingRun(settings, data, out, steps=steps, resume=resume, device="cpu"))
     return lines(out / "log.jsonl")
 
 
-def trainer_of(settings: Config, data: Path, out: Path) -> tuple[Trainer, Adversary]:
+def step_of(settings: Config, data: Path, out: Path) -> tuple[TrainingStep, Adversary]:
     session = session_of(settings, data, out)
     session.objective.train()
     assert session.adversary is not None
-    return Trainer(session, RunFolder(out), lambda: None, Silent()), session.adversary
+    return TrainingStep(session, RunFolder(out), Silent()), session.adversary
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
@@ -77,29 +79,29 @@ def changed(network: nn.Module, before: dict[str, Tensor]) -> bool:
     return any(not torch.equal(p, before[name]) for name, p in network.named_parameters())
 
 
-def test_log_has_all_terms_and_the_sum_of_the_models(data: Path, tmp_path: Path) -> None:
+def test_log_has_all_terms_and_sums_those_of_the_model(data: Path, tmp_path: Path) -> None:
     log = run(config(), data, tmp_path / "run", steps=3)
     for line in log:
         others = {"step", "loss", "learning_rate", "clipped"}
         losses = {k: v for k, v in line.items() if k not in others}
-        assert losses.keys() == MODELS_TERMS | OWN_TERMS | {"discriminator"}
+        assert losses.keys() == MODEL_TERMS | ADVERSARIAL_TERMS | {"discriminator"}
         assert all(math.isfinite(value) and value > 0 for value in losses.values())
         del losses["discriminator"]
         assert line["loss"] == pytest.approx(sum(losses.values()), rel=1e-5)
 
 
-def test_small_rows_can_have_it_at_its_published_size(data: Path, tmp_path: Path) -> None:
-    """Frames of 64 pixels are large enough for four blocks."""
+def test_small_frames_fit_the_published_discriminator(data: Path, tmp_path: Path) -> None:
+    """Frames of 64 x 64 are large enough for its four blocks."""
     changes = ["losses.adversarial=1", "losses.reconstruction_kind=pixel"]
     changes += ["training.batch_size=2", "training.trackers=[]", "training.mixed_precision=no"]
     [line] = run(load_config("puppets-64-fomm", changes), data, tmp_path / "run", steps=1)
-    assert line.keys() >= OWN_TERMS | {"discriminator"}
+    assert line.keys() >= ADVERSARIAL_TERMS | {"discriminator"}
     state = torch.load(tmp_path / "run" / "states" / "step-00000001" / "trainer.pt")
     assert state["adversary"]["discriminator"]["blocks.3.conv.bias"].shape == (512,)
 
 
-def test_nothing_of_it_is_in_the_result(data: Path, tmp_path: Path) -> None:
-    """Not even in its size or its first weights."""
+def test_result_is_independent_of_the_discriminator(data: Path, tmp_path: Path) -> None:
+    """Tensors and initial losses of the model are the same with and without one."""
     run(config(), data, tmp_path / "with", steps=1)
     run(config(**{"losses.adversarial": 0}), data, tmp_path / "without", steps=1)
     first, second = (
@@ -108,53 +110,55 @@ def test_nothing_of_it_is_in_the_result(data: Path, tmp_path: Path) -> None:
     )
     assert {k: v.shape for k, v in first.items()} == {k: v.shape for k, v in second.items()}
     logs = [lines(tmp_path / name / "log.jsonl")[0] for name in ("with", "without")]
-    assert {logs[0][name] == logs[1][name] for name in MODELS_TERMS} == {True}
+    assert {logs[0][name] == logs[1][name] for name in MODEL_TERMS} == {True}
 
 
 def plain_step(session: Session, discriminator: nn.Module) -> dict[str, Tensor]:
-    """The discriminator after its first step, written down again: formula, then plain Adam."""
+    """Return the discriminator after a first step by the formula and plain Adam."""
     (batch,) = session.batches(0, 1)
-    trainer = Trainer(session, RunFolder(Path()), lambda: None, Silent())
-    outcome = trainer._forward(batch, 0, 0, 0.0)
-    both = torch.cat((batch.driving, outcome.generated.detach()))
-    real, drawn = discriminator(both, outcome.kp_driving.repeat(2, 1, 1)).realness.split(2)
-    loss = ((1 - real) ** 2 + drawn**2).mean()
+    step = TrainingStep(session, RunFolder(Path()), Silent())
+    outcome = step._forward(batch, 0, 0, 0.0)
+    both = torch.cat((batch.driving, outcome.pair.generated.detach()))
+    real, generated = discriminator(both, outcome.pair.kp_driving.repeat(2, 1, 1)).realness.split(2)
+    loss = ((1 - real) ** 2 + generated**2).mean()
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=3e-3, betas=(0.5, 0.999))
     loss.backward()
     optimizer.step()
     return weights(discriminator)
 
 
-def test_step_is_that_of_the_published_loop(data: Path, tmp_path: Path) -> None:
-    """On frames drawn before the model's step, with the discriminator of before its own."""
+def test_step_equals_the_published_loop(data: Path, tmp_path: Path) -> None:
+    """It uses frames generated before the model's step, and the discriminator before its own."""
     settings = config(**{"training.learning_rate": 3e-3, "training.weight_decay": 0})
-    trainer, adversary = trainer_of(settings, data, tmp_path)
+    step, adversary = step_of(settings, data, tmp_path)
     before = weights(adversary.discriminator)
-    trainer.step(TimedBatches(trainer.session.batches(0, 1)), 0)
+    step.take(TimedBatches(step.session.batches(0, 1)), 0)
     assert changed(adversary.discriminator, before)
     assert all(parameter.grad is None for parameter in adversary.discriminator.parameters())
-    other, twin = trainer_of(settings, data, tmp_path)
+    other, twin = step_of(settings, data, tmp_path)
     expected = plain_step(other.session, twin.discriminator)
     for name, value in weights(adversary.discriminator).items():
-        if name != "blocks.1.conv.bias":  # its gradient is nothing but rounding, see instance norm
+        if (
+            name != "blocks.1.conv.bias"
+        ):  # its gradient is rounding noise, because instance norm follows
             assert torch.allclose(value, expected[name], atol=1e-5), name
 
 
-def test_discriminator_learns_to_tell_frames_apart(data: Path, tmp_path: Path) -> None:
-    trainer, adversary = trainer_of(config(), data, tmp_path)
-    batches = TimedBatches(trainer.session.batches(0, 1))
+def test_discriminator_learns_to_separate_frames(data: Path, tmp_path: Path) -> None:
+    step, adversary = step_of(config(), data, tmp_path)
+    batches = TimedBatches(step.session.batches(0, 1))
     batch = next(batches)
-    outcome = trainer._forward(batch, 0, 0, 0.0)
+    outcome = step._forward(batch, 0, 0, 0.0)
     losses = []
     for _ in range(100):
-        adversary.remember(batch.driving, outcome)
+        adversary.remember(batch.driving, outcome.pair)
         losses.append(adversary.differentiate(3e-3)[0].item())
         adversary.step()
     assert losses[0] > 0.5
-    assert losses[-1] < 0.4  # who cannot tell says 1/2 of all and has 0.5
+    assert losses[-1] < 0.4  # the loss of a constant score of 1/2 is 0.5
 
 
-def test_resumed_run_logs_what_the_whole_one_does(data: Path, tmp_path: Path) -> None:
+def test_resumed_run_logs_the_same_as_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
     settings = config(**{"training.accumulation": 2, "training.ema": 0.9})
     whole = run(settings, data, tmp_path / "whole", steps=4)
     run(settings, data, tmp_path / "parts", steps=2)
@@ -167,8 +171,8 @@ def test_resumed_run_logs_what_the_whole_one_does(data: Path, tmp_path: Path) ->
         assert torch.equal(value, final[1]["discriminator"][name]), name
 
 
-def test_states_without_it_are_as_they_were(data: Path, tmp_path: Path) -> None:
-    """And such a run can go on against a discriminator, which starts anew."""
+def test_states_without_a_discriminator_have_no_entry_for_it(data: Path, tmp_path: Path) -> None:
+    """Such a run can resume with a new discriminator."""
     run(config(**{"losses.adversarial": 0}), data, tmp_path / "run", steps=2)
     state = torch.load(tmp_path / "run" / "states" / "step-00000002" / "trainer.pt")
     assert state.keys() == {"step", "optimizer", "scaler", "random", "best", "clipped"}
@@ -184,19 +188,19 @@ def test_state_of_another_discriminator_is_refused(data: Path, tmp_path: Path) -
     assert "\n" not in str(raised.value)
 
 
-def test_it_keeps_to_the_milestones(data: Path, tmp_path: Path) -> None:
+def test_learning_rate_follows_the_milestones(data: Path, tmp_path: Path) -> None:
     """8 clips in batches of 2: an epoch is 4 steps."""
     settings = config(**{"training.milestones": (0.5,), "training.milestone_factor": 0.5})
-    trainer, adversary = trainer_of(settings, data, tmp_path)
-    batches, rates = TimedBatches(trainer.session.batches(0, 3)), []
-    for step in range(3):
-        trainer.step(batches, step)
+    step, adversary = step_of(settings, data, tmp_path)
+    batches, rates = TimedBatches(step.session.batches(0, 3)), []
+    for number in range(3):
+        step.take(batches, number)
         rates.append(adversary.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1e-4, 1e-4, 5e-5])
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, call: int, change: Callable[[Tensor], Tensor]) -> None:
-    """Change the discriminator's loss, the n-th time that it is computed."""
+    """Change the discriminator's loss in its n-th computation."""
     calls = 0
 
     def spoilt(network: nn.Module, *frames: Tensor) -> Tensor:
@@ -209,22 +213,22 @@ def spoil(monkeypatch: pytest.MonkeyPatch, call: int, change: Callable[[Tensor],
 
 
 def nothing_steep(loss: Tensor) -> Tensor:
-    """The root of nothing is nothing, but steep."""
+    """Add a term of value 0 whose gradient is infinite."""
     return loss + (0 * loss).sqrt()
 
 
 @pytest.mark.parametrize(
     ("what", "change"), [("loss", lambda loss: loss * math.nan), ("gradient", nothing_steep)]
 )
-def test_what_is_not_finite_stops_the_run(
+def test_values_that_are_not_finite_stop_the_run(
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     what: str,
     change: Callable[[Tensor], Tensor],
 ) -> None:
-    trainer, _ = trainer_of(config(), data, tmp_path)
-    (batch,) = trainer.session.batches(2, 3)
+    step, _ = step_of(config(), data, tmp_path)
+    (batch,) = step.session.batches(2, 3)
     spoil(monkeypatch, 3, change)
     with pytest.raises(TrainingError) as raised:
         run(config(), data, tmp_path / "run", steps=5)
@@ -235,55 +239,55 @@ def test_what_is_not_finite_stops_the_run(
 
 
 def in_half_precision(
-    trainer: Trainer, adversary: Adversary, monkeypatch: pytest.MonkeyPatch
-) -> Trainer:
-    """The same in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
+    step: TrainingStep, adversary: Adversary, monkeypatch: pytest.MonkeyPatch
+) -> TrainingStep:
+    """Return the steps in fp16 with a loss scaler, which Accelerate creates on GPUs only."""
     monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
-    accelerator, scaler = trainer.accelerator, torch.amp.GradScaler("cpu", init_scale=16.0)
+    accelerator, scaler = step.accelerator, torch.amp.GradScaler("cpu", init_scale=16.0)
     accelerator.native_amp, accelerator.scaler = True, scaler
     optimizers = [
         AcceleratedOptimizer(
             torch.optim.Adam(network.parameters(), betas=(0.5, 0.999), weight_decay=1e-4),
             scaler=scaler,
         )
-        for network in (trainer.model, adversary.discriminator)
+        for network in (step.model, adversary.discriminator)
     ]
-    # Accelerate unscales the gradients of all that it knows of when one is clipped.
+    # Accelerate unscales the gradients of all its optimizers when one is clipped.
     monkeypatch.setattr(accelerator, "_optimizers", optimizers)
     adversary.optimizer = optimizers[1]
     settings = config(**{"training.mixed_precision": "fp16"})
-    session = replace(trainer.session, config=settings, optimizer=optimizers[0])
-    return Trainer(session, trainer.folder, lambda: None, Silent())
+    session = replace(step.session, config=settings, optimizer=optimizers[0])
+    return TrainingStep(session, RunFolder(Path()), Silent())
 
 
-def test_overflow_in_fp16_costs_a_step_of_its_own(
+def test_overflow_in_fp16_skips_the_discriminators_step_only(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer, adversary = trainer_of(config(), data, tmp_path)
-    trainer = in_half_precision(trainer, adversary, monkeypatch)
-    networks = (trainer.model, adversary.discriminator)
-    batches = TimedBatches(trainer.session.batches(0, 3))
+    step, adversary = step_of(config(), data, tmp_path)
+    step = in_half_precision(step, adversary, monkeypatch)
+    networks = (step.model, adversary.discriminator)
+    batches = TimedBatches(step.session.batches(0, 3))
     spoil(monkeypatch, 2, lambda loss: loss * math.inf)
     for moved, overflows in (([True, True], 0), ([True, False], 1), ([True, True], 0)):
         before = [weights(network) for network in networks]
-        trainer.step(batches, 0)
+        step.take(batches, 0)
         pairs = zip(networks, before, strict=True)
         assert [changed(network, weights) for network, weights in pairs] == moved
-        assert trainer.overflows == overflows
-    assert trainer.accelerator.scaler.get_scale() == 8
+        assert step.guard.overflows == overflows
+    assert step.accelerator.scaler.get_scale() == 8
     assert all(bool(p.isfinite().all()) for network in networks for p in network.parameters())
 
 
 def first_moments(adversary: Adversary) -> dict[str, Tensor]:
-    """What Adam remembers of the first gradient."""
+    """Return Adam's first moments."""
     named = adversary.discriminator.named_parameters()
     return {name: adversary.optimizer.state[p]["exp_avg"] for name, p in named}
 
 
-def test_loss_scaling_does_not_change_what_is_learnt(
+def test_loss_scaling_does_not_change_the_gradient(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although the scale changes between the model's step and the discriminator's."""
+    """The scale changes between the model's step and the discriminator's."""
     differentiate, norms = Adversary.differentiate, []
 
     def noted(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
@@ -292,21 +296,21 @@ def test_loss_scaling_does_not_change_what_is_learnt(
         return loss, norm
 
     monkeypatch.setattr(Adversary, "differentiate", noted)
-    plain, scaled = (trainer_of(config(), data, tmp_path) for _ in range(2))
-    plain[0].step(TimedBatches(plain[0].session.batches(0, 1)), 0)
-    trainer = in_half_precision(*scaled, monkeypatch)
-    trainer.accelerator.scaler.set_growth_interval(1)
-    trainer.step(TimedBatches(trainer.session.batches(0, 1)), 0)
-    assert trainer.accelerator.scaler.get_scale() == 16 * 2 * 2
+    plain, scaled = (step_of(config(), data, tmp_path) for _ in range(2))
+    plain[0].take(TimedBatches(plain[0].session.batches(0, 1)), 0)
+    step = in_half_precision(*scaled, monkeypatch)
+    step.accelerator.scaler.set_growth_interval(1)
+    step.take(TimedBatches(step.session.batches(0, 1)), 0)
+    assert step.accelerator.scaler.get_scale() == 16 * 2 * 2
     expected = first_moments(plain[1])
     largest = max(float(moment.abs().max()) for moment in expected.values())
     for name, moment in first_moments(scaled[1]).items():
-        # Measured: 0.014, from rounding to 16 bits. A scale in the wrong place doubles or halves.
+        # Measured: 0.014, from rounding to 16 bits. A misplaced scale would be a factor of 2.
         assert torch.allclose(moment, expected[name], atol=0.05 * largest), name
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
 
 
-def test_bf16_is_nearly_float32(data: Path, tmp_path: Path) -> None:
+def test_bf16_is_close_to_float32(data: Path, tmp_path: Path) -> None:
     logs = {}
     for precision in ("no", "bf16"):  # of which Accelerate allows one in a process
         path, out = tmp_path / f"{precision}.yaml", tmp_path / precision
@@ -317,7 +321,7 @@ def test_bf16_is_nearly_float32(data: Path, tmp_path: Path) -> None:
         )
         assert process.wait() == 0, process.stderr
         logs[precision] = lines(out / "log.jsonl")
-    for name in OWN_TERMS | {"discriminator"}:
+    for name in ADVERSARIAL_TERMS | {"discriminator"}:
         for exact, rough in zip(logs["no"], logs["bf16"], strict=True):
             assert rough[name] == pytest.approx(exact[name], rel=0.05), name
             assert rough[name] != exact[name], name
@@ -325,7 +329,7 @@ def test_bf16_is_nearly_float32(data: Path, tmp_path: Path) -> None:
     assert {t.dtype for t in state["adversary"]["discriminator"].values()} == {torch.float32}
 
 
-# Batch normalisation sees each of the batches alone: see test_processes.
+# Batch normalisation sees each batch separately: see test_processes.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
@@ -347,7 +351,7 @@ def assert_gradients_agree(found: dict[str, Tensor], expected: dict[str, Tensor]
 
 
 def test_two_processes_have_the_gradient_of_one(data: Path, tmp_path: Path) -> None:
-    """2 x batch 2 is 1 x batch 4."""
+    """Two batches of 2 equal one batch of 4."""
     halves = write_config(tmp_path / "2.yaml")
     both = write_config(tmp_path / "4.yaml", **{"training.batch_size": 4})
     write = write_discriminator_gradients
@@ -359,8 +363,8 @@ def test_two_processes_have_the_gradient_of_one(data: Path, tmp_path: Path) -> N
         assert_gradients_agree(torch.load(tmp_path / f"gradients-{rank}.pt"), expected)
 
 
-def test_accumulated_gradients_are_those_of_one_batch(data: Path, tmp_path: Path) -> None:
-    """Without spectral norms, whose estimate gets better with each pass."""
+def test_accumulated_gradients_equal_those_of_one_batch(data: Path, tmp_path: Path) -> None:
+    """Spectral norms are off, because their estimate improves with each pass."""
     plain = {**SIZES, "spectral_norm": False}
     found = []
     for name, batch, parts in (("parts", 2, 2), ("whole", 4, 1)):

@@ -23,8 +23,10 @@ from cpabmm_core.errors import (
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.avd import optimise, train_avd
+from cpabmm_core.training.avd import train_avd
+from cpabmm_core.training.avd_step import optimise
 from cpabmm_core.training.keypoint_tracks import KeypointTracks
+from cpabmm_core.training.run import TrainingRun
 
 SETTINGS = {
     "model.avd": {"id_bottle_size": 4, "pose_bottle_size": 4},
@@ -43,7 +45,7 @@ def puppets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a trained model, as far as the avd stage can tell."""
+    """Return a checkpoint, which stands for that of a trained model."""
     path = tmp_path_factory.mktemp("base") / "model.safetensors"
     save_checkpoint(path, tiny_model(), tiny_config(), record={"step": 12})
     return path
@@ -66,7 +68,16 @@ def run(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return train_avd(
-            settings, base, data, out, steps=steps, resume=resume, device="cpu", stop=stop
+            TrainingRun(
+                settings,
+                data,
+                out,
+                init_from=base,
+                steps=steps,
+                resume=resume,
+                device="cpu",
+                stop=stop,
+            )
         )
 
 
@@ -79,8 +90,8 @@ def weights_of(checkpoint: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("frames", ["jacobian", "pca"])
-def test_affine_models_get_one_too(frames: str, puppets: Path, tmp_path: Path) -> None:
-    """It sees the frames beside the positions, and moves them."""
+def test_affine_models_get_an_avd_network(frames: str, puppets: Path, tmp_path: Path) -> None:
+    """The network reads and predicts jacobians as well as positions."""
     base, settings = tmp_path / "base.safetensors", tiny_affine_config(frames)
     save_checkpoint(base, tiny_model(settings), settings, record={})
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=2)
@@ -92,9 +103,7 @@ def test_affine_models_get_one_too(frames: str, puppets: Path, tmp_path: Path) -
     assert avd.undirected is (frames == "pca")
 
 
-def test_the_model_gets_an_avd_network_and_stays_as_it_is(
-    base: Path, puppets: Path, tmp_path: Path
-) -> None:
+def test_the_rest_of_the_model_does_not_change(base: Path, puppets: Path, tmp_path: Path) -> None:
     before = base.read_bytes()
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=4)
     assert checkpoint == tmp_path / "run" / "model.safetensors"
@@ -130,7 +139,7 @@ def test_every_layer_is_trained(base: Path, puppets: Path, tmp_path: Path) -> No
 
 
 def test_epochs_decide_the_number_of_steps(base: Path, puppets: Path, tmp_path: Path) -> None:
-    """3 clips, 8 times each in every one of 2 epochs, in batches of 8."""
+    """3 clips, 8 pairs of each per epoch, 2 epochs, batches of 8."""
     settings = config(**{"avd.epochs": 2, "avd.repeats": 8, "avd.milestones": [1]})
     run(settings, base, puppets, tmp_path / "run", steps=None)
     log = log_of(tmp_path / "run")
@@ -142,7 +151,7 @@ def test_epochs_decide_the_number_of_steps(base: Path, puppets: Path, tmp_path: 
 def test_identities_decide_the_number_of_steps(
     by_identity: bool, steps: int, base: Path, puppets: Path, tmp_path: Path
 ) -> None:
-    """4 clips of 2 identities, 8 pairs of each in every one of 2 epochs, in batches of 8."""
+    """4 clips of 2 identities, 8 pairs of each per epoch, 2 epochs, batches of 8."""
     changes = {"avd.epochs": 2, "avd.repeats": 8, "data.identity_sampling": by_identity}
     data = four_clips_of_two(puppets, tmp_path / "data" / "train").parent
     checkpoint = run(config(**changes), base, data, tmp_path / "run", steps=None)
@@ -150,10 +159,8 @@ def test_identities_decide_the_number_of_steps(
     assert load_checkpoint(checkpoint).record["clips"] == 4
 
 
-def test_clips_that_are_held_out_are_not_trained_on(
-    base: Path, puppets: Path, tmp_path: Path
-) -> None:
-    """A folder of clips, without train/ and test/."""
+def test_held_out_clips_are_not_used(base: Path, puppets: Path, tmp_path: Path) -> None:
+    """The data set is a folder of clips without train/ and test/."""
     data = four_clips_of_two(puppets, tmp_path / "data")
     counts = []
     for share in (0, 0.5):
@@ -161,7 +168,7 @@ def test_clips_that_are_held_out_are_not_trained_on(
         checkpoint = run(config(**{"data.test_share": share}), base, data, out, steps=1)
         counts.append(load_checkpoint(checkpoint).record["clips"])
     assert counts[0] == 4
-    assert counts[1] in (1, 3)  # a whole identity is left
+    assert counts[1] in (1, 3)  # one whole identity remains
 
 
 def four_clips_of_two(puppets: Path, folder: Path) -> Path:
@@ -180,7 +187,7 @@ def test_an_avd_network_is_replaced(base: Path, puppets: Path, tmp_path: Path) -
     assert weights_of(second)["avd.id_encoder.9.weight"].shape == (7, 1024)
 
 
-def test_resumed_run_equals_the_whole_one(base: Path, puppets: Path, tmp_path: Path) -> None:
+def test_resumed_run_equals_an_uninterrupted_one(base: Path, puppets: Path, tmp_path: Path) -> None:
     whole = run(config(), base, puppets, tmp_path / "whole", steps=6)
     run(config(), base, puppets, tmp_path / "parts", steps=3)
     parts = run(config(), base, puppets, tmp_path / "parts", steps=6, resume="auto")
@@ -190,7 +197,7 @@ def test_resumed_run_equals_the_whole_one(base: Path, puppets: Path, tmp_path: P
         assert torch.equal(resumed[name], tensor), name
 
 
-def test_a_run_that_is_stopped_goes_on(base: Path, puppets: Path, tmp_path: Path) -> None:
+def test_stopped_run_resumes(base: Path, puppets: Path, tmp_path: Path) -> None:
     run(config(), base, puppets, tmp_path / "whole", steps=6)
     asked = itertools.count(1)
     clips_and_steps = 3 + 3
@@ -208,16 +215,14 @@ def test_a_run_that_is_stopped_goes_on(base: Path, puppets: Path, tmp_path: Path
     assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
 
 
-def test_it_can_be_stopped_while_it_detects_keypoints(
-    base: Path, puppets: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(TrainingStopped, match="while it detected keypoints") as end:
+def test_detection_of_keypoints_can_be_stopped(base: Path, puppets: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped, match="while detecting keypoints") as end:
         run(config(), base, puppets, tmp_path / "run", steps=6, stop=lambda: 2)
     assert end.value.signal == 2
     run(config(), base, puppets, tmp_path / "run", steps=1)
 
 
-def test_another_model_cannot_go_on(base: Path, puppets: Path, tmp_path: Path) -> None:
+def test_state_for_another_model_is_refused(base: Path, puppets: Path, tmp_path: Path) -> None:
     run(config(), base, puppets, tmp_path / "run", steps=2)
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, tiny_model(seed=1), tiny_config(), record={})
@@ -225,17 +230,15 @@ def test_another_model_cannot_go_on(base: Path, puppets: Path, tmp_path: Path) -
         run(config(), other, puppets, tmp_path / "run", steps=4, resume="auto")
 
 
-def test_another_run_is_not_overwritten(base: Path, puppets: Path, tmp_path: Path) -> None:
+def test_existing_run_is_not_overwritten(base: Path, puppets: Path, tmp_path: Path) -> None:
     checkpoint = run(config(), base, puppets, tmp_path / "run", steps=1)
     before = checkpoint.read_bytes()
-    with pytest.raises(MediaError, match="already holds a run"):
+    with pytest.raises(MediaError, match="already contains a run"):
         run(config(), base, puppets, tmp_path / "run", steps=2)
     assert checkpoint.read_bytes() == before
 
 
-def test_what_is_missing_is_told_before_a_folder_is_made(
-    base: Path, puppets: Path, tmp_path: Path
-) -> None:
+def test_missing_input_leaves_no_folder(base: Path, puppets: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         run(config(), base, tmp_path / "none", tmp_path / "run", steps=1)
     with pytest.raises(CheckpointError, match="no such file"):
@@ -253,19 +256,19 @@ POINTS = torch.from_numpy(np.random.default_rng(7).uniform(-0.6, 0.6, (10, 2))).
 
 
 def shapes(count: int, rng: np.random.Generator) -> Tensor:  # (count, 1, 1, 2)
-    """Objects that are wider or taller than others."""
+    """Sample scales of objects along x and y."""
     return torch.from_numpy(rng.uniform(0.6, 1.4, (count, 1, 1, 2))).float()
 
 
 def poses(count: int, frames: int, rng: np.random.Generator) -> Tensor:  # (count, frames, 10, 2)
-    """The same points, bent more or less."""
+    """Bend the same points by random amounts."""
     bend = torch.from_numpy(rng.uniform(-0.3, 0.3, (count, frames, 1, 1))).float()
     return POINTS + bend * torch.sin(3 * POINTS.flip(1))
 
 
 @torch.no_grad()
-def test_it_learns_to_put_a_pose_on_another_shape() -> None:
-    """The pose of one object on the shape of another, neither of them seen in training."""
+def test_network_learns_to_transfer_a_pose_to_another_shape() -> None:
+    """Neither of the two objects was part of the training."""
     rng = np.random.default_rng(0)
     moving = shapes(200, rng) * poses(200, 20, rng)
     tracks = KeypointTracks([track[None] for track in moving], AugmentConfig())
@@ -281,12 +284,12 @@ def test_it_learns_to_put_a_pose_on_another_shape() -> None:
     driving = (mine.roll(1, 0) * pose)[:, 1]
     transferred = network.eval()(source, driving)
     error = (transferred - truth).abs().mean()
-    # Measured with four seeds: 0.043 to 0.053, against 0.08 and 0.13; after 1000 steps 0.014.
+    # Measured with four seeds: 0.043 to 0.053, with bounds of 0.08 and 0.13.
     assert error < 0.7 * (driving - truth).abs().mean()
     assert error < 0.7 * (source - truth).abs().mean()
 
 
-def test_what_is_random_is_a_function_of_seed_and_step() -> None:
+def test_random_choices_depend_on_seed_and_step_only() -> None:
     rng = np.random.default_rng(0)
     moving = shapes(5, rng) * poses(5, 4, rng)
     tracks = KeypointTracks([track[None] for track in moving], AugmentConfig())
@@ -303,7 +306,7 @@ def test_what_is_random_is_a_function_of_seed_and_step() -> None:
 
 
 def test_poses_are_stretched_along_each_axis_within_the_range() -> None:
-    """A network that repeats its pose: the loss is then ``unchanged``, and bounded by the range."""
+    """For a network that returns its pose the loss is ``unchanged``, bounded by the range."""
     tracks = KeypointTracks([torch.ones(1, 2, 10, 2)], AugmentConfig())
     seen: list[Tensor] = []
 
@@ -325,8 +328,8 @@ def test_poses_are_stretched_along_each_axis_within_the_range() -> None:
 
 
 @pytest.mark.parametrize("numbers", [2, 6])
-def test_positions_and_frames_count_alike(numbers: int) -> None:
-    """MRAA: lambda_shift = lambda_affine = 1, though a frame has twice as many numbers."""
+def test_positions_and_jacobians_have_equal_weight(numbers: int) -> None:
+    """MRAA: lambda_shift = lambda_affine = 1, although a jacobian has twice as many numbers."""
     off = torch.tensor([0.3, 0.3, 0.01, 0.02, 0.03, 0.06])[:numbers]
 
     class Off(AvdNetwork):
@@ -343,7 +346,7 @@ def test_positions_and_frames_count_alike(numbers: int) -> None:
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected)
 
 
-def test_lines_of_a_run_that_left_no_state_are_not_doubled(
+def test_log_of_a_run_without_states_starts_again(
     base: Path, puppets: Path, tmp_path: Path
 ) -> None:
     run(config(), base, puppets, tmp_path / "run", steps=3)

@@ -22,7 +22,7 @@ REFUSE = tiny_config(**{"data.on_error": "refuse"}).data
 
 
 def numbered(lengths: list[int], versions: int) -> list[Tensor]:
-    """Tracks whose only keypoint says where it is from: clip + version / 10, frame."""
+    """Return tracks with a keypoint that encodes its origin: (clip + version / 10, frame)."""
     tracks = []
     for clip, length in enumerate(lengths):
         frames = torch.arange(length).expand(versions, length)
@@ -32,7 +32,7 @@ def numbered(lengths: list[int], versions: int) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("versions", [1, 2])
-def test_pairs_are_two_frames_of_one_clip_in_one_version(versions: int) -> None:
+def test_pair_is_two_frames_of_one_clip_in_one_version(versions: int) -> None:
     lengths = [2, 5, 3]
     tracks = KeypointTracks(numbered(lengths, versions), AugmentConfig())
     assert (len(tracks), tracks.clips, tracks.frames) == (3, 3, 10)
@@ -57,14 +57,14 @@ def test_pairs_are_two_frames_of_one_clip_in_one_version(versions: int) -> None:
     }
 
 
-def test_every_clip_is_drawn_as_often_whatever_its_length() -> None:
+def test_clips_are_sampled_equally_often_whatever_their_length() -> None:
     tracks = KeypointTracks(numbered([2, 200], 1), AugmentConfig())
     one, _ = tracks.pairs(4000, np.random.default_rng(0))
     assert one[..., 0].mean().item() == pytest.approx(0.5, abs=0.04)  # 5 standard deviations
 
 
-def test_every_identity_is_drawn_as_often_and_each_of_its_clips() -> None:
-    """Clips 0, 2 and 3 are of one identity, clip 1 is of another."""
+def test_identities_and_their_clips_are_sampled_equally_often() -> None:
+    """Clips 0, 2 and 3 show one identity, clip 1 another."""
     groups = [[0, 2, 3], [1]]
     tracks = KeypointTracks(numbered([2, 9, 30, 4], 1), AugmentConfig(), groups)
     assert (len(tracks), tracks.clips) == (2, 4)
@@ -78,7 +78,7 @@ def test_every_identity_is_drawn_as_often_and_each_of_its_clips() -> None:
     ("time_flip", "horizontal_flip", "swapped", "mirrored"),
     [(True, True, 0.5, 0.25), (True, False, 0.5, 0), (False, True, 0, 0.5), (False, False, 0, 0)],
 )
-def test_pairs_are_flipped_as_frames_are(
+def test_pairs_are_flipped_like_frames(
     time_flip: bool, horizontal_flip: bool, swapped: float, mirrored: float
 ) -> None:
     augment = AugmentConfig(time_flip=time_flip, horizontal_flip=horizontal_flip)
@@ -94,7 +94,7 @@ def test_pairs_are_flipped_as_frames_are(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A strip of 3 frames and a video of 40, more than are detected at a time."""
+    """Write a strip of 3 frames and a video of 40, more than a batch of the detector."""
     strip = np.concatenate(moving_square(3, height=40, width=40), axis=1)
     Image.fromarray(strip).save(tmp_path / "a.png")
     write_test_video(tmp_path / "b.mp4", frames=40, options={"g": "8"})
@@ -108,7 +108,7 @@ def detect(folder: Path, config: DataConfig) -> tuple[list[Tensor], list[str]]:
     return [track for _, track in found], messages
 
 
-def test_tracks_are_what_the_detector_finds_in_each_frame_and_in_its_mirror(folder: Path) -> None:
+def test_tracks_equal_detection_in_single_frames_and_mirrored_frames(folder: Path) -> None:
     model = tiny_model()
     tracks, messages = detect(folder, MIRRORED)
     assert [track.shape for track in tracks] == [(2, 3, 6, 2), (2, 40, 6, 2)]
@@ -131,14 +131,14 @@ def test_without_flips_frames_are_detected_once(folder: Path) -> None:
 
 
 def spoil(video: Path) -> None:
-    """Damage in the middle, which nobody sees before it is decoded."""
+    """Damage the middle of a video, which only decoding reveals."""
     data = bytearray(video.read_bytes())
     middle = slice(len(data) // 3, len(data) // 2)
     data[middle] = bytes(len(data[middle]))
     video.write_bytes(data)
 
 
-def test_a_damaged_clip_is_named_and_left_out_or_refused(folder: Path) -> None:
+def test_damaged_clip_is_skipped_or_refused(folder: Path) -> None:
     spoil(folder / "b.mp4")
     assert len(open_clips(folder, "refuse", print)) == 2
     clips = open_clips(folder, "skip", print)

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from _helpers.tiny_model import tiny_config
+from accelerate.state import AcceleratorState
 
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError, DataError, MediaError, TrainingError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
+from cpabmm_core.training.run import TrainingRun
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -36,14 +38,14 @@ def config(**changes: object) -> Config:
 def run(settings: Config, data: Path, out: Path, *, steps: int, resume: str | None = None) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return train(settings, data, out, steps=steps, resume=resume, device="cpu")
+        return train(TrainingRun(settings, data, out, steps=steps, resume=resume, device="cpu"))
 
 
 def log_of(out: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
-def test_run_folder_holds_what_the_contract_says(puppets: Path, tmp_path: Path) -> None:
+def test_run_folder_contains_the_documented_files(puppets: Path, tmp_path: Path) -> None:
     checkpoint = run(config(), puppets, tmp_path / "run", steps=4)
     log = log_of(tmp_path / "run")
     assert [line["step"] for line in log] == [1, 2, 3, 4]
@@ -56,7 +58,7 @@ def test_run_folder_holds_what_the_contract_says(puppets: Path, tmp_path: Path) 
     assert loaded.record["reconstruction"] == "pixel"
 
 
-def test_training_changes_every_part(puppets: Path, tmp_path: Path) -> None:
+def test_training_changes_every_network(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "a", steps=1)
     run(config(), puppets, tmp_path / "b", steps=3)
     one, three = (load_checkpoint(tmp_path / n / "model.safetensors").model for n in ("a", "b"))
@@ -66,7 +68,7 @@ def test_training_changes_every_part(puppets: Path, tmp_path: Path) -> None:
         assert any(not torch.equal(p, q) for p, q in pairs) or name == "candidate_motion", name
 
 
-def test_resumed_run_logs_what_the_whole_one_does(puppets: Path, tmp_path: Path) -> None:
+def test_resumed_run_logs_the_same_as_an_uninterrupted_one(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "whole", steps=6)
     run(config(), puppets, tmp_path / "parts", steps=4)
     run(config(), puppets, tmp_path / "parts", steps=6, resume="auto")
@@ -75,8 +77,8 @@ def test_resumed_run_logs_what_the_whole_one_does(puppets: Path, tmp_path: Path)
     assert parts == whole
 
 
-def test_steps_done_again_are_logged_once(puppets: Path, tmp_path: Path) -> None:
-    """A run that died after step 3 goes on from its state of step 2."""
+def test_repeated_steps_are_logged_once(puppets: Path, tmp_path: Path) -> None:
+    """A run that ended after step 3 resumes from its state after step 2."""
     run(config(), puppets, tmp_path / "whole", steps=4)
     run(config(), puppets, tmp_path / "died", steps=3)
     shutil.rmtree(tmp_path / "died" / "states" / "step-00000003")
@@ -91,25 +93,25 @@ def test_loss_falls(puppets: Path, tmp_path: Path) -> None:
     assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
 
 
-def test_another_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
+def test_existing_run_is_not_overwritten(puppets: Path, tmp_path: Path) -> None:
     run(config(), puppets, tmp_path / "run", steps=1)
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
-    with pytest.raises(MediaError, match="already holds a run"):
+    with pytest.raises(MediaError, match="already contains a run"):
         run(config(), puppets, tmp_path / "run", steps=1)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
 
-def test_wrong_data_leaves_no_folder(tmp_path: Path) -> None:
+def test_missing_data_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         run(config(), tmp_path / "none", tmp_path / "run", steps=1)
     assert not (tmp_path / "run").exists()
 
 
-def test_resume_from_nothing_or_from_another_model(puppets: Path, tmp_path: Path) -> None:
+def test_missing_state_and_state_of_another_model_are_errors(puppets: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no saved state"):
         run(config(), puppets, tmp_path / "run", steps=1, resume=str(tmp_path))
     run(config(), puppets, tmp_path / "run", steps=2)
-    wider = config(**{"model.inpainting.block_expansion": 8})
+    wider = config(**{"model.generator.block_expansion": 8})
     with pytest.raises(CheckpointError, match="was the model's configuration changed"):
         run(wider, puppets, tmp_path / "run", steps=4, resume="auto")
 
@@ -118,3 +120,12 @@ def test_loss_that_is_not_finite_stops_the_run(puppets: Path, tmp_path: Path) ->
     wild = config(**{"training.learning_rate": 1e30})
     with pytest.raises(TrainingError, match=r"lower training\.learning_rate"):
         run(wild, puppets, tmp_path / "run", steps=20)
+
+
+def test_runs_of_one_process_may_differ_in_precision(puppets: Path, tmp_path: Path) -> None:
+    """Accelerate's global state would refuse the second precision."""
+    AcceleratorState._reset_state()  # other tests leave one behind
+    for precision in ("no", "bf16"):
+        settings = config(**{"training.mixed_precision": precision})
+        path = run(settings, puppets, tmp_path / precision, steps=1)
+        assert load_checkpoint(path).record["precision"] == precision

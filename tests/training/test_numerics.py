@@ -1,4 +1,4 @@
-"""The numbers of a run: what a step computes, what stops it, and what judges it."""
+"""The numbers of a run: steps, checks for finite values, averaging and validation."""
 
 import copy
 import math
@@ -37,11 +37,13 @@ from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training import loop
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.clipping import Clipping
-from cpabmm_core.training.draws import draw
-from cpabmm_core.training.loop import Trainer, train
+from cpabmm_core.training.loop import train
 from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.sampling import sample_step
 from cpabmm_core.training.session import _lay_out
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.step import TrainingStep
 from cpabmm_core.training.validation import Validation, validate
 
 SETTINGS = {
@@ -71,7 +73,7 @@ def config(**changes: object) -> Config:
 def run(settings: Config, data: Path, out: Path, *, steps: int) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return train(settings, data, out, steps=steps, device="cpu")
+        return train(TrainingRun(settings, data, out, steps=steps, device="cpu"))
 
 
 def spoil(
@@ -97,19 +99,19 @@ def spoil_loss(loss: Tensor, objective: Objective) -> Tensor:
 
 
 def spoil_gradient(loss: Tensor, objective: Objective) -> Tensor:
-    """The root of nothing is nothing, but steep."""
+    """Add a term of value 0 whose gradient is infinite."""
     return loss + (0 * next(objective.parameters())).sqrt().sum()
 
 
 @pytest.mark.parametrize(("what", "change"), [("loss", spoil_loss), ("gradient", spoil_gradient)])
-def test_what_is_not_finite_stops_the_run(
+def test_values_that_are_not_finite_stop_the_run(
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     what: str,
     change: Callable[[Tensor, Objective], Tensor],
 ) -> None:
-    """Before it reaches the weights; the message names the clips of the step and what is left."""
+    """The weights do not change; the message names the clips of the step and the last state."""
     (batch,) = session_of(config(), data, tmp_path).batches(2, 3)
     spoil(monkeypatch, 3, change)
     with pytest.raises(TrainingError) as raised:
@@ -120,13 +122,13 @@ def test_what_is_not_finite_stops_the_run(
         f"and resume from {last}"
     )
     assert len(set(batch.names)) == 2
-    assert RunFolder(tmp_path / "run").resume_from("auto") == (last, [])
+    assert RunFolder(tmp_path / "run").find_state("auto") == (last, [])
     saved = load_checkpoint(last / "model.safetensors").model.state_dict()
     assert all(bool(tensor.isfinite().all()) for tensor in saved.values())
     assert len(lines(tmp_path / "run" / "log.jsonl")) == 2
 
 
-def test_failure_before_the_first_state_says_so(
+def test_failure_before_the_first_state_suggests_the_start(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, 1, spoil_loss)
@@ -142,8 +144,8 @@ def test_run_that_diverges_ends_with_code_1(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainer:
-    """A trainer in fp16 with a loss scaler, which Accelerate would give to a GPU only."""
+def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingStep:
+    """Return steps in fp16 with a loss scaler, which Accelerate creates on GPUs only."""
     session = session_of(config(**{"training.ema": 0.5}), data, tmp_path)
     settings = config(**{"training.ema": 0.5, "training.mixed_precision": "fp16"})
     monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
@@ -153,13 +155,13 @@ def half_precision(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     optimizer = AcceleratedOptimizer(plain, scaler=scaler)
     session = replace(session, config=settings, optimizer=optimizer)
     session.objective.train()
-    return Trainer(session, RunFolder(tmp_path / "run"), lambda: None, Silent())
+    return TrainingStep(session, RunFolder(tmp_path / "run"), Silent())
 
 
-def everything(trainer: Trainer) -> dict[str, Tensor]:
-    average = trainer.session.average
+def everything(step: TrainingStep) -> dict[str, Tensor]:
+    average = step.session.average
     assert average is not None
-    states = {"model": trainer.model.state_dict(), "average": average.model.state_dict()}
+    states = {"model": step.model.state_dict(), "average": average.model.state_dict()}
     return {
         f"{name}.{key}": value.clone()
         for name, state in states.items()
@@ -168,7 +170,7 @@ def everything(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def overflow(loss: Tensor, objective: Objective) -> Tensor:
-    """Too large for the scaled gradients, and for what the network's layers have seen."""
+    """Overflow the scaled gradients and the running statistics."""
     for module in objective.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.running_mean is not None:
             module.running_mean.data.fill_(math.inf)
@@ -176,35 +178,35 @@ def overflow(loss: Tensor, objective: Objective) -> Tensor:
 
 
 @pytest.mark.parametrize("change", [overflow, spoil_gradient, spoil_loss])
-def test_overflow_in_fp16_costs_a_step_and_no_more(
-    half_precision: Trainer,
+def test_overflow_in_fp16_skips_a_step(
+    half_precision: TrainingStep,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[Tensor, Objective], Tensor],
 ) -> None:
-    trainer = half_precision
-    batches = TimedBatches(trainer.session.batches(0, 3))
+    step = half_precision
+    batches = TimedBatches(step.session.batches(0, 3))
     spoil(monkeypatch, 2, change)
-    trainer.step(batches, 0)
-    before = everything(trainer)
-    scale = trainer.accelerator.scaler.get_scale()
-    trainer.step(batches, 1)
-    for name, value in everything(trainer).items():
+    step.take(batches, 0)
+    before = everything(step)
+    scale = step.accelerator.scaler.get_scale()
+    step.take(batches, 1)
+    for name, value in everything(step).items():
         assert torch.equal(value, before[name]), name
-    assert trainer.accelerator.scaler.get_scale() == scale / 2
-    assert trainer.overflows == 1
-    trainer.step(batches, 2)
-    assert trainer.overflows == 0
-    after = everything(trainer)
+    assert step.accelerator.scaler.get_scale() == scale / 2
+    assert step.guard.overflows == 1
+    step.take(batches, 2)
+    assert step.guard.overflows == 0
+    after = everything(step)
     assert any(not torch.equal(after[name], before[name]) for name in before)
     assert all(bool(value.isfinite().all()) for value in after.values())
 
 
-def test_overflow_after_overflow_is_not_a_matter_of_scale(
-    half_precision: Trainer, monkeypatch: pytest.MonkeyPatch
+def test_persistent_overflow_stops_the_run(
+    half_precision: TrainingStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = half_precision
-    trainer.overflows = 24
-    batches = TimedBatches(trainer.session.batches(0, 2))
+    step = half_precision
+    step.guard.overflows = 24
+    batches = TimedBatches(step.session.batches(0, 2))
     forward = Objective.forward
 
     def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
@@ -212,12 +214,12 @@ def test_overflow_after_overflow_is_not_a_matter_of_scale(
         return replace(outcome, losses={"loss": outcome.losses["loss"] * math.nan})
 
     monkeypatch.setattr(Objective, "forward", spoilt)
-    trainer.step(batches, 0)
+    step.take(batches, 0)
     with pytest.raises(TrainingError, match="loss of step 2 is nan"):
-        trainer.step(batches, 1)
+        step.take(batches, 1)
 
 
-def test_precision_that_the_device_has_not_is_one_line(data: Path, tmp_path: Path) -> None:
+def test_unsupported_precision_is_one_line(data: Path, tmp_path: Path) -> None:
     settings = config(**{"training.mixed_precision": "fp16"})
     with pytest.raises(ConfigError, match=r"training\.mixed_precision=fp16 on cpu"):
         session_of(settings, data, tmp_path)
@@ -240,8 +242,8 @@ def test_average_of_a_constant_is_the_constant() -> None:
         assert torch.allclose(mine, theirs, rtol=1e-6, atol=1e-9)
 
 
-def test_average_follows_a_step_as_its_decays_say() -> None:
-    """From 0 to 1 it has come to 1 - the product of the decays; no decay is above the given one."""
+def test_average_follows_a_step_by_its_decays() -> None:
+    """From 0 to 1 it reaches 1 - the product of the decays, each at most the given one."""
     average = AveragedModel(filled(0.0), 0.5)
     model = filled(1.0)
     steps = 12  # (1 + k) / (10 + k) passes 1/2 at k = 8
@@ -251,11 +253,11 @@ def test_average_follows_a_step_as_its_decays_say() -> None:
     for parameter in average.model.parameters():
         assert torch.allclose(parameter, torch.tensor(expected), atol=1e-6)
     for buffer in average.model.buffers():
-        assert bool((buffer == 1).all())  # statistics are copied
+        assert bool((buffer == 1).all())  # running statistics are copied
 
 
-# Batch normalisation sees each of the batches alone: its networks are another function of
-# 2 x 2 pairs than of 4, by nature. These have layer normalisation.
+# Batch normalisation sees each batch separately, so its networks compute another function of
+# 2 x 2 pairs than of 4. These have layer normalisation.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
@@ -264,7 +266,7 @@ WITHOUT_BATCH_NORM = {
 }
 
 
-def test_accumulated_gradients_are_those_of_one_batch(data: Path, tmp_path: Path) -> None:
+def test_accumulated_gradients_equal_those_of_one_batch(data: Path, tmp_path: Path) -> None:
     found = {}
     for name, batch, parts in (("parts", 2, 2), ("whole", 4, 1)):
         changes = {"training.batch_size": batch, "training.accumulation": parts}
@@ -303,31 +305,31 @@ def test_each_network_is_clipped_by_its_largest_entry(
         torch.testing.assert_close(gradient, factor * found["before"][name], rtol=1e-4, atol=1e-9)
 
 
-def test_log_tells_the_share_of_clipped_steps(
+def test_log_contains_the_share_of_clipped_steps(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of steps 2 to 4 one is clipped, of 5 to 8 three; the run stops and goes on after step 6."""
+    """One of steps 2 to 4 and three of 5 to 8 are clipped; the run resumes after step 6."""
     clipped = iter([False, False, True, False, True, False, True, True])
 
     def clip(*_: object) -> Clipping:
         return Clipping(torch.ones(()), next(clipped))
 
-    monkeypatch.setattr("cpabmm_core.training.loop.clip_gradients", clip)
+    monkeypatch.setattr("cpabmm_core.training.step.clip_gradients", clip)
     settings = config(**{"training.log_every": 4})
     stop = iter([None] * 5 + [signal.SIGTERM])
     out = tmp_path / "run"
     with pytest.raises(TrainingStopped):
-        train(settings, data, out, steps=8, device="cpu", stop=lambda: next(stop))
-    train(settings, data, out, steps=8, device="cpu", resume="auto")
+        train(TrainingRun(settings, data, out, steps=8, device="cpu", stop=lambda: next(stop)))
+    train(TrainingRun(settings, data, out, steps=8, device="cpu", resume="auto"))
     shares = [line["clipped"] for line in lines(tmp_path / "run" / "log.jsonl")]
     assert shares == [0, pytest.approx(1 / 3), 3 / 4]
 
 
-def test_draws_do_not_hang_on_who_makes_them() -> None:
+def test_samples_do_not_depend_on_the_number_of_processes() -> None:
     def shares(count: int) -> tuple[Tensor, Tensor, Tensor]:
         size = 4 // count
         slices = [slice(i * size, (i + 1) * size) for i in range(count)]
-        made = [draw((3, 7), 4, share, 5, 0.5, torch.device("cpu")) for share in slices]
+        made = [sample_step((3, 7), 4, share, 5, 0.5, torch.device("cpu")) for share in slices]
         deformations = [each.deformation for each in made]
         drops = [each.drop for each in made if each.drop is not None]
         return (
@@ -345,9 +347,10 @@ def test_draws_do_not_hang_on_who_makes_them() -> None:
             assert torch.equal(mine, expected)
 
 
-def test_other_steps_and_seeds_draw_other_numbers() -> None:
+def test_steps_and_seeds_give_different_samples() -> None:
     def weights(seed: int, step: int) -> Tensor:
-        return draw((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu")).deformation.weights
+        sample = sample_step((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu"))
+        return sample.deformation.weights
 
     assert torch.equal(weights(0, 1), weights(0, 1))
     assert not torch.equal(weights(0, 1), weights(0, 2))
@@ -357,15 +360,15 @@ def test_other_steps_and_seeds_draw_other_numbers() -> None:
 @pytest.mark.parametrize(
     ("motion", "metric"), [("cpab", "euclidean"), ("tps", "euclidean"), ("affine", "manhattan")]
 )
-def test_the_deformation_is_that_of_the_peers_with_the_same_motion(
+def test_deformation_uses_the_metric_of_the_peers_with_the_same_motion(
     motion: MotionKind, metric: str
 ) -> None:
-    made = draw((0, 0), 2, slice(0, 2), 3, 0.0, torch.device("cpu"), motion=motion)
+    made = sample_step((0, 0), 2, slice(0, 2), 3, 0.0, torch.device("cpu"), motion=motion)
     assert made.deformation.metric == metric
 
 
 @torch.no_grad()
-def test_validation_is_the_mean_over_pairs_taken_one_at_a_time(data: Path) -> None:
+def test_validation_equals_the_mean_over_single_pairs(data: Path) -> None:
     model = tiny_model()
     moving, still = [], []
     for path in sorted((data / "test").glob("*.png")):
@@ -395,22 +398,20 @@ def test_validation_is_the_mean_over_pairs_taken_one_at_a_time(data: Path) -> No
     assert model.training
 
 
-def test_best_model_stays_when_later_ones_are_worse(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also across a resumption."""
+def test_best_model_is_kept(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resuming keeps it too."""
     found = iter([0.5, 0.3, 0.4, 0.45])
     monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(found), 1.0))
     settings = config(**{"training.validate_every": 1})
     best = tmp_path / "run" / "best.safetensors"
     run(settings, data, tmp_path / "run", steps=3)
     assert load_checkpoint(best).record["step"] == 2
-    train(settings, data, tmp_path / "run", steps=4, resume="auto", device="cpu")
+    train(TrainingRun(settings, data, tmp_path / "run", steps=4, resume="auto", device="cpu"))
     record = load_checkpoint(best).record
     assert (record["step"], record["l1"]) == (2, 0.3)
 
 
-def test_run_keeps_to_its_milestones(data: Path, tmp_path: Path) -> None:
+def test_learning_rate_follows_the_milestones(data: Path, tmp_path: Path) -> None:
     """8 clips in batches of 2: an epoch is 4 steps."""
     changes = {"training.milestones": (0.5, 1), "training.milestone_factor": 0.5}
     run(config(**changes, **{"training.learning_rate": 1e-3}), data, tmp_path / "run", steps=6)
@@ -418,8 +419,8 @@ def test_run_keeps_to_its_milestones(data: Path, tmp_path: Path) -> None:
     assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4, 2.5e-4])
 
 
-def test_layers_stay_what_they_are_when_processes_share_statistics() -> None:
-    """Those of timm have their activation inside."""
+def test_synchronised_normalisation_keeps_the_layers_functions() -> None:
+    """timm's normalisation layers contain an activation."""
     model, images = tiny_model(), torch.rand(2, 3, 32, 32)
     shared = copy.deepcopy(model)
     gpus = SimpleNamespace(num_processes=2, device=torch.device("cuda"))
@@ -449,7 +450,7 @@ def test_tensorboard_is_used_where_it_is_installed(data: Path, tmp_path: Path) -
     assert (event.step, event.value) == (2, pytest.approx(validation["l1"]))
 
 
-def test_no_tracker_leaves_no_trace(data: Path, tmp_path: Path) -> None:
+def test_run_without_trackers_writes_no_events(data: Path, tmp_path: Path) -> None:
     run(config(), data, tmp_path / "run", steps=1)
     assert events(tmp_path / "run") == []
 
@@ -462,7 +463,7 @@ def test_unknown_tracker_is_one_line(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
-def test_tracker_that_is_not_installed_is_not_left_out_silently(data: Path, tmp_path: Path) -> None:
+def test_tracker_that_is_not_installed_is_an_error(data: Path, tmp_path: Path) -> None:
     settings = config(**{"training.trackers": ["wandb"]})
     with pytest.raises(ConfigError, match=r"training\.trackers: wandb is not installed"):
         run(settings, data, tmp_path / "run", steps=1)

@@ -1,4 +1,4 @@
-"""Training in several processes: the same run, and an end for all if one of them ends."""
+"""Training in several processes: the same run as in one, and a common end."""
 
 import os
 import signal
@@ -14,15 +14,16 @@ from _helpers.first_step import first_gradients, write_gradients
 from _helpers.tiny_model import tiny_config
 from _helpers.training_runs import PATIENCE, begin, begin_all, command, lines, wait_for_lines
 from accelerate import Accelerator
+from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 
-from cpabmm_cli.processes import run_together
+from cpabmm_cli.launching import run_together
 from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import DataConfig, dump_config
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.state import RunFolder
+from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.validation import validate
 
 SETTINGS = {
@@ -72,7 +73,7 @@ def arguments(config: Path, data: Path, out: Path, *more: object, steps: int = S
 
 @pytest.fixture(scope="module")
 def whole(config: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two processes, as ``torchrun`` and ``accelerate launch`` start them."""
+    """Train in two processes, started like those of ``torchrun`` and ``accelerate launch``."""
     out = tmp_path_factory.mktemp("runs") / "whole"
     processes = begin_all(2, out.with_name("words"), command, *arguments(config, data, out))
     assert [process.wait() for process in processes] == [0, 0], processes[0].stderr
@@ -83,7 +84,7 @@ def whole(config: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def test_two_processes_keep_one_log(whole: Path) -> None:
+def test_two_processes_write_one_log(whole: Path) -> None:
     log = lines(whole / "log.jsonl")
     assert [line["step"] for line in log] == [1, 2, 3, 4, 5]
     assert all("background" not in line for line in log[:3])
@@ -93,8 +94,8 @@ def test_two_processes_keep_one_log(whole: Path) -> None:
     assert len(list((whole / "panels").iterdir())) == 2
 
 
-def test_validation_judges_the_model_that_is_saved(whole: Path, data: Path) -> None:
-    """Not each process one with running statistics of its own."""
+def test_validation_evaluates_the_saved_model(whole: Path, data: Path) -> None:
+    """Processes do not use their own running statistics."""
     pairs = open_validation(data / "test", DataConfig(frame_size=32), frames=5, report=print)
     assert pairs is not None
     model = load_checkpoint(whole / "model.safetensors").model
@@ -107,7 +108,7 @@ def test_validation_judges_the_model_that_is_saved(whole: Path, data: Path) -> N
     }
 
 
-def test_one_that_dies_ends_the_other_and_both_go_on(
+def test_killed_process_ends_the_other_and_the_run_resumes(
     config: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -123,10 +124,10 @@ def test_one_that_dies_ends_the_other_and_both_go_on(
         assert lines(out / log) == lines(whole / log)
 
 
-def test_signal_stops_all_and_torchrun_goes_on(
+def test_signal_stops_all_processes_and_torchrun_resumes(
     config: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:
-    """The two ways to start several processes, both for real."""
+    """Both ways to start several processes, in real processes."""
     out = tmp_path / "run"
     together = ["--quiet", *arguments(config, data, out, "--processes", 2, steps=1000)]
     parent = begin(tmp_path / "words", command, *together)
@@ -148,21 +149,21 @@ def test_signal_stops_all_and_torchrun_goes_on(
     assert lines(out / "log.jsonl")[:STEPS] == lines(whole / "log.jsonl")
 
 
-# Batch normalisation on a CPU takes the statistics of each process's own batch: its networks see
-# another function of 2 x 2 pairs than of 4, by nature. These have layer normalisation.
+# On a CPU batch normalisation sees the batch of one process, so its networks compute another
+# function of 2 x 2 pairs than of 4. These have layer normalisation.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
     "model.motion": "cpab",
     "training.background_from_epoch": 0,
     "training.clip_largest_entry": None,
-    # What is left out is drawn for all processes together, too.
+    # Dropped candidates are sampled for all processes together.
     "training.candidate_dropout": {"start": 0.5, "maximum": 0.5},
 }
 
 
-def test_two_processes_have_the_gradients_of_one(data: Path, tmp_path: Path) -> None:
-    """2 x batch 2 is 1 x batch 4, and both processes know the sum."""
+def test_gradients_of_two_processes_equal_those_of_one(data: Path, tmp_path: Path) -> None:
+    """Two processes with batches of 2 equal one with a batch of 4, and both have the sum."""
     halves = write_config(tmp_path / "2.yaml", **WITHOUT_BATCH_NORM)
     both = write_config(tmp_path / "4.yaml", **WITHOUT_BATCH_NORM, **{"training.batch_size": 4})
     processes = begin_all(2, tmp_path / "words", write_gradients, halves, data, tmp_path)
@@ -187,13 +188,13 @@ def test_two_processes_log_the_loss_of_both(data: Path, tmp_path: Path) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def run_script(script: str, count: int = 2, *, grace: float = PATIENCE) -> int:
-    """The script in some processes, each of which knows its ``rank``."""
+def run_script(script: str, count: int = 2) -> int:
+    """Run the script in some processes, each of which knows its ``rank``."""
     begin = "import os, signal, sys, time\nrank = int(os.environ['RANK'])\n"
-    return run_together([sys.executable, "-c", begin + script], count, grace=grace)
+    return run_together([sys.executable, "-c", begin + script], count)
 
 
-def test_processes_know_of_each_other(tmp_path: Path) -> None:
+def test_processes_get_ranks_and_a_common_address(tmp_path: Path) -> None:
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     script = f"open({str(tmp_path)!r} + f'/{{rank}}', 'w').write(' '.join(map(os.getenv, {names})))"
     assert run_script(script, 3) == 0
@@ -202,12 +203,12 @@ def test_processes_know_of_each_other(tmp_path: Path) -> None:
     assert told[0][4:] == told[1][4:] == told[2][4:]
 
 
-def test_code_is_that_of_the_one_that_failed() -> None:
+def test_exit_code_is_that_of_the_process_that_failed() -> None:
     assert run_script(f"sys.exit(5) if rank == 1 else time.sleep({PATIENCE})") == 5
 
 
-def test_failure_asks_the_others_to_end_and_waits(tmp_path: Path) -> None:
-    """All at the same time: each takes a while to put its things away."""
+def test_failure_terminates_the_others_and_waits(tmp_path: Path) -> None:
+    """All are terminated at once, and get time to clean up."""
     script = f"""
 def leave(*_):
     time.sleep(0.3)
@@ -223,30 +224,35 @@ time.sleep({PATIENCE})
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2"}
 
 
-def test_who_does_not_end_is_killed_after_the_grace() -> None:
+def test_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the launcher's 30 seconds, here one."""
+    close = SubprocessContext._close
+    monkeypatch.setattr(
+        SubprocessContext, "_close", lambda self, death_sig, timeout: close(self, death_sig, 1)
+    )
     script = f"""
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 time.sleep(0.5 if rank == 0 else {PATIENCE})
 sys.exit(4)
 """
     start = time.monotonic()
-    assert run_script(script, 3, grace=0.3) == 4
+    assert run_script(script, 3) == 4
     assert time.monotonic() - start < PATIENCE / 2
 
 
-def test_one_that_is_killed_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_killed_process_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     script = f"os.kill(os.getpid(), 9) if rank == 1 else time.sleep({PATIENCE})"
     assert run_script(script) == 137
     message = "error: process 1 was ended by signal 9; continue with --resume auto\n"
     assert capfd.readouterr() == ("", message)
 
 
-def test_cause_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
-    """What one says first, not what it brings about in the others."""
+def test_earliest_error_is_printed_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """Later errors in other processes may be its consequences."""
     script = """
-from cpabmm_cli.processes import leave_word
+from cpabmm_cli.processes import report_failure
 time.sleep(0.2 * (1 - rank))
-leave_word(["consequence", "cause"][rank], 1)
+report_failure(["consequence", "cause"][rank], 1)
 time.sleep(0.3 * rank)
 sys.exit(1)
 """
@@ -254,14 +260,14 @@ sys.exit(1)
     assert capfd.readouterr() == ("", "error: cause\n")
 
 
-def test_abort_that_another_process_brings_about_is_not_the_cause(
+def test_abort_after_a_lost_connection_is_not_the_cause(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A process may abort when the one it is connected with ends, and be gone before that one."""
+    """A process may abort when its peer fails, and end before it."""
     script = """
-from cpabmm_cli.processes import leave_word
+from cpabmm_cli.processes import report_failure
 if rank == 0:
-    leave_word("cause", 3)
+    report_failure("cause", 3)
     time.sleep(1)
     sys.exit(3)
 time.sleep(0.3)
@@ -271,10 +277,10 @@ os.abort()
     assert capfd.readouterr() == ("", "error: cause\n")
 
 
-def test_failure_of_the_command_is_told_once(
+def test_error_in_all_processes_is_printed_once(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Every process finds that the setting is wrong; the person reads it once."""
+    """Every process rejects the wrong setting."""
     wrong = arguments(config, tmp_path, tmp_path / "run", "--set", "training.seed=none")
     assert run_together([sys.executable, "-m", "cpabmm_cli", *wrong], 2) == 4
     printed = capfd.readouterr()
@@ -283,8 +289,8 @@ def test_failure_of_the_command_is_told_once(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_every_signal_goes_on_to_all(tmp_path: Path, number: int) -> None:
-    """Twice where it is sent twice."""
+def test_signals_are_passed_on_to_all(tmp_path: Path, number: int) -> None:
+    """A repeated signal is passed on again."""
     script = f"""
 came = []
 for number in (signal.SIGINT, signal.SIGTERM):
@@ -308,7 +314,7 @@ sys.exit(128 + came[1])
 
 
 def test_orphan_saves_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else it would go on writing where the next run does."""
+    """Otherwise it would write into the folder along with the next run."""
     monkeypatch.setenv("CPABMM_STARTER", str(os.getppid()))
     assert StopOnSignal()() is None
     monkeypatch.setenv("CPABMM_STARTER", "1")

@@ -1,4 +1,4 @@
-"""The rows of the tables against the settings that their authors published (tests/golden/peers)."""
+"""Rows of the tables, compared with the settings that their authors published."""
 
 import json
 from pathlib import Path
@@ -20,13 +20,13 @@ LOSSES: dict[str, dict[str, float]] = {
     "fomm": {"reconstruction": 10, "equivariance": 10, "frame_equivariance": 10},
     "mraa": {"reconstruction": 10, "equivariance": 10, "frame_equivariance": 10},
 }
-"""Of their configuration files: perceptual, equivariance_value or _shift, _jacobian or _affine."""
+"""Loss weights of their configuration files, by our names."""
 WEIGHT_DECAY = {"tpsmm": 1e-4, "fomm": 0, "mraa": 0}
-"""Of Adam, in their train.py."""
+"""Betas of Adam, from their train.py."""
 
 
 class Row(NamedTuple):
-    """A published row and what it is here."""
+    """A published row and our configuration of it."""
 
     peer: str
     data_set: str
@@ -50,7 +50,7 @@ def pairs_a_step(config: Config) -> int:
 
 
 def test_every_row_of_a_peer_is_compared() -> None:
-    """But FOMM on TED-talks, for which nothing is published."""
+    """The exception is FOMM on TED-talks, for which nothing was published."""
     suffixes = tuple(SUFFIXES.values())
     here = {n for n in shipped_configs() if n.startswith(SETS) and n.endswith(suffixes)}
     assert here - {row.data_set + SUFFIXES[row.peer] for row in ROWS} == {"ted-384-fomm"}
@@ -60,7 +60,7 @@ def test_every_row_of_a_peer_is_compared() -> None:
 def test_optimisation(row: Row) -> None:
     training, published = row.config.training, row.published
     assert pairs_a_step(row.config) == published["batch"]
-    assert training.batch_size <= 14  # what a device holds, see docs/training.md
+    assert training.batch_size <= 14  # fits a device, see docs/training.md
     assert training.epochs == published["epochs"]
     assert row.config.data.repeats == published["repeats"]
     assert training.learning_rate == published["lr"]
@@ -98,7 +98,7 @@ def test_augmentation(row: Row) -> None:
 
 
 def clipping(published: dict[str, Any]) -> float | None:
-    """The limit, of the networks and by the norm that `training.clipping` is about."""
+    """Return the limit, for the networks and the norm of `training.clipping`."""
     clip = published["clip"]
     if clip is None:
         return None
@@ -117,7 +117,7 @@ def test_clipping(row: Row) -> None:
 def test_losses(row: Row) -> None:
     weights, wanted = row.config.losses, dict(LOSSES[row.peer])
     if row.config.model.motion != "affine":
-        wanted["frame_equivariance"] = weights.frame_equivariance  # there are no frames
+        wanted["frame_equivariance"] = weights.frame_equivariance  # there are no jacobians
     if row.config.model.background is None:
         wanted["background"] = weights.background
     names = ("warp", "background", "semantic", "structure")
@@ -148,7 +148,7 @@ def test_frames_and_mode_relative(row: Row) -> None:
     assert model.relative_hull_scaling == scaling
 
 
-def test_fomm_on_ted_is_fomm_on_taichi_of_another_size() -> None:
+def test_fomm_on_ted_has_the_settings_of_taichi() -> None:
     ted, taichi = load_config("ted-384-fomm"), load_config("taichi-256-fomm")
     assert pairs_a_step(ted) == pairs_a_step(taichi)
     same = {"batch_size": taichi.training.batch_size, "accumulation": taichi.training.accumulation}
@@ -169,7 +169,7 @@ def test_the_papers_rows(data_set: str, suffix: str) -> None:
     assert list(config.training.milestones) == [70, 90]
     assert config.training.clip_largest_entry == clipping(published)
     assert config.losses.reconstruction_kind == "perceptual"
-    # The rest is TPSMM's, on whose code the paper's is built.
+    # The rest is TPSMM's, on whose code the paper's code is based.
     tpsmm = Row("tpsmm", data_set).config
     assert config.data.augment == tpsmm.data.augment
     assert config.training.candidate_dropout == tpsmm.training.candidate_dropout

@@ -1,4 +1,4 @@
-"""A run that is stopped or killed, at whatever moment, goes on as if nothing had happened."""
+"""A run that is stopped or killed at any moment resumes without a trace of the interruption."""
 
 import os
 import shutil
@@ -26,7 +26,9 @@ from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import dump_config
 from cpabmm_core.errors import CheckpointError, MediaError, ResourceError
 from cpabmm_core.puppets import write_puppets
-from cpabmm_core.training.state import RunFolder, damage, load_state
+from cpabmm_core.training.manifest import find_damage
+from cpabmm_core.training.run_folder import RunFolder
+from cpabmm_core.training.state import load_state
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -37,7 +39,7 @@ SETTINGS = {
     "training.checkpoint_every": 2,
     "training.validate_every": 3,
     "training.trackers": [],
-    "model.motion": "tps",  # which starts quicker
+    "model.motion": "tps",  # starts faster
 }
 VARIANTS: dict[str, dict[str, object]] = {
     "plain": {},
@@ -46,7 +48,7 @@ VARIANTS: dict[str, dict[str, object]] = {
         "training.accumulation": 2,
         "losses.adversarial": 1.0,
         "losses.discriminator": {"block_expansion": 4, "max_features": 12, "blocks": 2},
-        # Its dropout takes numbers from torch's generator, whose state must survive.
+        # Its dropout uses torch's generator, whose state must be restored.
         "model.keypoints.backbone": "repghostnet_050",
     },
 }
@@ -90,14 +92,14 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 @pytest.fixture(scope="module")
 def whole(runs: Runs) -> Path:
-    """A run that nobody disturbed."""
+    """Train without interruption."""
     process = runs.begin(runs.folder / "whole")
     assert process.wait() == 0, process.stderr
     return runs.folder / "whole"
 
 
 def assert_equal(run: Path, whole: Path) -> None:
-    """They logged the same, to the last digit, and made the same model."""
+    """Assert that logs and models are identical."""
     for log in ("log.jsonl", "validation.jsonl"):
         assert lines(run / log) == lines(whole / log)
     for result in ("model.safetensors", "best.safetensors"):
@@ -128,15 +130,19 @@ def assert_goes_on_like(whole: Path, runs: Runs, out: Path) -> None:
     assert not leftovers(out)
 
 
-def test_run_killed_twice_is_like_the_whole_one(runs: Runs, whole: Path, tmp_path: Path) -> None:
+def test_run_killed_twice_equals_an_uninterrupted_one(
+    runs: Runs, whole: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     begin_and_kill_after_line(1, runs, out)  # there is no state yet
-    begin_and_kill_at("rename", 2, runs, out)  # the second state is there, but for its name
+    begin_and_kill_at("rename", 2, runs, out)  # the second state is complete, but not renamed
     assert_goes_on_like(whole, runs, out)
 
 
-def test_run_with_all_that_can_be_lost_is_like_the_whole_one(data: Path, tmp_path: Path) -> None:
-    """Averaged weights, accumulated gradients, a discriminator, and a network that draws."""
+def test_run_with_every_kind_of_state_equals_an_uninterrupted_one(
+    data: Path, tmp_path: Path
+) -> None:
+    """Averaged weights, accumulated gradients, a discriminator and dropout."""
     runs, out = Runs(tmp_path, data, "averaged"), tmp_path / "run"
     whole = runs.begin(tmp_path / "whole")
     begin_and_kill_at("fsync", 2, runs, out)  # between the files of the first state
@@ -179,7 +185,7 @@ def test_second_signal_interrupts_at_once(runs: Runs, tmp_path: Path) -> None:
     assert not RunFolder(out).saved_states()
 
 
-def test_second_signal_does_what_it_did_before() -> None:
+def test_second_signal_has_its_usual_effect() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
     try:
@@ -198,11 +204,11 @@ def test_second_signal_does_what_it_did_before() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_finished_run_stays_as_it_is(runs: Runs, whole: Path, tmp_path: Path) -> None:
-    """Also where fewer steps are asked for than it has made."""
+def test_finished_run_does_not_change(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    """Nor does it if fewer steps are requested than it took."""
     out = tmp_path / "run"
     shutil.copytree(whole, out)
-    (out / "model.safetensors").unlink()  # as if it was killed right before the end
+    (out / "model.safetensors").unlink()  # as if it was killed just before the end
     process = runs.begin(out, "--resume", "auto", steps=STEPS - 2)
     assert process.wait() == 0, process.stderr
     assert_equal(out, whole)
@@ -213,34 +219,36 @@ def cut_in_half(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "trainer.pt", "manifest.json"])
-def test_state_cut_in_half_is_passed_over(whole: Path, tmp_path: Path, name: str) -> None:
+def test_truncated_state_is_skipped(whole: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(whole, tmp_path / "run")
     older, newest = RunFolder(tmp_path / "run").saved_states()
     cut_in_half(newest / name)
-    start, (note,) = RunFolder(tmp_path / "run").resume_from("auto")
+    start, (note,) = RunFolder(tmp_path / "run").find_state("auto")
     assert start == older
     assert str(newest) in note
     assert name in note
     with pytest.raises(CheckpointError, match=name):
-        RunFolder(tmp_path / "run").resume_from(str(newest))
+        RunFolder(tmp_path / "run").find_state(str(newest))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "trainer.pt", "manifest.json"])
-def test_state_without_a_file_is_damaged(whole: Path, tmp_path: Path, name: str) -> None:
+def test_missing_file_is_damage(whole: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(whole / "states", tmp_path / "states")
     _, newest = RunFolder(tmp_path).saved_states()
     (newest / name).unlink()
-    assert name in str(damage(newest))
+    assert name in str(find_damage(newest))
 
 
-def test_manifest_that_names_nothing_is_damaged(whole: Path, tmp_path: Path) -> None:
+def test_empty_manifest_is_damage(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole / "states", tmp_path / "states")
     _, newest = RunFolder(tmp_path).saved_states()
     (newest / "manifest.json").write_text("{}")
-    assert "manifest.json" in str(damage(newest))
+    assert "manifest.json" in str(find_damage(newest))
 
 
-def test_run_goes_on_from_before_the_damage(runs: Runs, whole: Path, tmp_path: Path) -> None:
+def test_run_resumes_from_the_state_before_the_damaged_one(
+    runs: Runs, whole: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     older, newest = RunFolder(out).saved_states()
@@ -251,10 +259,10 @@ def test_run_goes_on_from_before_the_damage(runs: Runs, whole: Path, tmp_path: P
     assert process.stderr.startswith(f"{newest}: damaged (trainer.pt has ")
     assert_equal(out, whole)
     assert RunFolder(out).saved_states() == [older, newest]
-    assert damage(newest) is None
+    assert find_damage(newest) is None
 
 
-def test_nothing_is_thrown_away_where_all_is_damaged(
+def test_nothing_is_deleted_if_all_states_are_damaged(
     runs: Runs, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -280,56 +288,56 @@ def test_last_states_and_the_best_model_are_kept(whole: Path) -> None:
     assert (record["step"], record["l1"]) == (best["step"], best["l1"])
 
 
-def test_going_back_forgets_what_came_after(tmp_path: Path) -> None:
-    """What is saved next must neither count as old nor give way to what was left behind."""
+def test_rewinding_removes_later_states(tmp_path: Path) -> None:
+    """Otherwise the next state would count as older than the leftovers."""
     run = RunFolder(tmp_path)
     for step in (2, 4, 6):
         save(tmp_path, step, keep=3)
         run.append(run.log, {"step": step})
-    run.forget_after(2)
+    run.rewind(2)
     assert lines(run.log) == [{"step": 2}]
     newest = save(tmp_path, 3, keep=1)
     assert run.saved_states() == [newest]
-    assert run.resume_from("auto") == (newest, [])
+    assert run.find_state("auto") == (newest, [])
 
 
-def test_torn_last_line_of_a_log_is_dropped(tmp_path: Path) -> None:
+def test_incomplete_last_line_of_a_log_is_removed(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.append(run.log, {"step": 1})
     run.log.write_text(run.log.read_text() + '{"step": 2, "lo')
-    run.forget_after(2)
+    run.rewind(2)
     run.append(run.log, {"step": 2})
     assert lines(run.log) == [{"step": 1}, {"step": 2}]
 
 
-def test_run_without_log_is_not_overwritten_either(tmp_path: Path) -> None:
+def test_run_without_log_is_not_overwritten(tmp_path: Path) -> None:
     save(tmp_path, 2)
-    with pytest.raises(MediaError, match="already holds a run"):
-        RunFolder(tmp_path).resume_from(None)
+    with pytest.raises(MediaError, match="already contains a run"):
+        RunFolder(tmp_path).find_state(None)
 
 
-def test_save_killed_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
+def test_save_killed_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
     process = begin(tmp_path / "words", save_killed_everywhere, tmp_path)
     assert process.wait() == 0, process.stderr
     found = {}
     for folder in sorted(path for path in tmp_path.iterdir() if path.is_dir()):
         run = RunFolder(folder)
-        state, notes = run.resume_from("auto")
+        state, notes = run.find_state("auto")
         assert state is not None, folder
         assert notes == [], folder
         step = int(state.name[-8:])
-        run.forget_after(step)
+        run.rewind(step)
         assert run.saved_states()[-1] == state
         assert leftovers(folder) == []
         found[folder.name] = step
-    # Both came to pass, and every kind of call was tried.
+    # Both outcomes occurred, and every kind of call was tried.
     assert set(found.values()) == {2, 4}
     assert {name.rsplit("-", 1)[0] for name in found} == {"before", *CALLS}
     assert found["rename-1"] == 2
-    assert found["rename-2"] == 4  # there is no second one: it was saved
+    assert found["rename-2"] == 4  # a save renames once, so it was complete
 
 
-def test_all_is_on_the_disk_before_a_state_gets_its_name(
+def test_everything_is_flushed_before_a_state_is_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
@@ -355,17 +363,17 @@ def test_all_is_on_the_disk_before_a_state_gets_its_name(
     assert synced[-1] == RunFolder(tmp_path).states.stat().st_ino
 
 
-def test_full_disk_costs_no_state_and_no_space(tmp_path: Path) -> None:
+def test_full_disk_loses_no_state_and_leaves_no_files(tmp_path: Path) -> None:
     older = save(tmp_path, 2)
     for size in (older / "model.safetensors", older / "trainer.pt"):
         room = size.stat().st_size - 1000
         with limited_file_size(room), pytest.raises(ResourceError, match="no space left"):
             save(tmp_path, 4)
-        assert RunFolder(tmp_path).resume_from("auto") == (older, [])
+        assert RunFolder(tmp_path).find_state("auto") == (older, [])
         assert leftovers(tmp_path) == []
 
 
-def test_state_gives_back_what_was_saved(tmp_path: Path) -> None:
+def test_state_is_restored(tmp_path: Path) -> None:
     torch.manual_seed(5)
     path = save(tmp_path, 2, model=tiny_model(seed=1))
     expected = torch.rand(3)

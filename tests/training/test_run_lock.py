@@ -1,10 +1,11 @@
-"""Two runs into one folder: the second is refused, and a killed one is in nobody's way."""
+"""Two runs in one folder: the second is refused, and a killed run leaves no obstacle."""
 
 import errno
 import fcntl
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,10 @@ from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.avd import train_avd
 from cpabmm_core.training.loop import train
-from cpabmm_core.training.plan import plan
+from cpabmm_core.training.planning import plan
 from cpabmm_core.training.reporting import Silent
-from cpabmm_core.training.run_lock import LOCK_FILE, sole_run
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.run_lock import LOCK_FILE, lock_folder
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -37,11 +39,11 @@ SETTINGS = {
     "training.checkpoint_every": 2,
     "training.trackers": [],
 }
-REFUSED = "another run is writing there; wait for its end, stop it, or give a new folder"
+REFUSED = "another run is writing there; wait until it ends, stop it, or choose a new folder"
 
 
 class Listener(Silent):
-    """Keeps what it is told."""
+    """Records messages."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -59,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def arguments(data: Path, tmp_path: Path) -> list[object]:
-    """Of a command that trains into ``tmp_path / "run"``, all but the number of steps."""
+    """Return the arguments of a training command, except for the number of steps."""
     config = tmp_path / "tiny.yaml"
     config.write_text(dump_config(tiny_config(**SETTINGS)))
     folders = ("--config", config, "--data", data, "--out", tmp_path / "run")
@@ -68,7 +70,7 @@ def arguments(data: Path, tmp_path: Path) -> list[object]:
 
 @pytest.fixture
 def running(arguments: list[object], tmp_path: Path) -> Iterator[Process]:
-    """A run that has made some steps and goes on for long."""
+    """Start a long run and wait for its first steps."""
     process = begin(tmp_path / "first", command, *arguments, 100_000)
     wait_for_lines(tmp_path / "run" / "log.jsonl", 3)
     yield process
@@ -83,7 +85,7 @@ def assert_refused(process: Process, out: Path) -> None:
     assert process.stdout == ""
 
 
-def test_second_is_refused_and_the_first_goes_on(
+def test_second_run_is_refused_and_the_first_continues(
     running: Process, arguments: list[object], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -119,13 +121,13 @@ def test_data_worker_that_outlives_its_run_holds_no_lock(tmp_path: Path) -> None
     run, note = tmp_path / "run", tmp_path / "note"
     process = begin(tmp_path / "words", hold_folder_with_child, run, note)
     wait_for_lines(note, 1)
-    with pytest.raises(MediaError, match=REFUSED), sole_run(run, "cpu", Silent()):
+    with pytest.raises(MediaError, match=REFUSED), lock_folder(run, "cpu", Silent()):
         pass
     process.send(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     worker = int(note.read_text())
-    os.kill(worker, 0)  # it lives
-    with sole_run(run, "cpu", Silent()):
+    os.kill(worker, 0)  # it is running
+    with lock_folder(run, "cpu", Silent()):
         os.kill(worker, signal.SIGKILL)
 
 
@@ -142,14 +144,15 @@ def test_two_processes_of_a_second_run_are_both_refused(
 
 
 def test_both_stages_are_refused_and_a_dry_run_is_not(data: Path, tmp_path: Path) -> None:
-    settings, out = tiny_config(**SETTINGS), tmp_path / "run"
-    with sole_run(out, "cpu", Silent()):
+    out = tmp_path / "run"
+    run = TrainingRun(tiny_config(**SETTINGS), data, out, device="cpu")
+    with lock_folder(out, "cpu", Silent()):
         for resume in (None, "auto"):
             with pytest.raises(MediaError, match=f"{out}: {REFUSED}"):
-                train(settings, data, out, device="cpu", resume=resume)
+                train(replace(run, resume=resume))
             with pytest.raises(MediaError, match=f"{out}: {REFUSED}"):
-                train_avd(settings, "puppets", data, out, device="cpu", resume=resume)
-        assert plan(settings, data, out, device="cpu").clips == 3
+                train_avd(replace(run, resume=resume, init_from="puppets"))
+        assert plan(run).clips == 3
         assert [path.name for path in out.iterdir()] == [LOCK_FILE]
 
 
@@ -157,55 +160,64 @@ def test_lock_is_held_in_the_avd_stage(data: Path, tmp_path: Path) -> None:
     refused = []
 
     def stop() -> None:
-        with pytest.raises(MediaError) as error, sole_run(tmp_path / "run", "cpu", Silent()):
+        with pytest.raises(MediaError) as error, lock_folder(tmp_path / "run", "cpu", Silent()):
             pass
         refused.append(str(error.value))
 
-    train_avd(tiny_config(), "puppets", data, tmp_path / "run", steps=1, device="cpu", stop=stop)
+    run = TrainingRun(
+        tiny_config(),
+        data,
+        tmp_path / "run",
+        steps=1,
+        device="cpu",
+        init_from="puppets",
+        stop=stop,
+    )
+    train_avd(run)
     assert refused == [f"{tmp_path / 'run'}: {REFUSED}"] * (3 + 1)  # clips and steps
 
 
 def test_failed_start_leaves_no_folder(tmp_path: Path) -> None:
     out = tmp_path / "runs" / "mine"
     with pytest.raises(DataError):
-        train(tiny_config(**SETTINGS), tmp_path / "nowhere", out, device="cpu")
+        train(TrainingRun(tiny_config(**SETTINGS), tmp_path / "nowhere", out, device="cpu"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_was_there_stays(tmp_path: Path) -> None:
+def test_existing_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
     for name in ("empty", "full"):
-        with sole_run(tmp_path / name, "cpu", Silent()):
+        with lock_folder(tmp_path / name, "cpu", Silent()):
             pass
     assert list((tmp_path / "empty").iterdir()) == []
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
 
 
-def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
+def test_file_instead_of_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
         with (
             pytest.raises(MediaError, match=f"{out}: cannot write there"),
-            sole_run(out, "cpu", Silent()),
+            lock_folder(out, "cpu", Silent()),
         ):
             pass
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_without_locks_the_run_goes_on_with_a_message(
+def test_without_locks_the_run_continues_with_a_message(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on some network file systems."""
+    """Some network file systems have no locks."""
 
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     listener = Listener()
-    with sole_run(tmp_path, "cpu", listener):
+    with lock_folder(tmp_path, "cpu", listener):
         pass
     (message,) = listener.messages
-    assert message.startswith(f"{tmp_path}: cannot be locked ({os.strerror(code)}); start no other")
+    assert message.startswith(f"{tmp_path}: cannot be locked ({os.strerror(code)}); do not")
     assert list(tmp_path.iterdir()) == []

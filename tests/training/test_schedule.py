@@ -9,7 +9,7 @@ from cpabmm_core.training.schedule import candidate_dropout, learning_rate_facto
     [(0, 0.1), (2, 0.16), (5, 0.25), (6.5, 0.295), (7, 0.3), (10, 0.3), (34.9, 0.3), (35, 0.0)],
 )
 def test_candidate_dropout_of_vox(epoch: float, expected: float) -> None:
-    """TPSMM: epoch / 10 * 0.3 + 0.1, at most 0.3, which it reaches after 6.7 epochs, not 10."""
+    """TPSMM: epoch / 10 * 0.3 + 0.1, at most 0.3, reached after 6.7 epochs."""
     config = CandidateDropoutConfig(start=0.1, maximum=0.3, ramp_epochs=10, until_epoch=35)
     assert candidate_dropout(config, epoch) == pytest.approx(expected)
 

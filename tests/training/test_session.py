@@ -1,4 +1,4 @@
-"""What the switches of a run do to the model before the first step."""
+"""The effect of settings on the model before the first step."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from cpabmm_core.config import AvdConfig, load_config
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.loop import train
-from cpabmm_core.training.reporting import Silent
+from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.session import Session, open_session
 
 
@@ -33,47 +33,40 @@ def test_nothing_is_written(puppets: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_an_avd_network_has_a_stage_of_its_own(puppets: Path, tmp_path: Path) -> None:
-    """A row may tell its sizes; the main stage leaves it out and keeps them for the next."""
+def test_main_stage_builds_no_avd_network(puppets: Path, tmp_path: Path) -> None:
+    """Its sizes are kept in the run's configuration for the avd stage."""
     sizes = {"id_bottle_size": 4, "pose_bottle_size": 8}
     settings = {"losses.reconstruction_kind": "pixel", "training.trackers": [], "model.avd": sizes}
     session = session_of(puppets, tmp_path, **settings)
     assert session.model.avd is None
-    path = train(tiny_config(**settings), puppets, tmp_path / "run", steps=1, device="cpu")
+    config = tiny_config(**settings)
+    path = train(TrainingRun(config, puppets, tmp_path / "run", steps=1, device="cpu"))
     checkpoint = load_checkpoint(path)
     assert (checkpoint.model.avd, checkpoint.config.model.avd) == (None, None)
     kept = load_config(tmp_path / "run" / "config.yaml").model.avd
     assert kept == AvdConfig(**sizes)
 
 
-def test_one_gpu_of_several_is_chosen_elsewhere(puppets: Path, tmp_path: Path) -> None:
-    """Accelerate gives each process its device: a number would be checked and then ignored."""
+def test_single_gpu_is_refused_as_a_device(puppets: Path, tmp_path: Path) -> None:
+    """Accelerate assigns a device to each process and would ignore the index."""
     with pytest.raises(ConfigError, match="cuda:1: training takes auto, cpu, cuda or mps"):
-        open_session(
-            tiny_config(),
-            puppets,
-            tmp_path,
-            device="cuda:1",
-            init_from=None,
-            allow_download=False,
-            reporter=Silent(),
-        )
+        open_session(TrainingRun(tiny_config(), puppets, tmp_path, device="cuda:1"))
 
 
-def test_channels_last_reaches_the_convolutions(puppets: Path, tmp_path: Path) -> None:
+def test_channels_last_applies_to_the_convolutions(puppets: Path, tmp_path: Path) -> None:
     for wanted in (False, True):
         session = session_of(puppets, tmp_path, **{"training.channels_last": wanted})
         weight = session.model.generator.to_rgb.weight
         assert weight.is_contiguous(memory_format=torch.channels_last) is wanted
 
 
-def test_compile_takes_the_networks(
+def test_networks_are_compiled(
     puppets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))  # noqa: PLW0108
     model = session_of(puppets, tmp_path, **{"training.compile": True}).model
-    # A list of modules is never called, so that compiling it would do nothing.
+    # Compiling a list of modules has no effect, because it is never called.
     assert not any(isinstance(part, torch.nn.ModuleList) for part in compiled)
     taken = {id(part) for whole in compiled for part in whole.parameters()}
     trained = [parameter.numel() for parameter in model.parameters()]
@@ -81,7 +74,7 @@ def test_compile_takes_the_networks(
     assert sum(left) < 0.2 * sum(trained)
 
 
-def test_average_starts_from_the_model_and_is_apart(puppets: Path, tmp_path: Path) -> None:
+def test_average_is_a_copy_of_the_model(puppets: Path, tmp_path: Path) -> None:
     session = session_of(puppets, tmp_path, **{"training.ema": 0.99})
     assert session.average is not None
     pairs = zip(

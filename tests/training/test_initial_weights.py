@@ -17,10 +17,10 @@ from cpabmm_core.errors import CheckpointError
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_model
-from cpabmm_core.training.initial import take_weights
+from cpabmm_core.training.initial_weights import initialise_weights
 
 WIDENED = {
-    "dense_motion.hourglass.down_blocks.0.conv.weight",  # sees the source warped by each candidate
+    "dense_motion.hourglass.down_blocks.0.conv.weight",  # reads the warped sources
     "dense_motion.contribution_head (2)",
     "dense_motion.refine_blocks.0 (4)",
     "dense_motion.refine_blocks.1.conv.weight",
@@ -29,12 +29,12 @@ WIDENED = {
 }
 
 
-def taken(model: AnimationModel, checkpoint: str | Path) -> list[str]:
-    """What is told."""
-    told: list[str] = []
-    take_weights(model, checkpoint, told.append)
-    assert all("\n" not in line for line in told)
-    return told
+def initialise(model: AnimationModel, checkpoint: str | Path) -> list[str]:
+    """Initialise the weights and return the messages."""
+    messages: list[str] = []
+    initialise_weights(model, checkpoint, messages.append)
+    assert all("\n" not in line for line in messages)
+    return messages
 
 
 def saved(path: Path, config: Config, seed: int = 1) -> Path:
@@ -42,31 +42,31 @@ def saved(path: Path, config: Config, seed: int = 1) -> Path:
     return path
 
 
-def test_all_of_a_checkpoint_of_the_same_configuration(tmp_path: Path) -> None:
+def test_checkpoint_of_the_same_configuration_is_copied(tmp_path: Path) -> None:
     path, model = saved(tmp_path / "same.safetensors", tiny_config()), tiny_model()
-    assert len(taken(model, path)) == 1
+    assert len(initialise(model, path)) == 1
     expected = tiny_model(seed=1).state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in model.state_dict().items())
 
 
-def test_what_does_not_fit_stays_and_is_told(tmp_path: Path) -> None:
-    """Without a background, with an avd network, of another width in one place."""
+def test_tensors_without_a_match_are_listed(tmp_path: Path) -> None:
+    """The checkpoint has no background, an avd network, and another width in one place."""
     changes: dict[str, object] = {
         "model.background": None,
         "model.avd": {},
-        "model.inpainting.block_expansion": 8,
+        "model.generator.block_expansion": 8,
     }
     path, model = saved(tmp_path / "other.safetensors", tiny_config(**changes)), tiny_model()
     given = tiny_model(tiny_config(**changes), seed=1).state_dict()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    first, shapes, missing, unused = taken(model, path)
+    first, shapes, missing, unused = initialise(model, path)
 
     same = {
         name
         for name, tensor in before.items()
         if name in given and given[name].shape == tensor.shape
     }
-    assert first == f"{path}: took {len(same)} of {len(before)} tensors"
+    assert first == f"{path}: initialised {len(same)} of {len(before)} tensors"
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, given[name] if name in same else before[name]), name
     assert "generator.stem" in shapes
@@ -76,23 +76,23 @@ def test_what_does_not_fit_stays_and_is_told(tmp_path: Path) -> None:
     assert unused.endswith(f": avd ({len(avd)})")
 
 
-def test_all_of_a_published_model_of_the_same_kind(tmp_path: Path) -> None:
+def test_published_model_of_the_same_kind_is_copied(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = build_model(narrow_config("tps"))
-    first, avd = taken(model, path)
+    first, avd = initialise(model, path)
     count = len(model.state_dict())
-    assert first == f"{path}: took {count} of {count} tensors"
-    assert avd == "not used (unknown here): avd (69)"
+    assert first == f"{path}: initialised {count} of {count} tensors"
+    assert avd == "unused (not in this model): avd (69)"
     weight = narrow_networks()["inpainting_network"]["final.weight"]
     assert torch.equal(model.generator.to_rgb.weight, weight)
 
 
-def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) -> None:
+def test_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) -> None:
     """TPSMM has 11 candidate motions, the paper's model 12."""
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = build_model(narrow_config("cpab"))
-    first, widened, _ = taken(model, path)
-    assert first == f"{path}: took 380 of 380 tensors"
+    first, widened, _ = initialise(model, path)
+    assert first == f"{path}: initialised 380 of 380 tensors"
     assert set(widened.removeprefix("widened for more candidate motions: ").split(", ")) == WIDENED
     assert_equal_for_the_shared_candidates(
         convert_checkpoint(path, frame_size=128).checkpoint().model, model
@@ -101,7 +101,7 @@ def test_a_published_model_is_widened_for_the_papers_candidates(tmp_path: Path) 
 
 @torch.inference_mode()
 def assert_equal_for_the_shared_candidates(narrow: AnimationModel, wide: AnimationModel) -> None:
-    """Maps, masks and pictures, whatever the twelfth candidate does."""
+    """Contribution maps, occlusion maps and images do not depend on the twelfth candidate."""
     expected = golden("tpsmm")
     source, poses = expected["source"], (expected["kp_source"], expected["kp_driving"])
     moved = narrow.candidate_motion(*poses, (32, 32))
@@ -119,10 +119,10 @@ def assert_equal_for_the_shared_candidates(narrow: AnimationModel, wide: Animati
     torch.testing.assert_close(*pictures, rtol=0, atol=1e-4)
 
 
-def test_what_was_widened_is_not_deaf_for_ever(tmp_path: Path) -> None:
-    """A few steps make the new candidate count where it alone is right."""
+def test_new_candidate_can_be_trained(tmp_path: Path) -> None:
+    """A few steps suffice for it to contribute where only it is right."""
     model = build_model(narrow_config("cpab"))
-    taken(model, write_narrow_model(tmp_path / "narrow.pth.tar"))
+    initialise(model, write_narrow_model(tmp_path / "narrow.pth.tar"))
     dense, expected = model.dense_motion.train(), golden("tpsmm")
     flows = identity_grid(32, 32) + 0.5
     flows = flows.repeat(1, 12, 1, 1, 1)
@@ -140,26 +140,26 @@ def test_what_was_widened_is_not_deaf_for_ever(tmp_path: Path) -> None:
     assert shares[-1] > 0.01
 
 
-def test_a_narrower_network_in_more_than_the_candidates_is_not_widened(tmp_path: Path) -> None:
+def test_network_that_differs_otherwise_is_not_widened(tmp_path: Path) -> None:
     changes = {"model.motion": "tps", "model.dense_motion.block_expansion": 2}
     path = saved(tmp_path / "narrow.safetensors", tiny_config(**changes))
-    lines = taken(tiny_model(), path)
+    lines = initialise(tiny_model(), path)
     assert not [line for line in lines if line.startswith("widened")]
-    assert [line for line in lines if "of another shape there" in line and "dense_motion" in line]
+    assert [line for line in lines if "another shape" in line and "dense_motion" in line]
 
 
-def test_nothing_fits(tmp_path: Path) -> None:
+def test_checkpoint_without_matches_is_an_error(tmp_path: Path) -> None:
     path = write_narrow_model(tmp_path / "narrow.pth.tar")
     model = tiny_model()
-    with pytest.raises(CheckpointError, match="nothing in it fits this model"):
-        taken(model, path)
+    with pytest.raises(CheckpointError, match="no tensor matches this model"):
+        initialise(model, path)
     expected = tiny_model().state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_bundled_model_by_name() -> None:
-    with pytest.raises(CheckpointError, match="puppets: nothing in it fits"):
-        taken(tiny_model(), "puppets")
+def test_bundled_model_is_found_by_name() -> None:
+    with pytest.raises(CheckpointError, match="puppets: no tensor matches"):
+        initialise(tiny_model(), "puppets")
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_a_bundled_model_by_name() -> None:
     ],
     ids=["web page", "pointer", "empty", "damaged"],
 )
-def test_files_that_are_no_checkpoint(tmp_path: Path, content: bytes, trouble: str) -> None:
+def test_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, trouble: str) -> None:
     path = tmp_path / "vox.pth.tar"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=trouble) as caught:
-        taken(tiny_model(), path)
+        initialise(tiny_model(), path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     with pytest.raises(CheckpointError, match="no such file"):
-        taken(tiny_model(), tmp_path / "none.pth.tar")
+        initialise(tiny_model(), tmp_path / "none.pth.tar")

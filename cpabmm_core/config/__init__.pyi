@@ -1,0 +1,25 @@
+"""The public names of the configuration."""
+
+from .data import AugmentConfig as AugmentConfig
+from .data import DataConfig as DataConfig
+from .losses import DinoConfig as DinoConfig
+from .losses import DiscriminatorConfig as DiscriminatorConfig
+from .losses import LossesConfig as LossesConfig
+from .losses import PerceptualConfig as PerceptualConfig
+from .losses import SamConfig as SamConfig
+from .model import AffineConfig as AffineConfig
+from .model import AvdConfig as AvdConfig
+from .model import BackgroundConfig as BackgroundConfig
+from .model import CpabConfig as CpabConfig
+from .model import DenseMotionConfig as DenseMotionConfig
+from .model import InpaintingConfig as InpaintingConfig
+from .model import KeypointsConfig as KeypointsConfig
+from .model import ModelConfig as ModelConfig
+from .reading import config_from_dict as config_from_dict
+from .reading import dump_config as dump_config
+from .reading import load_config as load_config
+from .reading import shipped_configs as shipped_configs
+from .schema import Config as Config
+from .training import AvdTrainingConfig as AvdTrainingConfig
+from .training import CandidateDropoutConfig as CandidateDropoutConfig
+from .training import TrainingConfig as TrainingConfig

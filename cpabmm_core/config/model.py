@@ -1,0 +1,199 @@
+"""Settings of the animation model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cpabmm_core.config.section import Positive, Section
+
+
+class KeypointsConfig(Section):
+    """The keypoint detector.
+
+    Example:
+        >>> from cpabmm_core.config import KeypointsConfig
+        >>> KeypointsConfig(head="heatmap").groups
+        10
+    """
+
+    backbone: str = "resnet18"
+    """Feature extractor: ``resnet18`` (torchvision, as in the paper) or the name of a timm
+    model."""
+    head: Literal["regression", "heatmap"] = "regression"
+    """How features become coordinates: ``regression`` maps pooled features to numbers (as in the
+    paper), ``heatmap`` takes a spatial soft-argmax."""
+    groups: Positive = 10
+    """Number of keypoint groups. Each group has its own CPAB transformation."""
+    points_per_group: Annotated[int, Field(ge=3)] = 5
+    """Keypoints in each group, at least 3."""
+
+
+class BackgroundConfig(Section):
+    """The network that predicts the affine motion of the background.
+
+    Example:
+        >>> from cpabmm_core.config import BackgroundConfig
+        >>> BackgroundConfig(backbone="hourglass").blocks
+        5
+    """
+
+    backbone: str = "resnet18"
+    """Feature extractor: ``resnet18``, the name of a timm model, or ``hourglass``, an hourglass
+    encoder of the sizes below (as in MRAA)."""
+    block_expansion: Positive = 32
+    """Channels of the first block. ``hourglass`` only."""
+    max_features: Positive = 1024
+    """Upper bound of the channels of a block. ``hourglass`` only."""
+    blocks: Positive = 5
+    """Number of blocks; each halves the resolution. ``hourglass`` only."""
+
+
+class CpabConfig(Section):
+    """The CPAB candidate motions and how they are fitted to the keypoints.
+
+    Example:
+        >>> from cpabmm_core.config import CpabConfig
+        >>> CpabConfig(global_cells=None).fit
+        'solve'
+    """
+
+    cells: Positive = 4
+    """Squares per side of the tessellation for each group's transformation."""
+    global_cells: Positive | None = 6
+    """Squares per side of the tessellation for the global transformation, which is fitted to all
+    keypoints. null removes the global transformation."""
+    boundary: Literal["free", "zero"] = "free"
+    """Velocity at the border of the image: ``free`` leaves it unconstrained (as in the paper),
+    ``zero`` forbids flow across the border."""
+    volume_preserving: bool = False
+    """Restrict velocity fields to zero divergence, so that areas are preserved."""
+    fit: Literal["solve", "detached", "paper"] = "solve"
+    """Solver of the fit. ``solve`` is Gauss-Newton with implicit gradients, so the warp also
+    trains the keypoint detector. ``detached`` is the same without these gradients. ``paper`` is
+    Adam without gradients, as in the paper's code."""
+    iterations: Positive | None = None
+    """Maximum number of iterations for ``solve`` and ``detached``. null uses the solver's
+    default."""
+    paper_iterations: Positive = 100
+    """Iterations of ``paper`` for each group. The global transformation gets 1.5 times as many."""
+
+
+class AffineConfig(Section):
+    """Keypoints with local affine transformations, one candidate motion each (FOMM, MRAA).
+
+    Used for ``motion: affine``, in place of the sections ``keypoints`` and ``cpab``.
+
+    Example:
+        >>> from cpabmm_core.config import AffineConfig
+        >>> AffineConfig(frames="pca", skips=True).keypoints
+        10
+    """
+
+    keypoints: Positive = 10
+    """Number of keypoints."""
+    frames: Literal["jacobian", "pca"] = "jacobian"
+    """Source of each keypoint's 2 x 2 matrix: ``jacobian`` regresses it (FOMM), ``pca`` takes the
+    principal axes of the heatmap (MRAA)."""
+    single_jacobian_map: bool = False
+    """Read the jacobians of all keypoints from one shared map instead of one map per keypoint
+    (FOMM on MGif)."""
+    block_expansion: Positive = 32
+    """Channels of the first block of the keypoint hourglass."""
+    max_features: Positive = 1024
+    """Upper bound of the channels of a block of the keypoint hourglass."""
+    blocks: Positive = 5
+    """Number of blocks of the keypoint hourglass."""
+    scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Scale at which keypoints are detected, relative to the frame."""
+    padding: Annotated[int, Field(ge=0, le=3)] = 0
+    """Padding of the 7 x 7 convolution that computes the heatmaps. Most published models use 0."""
+    bottleneck_blocks: Positive = 6
+    """Residual blocks of the generator."""
+    skips: bool = False
+    """Feed the warped features of every level to the generator's decoder (MRAA)."""
+    align_corners: bool = True
+    """Sampling convention of the flows. false reproduces the published code of FOMM and MRAA on
+    current versions of PyTorch."""
+
+
+class DenseMotionConfig(Section):
+    """The network that mixes the candidate motions into one flow and predicts occlusion maps.
+
+    Example:
+        >>> from cpabmm_core.config import DenseMotionConfig
+        >>> DenseMotionConfig(blocks=3).scale_factor
+        0.25
+    """
+
+    block_expansion: Positive = 64
+    """Channels of the first block."""
+    max_features: Positive = 1024
+    """Upper bound of the channels of a block."""
+    blocks: Positive = 5
+    """Number of blocks; each halves the resolution."""
+    scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Scale at which motion is estimated, relative to the frame."""
+
+
+class InpaintingConfig(Section):
+    """The generator, which renders the driving frame from the warped source.
+
+    Example:
+        >>> from cpabmm_core.config import InpaintingConfig
+        >>> InpaintingConfig(down_blocks=2).max_features
+        512
+    """
+
+    block_expansion: Positive = 64
+    """Channels of the first level."""
+    max_features: Positive = 512
+    """Upper bound of the channels of a level."""
+    down_blocks: Positive = 3
+    """Number of downsampling blocks of the encoder."""
+
+
+class AvdConfig(Section):
+    """The network of mode ``avd``, which transfers the driving pose to the source's shape.
+
+    Example:
+        >>> from cpabmm_core.config import AvdConfig
+        >>> AvdConfig(id_bottle_size=64).pose_bottle_size
+        128
+    """
+
+    id_bottle_size: Positive = 128
+    """Size of the vector that encodes the shape of an object."""
+    pose_bottle_size: Positive = 128
+    """Size of the vector that encodes a pose."""
+
+
+class ModelConfig(Section):
+    """The animation model.
+
+    Example:
+        >>> from cpabmm_core.config import ModelConfig
+        >>> ModelConfig(motion="tps").dense_motion.blocks
+        5
+    """
+
+    motion: Literal["cpab", "tps", "affine"] = "cpab"
+    """Family of candidate motions: ``cpab`` (the paper), ``tps`` (TPSMM) or ``affine`` (FOMM and
+    MRAA)."""
+    keypoints: KeypointsConfig = KeypointsConfig()
+    """The keypoint detector for ``cpab`` and ``tps``."""
+    background: BackgroundConfig | None = BackgroundConfig()
+    """The background predictor. null assumes a static background."""
+    cpab: CpabConfig = CpabConfig()
+    """The candidate motions for ``cpab``."""
+    affine: AffineConfig = AffineConfig()
+    """The keypoint detector and candidate motions for ``affine``."""
+    dense_motion: DenseMotionConfig = DenseMotionConfig()
+    """The dense motion network."""
+    inpainting: InpaintingConfig = InpaintingConfig()
+    """The generator."""
+    avd: AvdConfig | None = None
+    """The network of mode ``avd``. The main stage ignores it; the avd stage builds it in these
+    sizes, or in the default sizes if it is null."""
+    relative_hull_scaling: bool = True
+    """Scale movements in mode ``relative`` by the ratio of the objects' sizes, measured by the
+    convex hulls of their keypoints. FOMM's configurations use false."""

@@ -1,0 +1,156 @@
+"""Reading configurations from YAML files and overrides, and writing them."""
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from cpabmm_core.config.problems import first_problem, suggest
+from cpabmm_core.config.schema import Config
+from cpabmm_core.errors import ConfigError
+
+_EXTENDS = "extends"
+
+
+def shipped_configs() -> list[str]:
+    """Return the names of the configurations that ship with the package, sorted.
+
+    Example:
+        >>> from cpabmm_core.config import shipped_configs
+        >>> {"taichi-256", "vox-256", "puppets-64"} <= set(shipped_configs())
+        True
+    """
+    folder = resources.files("cpabmm_core") / "configs"
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
+
+
+def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a configuration by shipped name or by path, then apply overrides.
+
+    Args:
+        name_or_path: a name from `shipped_configs`, or the path of a YAML file. A file with the key
+            ``extends`` contains only the differences from the configuration of that name or path.
+        overrides: ``key=value`` strings of dotted keys and YAML values.
+
+    Raises:
+        ConfigError: the configuration does not exist, is not valid YAML, or has an unknown key or
+            an invalid value.
+
+    Example:
+        >>> from cpabmm_core.config import load_config
+        >>> load_config("vox-256", ["model.background=null"]).model.background is None
+        True
+    """
+    values = _read_values(name_or_path)
+    for override in overrides:
+        _apply_override(values, override)
+    return config_from_dict(values, str(name_or_path))
+
+
+def config_from_dict(values: dict[str, Any], origin: str) -> Config:
+    """Validate nested dictionaries as a `Config`.
+
+    Args:
+        values: sections and keys; missing ones get their defaults.
+        origin: name of the source of the values, for error messages.
+
+    Raises:
+        ConfigError: a key is unknown or a value is invalid.
+
+    Example:
+        >>> from cpabmm_core.config import config_from_dict
+        >>> config_from_dict({"data": {"frame_size": 64}}, "example").data.frame_size
+        64
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {first_problem(error)}") from None
+
+
+def dump_config(config: Config) -> str:
+    """Return the configuration as YAML; `load_config` reads it back to an equal one.
+
+    Example:
+        >>> from cpabmm_core.config import Config, dump_config
+        >>> dump_config(Config()).splitlines()[:2]
+        ['data:', '  frame_size: 256']
+    """
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_values(name_or_path: str | Path, derived: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Read a file's values, merged into those of the configuration that it extends, if any."""
+    origin = str(name_or_path)
+    if origin in derived:
+        raise ConfigError(f"{origin}: extends itself ({' -> '.join((*derived, origin))})")
+    values = _parse(_read_text(name_or_path), origin)
+    base = values.pop(_EXTENDS, None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ConfigError(f"{origin}: {_EXTENDS}: expected a configuration's name, got {base!r}")
+    return _merge(_read_values(base, (*derived, origin)), values)
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _read_text(name_or_path: str | Path) -> str:
+    path = Path(name_or_path)
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not a readable text file ({error})") from None
+    names = shipped_configs()
+    if str(name_or_path) in names:
+        shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
+        return shipped.read_text(encoding="utf-8")
+    raise ConfigError(
+        f"{name_or_path}: no such configuration{suggest(str(name_or_path), names)}; "
+        f"give a YAML file or one of: {', '.join(names)}"
+    )
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: not valid YAML ({' '.join(str(error).split())})") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{origin}: expected sections (data, model, losses, training), got text")
+    return values
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            f"override {override}: expected key=value, for example training.workers=2"
+        )
+    *sections, last = key.split(".")
+    for section in sections:
+        child = values.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override {override}: {section} is a value, not a section")
+        values = child
+    try:
+        values[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"override {override}: {value!r} is not a YAML value") from None

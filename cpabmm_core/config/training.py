@@ -1,0 +1,124 @@
+"""Settings of the optimisation, for the main stage and for the avd stage."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from cpabmm_core.config.section import Positive, Probability, Section, Weight
+
+
+class CandidateDropoutConfig(Section):
+    """Schedule of the probability with which whole candidate motions are dropped.
+
+    Example:
+        >>> from cpabmm_core.config import CandidateDropoutConfig
+        >>> CandidateDropoutConfig(maximum=0.3).until_epoch
+        35
+    """
+
+    start: Probability = 0.0
+    """Probability at epoch 0."""
+    maximum: Probability = 0.0
+    """Upper bound of the probability. 0 disables candidate dropout."""
+    ramp_epochs: Weight = 10
+    """Epochs in which the probability grows by ``maximum``."""
+    until_epoch: Weight = 35
+    """Epoch from which no candidate is dropped."""
+
+
+class TrainingConfig(Section):
+    """Optimisation of the main stage.
+
+    Example:
+        >>> from cpabmm_core.config import TrainingConfig
+        >>> TrainingConfig(batch_size=4).learning_rate
+        0.0001
+    """
+
+    epochs: Positive = 100
+    """Length of the run, in epochs of ``data.repeats`` pairs per identity."""
+    batch_size: Positive = 8
+    """Pairs per batch in each process."""
+    accumulation: Positive = 1
+    """Batches whose gradients are accumulated into one step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """Initial learning rate of Adam."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Decay rates of Adam's moment estimates."""
+    weight_decay: Weight = 1e-4
+    """Weight decay of Adam, as an L2 penalty."""
+    milestones: tuple[float, ...] = (70, 90)
+    """Epochs at which the learning rate is multiplied by ``milestone_factor``."""
+    milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of the learning rate at each milestone."""
+    clip_largest_entry: Annotated[float, Field(gt=0)] | None = 10.0
+    """Bound of the largest absolute entry of a gradient. The gradients of the keypoint detector,
+    the dense motion network and the background predictor are scaled separately; the generator's
+    is never scaled. null disables clipping."""
+    candidate_dropout: CandidateDropoutConfig = CandidateDropoutConfig()
+    """Schedule of candidate dropout."""
+    background_from_epoch: Weight = 0
+    """Epoch from which the background predictor is trained and used."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of everything that training samples, and of the split into training and test set."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that read data, for each training process. 0 reads in the training process."""
+    mixed_precision: Annotated[
+        Literal["auto", "no", "fp16", "bf16"],
+        BeforeValidator(lambda value: "no" if value is False else value),  # YAML reads no as false
+    ] = "auto"
+    """Precision of the networks. ``auto`` takes 16 bits where the device computes them natively
+    and 32 bits (``no``) elsewhere."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the exponential moving average of the weights. The averaged model is validated and
+    becomes the result. 0 disables averaging."""
+    channels_last: bool = False
+    """Use the channels-last memory layout, which suits the convolutions of most GPUs, and of CPUs
+    in bf16."""
+    compile: bool = False
+    """Compile the networks with ``torch.compile``. Worthwhile for long runs on a GPU."""
+    log_every: Positive = 50
+    """Steps between two lines of the log."""
+    checkpoint_every: Positive = 1000
+    """Steps between two saved states."""
+    keep_states: Positive = 2
+    """Number of saved states to keep."""
+    panel_every: Positive = 1000
+    """Steps between two panels."""
+    validate_every: Positive = 1000
+    """Steps between two reconstructions of the test clips, which select the best checkpoint."""
+    validation_frames: Positive = 4
+    """Frames of each test clip that validation reconstructs."""
+    trackers: tuple[str, ...] | None = None
+    """Names of Accelerate's experiment trackers, for example ``wandb``. null uses TensorBoard if
+    it is installed."""
+
+
+class AvdTrainingConfig(Section):
+    """Optimisation of the avd network, on the keypoints that a trained model detects.
+
+    Example:
+        >>> from cpabmm_core.config import AvdTrainingConfig
+        >>> AvdTrainingConfig(epochs=20).batch_size
+        256
+    """
+
+    epochs: Positive = 100
+    """Length of the run, in epochs of ``repeats`` pairs per identity."""
+    repeats: Positive = 150
+    """Pairs sampled from each identity per epoch, on average."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Pairs per step, at least 2."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Initial learning rate of Adam."""
+    milestones: tuple[float, ...] = (70, 90)
+    """Epochs at which the learning rate is multiplied by ``milestone_factor``."""
+    milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of the learning rate at each milestone."""
+    random_scale: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Largest relative stretch of a pose along x and y, which hides the object's shape from the
+    network."""
+    log_every: Positive = 100
+    """Steps between two lines of the log."""
+    checkpoint_every: Positive = 10000
+    """Steps between two saved states."""

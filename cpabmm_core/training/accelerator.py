@@ -1,0 +1,61 @@
+"""Creating the accelerator of a run: device, precision and trackers."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+from cpabmm_core.device import resolve_device
+from cpabmm_core.errors import ConfigError
+from cpabmm_core.precision import choose_precision, precision_warning
+from cpabmm_core.training.run import TrainingRun
+from cpabmm_core.training.tracking import chosen_trackers
+
+
+def create_accelerator(run: TrainingRun) -> Accelerator:
+    """Create the accelerator of the main stage.
+
+    Raises:
+        ConfigError: the device is a single GPU, or does not support the precision, or a tracker is
+            unavailable.
+        ResourceError: the device does not exist.
+    """
+    if ":" in run.device:  # Accelerate assigns a device to each process
+        raise ConfigError(
+            f"{run.device}: training takes auto, cpu, cuda or mps; choose among GPUs by "
+            "CUDA_VISIBLE_DEVICES"
+        )
+    training = run.config.training
+    precision = _mixed_precision(
+        training.mixed_precision, resolve_device(run.device), run.reporter.message
+    )
+    # Processes must not wait for the gradient of a network that a step leaves out.
+    unused = training.background_from_epoch > 0
+    try:
+        return Accelerator(
+            cpu=run.device == "cpu",
+            mixed_precision=precision,
+            log_with=chosen_trackers(run.config) or None,
+            project_dir=run.out,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
+        )
+    except ValueError as error:  # the device does not support the precision, for example
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"training.mixed_precision={precision} on {run.device}: Accelerate refuses "
+            f"({reason}); change one of them"
+        ) from None
+
+
+def _mixed_precision(
+    requested: str, device: torch.device, announce: Callable[[str], None]
+) -> Literal["no", "fp16", "bf16"]:
+    """Return Accelerate's name of the precision; announce automatic and poor choices."""
+    chosen = choose_precision("fp32" if requested == "no" else requested, device)
+    if requested == "auto":
+        announce(f"precision: {chosen}, chosen for this {device.type}")
+    warning = precision_warning(requested, device)
+    if warning is not None:
+        announce(f"training.mixed_precision={warning}")
+    return "no" if chosen == "fp32" else chosen
