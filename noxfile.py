@@ -10,7 +10,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "docs"]
 nox.options.reuse_existing_virtualenvs = True
 
-WARNINGS = {"NO_MKDOCS_2_WARNING": "true", "DISABLE_MKDOCS_2_WARNING": "true"}
+QUIET = {"NO_MKDOCS_2_WARNING": "1"}
 
 
 def install(session: nox.Session, extra: str) -> None:
@@ -62,9 +62,9 @@ def docs(session: nox.Session) -> None:
     """Build the documentation site; warnings are errors. `-- serve` serves it locally."""
     install(session, "docs")
     if "serve" in session.posargs:
-        session.run("mkdocs", "serve", env=WARNINGS)
+        session.run("mkdocs", "serve", env=QUIET)
     else:
-        session.run("mkdocs", "build", "--strict", env=WARNINGS)
+        session.run("mkdocs", "build", "--strict", env=QUIET)
 
 
 @nox.session
