@@ -106,7 +106,8 @@ def _python_pages() -> dict[str, str]:
         pages[_python_page(door)] = door_page(door, names, _documented_elsewhere(door, doors))
     for module in modules:
         pages[_python_page(module)] = module_page(module)
-    return dict(sorted(pages.items()))
+    front = _python_page(PACKAGE)
+    return {page: pages[page] for page in sorted(pages, key=lambda page: (page != front, page))}
 
 
 def _documented_elsewhere(door: str, doors: dict[str, list[Name]]) -> dict[str, str]:

@@ -127,8 +127,10 @@ def _parameter(parameter: inspect.Parameter, hint: object) -> Parameter | None:
 def _names(name: str, info: OptionInfo | ArgumentInfo, *, is_flag: bool) -> tuple[str, ...]:
     if isinstance(info, ArgumentInfo):
         return (info.metavar or name.upper(),)
-    if info.param_decls:
-        return tuple(info.param_decls)
+    # In `Annotated`, Typer takes the first spelling for the default of the parameter.
+    first = [info.default] if isinstance(info.default, str) else []
+    if declared := (*first, *(info.param_decls or ())):
+        return declared
     dashed = name.replace("_", "-")
     return (f"--{dashed}", f"--no-{dashed}") if is_flag else (f"--{dashed}",)
 

@@ -14,7 +14,13 @@ from pydantic.fields import FieldInfo
 from reference_pages.tables import code, table
 
 _BOUNDS = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
-_NAMES: dict[object, str] = {NoneType: "`null`", int: "integer", float: "number", bool: "boolean", str: "string"}
+_NAMES: dict[object, str] = {
+    NoneType: "`null`",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    str: "string",
+}
 
 
 def sections_of(

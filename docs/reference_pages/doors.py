@@ -62,7 +62,7 @@ def door_page(door: str, names: list[Name], elsewhere: dict[str, str]) -> str:
 def module_page(module: str) -> str:
     """Return the page of a public module without a stub: everything it defines."""
     return f"# {module}\n\n" + _directive(
-        module, show_root_heading="false", show_root_toc_entry="false", heading_level="1"
+        module, show_root_heading="false", show_root_toc_entry="false", heading_level="2"
     )
 
 

@@ -18,11 +18,8 @@ def layers_of(test: Path) -> list[str]:
 
 def layers_table(root: Path, package: str, layers: list[str]) -> str:
     """Return the layers with the first line of their docstrings, the lowest first."""
-    rows = [
-        (str(number), code(f"{package}.{layer}"), _summary(root / package, layer))
-        for number, layer in enumerate(layers, 1)
-    ]
-    return table(["", "layer", "contents"], rows)
+    rows = [(code(f"{package}.{layer}"), _summary(root / package, layer)) for layer in layers]
+    return table(["layer", "contents"], rows)
 
 
 def _summary(package: Path, layer: str) -> str:
