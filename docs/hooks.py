@@ -1,5 +1,6 @@
 """MkDocs hooks: add the generated reference pages to the site and adjust links."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -71,7 +72,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     )
 
 
-_TABLES = {
+_TABLES: dict[str, Callable[[], str]] = {
     "exit-codes": exit_code_table,
     "layers": lambda: layers_table(ROOT, PACKAGE, layers_of(ROOT / "tests" / "test_imports.py")),
 }
