@@ -7,6 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from reference_pages.commands import (
+    Command,
     command_page,
     commands_index,
     commands_of,
@@ -34,9 +35,10 @@ COPIED = {
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Replace the names of generated parts in the navigation by their pages."""
-    generated = {
-        "commands": ["reference/commands.md", *_command_pages()],
-        "python": list(_python_pages()),
+    commands = [{command.name: _command_page(command)} for command in commands_of(app)]
+    generated: dict[str, list[object]] = {
+        "commands": [{"Overview": "reference/commands.md"}, *commands],
+        "python": [{_short(page): page} for page in _python_pages()],
     }
     assert config.nav is not None
     config.nav = [_with_generated(item, generated) for item in config.nav]
@@ -78,7 +80,7 @@ _TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def _with_generated(item: object, generated: dict[str, list[str]]) -> object:
+def _with_generated(item: object, generated: dict[str, list[object]]) -> object:
     if not isinstance(item, dict):
         return item
     ((title, content),) = item.items()
@@ -88,10 +90,11 @@ def _with_generated(item: object, generated: dict[str, list[str]]) -> object:
 
 
 def _command_pages() -> dict[str, str]:
-    return {
-        f"reference/commands/{file_name(command)}": command_page(command)
-        for command in commands_of(app)
-    }
+    return {_command_page(command): command_page(command) for command in commands_of(app)}
+
+
+def _command_page(command: Command) -> str:
+    return f"reference/commands/{file_name(command)}"
 
 
 def _python_pages() -> dict[str, str]:
@@ -108,7 +111,8 @@ def _python_pages() -> dict[str, str]:
     for module in modules:
         pages[_python_page(module)] = module_page(module)
     front = _python_page(PACKAGE)
-    return {page: pages[page] for page in sorted(pages, key=lambda page: (page != front, page))}
+    order = sorted(pages, key=lambda page: (page != front, _short(page)))
+    return {page: pages[page] for page in order}
 
 
 def _documented_elsewhere(door: str, doors: dict[str, list[Name]]) -> dict[str, str]:
@@ -121,6 +125,11 @@ def _documented_elsewhere(door: str, doors: dict[str, list[Name]]) -> dict[str, 
             elif other.count(".") > door.count("."):
                 links.setdefault(name.home, f"{Path(_python_page(other)).name}#{name.home}")
     return links
+
+
+def _short(page: str) -> str:
+    """Return the title of a Python page in the navigation."""
+    return Path(page).name.removesuffix(".md")
 
 
 def _python_page(door: str) -> str:

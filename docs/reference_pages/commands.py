@@ -141,7 +141,7 @@ def _without_none(kind: object) -> object:
     return inner[0] if is_optional and len(inner) == 1 else kind
 
 
-def _value(kind: object, info: OptionInfo) -> str:
+def _value(kind: object, info: OptionInfo | ArgumentInfo) -> str:
     if info.metavar:
         return info.metavar
     element = get_args(kind)[0] if get_origin(kind) is list else kind
