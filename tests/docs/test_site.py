@@ -66,6 +66,13 @@ def test_files_that_the_documentation_names_exist(page: Path) -> None:
     assert [name for name in paths if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["README", "CONTRIBUTING", "CHANGELOG", "SECURITY"])
+def test_links_from_the_root_of_the_repository_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / f"{page}.md").read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_lines_fit_beside_code(page: Path) -> None:
     fenced, long = False, []
