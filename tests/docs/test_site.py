@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cpabmm_core.config import load_config
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LONGEST_LINE = 119
@@ -64,6 +66,24 @@ def test_files_that_the_documentation_names_exist(page: Path) -> None:
     named = _PATH.findall(page.read_text(encoding="utf-8"))
     paths = [name for name in named if not Path(name).stem.startswith(("mine", "bench_*"))]
     assert [name for name in paths if not (ROOT / name).exists()] == []
+
+
+def configurations() -> list[str]:
+    """Return the configuration files that the documentation shows."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        found += [block for block in blocks if block.startswith("extends:")]
+    return found
+
+
+def test_the_configurations_of_the_documentation_are_valid(tmp_path: Path) -> None:
+    shown = configurations()
+    assert shown
+    for text in shown:
+        path = tmp_path / "shown.yaml"
+        path.write_text(text, encoding="utf-8")
+        load_config(path)
 
 
 @pytest.mark.parametrize("page", ["README", "CONTRIBUTING", "CHANGELOG", "SECURITY"])
