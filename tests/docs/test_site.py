@@ -12,7 +12,7 @@ from cpabmm_core.config import load_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LONGEST_LINE = 119
+LONGEST_LINE = 120
 _PATH = re.compile(r"`((?:cpabmm_core|cpabmm_cli|tests|docs|examples|\.ci|\.github)/[\w./-]+)`")
 _LOADED = re.compile(r"<(?:script|img|iframe|source|video)\b[^>]*?\bsrc=\"?(\w+:)?//[^\s>]+")
 _STYLES = re.compile(
