@@ -1,6 +1,7 @@
 """The rules of the layout: imports point one way, and the core keeps to itself."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,12 @@ FORBIDDEN_CALLS = {
     "set_seed",
 }
 FORBIDDEN_NAMES = {"os.environ", "os.environb"}
+COMMAND_LINE = re.compile(
+    r"\B--[a-z]|`cpabmm |\bcpabmm (train|animate|metrics|convert|checkpoints)"
+)
+"""What a message of the core must not say: its callers may not be the command line."""
+RUNS_PROGRAMS = {"data/preprocess/published/download.py"}
+"""Modules that pass options to other programs."""
 GRID_SAMPLE_HOME = f"{CORE}/geometry/warping.py"
 
 Location = tuple[str, ast.AST]
@@ -130,6 +137,18 @@ def mentions(tree: ast.Module, name: str) -> bool:
     )
 
 
+def command_line_words(tree: ast.Module) -> list[str]:
+    """Strings, other than docstrings, that mention options or commands of the command line."""
+    documented = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    docstrings = {id(node.value) for node in documented}
+    return [
+        f"line {node.lineno}: {node.value}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in docstrings and COMMAND_LINE.search(node.value)
+    ]
+
+
 def test_every_module_of_the_core_has_a_layer() -> None:
     parts = {path.relative_to(ROOT / CORE).parts[0] for path in sources(CORE)}
     assert {part.removesuffix(".py") for part in parts} - {"__init__"} <= set(LAYERS)
@@ -143,6 +162,12 @@ def test_core_imports_only_downwards(path: Path) -> None:
 @pytest.mark.parametrize("path", sources(CORE), ids=module_name)
 def test_core_never_prints_exits_seeds_or_reads_the_environment(path: Path) -> None:
     assert forbidden_in_core(parse(path)) == []
+
+
+@pytest.mark.parametrize("path", sources(CORE), ids=module_name)
+def test_core_does_not_speak_the_command_line(path: Path) -> None:
+    if path.relative_to(ROOT / CORE).as_posix() not in RUNS_PROGRAMS:
+        assert command_line_words(parse(path)) == []
 
 
 def test_only_the_warp_samples_grids() -> None:
@@ -185,6 +210,11 @@ def test_the_rule_catches_an_upward_import(module: str, line: str) -> None:
 )
 def test_the_rule_catches_what_the_core_must_not_do(line: str) -> None:
     assert forbidden_in_core(ast.parse(line))
+
+
+@pytest.mark.parametrize("line", ["x = 'use --force'", "raise E(f'{p}: see `cpabmm info`')"])
+def test_the_rule_catches_words_of_the_command_line(line: str) -> None:
+    assert command_line_words(ast.parse(line))
 
 
 def test_importing_the_core_does_not_import_torch() -> None:

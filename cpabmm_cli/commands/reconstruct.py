@@ -131,7 +131,7 @@ def _evaluation(
 
 def _line(l1: float, standing_still: float) -> str:
     ratio = l1 / standing_still if standing_still else float("nan")
-    return f"l1 {l1:.5f}, standing still {standing_still:.5f}, ratio {ratio:.3f}"
+    return f"l1 {l1:.5f}, static baseline {standing_still:.5f}, ratio {ratio:.3f}"
 
 
 def _document(scores: "Mapping[str, VideoScore]", measured: "SetResult | None") -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_validation_is_a_line() -> None:
     with TrainingProgress(made) as reporter:
         reporter.start(4, 0)
         reporter.validation(2, 0.03, 0.06)
-    assert stream.getvalue() == "step 2: test l1 0.03000, standing still 0.06000, ratio 0.500\n"
+    assert stream.getvalue() == "step 2: test l1 0.03000, static baseline 0.06000, ratio 0.500\n"
 
 
 def test_training_on_a_terminal_shows_a_bar_with_losses_below_messages() -> None:
