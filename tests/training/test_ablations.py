@@ -271,5 +271,5 @@ def test_the_papers_losses_train_the_model_and_no_frozen_network(loss: str) -> N
         for name, part in objective.model.named_children()
         if any(p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters())
     }
-    rendering = {"background_predictor", "dense_motion", "inpainting"}
+    rendering = {"background_predictor", "dense_motion", "generator"}
     assert trained == {"keypoint_detector"} | (rendering if loss == "structure" else set())

@@ -158,7 +158,7 @@ def test_a_file_that_is_not_a_video_is_reported(tmp_path: Path, videos: Path) ->
         made=1, left_out=1
     )
     (line,) = reports
-    assert f"{videos / 'A.mp4'}: is not a readable video" in line
+    assert f"{videos / 'A.mp4'}: is a web page" in line
 
 
 def test_empty_boxes_and_ranges_give_no_clip(tmp_path: Path, videos: Path) -> None:
