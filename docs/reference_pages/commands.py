@@ -75,7 +75,7 @@ def command_page(command: Command) -> str:
         parts += ["## Options", table(["option", "meaning", "default"], rows_)]
     parts.append(
         "The [conventions of the command line](../../cli.md) and the "
-        "[exit codes](../exit-codes.md) hold for every command."
+        "[exit codes](../exit-codes.md) apply to every command."
     )
     return "\n\n".join(parts) + "\n"
 

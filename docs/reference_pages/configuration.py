@@ -75,7 +75,7 @@ def configuration_page(model: type[BaseModel], shipped: list[str]) -> str:
         "`config.yaml`.",
     ]
     for path, section, _ in sections_of(model):
-        parts += [f"## {path} {{ #{path.replace('.', '-')} }}", inspect.getdoc(section) or ""]
+        parts += [f"## {path} {{ #{path.replace('.', '-')} }}", _description(section)]
         parts.append(_section_table(path, section))
     parts += [
         "## Shipped configurations",
@@ -83,6 +83,11 @@ def configuration_page(model: type[BaseModel], shipped: list[str]) -> str:
         ", ".join(map(code, shipped)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _description(section: type[BaseModel]) -> str:
+    """Return the docstring of a section without its example in Python."""
+    return (inspect.getdoc(section) or "").partition("\n\nExample:\n")[0]
 
 
 def _section_table(path: str, section: type[BaseModel]) -> str:

@@ -97,7 +97,19 @@ def _summary(root: Path, home: str, *, is_module: bool) -> str:
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(source.read_text(encoding="utf-8"))
     text = ast.get_docstring(tree) if is_module else _docstring(tree, name)
+    if text is None and (origin := _origin(tree, package=module.partition(".")[0], name=name)):
+        return _summary(root, origin, is_module=False)
     return (text or "").partition("\n\n")[0]
+
+
+def _origin(tree: ast.Module, *, package: str, name: str) -> str | None:
+    """Return the dotted path from which a module imports a name; None if it defines the name."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return f"{node.module}.{alias.name}"
+    return None
 
 
 def _docstring(tree: ast.Module, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Links of Markdown pages, adjusted to where the page stands in the site."""
+"""Links of Markdown pages, adjusted to the place of the page in the site."""
 
 import os
 import posixpath

@@ -15,7 +15,7 @@ def code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Put text on one line and escape bars, which only code spans may contain."""
+    """Put text on one line and escape bars outside code spans."""
     parts = " ".join(text.split()).split("`")
     parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]
     return "`".join(parts)

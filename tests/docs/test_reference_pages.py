@@ -96,6 +96,7 @@ def test_the_configuration_page_shows_types_defaults_and_descriptions() -> None:
     assert "skip" in meaning
     assert "| `frame_size` | integer > 0 | `256` |" in page
     assert all(f"`{name}`" in page for name in shipped_configs())
+    assert ">>>" not in page  # the examples of the docstrings are for the Python reference
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -114,6 +115,12 @@ def test_the_names_of_a_door_are_found_where_they_are_defined(door: str) -> None
         else:
             module, _, defined = name.home.rpartition(".")
             assert getattr(importlib.import_module(module), defined) is public
+
+
+def test_summaries_are_found_through_packages_that_only_pass_a_name_on() -> None:
+    names = {name.name: name for name in DOORS["cpabmm_core.media"]}
+    documented = cpabmm_core.media.VideoReader.__doc__ or ""
+    assert names["VideoReader"].summary == documented.partition("\n\n")[0] != ""
 
 
 def test_the_front_door_shows_the_summaries_of_docstrings() -> None:
