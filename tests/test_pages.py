@@ -11,6 +11,8 @@ import pytest
 from _helpers.pages import ROOT, Block, blocks, pages
 
 WITH_CODE = [page for page in pages() if any(True for _ in blocks(page))]
+TESTED_ELSEWHERE = {ROOT / "docs" / "pipeline.md"}
+"""Pages whose blocks another test runs: `test_pipeline.py` also looks at what they write."""
 COLUMNS = 120
 
 
@@ -49,8 +51,13 @@ def run(block: Block, names: dict[str, Any]) -> None:
     assert done.returncode == 0, f"{block.page.name}, line {block.line}:\n{done.stderr}"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [page for page in WITH_CODE if page not in TESTED_ELSEWHERE],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_code_blocks_run(page: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
