@@ -47,6 +47,14 @@ def test_every_public_name_can_be_imported(door: str, name: str) -> None:
     assert name in dir(importlib.import_module(door))
 
 
+@pytest.fixture
+def _own_accelerator_state() -> None:
+    """Remove the state of Accelerate, which fixes the precision and which other tests leave."""
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state()
+
+
+@pytest.mark.usefixtures("_own_accelerator_state")
 @pytest.mark.parametrize(("door", "name"), items())
 def test_every_public_item_has_a_docstring_and_a_working_example(door: str, name: str) -> None:
     value = public(door, name)
