@@ -1,12 +1,15 @@
 """The public interface: nothing vanishes, nothing appears unnoticed, everything is documented."""
 
+import ast
 import doctest
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +47,14 @@ def test_every_public_name_can_be_imported(door: str, name: str) -> None:
     assert name in dir(importlib.import_module(door))
 
 
+@pytest.fixture
+def _own_accelerator_state() -> None:
+    """Remove the state of Accelerate, which fixes the precision and which other tests leave."""
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state()
+
+
+@pytest.mark.usefixtures("_own_accelerator_state")
 @pytest.mark.parametrize(("door", "name"), items())
 def test_every_public_item_has_a_docstring_and_a_working_example(door: str, name: str) -> None:
     value = public(door, name)
@@ -55,6 +66,30 @@ def test_every_public_item_has_a_docstring_and_a_working_example(door: str, name
         report: list[str] = []
         runner.run(test, out=report.append)
         assert not report, "".join(report)
+
+
+def constants() -> list[tuple[str, str]]:
+    """Return the public names of types and values, which cannot have a docstring of their own."""
+    values = [(door, name, public(door, name)) for door, name in NAMES]
+    return [
+        (door, name)
+        for door, name, value in values
+        if not (inspect.isclass(value) or inspect.isfunction(value) or inspect.ismodule(value))
+    ]
+
+
+@pytest.mark.parametrize(("door", "name"), constants())
+def test_every_public_constant_has_a_docstring_beneath_it(door: str, name: str) -> None:
+    assignment = re.compile(rf"^{name}\b[^\n]* = ")
+    for path in Path(ROOT, *door.split(".")).rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        statements = ast.parse(source).body
+        for statement, following in pairwise(statements):
+            if assignment.match(ast.get_source_segment(source, statement) or ""):
+                assert isinstance(following, ast.Expr), f"{path}: {name} has no docstring"
+                assert isinstance(ast.literal_eval(following.value), str)
+                return
+    pytest.fail(f"{door}: no module assigns {name}")
 
 
 @pytest.mark.parametrize("door", list(doors()))

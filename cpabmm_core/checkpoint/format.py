@@ -68,7 +68,16 @@ class StoredTensor(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """Everything in a checkpoint except the values of its tensors."""
+    """Everything in a checkpoint except the values of its tensors; `read_header` returns one.
+
+    Example:
+        >>> from cpabmm_core.checkpoint import find_checkpoint, read_header
+        >>> header = read_header(find_checkpoint("puppets"))
+        >>> header.config.model.motion, header.config.data.frame_size
+        ('cpab', 96)
+        >>> sorted({name.partition(".")[0] for name in header.tensors})
+        ['background_predictor', 'dense_motion', 'generator', 'keypoint_detector']
+    """
 
     config: Config
     """The configuration of the model."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cpabmm_core.config.problems import first_problem, suggest
 from cpabmm_core.config.schema import Config
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.checks import one_line
 
 _EXTENDS = "extends"
 
@@ -115,7 +116,7 @@ def _read_text(name_or_path: str | Path) -> str:
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a readable text file ({error})") from None
+            raise ConfigError(f"{path}: not a readable text file ({one_line(error)})") from None
     names = shipped_configs()
     if str(name_or_path) in names:
         shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
@@ -130,7 +131,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: not valid YAML ({' '.join(str(error).split())})") from None
+        raise ConfigError(f"{origin}: not valid YAML ({one_line(error)})") from None
     if values is None:
         return {}
     if not isinstance(values, dict):

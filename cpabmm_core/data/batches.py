@@ -23,7 +23,16 @@ _NOTICE_SECONDS = 0.2
 
 
 class PairSample(NamedTuple):
-    """A source and a driving frame from one clip."""
+    """A source and a driving frame from one clip, an item of `FramesDataset` or `ValidationPairs`.
+
+    Example:
+        >>> import torch
+        >>> from cpabmm_core.data import PairSample
+        >>> black, grey = torch.zeros(3, 32, 32), torch.full((3, 32, 32), 0.5)
+        >>> sample = PairSample(source=black, driving=grey, name="walk.mp4", notes=[])
+        >>> (sample.driving - sample.source).mean().item()
+        0.5
+    """
 
     source: Tensor  # (3, S, S) in [0, 1]
     driving: Tensor  # (3, S, S) in [0, 1]
@@ -34,7 +43,19 @@ class PairSample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Stacked samples."""
+    """Stacked samples; `read_batches` yields them.
+
+    Example:
+        >>> import torch
+        >>> from cpabmm_core.data import Batch
+        >>> frames = torch.zeros(2, 3, 32, 32)
+        >>> batch = Batch(source=frames, driving=frames, names=["walk.mp4", "wave.mp4"], notes=[])
+        >>> batch = batch.to(torch.device("cpu"))
+        >>> for name, source in zip(batch.names, batch.source):
+        ...     print(name, tuple(source.shape))
+        walk.mp4 (3, 32, 32)
+        wave.mp4 (3, 32, 32)
+    """
 
     source: Tensor  # (B, 3, S, S) in [0, 1]
     driving: Tensor  # (B, 3, S, S) in [0, 1]

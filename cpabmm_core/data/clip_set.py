@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.clips import Clip, list_clips, open_clip
 
 OnError = Literal["skip", "refuse"]
@@ -33,7 +34,7 @@ def list_paths(folder: Path) -> list[Path]:
     try:
         return list_clips(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
+        raise DataError(f"{folder}: cannot be listed ({one_line(error)}); check it") from None
 
 
 def open_clips(
@@ -108,7 +109,7 @@ def _open(path: Path) -> NamedClip | str:
     except DataError as error:
         return str(error)
     except OSError as error:
-        return f"{path}: cannot be read ({error.strerror}); check it"
+        return f"{path}: cannot be read ({one_line(error)}); check it"
     if len(clip) < 2:
         return f"{path}: has one frame, but a pair needs two; remove it"
     return NamedClip(path, clip)

@@ -10,7 +10,17 @@ _STREAM = 0xF2A3E5  # separates these random numbers from other uses of the seed
 
 
 class PairKey(NamedTuple):
-    """The key of one training pair: an identity, and a seed that determines everything else."""
+    """The key of one training pair: an identity, and a seed that determines everything else.
+
+    `PairSampler` yields batches of them, and an item of `FramesDataset` has such a key.
+
+    Example:
+        >>> from cpabmm_core.data import PairSampler
+        >>> (batch,) = PairSampler(identities=2, repeats=1, batch_size=2, seed=5)
+        >>> key = min(batch)
+        >>> key.identity, key.seed  # the seed of the run, the epoch, the number in the epoch
+        (0, (5, 0, 0))
+    """
 
     identity: int
     seed: tuple[int, int, int]

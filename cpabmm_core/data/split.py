@@ -14,7 +14,17 @@ _NAMED = 5
 
 
 class Subset(NamedTuple):
-    """The training set or the test set."""
+    """The training set or the test set, a folder and the clips to use.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from cpabmm_core.config import DataConfig
+        >>> from cpabmm_core.data import FramesDataset, Subset
+        >>> def open_subset(subset: Subset) -> FramesDataset:
+        ...     return FramesDataset(subset.folder, DataConfig(), paths=subset.paths)
+        >>> Subset(Path("puppets/train")).paths is None
+        True
+    """
 
     folder: Path
     paths: list[Path] | None = None
@@ -22,7 +32,19 @@ class Subset(NamedTuple):
 
 
 class DataSplit(NamedTuple):
-    """A training set and a test set."""
+    """A training set and a test set; `split_data_set` finds them.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.data import split_data_set
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("train", "test"):
+        ...         Path(folder, name).mkdir()
+        ...     split = split_data_set(Path(folder), test_share=0.1, seed=0, report=print)
+        >>> split.train.folder.name, split.test.folder.name
+        ('train', 'test')
+    """
 
     train: Subset
     test: Subset

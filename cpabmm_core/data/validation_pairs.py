@@ -18,6 +18,22 @@ class ValidationPairs(PairDataset):
         config: frame size, cache size, and how to handle damage.
         frames: number of driving frames per clip, of which the last is the last frame of the clip.
             A shorter clip contributes all its frames.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from cpabmm_core.config import DataConfig
+        >>> from cpabmm_core.data import ValidationPairs, open_clips
+        >>> from cpabmm_core.puppets import write_puppets
+        >>> temporary = tempfile.TemporaryDirectory()
+        >>> folder = Path(temporary.name)
+        >>> size = dict(videos=1, test_videos=2, frames=5, size=32)
+        >>> write_puppets(folder, **size, seed=0, format="strip", force=True)
+        >>> clips = open_clips(folder / "test", "refuse", report=print)
+        >>> pairs = ValidationPairs(clips, DataConfig(frame_size=32), frames=2)
+        >>> [pair.name for pair in (pairs[0], pairs[3])], pairs.batches(3)
+        (['00000.png', '00001.png'], [[0, 1, 2], [3]])
+        >>> temporary.cleanup()
     """
 
     def __init__(self, clips: Sequence[NamedClip], config: DataConfig, frames: int) -> None:

@@ -14,23 +14,23 @@ from cpabmm_core.files.checks import one_line, write_error
 def exclusive_lock(
     lock_file: Path,
     folder: Path,
-    announce: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     busy: CpabmmError | None,
 ) -> Iterator[None]:
     """Hold a lock while the context lasts; the lock of a killed process ends with the process.
 
-    On a file system without locks the context runs unlocked, and `announce` receives a warning.
+    On a file system without locks the context runs unlocked, and `report` receives a warning.
 
     Args:
         lock_file: File to lock; it is created if missing and stays. Its folder must exist.
         folder: The folder that the lock protects, for the warning.
-        announce: Receives the warning, one line.
+        report: Receives the warning, one line.
         busy: Error to raise if another process holds the lock; None waits for that process.
 
     Raises:
         CpabmmError: Another process holds the lock; the error is `busy`.
-        MediaError: The lock file cannot be created.
+        MediaError: The lock file may not be created.
     """
     # The library's substitute for a lock is a file that would outlive a killed process.
     lock = FileLock(lock_file, timeout=-1 if busy is None else 0, fallback_to_soft=False)
@@ -42,10 +42,7 @@ def exclusive_lock(
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise write_error(folder, error) from None
     except (OSError, NotImplementedError) as error:
-        announce(
-            f"{folder}: cannot be locked ({one_line(error)}); do not start another run there "
-            "meanwhile"
-        )
+        report(f"{folder}: cannot be locked ({one_line(error)}); do not start another run there")
     try:
         yield
     finally:

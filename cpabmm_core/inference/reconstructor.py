@@ -19,7 +19,13 @@ from cpabmm_core.precision import PrecisionChoice
 
 
 class FrameErrors(NamedTuple):
-    """Errors of one reconstructed frame, in [0, 1], computed before rounding to uint8."""
+    """Errors of one reconstructed frame, in [0, 1], computed before rounding to uint8.
+
+    Example:
+        >>> errors = FrameErrors(l1=0.02, standing_still=0.08)  # of a `ReconstructedFrame`
+        >>> errors.l1 < errors.standing_still  # the model beats the static baseline
+        True
+    """
 
     l1: float
     """Mean absolute difference between the generated and the real frame."""
@@ -49,7 +55,13 @@ class ReconstructedFrame(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoScore:
-    """Mean errors of one reconstructed video, in [0, 1]; made by `score_video`."""
+    """Mean errors of one reconstructed video, in [0, 1]; `score_video` returns them.
+
+    Example:
+        >>> score = score_video([FrameErrors(0.0, 0.0), FrameErrors(0.25, 0.5)])
+        >>> score.frames, score.l1, score.standing_still
+        (2, 0.125, 0.25)
+    """
 
     frames: int
     """Number of frames."""
@@ -61,7 +73,13 @@ class VideoScore:
 
 @dataclass(frozen=True)
 class SetScore:
-    """Mean errors of a set of reconstructed videos, in [0, 1]; made by `score_set`."""
+    """Mean errors of a set of reconstructed videos, in [0, 1]; `score_set` returns them.
+
+    Example:
+        >>> score = score_set([VideoScore(1, 0.5, 1.0), VideoScore(3, 0.1, 0.2)])
+        >>> round(score.l1, 3), round(score.l1_videos, 3)  # the longer video counts more in `l1`
+        (0.2, 0.3)
+    """
 
     l1: float
     """Mean over all frames of all videos, the value that papers report."""

@@ -11,6 +11,7 @@ from cpabmm_core.geometry.local_affine import positions
 from cpabmm_core.models.avd import AvdNetwork
 
 TransferMode = Literal["standard", "relative", "avd"]
+"""How driving poses are applied to the source; `transfer_keypoints` describes the modes."""
 
 _SMALLEST_AREA = 0.02**2
 """A hull smaller than a square of a hundredth of the frame's side does not measure the object."""

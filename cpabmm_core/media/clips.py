@@ -18,6 +18,20 @@ class Clip(Protocol):
     """A sequence of frames that can be read in any order and sent to another process.
 
     `open_clip` returns one.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from cpabmm_core.media import Clip, create_frame_folder, open_clip
+        >>> def middle_frame(clip: Clip) -> np.ndarray:
+        ...     return clip.read([len(clip) // 2])[0]
+        >>> with tempfile.TemporaryDirectory() as temporary:
+        ...     with create_frame_folder(f"{temporary}/grey") as writer:
+        ...         for level in (0, 100, 200):
+        ...             writer.write(np.full((8, 8, 3), level, dtype=np.uint8))
+        ...     clip = open_clip(f"{temporary}/grey")
+        ...     clip.name, int(middle_frame(clip).mean()), clip.find_damage()
+        ('grey', 100, {})
     """
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.metrics.metric_info import METRICS, MetricInfo
 
 RESULT_FILE = "metrics.json"
@@ -109,7 +110,7 @@ def read_run(source: str) -> Run:
         videos = frozenset((video["name"], video["frames"]) for video in document["videos"])
         extractors = dict(document.get("extractors", {}))
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); check the path") from None
+        raise DataError(f"{file}: cannot be read ({one_line(error)}); check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
             f"{file}: not a metrics document (the JSON output of an evaluation); "

@@ -41,7 +41,7 @@ class Motion:
     deformed_sources: Tensor  # (B, K, 3, h, w)
     """The downsampled source, warped by each candidate motion."""
     align_corners: bool = True
-    """Whether -1 and 1 are pixel centres; false: pixel edges, as `geometry.warp.warp` defines."""
+    """Whether -1 and 1 are pixel centres; false: pixel edges, as `geometry.warp` defines."""
 
     def warp(
         self,

@@ -13,6 +13,7 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
 
 PAIR_SUFFIXES = (".json", ".csv", ".npz")
+"""Suffixes of the files that `read_point_pairs` accepts."""
 
 _COLUMNS = ("source_x", "source_y", "target_x", "target_y")
 _SET = '{"source": [[x, y], ...], "target": [[x, y], ...]}'

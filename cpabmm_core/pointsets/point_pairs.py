@@ -20,6 +20,7 @@ from cpabmm_core.pointsets.pair_formats import (
 from cpabmm_core.pointsets.points import check_points
 
 WEIGHT_SUFFIXES = (".txt", ".csv", ".json", ".npy")
+"""Suffixes of the files that `read_weights` accepts."""
 
 
 @dataclass(frozen=True, eq=False)

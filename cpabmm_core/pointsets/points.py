@@ -13,6 +13,7 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.pointsets.number_files import NumberFile, as_numbers, open_number_file
 
 POINT_SUFFIXES = (".json", ".csv", ".npz", ".txt")
+"""Suffixes of the files that `read_points` accepts."""
 
 REACH = 0.5
 """How far outside the unit square a point may lie; beyond that it is likely to be in pixels."""

@@ -11,6 +11,7 @@ from cpabmm_core.puppets.proportions import sample_biped_proportions, sample_qua
 from cpabmm_core.puppets.texture import Pattern, Texture
 
 BodyPlan = Literal["biped", "quadruped"]
+"""The kind of body, which determines the skeleton and the motions of a puppet."""
 Hat = Literal["none", "cap", "top_hat", "beanie", "party", "bowler", "crown"]
 HATS: tuple[Hat, ...] = ("none", "cap", "top_hat", "beanie", "party", "bowler", "crown")
 Ears = Literal["none", "round", "pointed", "long", "floppy"]

@@ -14,6 +14,7 @@ import numpy as np
 from cpabmm_core.arrays import Floats
 
 MotionName = Literal["walk", "march", "wave", "dance", "jump", "trot", "bound", "play", "free"]
+"""A motion of a puppet; `motion_names` lists those of a body plan."""
 MotionCurves = Callable[[Floats], dict[str, Floats]]
 LENGTHS = frozenset({"jump", "drift"})
 

@@ -18,6 +18,7 @@ from cpabmm_core.puppets.repertoire import motion_names, sample_motion
 from cpabmm_core.puppets.stage import FRAME_RATE, Stage
 
 Split = Literal["train", "test"]
+"""The training set or the test set; the two have different characters."""
 SPLITS: tuple[Split, ...] = ("train", "test")
 SMALLEST_SIZE = 32
 
@@ -29,6 +30,16 @@ class PuppetVideo:
     Joints are (x, y) in pixels, with pixel centres at integers and y pointing down. A joint that is
     not `in_frame` lies outside the image. A joint that is not `visible` lies outside the image or
     is hidden behind another part of the body.
+
+    Example:
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> video = render_puppet(0, 0, split="test", frames=2, size=64, motion="free")
+        >>> video.motion, video.frames.shape
+        ('free', (2, 64, 64, 3))
+        >>> head = video.joint_names.index("head")
+        >>> x, y = video.joints[0, head]
+        >>> bool(video.in_frame[0, head]), bool(0 <= x < 64 and 0 <= y < 64)
+        (True, True)
     """
 
     frames: NDArray[np.uint8]  # (F, H, W, 3)

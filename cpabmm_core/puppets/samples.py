@@ -27,6 +27,13 @@ class PuppetSamples:
 
     A joint is `present` if its limb was rendered, even if another part hides it. In a frame that
     shows only the scene, no joint is present.
+
+    Example:
+        >>> from cpabmm_core.puppets import render_samples
+        >>> samples = render_samples(0, 1, motions=2, frames=2, size=32)
+        >>> image, joints = samples.frames[3], samples.joints[3][samples.present[3]]
+        >>> image.shape, joints.shape[1], len(joints) <= len(samples.joint_names)
+        ((32, 32, 3), 2, True)
     """
 
     frames: NDArray[np.uint8]  # (F, H, W, 3)

@@ -17,6 +17,7 @@ from cpabmm_core.puppets.render import PuppetVideo, Split, check_request, render
 from cpabmm_core.puppets.stage import FRAME_RATE
 
 Format = Literal["mp4", "strip", "png"]
+"""The file format of the clips: a video, a strip of frames in one image, or a folder of frames."""
 
 
 def write_puppets(

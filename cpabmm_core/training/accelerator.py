@@ -8,6 +8,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.precision import choose_precision, precision_warning
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.tracking import chosen_trackers
@@ -41,10 +42,9 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
         )
     except ValueError as error:  # the device does not support the precision, for example
-        reason = " ".join(str(error).split())
         raise ConfigError(
             f"training.mixed_precision={precision} on {run.device}: Accelerate refuses "
-            f"({reason}); change one of them"
+            f"({one_line(error)}); change one of them"
         ) from None
 
 

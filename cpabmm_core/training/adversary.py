@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.losses.adversarial import AdversarialLosses, discriminator_loss
 from cpabmm_core.models.build import build_discriminator
 from cpabmm_core.models.pair_reconstruction import PairReconstruction
@@ -102,7 +103,7 @@ class Adversary:
         try:
             self.discriminator.load_state_dict(state["discriminator"])
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)[:200]
             raise CheckpointError(
                 f"{origin}: cannot resume from this state ({reason}); was losses.discriminator "
                 "changed?"

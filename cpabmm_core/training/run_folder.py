@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cpabmm_core.config import Config, dump_config
 from cpabmm_core.errors import CheckpointError, MediaError, Remedy
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.output import write_atomically
 from cpabmm_core.training.manifest import find_damage
 
 MODEL_FILE = "model.safetensors"
@@ -60,12 +62,13 @@ class RunFolder:
 
         Raises:
             MediaError: the folder cannot be written.
+            ResourceError: the disk is full.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.config.write_text(dump_config(config), encoding="utf-8")
         except OSError as error:
-            raise MediaError(f"{self.path}: cannot write there ({error.strerror})") from None
+            raise write_error(self.path, error) from None
 
     def append(self, log: Path, values: Mapping[str, float]) -> None:
         """Append a line to one of the logs."""
@@ -91,7 +94,7 @@ class RunFolder:
         for state in self.saved_states():
             if _step_of(state) > step:
                 shutil.rmtree(state)
-        for leftover in (*self.states.glob(".partial-*"), *self.path.glob(".*.tmp")):
+        for leftover in (*self.states.glob(".partial-*"), *self.path.glob(".*.tmp*")):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         for log in (self.log, self.validation):
             if not log.is_file():
@@ -99,9 +102,7 @@ class RunFolder:
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
             complete = [line for line in lines if line.endswith("\n")]
             kept = [line for line in complete if json.loads(line)["step"] <= step]
-            temporary = log.with_name(f".{log.name}.tmp")
-            temporary.write_text("".join(kept), encoding="utf-8")
-            temporary.replace(log)
+            write_atomically(log, "".join(kept).encode())
 
     def find_state(self, resume: str | None) -> tuple[Path | None, list[str]]:
         """Return the state to resume from, and a message about each damaged state.

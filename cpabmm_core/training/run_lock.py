@@ -6,9 +6,10 @@ from pathlib import Path
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
-from filelock import FileLock, Timeout
 
 from cpabmm_core.errors import MediaError
+from cpabmm_core.files.checks import write_error
+from cpabmm_core.files.locks import exclusive_lock
 from cpabmm_core.training.reporting import TrainingReporter
 
 LOCK_FILE = "run.lock"
@@ -52,28 +53,23 @@ def lock_folder(folder: Path, device: str, reporter: TrainingReporter) -> Iterat
 @contextmanager
 def _lock(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    # The library's fallback is a plain file, which would outlive a killed process.
-    lock = FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise MediaError(f"{folder}: cannot write there ({error.strerror})") from None
-    except Timeout:
-        raise MediaError(
-            f"{folder}: another run is writing there; wait until it ends, stop it, or choose a new "
-            "folder"
-        ) from None
     except OSError as error:
-        reporter.message(
-            f"{folder}: cannot be locked ({error.strerror}); do not start another run there"
-        )
+        raise write_error(folder, error) from None
+    busy = MediaError(
+        f"{folder}: another run is writing there; wait until it ends, stop it, or choose a new "
+        "folder"
+    )
+    file = folder / LOCK_FILE
     try:
-        yield
+        with exclusive_lock(file, folder, reporter.message, busy=busy):
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows does not delete open files
+                    file.unlink(missing_ok=True)
     finally:
-        with suppress(OSError):  # Windows does not delete open files
-            (folder / LOCK_FILE).unlink(missing_ok=True)
-        lock.release()
         with suppress(OSError):  # folders with content stay
             for path in missing:
                 path.rmdir()

@@ -14,6 +14,7 @@ from torch import nn
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.config import Config
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.output import write_atomically
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.training.manifest import TRAINER_FILE, write_manifest
@@ -105,7 +106,7 @@ def load_state(path: Path, model: AnimationModel, ema: AnimationModel | None) ->
             **torch.load(path / TRAINER_FILE, map_location="cpu", weights_only=True)
         )
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise CheckpointError(
             f"{path}: cannot resume from this state ({reason}); was the model's configuration "
             "changed?"

@@ -10,6 +10,7 @@ from accelerate.utils import LoggerType
 
 from cpabmm_core.config import Config
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.checks import one_line
 
 _PROJECT = "cpabmm"
 _ALL = "all"  # Accelerate's name for all installed trackers
@@ -47,7 +48,7 @@ def start_trackers(accelerator: Accelerator, config: Config) -> None:
     try:
         accelerator.init_trackers(_PROJECT, config=_flat(config.model_dump(mode="json")))
     except Exception as error:  # trackers raise various errors: not logged in, no server, ...
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)[:200]
         raise ConfigError(
             f"training.trackers: cannot start {', '.join(chosen_trackers(config))} ({reason}); "
             "set it up or use training.trackers=[]"

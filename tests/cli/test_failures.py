@@ -14,8 +14,16 @@ from _helpers.command_line import assert_fails
 from typer.testing import CliRunner, Result
 
 from cpabmm_cli.app import configure
-from cpabmm_cli.failures import with_exit_code
+from cpabmm_cli.failures import explain, with_exit_code
 from cpabmm_core import errors
+
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type)
+    and issubclass(kind, errors.CpabmmError)
+    and kind is not errors.TrainingStopped  # its code depends on the signal
+]
 
 
 def app_that_raises(error: BaseException) -> typer.Typer:
@@ -44,6 +52,8 @@ def outcome(error: BaseException, *options: str) -> Result:
         (errors.CheckpointError("a: truncated"), 4),
         (errors.ResourceError("cuda: no such device"), 5),
         (errors.TrainingError("step 7: loss is NaN"), 1),
+        (errors.DownloadError("a.pth: HTTP status 404 Not Found"), 1),
+        (errors.ShapeError("a: not an array of numbers"), 3),
         (errors.CpabmmError("a"), 1),
     ],
 )
@@ -52,6 +62,18 @@ def test_every_error_of_the_core_has_its_exit_code(error: Exception, code: int) 
     assert result.exit_code == code
     assert result.stderr == f"error: {error}\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_docstring_of_every_error_states_its_exit_code(kind: type[errors.CpabmmError]) -> None:
+    code, _ = explain(kind("a: trouble"))
+    assert f"(exit code {code})" in (kind.__doc__ or "")
+
+
+@pytest.mark.parametrize("remedy", list(errors.Remedy))
+def test_every_remedy_is_raised_by_the_core(remedy: errors.Remedy) -> None:
+    modules = Path(errors.__file__).parent.rglob("*.py")
+    assert any(f"remedy={remedy}" in module.read_text(encoding="utf-8") for module in modules)
 
 
 @pytest.mark.parametrize("remedy", list(errors.Remedy))

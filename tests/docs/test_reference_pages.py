@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.rich_utils
 import yaml
 from reference_pages.commands import Command, command_page, commands_index, commands_of
 from reference_pages.commands import parameters_of as parameters_of_command
@@ -29,8 +30,10 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def printed_help(*arguments: str) -> str:
-    environment = {"TERMINAL_WIDTH": "400", "NO_COLOR": "1", "TERM": "dumb"}
-    result = CliRunner().invoke(app, [*arguments, "--help"], env=environment)
+    environment = {"NO_COLOR": "1", "TERM": "dumb"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.rich_utils, "MAX_WIDTH", 400)  # read from the environment only once
+        result = CliRunner().invoke(app, [*arguments, "--help"], env=environment)
     assert result.exit_code == 0, result.output
     return result.output
 

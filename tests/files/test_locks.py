@@ -37,18 +37,17 @@ def test_waiting_holder_gets_the_lock_of_an_ended_process(tmp_path: Path) -> Non
             pass
 
 
-def test_file_system_without_locks_is_announced(
+def test_file_system_without_locks_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("cpabmm_core.files.locks.FileLock.acquire", refuse)
-    announced: list[str] = []
-    with exclusive_lock(tmp_path / "a.lock", tmp_path, announced.append, busy=BUSY):
-        assert announced == [
-            f"{tmp_path}: cannot be locked (No locks available); do not start another run there "
-            "meanwhile"
+    reported: list[str] = []
+    with exclusive_lock(tmp_path / "a.lock", tmp_path, reported.append, busy=BUSY):
+        assert reported == [
+            f"{tmp_path}: cannot be locked (No locks available); do not start another run there"
         ]
 
 

@@ -30,7 +30,14 @@ _WHITE = 255
 
 @dataclass(frozen=True, slots=True)
 class GifSummary:
-    """The number of clips in each set, and of GIFs that could not be converted."""
+    """The number of clips in each set, and of GIFs that could not be converted.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import GifSummary
+        >>> summary = GifSummary(train=90, test=10, left_out=2)  # as `convert_gifs` returns it
+        >>> summary.train + summary.test
+        100
+    """
 
     train: int
     test: int

@@ -41,7 +41,15 @@ _NO_VIDEO = "its video is missing"
 
 @dataclass(frozen=True, slots=True)
 class CutSummary:
-    """The number of clips in each state after a run."""
+    """The number of clips in each state after a run.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import CutSummary
+        >>> CutSummary(made=20, kept=80).is_complete  # as `cut_set` returns it
+        True
+        >>> CutSummary(made=20, kept=79, left_out=1).is_complete
+        False
+    """
 
     made: int = 0
     """Complete clips that this run cut."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cpabmm_core.data.preprocess.boxes import Box
 from cpabmm_core.data.preprocess.clip_writer import clip_name
-from cpabmm_core.errors import DataError, MediaError
+from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line, require_file
 
 SetName = Literal["taichi", "vox", "ted"]
@@ -28,7 +28,19 @@ _UNFIT = re.compile(r'[/\\\x00-\x1f:*?"<>|]')
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """The specification of a clip by a published table."""
+    """The specification of a clip by a published table; `read_table` returns one per row.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> from cpabmm_core.data.preprocess import Box, TableRow
+        >>> row = TableRow(
+        ...     line=2, video="AAAAAAAAAAA", name="AAAAAAAAAAA#000080#000300", partition="train",
+        ...     start=80, end=300, rate=Fraction(25), box=Box(118, 82, 508, 472), width=640,
+        ...     height=480,
+        ... )
+        >>> float((row.end - row.start) / row.rate)  # its duration in seconds
+        8.8
+    """
 
     line: int
     """The line of the table, from 1."""
@@ -122,19 +134,14 @@ def _records(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
 
 
 def _text(path: Path) -> str:
+    require_file(path, error=DataError, expected="a CSV file")
     try:
-        require_file(path)
-        text = path.read_bytes().decode("utf-8-sig")
-    except MediaError as error:
-        raise DataError(str(error)) from None
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise DataError(f"{path}: line {line}: is not UTF-8; use the published CSV") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
-    if text.lstrip()[:1] == "<":
-        raise DataError(f"{path}: is a web page, not the CSV; download the raw file")
-    return text
 
 
 def _row(line: int, fields: Mapping[str, str], data_set: SetName) -> TableRow:

@@ -8,11 +8,11 @@ from typing import Any
 
 from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.clip_writer import move_into_place
-from cpabmm_core.data.preprocess.lock import wait_for_lock
 from cpabmm_core.data.preprocess.raw.contact_sheet import write_contact_sheet
 from cpabmm_core.data.preprocess.raw.work_folder import SUBSETS, Record, WorkFolder, as_line
 from cpabmm_core.data.split import hold_out
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.locks import exclusive_lock
 from cpabmm_core.files.output import atomic_path
 
 MANIFEST = "manifest.jsonl"
@@ -84,7 +84,8 @@ def assemble(work: WorkFolder, settings: Mapping[str, Any], report: StatusCallba
         MediaError: a file cannot be written.
         ResourceError: the disk is full.
     """
-    with wait_for_lock(work.output, work.output / "work" / "gather.lock", report):
+    lock = exclusive_lock(work.output / "work" / "gather.lock", work.output, report, busy=None)
+    with lock:
         records = work.read_records()
         with_clips = {record["identity"] for record in records if record.get("clips")}
         # With the mark, these are the identities of `data.identities`, so the split is the same.

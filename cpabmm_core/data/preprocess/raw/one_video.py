@@ -24,6 +24,7 @@ from cpabmm_core.data.preprocess.raw.settings import ClipSettings
 from cpabmm_core.data.preprocess.raw.sources import Source
 from cpabmm_core.data.preprocess.raw.work_folder import Record, WorkFolder
 from cpabmm_core.errors import MediaError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video import VideoReader
@@ -48,7 +49,7 @@ def preprocess_video(
     try:
         stat, digest = source.path.stat(), file_sha256(source.path)
     except OSError as error:
-        raise MediaError(f"{source.path}: cannot be read ({error.strerror}); check it") from None
+        raise MediaError(f"{source.path}: cannot be read ({one_line(error)}); check it") from None
     with VideoReader(source.path) as reader:
         times = array("q")
         found = sorted(_find_candidates(reader, settings, detector, times), key=_order)

@@ -31,7 +31,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipRules:
-    """Thresholds for the clips of a subject; `rules_for` gives the defaults."""
+    """Thresholds for the clips of a subject; `rules_for` gives the defaults.
+
+    Example:
+        >>> from cpabmm_core.data.preprocess import rules_for
+        >>> rules = rules_for("bodies", min_frames=64)
+        >>> rules.min_frames, rules.max_frames, rules.min_size
+        (64, 1024, 300)
+    """
 
     min_frames: int
     """Shorter clips are dropped."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.clips import VIDEO_SUFFIXES
 
 
@@ -42,7 +43,7 @@ def list_sources(given: Path) -> list[Source]:
     try:
         files = [path for path in given.rglob("*") if _is_video(path, given)]
     except OSError as error:
-        raise DataError(f"{given}: cannot be listed ({error.strerror}); check it") from None
+        raise DataError(f"{given}: cannot be listed ({one_line(error)}); check it") from None
     if not files:
         raise DataError(f"{given}: contains no video ({' '.join(VIDEO_SUFFIXES)}); add some")
     sources = sorted((_source(path, given) for path in files), key=lambda source: source.name)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.options import check_options
 from cpabmm_core.metrics.extractors.puppets.joints import BIPED, JOINT_NAMES, QUADRUPED
@@ -159,7 +160,7 @@ def _read_bundled_weights() -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(
-            f"{NAME}: the bundled weights cannot be read ({path}: {error.strerror}); "
+            f"{NAME}: the bundled weights cannot be read ({path}: {one_line(error)}); "
             "reinstall cpabmm"
         ) from None
 
@@ -175,7 +176,6 @@ def _load_weights(networks: dict[str, nn.Module], weights: bytes) -> None:
                 own[key] = tensors[f"{name}.{key}"].float()
             network.load_state_dict(own)
     except (SafetensorError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
         raise CheckpointError(
-            f"{NAME}: the bundled weights are damaged ({reason}); reinstall cpabmm"
+            f"{NAME}: the bundled weights are damaged ({one_line(error)}); reinstall cpabmm"
         ) from None
