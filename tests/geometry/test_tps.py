@@ -25,8 +25,12 @@ def sample_spline(batch: int, metric: Metric) -> ThinPlateSpline:  # float64
 
 
 def move(spline: ThinPlateSpline, device: torch.device, dtype: torch.dtype) -> ThinPlateSpline:
-    parts = spline.control_points, spline.weights, spline.affine
-    return ThinPlateSpline(*(part.to(device, dtype) for part in parts), spline.metric)
+    return ThinPlateSpline(
+        spline.control_points.to(device, dtype),
+        spline.weights.to(device, dtype),
+        spline.affine.to(device, dtype),
+        spline.metric,
+    )
 
 
 def assert_near(actual: Tensor, expected: Tensor) -> None:
