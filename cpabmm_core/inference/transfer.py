@@ -1,4 +1,4 @@
-"""Transfer of the driving poses to the object of the source image."""
+"""Transfer of driving poses to the object of the source image."""
 
 import math
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ from cpabmm_core.models.avd import AvdNetwork
 TransferMode = Literal["standard", "relative", "avd"]
 
 _SMALLEST_AREA = 0.02**2
-"""A hull smaller than a square of a hundredth of the frame's side does not measure the object."""
+"""Below this area, a square of a hundredth of the frame's side, a hull is no measure of size."""
 
 
 def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:

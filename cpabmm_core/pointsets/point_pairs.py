@@ -1,4 +1,4 @@
-"""Sets of point pairs from files, to fit transformations to."""
+"""Sets of point pairs, read from files, that transformations are fitted to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ def read_weights(file: NumberFile | str | Path) -> Array:  # (W,)
 
 
 def stack_pairs(sets: Sequence[PointPairs]) -> PairBatch:
-    """Stack sets to one batch; pad shorter ones with pairs of weight 0."""
+    """Stack sets into one batch; pad shorter ones with pairs of weight 0."""
     length = max(len(pairs.source) for pairs in sets)
     source = np.full((len(sets), length, 2), 0.5)
     target, weights = source.copy(), np.zeros((len(sets), length))

@@ -11,8 +11,8 @@ field. Comparisons with NaN are False and minima ignore NaN, so NaN never crosse
 that leaves the finite numbers ends.
 
 Throughout, ORDER is the degree of the series; TOLERANCE is the tolerance for the times of
-crossings, relative to a step (convergence is cubic); SHORTEST is the shortest step, which keeps a
-path from being stuck between cells by rounding; EPSILON is the machine epsilon of the dtype.
+crossings, relative to a step (convergence is cubic); SHORTEST is the shortest step, which keeps
+rounding from trapping a path between cells; EPSILON is the machine epsilon of the dtype.
 """
 
 import triton
