@@ -16,7 +16,7 @@ gpu = pytest.importorskip(
 )
 pytestmark = pytest.mark.gpu
 
-# As in `interpreted_gpu_engine.py`: near edges rounding decides in float32.
+# Near edges rounding decides in float32, see `interpreted_gpu_engine.py`.
 END = {torch.float64: 1e-11, torch.float32: 5e-6}
 GRADIENT = {torch.float64: 1e-9, torch.float32: 5e-4}
 

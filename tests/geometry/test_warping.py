@@ -72,5 +72,7 @@ def test_gradients(device: torch.device) -> None:
     pixels = torch.tensor([[[[1.3, 2.6], [4.2, 0.7]]]] * 2, device=device, dtype=torch.float64)
     flow = from_pixels(pixels, 6, 8)
     image = torch.rand(2, 1, 6, 8, generator=torch.Generator().manual_seed(0)).to(flow)
-    assert torch.autograd.gradcheck(warp, (image.requires_grad_(), flow.requires_grad_()))
-    assert torch.autograd.gradcheck(lambda f: resize_flow(f, (3, 5)), (flow,))
+    inputs = image.requires_grad_(), flow.requires_grad_()
+    # On a GPU the gradients are sums in no fixed order.
+    assert torch.autograd.gradcheck(warp, inputs, nondet_tol=1e-12)
+    assert torch.autograd.gradcheck(lambda f: resize_flow(f, (3, 5)), (flow,), nondet_tol=1e-12)
