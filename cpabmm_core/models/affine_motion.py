@@ -1,4 +1,4 @@
-"""Candidate motions of FOMM and MRAA: an affine map per keypoint."""
+"""Candidate motions of FOMM and MRAA: one affine map per keypoint."""
 
 from typing import Literal
 

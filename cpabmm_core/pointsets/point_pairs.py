@@ -46,7 +46,7 @@ class PointPairs:
     """(P,) weights, at least 0 and not all 0."""
 
     def counting(self) -> "PointPairs":
-        """Return the pairs whose weight is not 0."""
+        """Return only the pairs of positive weight."""
         kept = self.weights > 0
         return PointPairs(self.name, self.source[kept], self.target[kept], self.weights[kept])
 

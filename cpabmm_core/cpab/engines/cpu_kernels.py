@@ -288,7 +288,7 @@ def _crossing(
     """Return the time when the distance from an edge, negative at `upper`, is 0, with F and G.
 
     Uses Halley's method from the root of the parabola, and bisects where it would leave the
-    bracket. After a change below the tolerance the remaining error is its cube and is not checked.
+    bracket. A change below the tolerance ends the search; the remaining error is about its cube.
     """
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     lower, higher = 0.0, upper
