@@ -346,8 +346,8 @@ def _next_edge(
 ) -> tuple[tl.tensor, tl.tensor]:
     """Return the edge to check next, or _EDGES, and whether the path may have crossed it twice.
 
-    Edges that the path has passed at the end of the step come first, in the order in which its chord
-    crosses them. Edges that the path approaches and leaves again within the step follow.
+    Edges that the path has passed at the end of the step come first, in the order in which its
+    chord crosses them. Edges that the path approaches and leaves again within the step follow.
     """
     f_slope, g_slope = 1 - determinant * g, f + trace * g
     edge, dips = tl.full(f.shape, _EDGES, tl.int32), unseen < 0
