@@ -6,7 +6,7 @@ from cpabmm_core.errors import Remedy, ResourceError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of a name.
+    """Return the device that a name stands for.
 
     Args:
         name: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``. ``auto`` prefers CUDA, then MPS,

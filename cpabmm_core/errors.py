@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 
 class Remedy(Enum):
-    """What would help, independent of how a caller offers it."""
+    """The cure for an error, independent of how a caller offers it."""
 
     OVERWRITE = auto()
     """Allow existing output to be replaced."""
@@ -28,7 +28,7 @@ class Remedy(Enum):
     WHOLE_VIDEOS = auto()
     """Do not split videos into scenes."""
     FIT_TRANSFORMATIONS = auto()
-    """Give a document that a fit has written."""
+    """Provide a document of fitted transformations."""
 
 
 class CpabmmError(Exception):

@@ -1,7 +1,7 @@
 """Choice of the precision that the networks compute in.
 
-bfloat16 is fast only on processors with instructions for it. Others emulate it: on a CPU with AVX2
-only, a matrix product took 25 to 500 times as long in bfloat16 as in float32.
+bfloat16 is fast only on processors with instructions for it. Others emulate it: on a CPU with only
+AVX2, a matrix product took 25 to 500 times as long in bfloat16 as in float32.
 """
 
 import time
@@ -31,7 +31,7 @@ _TRIALS = 5
 
 
 def choose_precision(choice: str, device: torch.device) -> Precision:
-    """Return the precision of a name.
+    """Return the precision to compute in.
 
     Args:
         choice: A precision, or ``auto`` for the fastest one that the device computes natively. On

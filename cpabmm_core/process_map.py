@@ -21,8 +21,8 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 def process_map(workers: int) -> Iterator[Map]:
     """Provide a parallel ``map`` that yields results in order.
 
-    On any exception, including that of Ctrl-C, all workers end at once, whatever they are doing.
-    They also end when this process is killed.
+    On any exception, including Ctrl-C, all workers stop immediately, whatever they are doing. They
+    also stop when this process is killed.
 
     Args:
         workers: Number of processes; 1 computes in this process.

@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that take a `dtype` once for each chosen one, by default for all."""
+    """Run tests that take a `dtype` once for each chosen dtype, by default for all."""
     if "dtype" in metafunc.fixturenames and not _has_own_dtypes(metafunc):
         names = metafunc.config.getoption("dtype") or list(DTYPES)
         metafunc.parametrize("dtype", [DTYPES[name] for name in names], ids=names)
@@ -27,7 +27,7 @@ def _has_own_dtypes(metafunc: pytest.Metafunc) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
+    """Skip tests marked `gpu` on machines without a CUDA device."""
     if torch.cuda.is_available():
         return
     for item in items:
@@ -37,19 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """The device that numeric tests run on: the option ``--device``."""
+    """The device of the numeric tests, from the option ``--device``."""
     return torch.device(request.config.getoption("device"))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Compute on one thread: the tensors of tests are too small for more."""
+    """Compute on one thread, because the tensors of the tests are too small for more."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def rcnn_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Weights of a Keypoint R-CNN: 237 MB, so written once and removed in the end."""
+    """Random weights of a Keypoint R-CNN, written once and removed at the end (237 MB)."""
     from _helpers.frozen_nets import write_keypoint_rcnn
 
     path = tmp_path_factory.mktemp("keypoint_rcnn") / "weights.pth"

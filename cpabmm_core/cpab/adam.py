@@ -7,7 +7,7 @@ residuals of *all* sets of a call, in libcpab's coordinates. We follow the code:
 
 The square root keeps the steps long while the residuals shrink. It also couples the sets: the
 gradient of each is divided by the norm of all, so that a set's theta depends slightly on the other
-sets. ``Problem.together`` defines which sets share a norm.
+sets. `Problem.together` defines which sets share a norm.
 
 The paper's code starts from 1e-6 in every coordinate. We start from 0, where the norm has a
 gradient unless all residuals are 0, and then theta = 0 is the solution.
@@ -25,7 +25,10 @@ _RATE, _BETA1, _BETA2, _EPSILON = 1e-2, 0.9, 0.999, 1e-8
 
 
 def solve(problem: Problem, iterations: int | None) -> Solution:
-    """Take a fixed number of steps; that number is the method's prior, so all sets converge."""
+    """Take a fixed number of steps.
+
+    The early stop acts as the prior, so every set counts as converged.
+    """
     space, start = problem.space, problem.start
     axes = space.constant("descent_axes", start, lambda: descent_axes(space))
     fields = space.constant("descent_fields", start, lambda: descent_fields(space))

@@ -4,12 +4,13 @@ Adam scales every coordinate separately, so its result depends on the basis of t
 paper's code uses libcpab's basis: an orthonormal basis of the null space of the constraints, from
 an SVD. All singular values of that space are 0, so rounding selects one of infinitely many bases.
 The selection varies with the processor's kernels and the number of threads, and changes the local
-flows by 30% of the motion (docs/results/cpab.md). The basis of `VelocitySpace`, built from single
-vertices, resembles none of them: with it Adam leaves smaller residuals and extends motion worse.
+flows by 30% of the motion (docs/results/cpab.md). The basis of `VelocitySpace` is localised at the
+vertices instead: with it Adam leaves smaller residuals and extends motion worse.
 
 For the paper's two spaces we store the basis that libcpab 0.1.3 (MIT) computes on a processor with
 AVX-512 (SciPy 1.17 with OpenBLAS, two threads or more). Any other space gets a random rotation from
-a fixed seed, which is as good a choice as rounding would make. Theta is the same on every machine.
+a fixed seed, which is as good a choice as rounding would make. Theta then does not depend on the
+machine.
 """
 
 from importlib import resources

@@ -1,4 +1,4 @@
-"""One transformation in place of two consecutive ones."""
+"""Approximation of two consecutive transformations by a single one."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from cpabmm_core.cpab.transformation import transform
 from cpabmm_core.geometry.coordinates import identity_grid, to_unit_square
 
 _POINTS_PER_SIDE = 4  # per square of the tessellation: 4 points per triangle
-_NOISE = 1e-13  # almost no prior: the lattice determines the field
+_NOISE = 1e-13  # almost no prior, because the lattice alone determines the field
 
 
 def compose(

@@ -1,4 +1,4 @@
-"""Fit of CPAB transformations to point pairs: keypoint-based inference (paper, Eq. 6)."""
+"""Fits of CPAB transformations to point pairs (the paper's Eq. 6)."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class FitResult:
     iterations: Tensor
     """(B,) int64 number of iterations of each fit."""
     converged: Tensor
-    """(B,) bool: the solver's criterion was met, and no two points are folded over."""
+    """(B,) bool: the solver met its criterion, and no two points are stuck in swapped order."""
 
 
 def fit(

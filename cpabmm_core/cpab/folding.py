@@ -16,8 +16,8 @@ def find_folds(
     """Return whether two points of a set would have to pass through each other.
 
     Such points are stuck: the fit has reduced their distance to less than a fifth, and they still
-    lie in the opposite order of their targets. The fit does not squeeze points that are only as far
-    apart as the noise, so their random order is not reported.
+    lie in the order opposite to that of their targets. Points no further apart than the noise may
+    swap at random; the fit does not squeeze them, so they do not count as folded.
     """
     counted = problem.weights > 0
     folded = torch.zeros(len(end), dtype=torch.bool, device=end.device)

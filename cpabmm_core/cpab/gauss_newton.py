@@ -12,7 +12,8 @@ W^T P W = I, the prior and the damping are multiples of the identity, and a step
     (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
 
 All computations use float64: the prior hardly penalises smooth fields, so the eigenvalues of the
-systems span ten decades. On a GPU the loop never reads a value back, which would synchronise.
+systems span ten orders of magnitude. On a GPU the loop never reads a value back, because that
+would synchronise.
 """
 
 from dataclasses import dataclass
@@ -87,7 +88,10 @@ def solve_factored(
     factor: Tensor,  # (B, dim, dim) lower triangular
     side: Tensor,  # (B, dim)
 ) -> Tensor:  # (B, dim)
-    """Solve L L^T x = side. `torch.cholesky_solve` breaks the capture of a CUDA graph: MAGMA."""
+    """Solve L L^T x = side.
+
+    `torch.cholesky_solve` uses MAGMA on CUDA, which cannot be captured in a CUDA graph.
+    """
     half = torch.linalg.solve_triangular(factor, side[..., None], upper=False)
     solution: Tensor = torch.linalg.solve_triangular(factor.mT, half, upper=True)
     return solution.squeeze(-1)
@@ -97,7 +101,7 @@ def misfit(problem: Problem, end: Tensor) -> Tensor:  # (B,)
     """Return the weighted sum of rho over the residuals of the transformed source."""
     squares = (end - problem.target).square().sum(2)
     if problem.huber is not None:
-        # The infinite slope of the root at 0 must not reach the gradient of the quadratic branch.
+        # Keep the root's infinite slope at 0 out of the gradient of the quadratic branch.
         far = squares > problem.huber**2
         lengths = torch.where(far, squares, problem.huber**2).sqrt()
         squares = torch.where(far, 2 * problem.huber * lengths - problem.huber**2, squares)

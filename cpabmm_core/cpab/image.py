@@ -1,4 +1,4 @@
-"""Warping of a picture by a CPAB transformation."""
+"""CPAB warps of single pictures."""
 
 from typing import NamedTuple
 

@@ -5,7 +5,8 @@ upstream gradient u with respect to eta, the gradient with respect to the points
 
     -d/d(points) [z . g],  H z = u,  H = dg/deta.
 
-Products of second derivatives with z are finite differences of exact first derivatives, in float64.
+Finite differences of exact first derivatives, in float64, give the products of second derivatives
+with z.
 Conjugate gradients solve the system, preconditioned by the Gauss-Newton matrix, which omits the
 curvature of the residuals.
 """
@@ -23,7 +24,7 @@ from cpabmm_core.cpab.transformation import transform
 
 _ITERATIONS = 8
 _DIFFERENCE = 1e-5
-"""Step of the finite differences in eta; the eta of a fit is of the order of 1."""
+"""Step of the finite differences in eta, whose values are of the order of 1."""
 
 
 def attach(

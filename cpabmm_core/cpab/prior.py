@@ -6,9 +6,9 @@ Williams, "Gaussian Processes for Machine Learning", Eq. 4.17),
 
     k(x, y) = TRANSLATION + (1 + s) exp(-s),  s = sqrt(3) |x - y| / LENGTH.
 
-This choice reflects that bodies move in parts. The difference of real motion between two places
-grows roughly in proportion to their distance up to a tenth of the square and hardly beyond a
-quarter; samples of this covariance do the same. Priors that favour more than translations (thin
+Bodies move in parts: the difference of real motion between two places grows roughly in proportion
+to their distance up to a tenth of the square, and hardly grows beyond a quarter. Samples of this
+covariance behave the same way. Priors that favour more than translations (thin
 plates, rotations, affine fields) extend real motion worse. The covariance depends on positions, not
 on neighbours in the mesh, so it means the same on every tessellation. Run
 tests/benchmarks/bench_cpab_prior.py for a comparison of priors.

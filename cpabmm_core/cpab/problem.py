@@ -22,7 +22,7 @@ class Problem:
     start: Tensor
     """(B, dim) theta to start from."""
     huber: float | None
-    """Residual length beyond which a pair counts linearly; None counts every pair by its square."""
+    """Residual length beyond which a pair counts linearly; None counts every pair quadratically."""
     noise: float | None
     """Weight of the smoothness prior; None takes the solver's default."""
     together: int | None
@@ -40,4 +40,4 @@ class Solution:
     iterations: Tensor
     """(B,) int64 number of iterations."""
     converged: Tensor
-    """(B,) bool: the solver's criterion was met."""
+    """(B,) bool: the solver met its criterion."""

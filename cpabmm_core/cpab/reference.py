@@ -1,7 +1,7 @@
 """A slow and readable CPAB transformation, one point at a time in float64.
 
 The tests compare the fast engines with it. It shares only the definition of the cells with them:
-it uses Pade approximations of the matrix exponential instead of the closed form, and finds
+it uses Pade approximations of the matrix exponential instead of the closed form, and locates
 crossings by sampling and bisection.
 """
 

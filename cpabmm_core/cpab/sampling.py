@@ -12,7 +12,7 @@ from cpabmm_core.errors import ConfigError
 _WHITE_NOISE = 1e-10
 """Variance added to each vertex, relative to the prior's, to keep the covariance invertible."""
 _MOST_NOISE = 0.1
-"""Share of the variance beyond which a sample would be noise rather than motion."""
+"""Largest share of that white noise in the variance of a sample."""
 
 
 def sample(
@@ -85,7 +85,7 @@ def _root(space: VelocitySpace, length_scale: float) -> Tensor:  # (dim, dim) fl
     basis = space.vertex_basis.permute(1, 2, 0)  # (V, 2, dim)
     factor = torch.linalg.cholesky(covariance)
     whitened = torch.linalg.solve_triangular(factor, basis.flatten(1), upper=False)
-    # B^T K^-1 B would square the singular values and lose the smallest, which are the smoothest.
+    # Forming B^T K^-1 B would square the singular values and lose the smallest (smooth fields).
     _, values, rows = torch.linalg.svd(whitened.view_as(basis).flatten(0, 1), full_matrices=False)
     root: Tensor = (rows.T / values) @ rows
     weights, flat = _mean_square(space), basis.flatten(0, 1)

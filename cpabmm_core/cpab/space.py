@@ -122,7 +122,7 @@ class VelocitySpace:
         """Return the result of `make` on the device and in the dtype of `like`; it is cached."""
         key = (name, like.device, like.dtype)
         if key not in self._copies:
-            # Training could not use a copy that was made in inference mode.
+            # Autograd cannot use a tensor that was created in inference mode.
             with torch.inference_mode(mode=False):
                 self._copies[key] = make().to(like.dtype).to(like.device)
         return self._copies[key]
@@ -150,8 +150,8 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
     null = _null_projector(np.concatenate(constraints), len(fields))
     negligible = _RANK_TOLERANCE * float(np.abs(fields).max())
     sparse = csr_array(fields.reshape(len(fields), -1))
-    # The rows of this factor have the inner products of the fields, with 2 V numbers instead of
-    # 6 per cell.
+    # The rows of this factor have the same inner products as the fields, but only 2 V numbers each
+    # instead of 6 per cell.
     factor = np.linalg.cholesky((sparse @ sparse.T).toarray())
     rows = _orthonormalise(null @ factor, negligible)
     basis: Array = np.linalg.solve(factor.T, rows.T).T @ sparse
@@ -159,7 +159,7 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
 
 
 def _vertex_fields(tess: Tessellation) -> Array:
-    """(2 V, cells, 2, 3): fields of unit velocity along x or y at one vertex, 0 at the others."""
+    """Return (2 V, cells, 2, 3) fields of unit velocity along x or y at one vertex, 0 elsewhere."""
     fields = np.zeros((len(tess.vertices), 2, tess.cells, 2, 3))
     for cell, triangle in enumerate(tess.triangles):
         corners = np.column_stack([tess.vertices[triangle], np.ones(3)])
@@ -205,10 +205,10 @@ def _null_projector(constraints: Array, size: int) -> Array:
 
 
 def _orthonormalise(vectors: Array, negligible: float) -> Array:
-    """Orthonormalise by Gram-Schmidt in the given order, without dependent vectors.
+    """Orthonormalise by Gram-Schmidt in the given order, and omit linearly dependent vectors.
 
-    Unlike a singular value decomposition the result is unique in sign and rotation: it is the same
-    on every machine up to rounding. Blocks make it fast.
+    Unlike that of a singular value decomposition, the result is unique in sign and rotation: it is
+    the same on every machine up to rounding. Vectors are processed in blocks for speed.
     """
     basis, count = np.empty_like(vectors), 0
     for start in range(0, len(vectors), _BLOCK):

@@ -26,6 +26,6 @@ def apply_affine(
         >>> apply_affine(shift, torch.tensor([[[0.0, 0.25]]])).tolist()
         [[[0.5, 0.25]]]
     """
-    # Sums of products: mixed precision would round a matrix product.
+    # Written out because mixed precision would round the operands of a matrix product.
     columns = matrix[:, :2].view(-1, *(1,) * (points.dim() - 2), 2, 3)
     return columns[..., 0] * points[..., :1] + columns[..., 1] * points[..., 1:] + columns[..., 2]

@@ -1,4 +1,4 @@
-"""Coordinates stay out of mixed precision: bfloat16 resolves only 256 positions in an interval."""
+"""Keep coordinates out of mixed precision: bfloat16 has only 8 bits of precision."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Conversions between normalised coordinates, the unit square and pixels; the only ones we have.
+"""The only conversions between normalised coordinates, the unit square and pixels.
 
 Convention: points are (x, y), x to the right and y down. Normalised coordinates run from -1 to 1,
 where -1 and 1 are the *centres* of the first and last pixel (``align_corners=True``). The unit

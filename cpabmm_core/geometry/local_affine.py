@@ -142,7 +142,7 @@ def stretch(
     keypoints: Tensor,  # (..., 2 or 6)
     scale: Tensor,  # broadcasts over (..., 2), along x and y
 ) -> Tensor:  # (..., 2 or 6)
-    """Return the keypoints of the image stretched about its centre, jacobians included."""
+    """Return the keypoints and jacobians after the image is stretched about its centre."""
     points = positions(keypoints) * scale
     if not have_jacobians(keypoints):
         return points

@@ -206,5 +206,5 @@ def _slope(
 
 
 def _log(values: Tensor) -> Tensor:
-    """Return the logarithm of values >= 0; the smallest number added keeps it finite at 0."""
+    """Return the logarithm of values >= 0; a tiny offset keeps it finite at 0."""
     return (values + torch.finfo(values.dtype).tiny).log()

@@ -17,7 +17,7 @@ def warp(
 
     Convention:
         The flow holds one position (x, y) in `image` for each output pixel. Sampling is bilinear
-        and differentiable in both arguments. It runs in the flow's precision; the result has the
+        and differentiable in both arguments. It is computed in the flow's dtype and returned in the
         image's.
 
     Args:

@@ -1,4 +1,4 @@
-"""Reconstruction: regenerate a video from its first frame, the field's standard test of a model."""
+"""Reconstruction of a video from its first frame, the standard evaluation of the field."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class ReconstructedFrame(NamedTuple):
     generated: Frame  # (S, S, 3) uint8 RGB
     """The frame that the model generated from the first one."""
     errors: FrameErrors
-    """Its errors."""
+    """The errors of the generated frame."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def reconstruct(
 ) -> Iterator[ReconstructedFrame]:
     """Regenerate every frame of a video from its first frame.
 
-    The motion of the background is used too. Memory does not grow with the number of frames.
+    The estimated motion of the background is included. Memory does not grow with the number of
+    frames.
 
     Args:
         model: the model; it is moved to the device and switched to eval mode.

@@ -1,4 +1,4 @@
-"""Transfer of the driving poses to the object of the source image."""
+"""Transfer of driving poses to the object of the source image."""
 
 import math
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ TransferMode = Literal["standard", "relative", "avd"]
 """How driving poses are applied to the source; `transfer_keypoints` describes the modes."""
 
 _SMALLEST_AREA = 0.02**2
-"""A hull smaller than a square of a hundredth of the frame's side does not measure the object."""
+"""Below this area, a square of a hundredth of the frame's side, a hull is no measure of size."""
 
 
 def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:

@@ -37,7 +37,7 @@ def animate_video(
         progress: called after each frame.
 
     Returns:
-        The number of frames, which is that of the driving video.
+        The number of frames, the same as in the driving video.
 
     Raises:
         MediaError: the driving video is damaged, or the output cannot be written.
@@ -132,7 +132,7 @@ def reconstruct_video(
 
 
 class _Timestamps:
-    """Passes on a clip's images and keeps their timestamps until the results are written."""
+    """Yields a clip's images and keeps their timestamps until the results are written."""
 
     def __init__(self, clip: TimedFrames) -> None:
         self._clip = clip

@@ -1,4 +1,4 @@
-"""Candidate motions of FOMM and MRAA: an affine map per keypoint."""
+"""Candidate motions of FOMM and MRAA: one affine map per keypoint."""
 
 from typing import Literal
 
@@ -32,7 +32,8 @@ class AffineMotion:
 
         Args:
             keypoints: number of keypoints.
-            undirected: the jacobians' axes have no direction, see `local_affine.canonical_sign`.
+            undirected: whether the jacobians are axes without a direction, see
+                `local_affine.canonical_sign`.
         """
         self.count = keypoints
         self.undirected = undirected

@@ -19,7 +19,7 @@ class AnimationModel(nn.Module):
 
     Convention: images are RGB in [0, 1]. Keypoints and flows are (x, y) in [-1, 1] with
     align_corners=True. Flows are backward maps from the driving frame to the source. With affine
-    motion, keypoints carry four more numbers, their jacobian (`geometry.local_affine`).
+    motion, each keypoint has four more numbers, its jacobian (`geometry.local_affine`).
 
     Example:
         >>> from cpabmm_core import load_model

@@ -38,8 +38,8 @@ class AvdNetwork(nn.Module):
             id_bottle_size: length of the code of an object's shape.
             pose_bottle_size: length of the code of a pose.
             numbers_per_keypoint: C; 6 for keypoints with jacobians (`geometry.local_affine`).
-            undirected: the jacobians' axes have no direction. Axes of the object are then flipped
-                to agree with those of the pose before they are encoded.
+            undirected: whether the jacobians are axes without a direction. Axes of the object are
+                then flipped to agree with those of the pose before they are encoded.
         """
         super().__init__()
         self.undirected = undirected

@@ -22,7 +22,7 @@ def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
         The network, with random weights, and the length of its feature vectors.
 
     Raises:
-        ConfigError: the model is unknown, or accepts frames of one size only.
+        ConfigError: the model is unknown, or accepts frames of only one size.
 
     Example:
         >>> import torch
@@ -44,7 +44,7 @@ def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
 
 
 class PooledEncoder(nn.Module):
-    """Encoder of an hourglass, with batch norm, averaged over its coarsest level."""
+    """Encoder of an hourglass with batch norm; its coarsest level is averaged to one vector."""
 
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
@@ -120,6 +120,6 @@ def _check(name: str) -> None:
     settings = timm.get_pretrained_cfg(name)
     if settings is not None and settings.fixed_input_size:
         raise ConfigError(
-            f"backbone {name}: accepts frames of one size only; "
+            f"backbone {name}: accepts frames of only one size; "
             "use a convolutional model, for example resnet18 or mobilenetv3_small_050"
         )

@@ -7,7 +7,7 @@ from cpabmm_core.geometry.autocast import autocast_off
 
 
 class BackgroundPredictor(nn.Module):
-    """Backbone on the two concatenated frames, and a linear layer to six affine parameters.
+    """Backbone on the two concatenated frames, followed by a linear layer to six affine parameters.
 
     Example:
         >>> backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # 6 features

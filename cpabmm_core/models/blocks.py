@@ -136,7 +136,7 @@ class Hourglass(nn.Module):
 
 
 class AntiAliasDownsample(nn.Module):
-    """Gaussian blur, then every `factor`-th pixel along each axis from the first; factor >= 2."""
+    """Gaussian blur, then every `factor`-th pixel along each axis, from the first; factor >= 2."""
 
     kernel: Tensor  # (size,)
 

@@ -1,4 +1,4 @@
-"""Build a model from a configuration; no other module of the package reads it."""
+"""Build models from a configuration; no other module of this package reads it."""
 
 import math
 
@@ -67,7 +67,7 @@ def build_model(config: Config) -> AnimationModel:
 
 
 def build_avd(model: ModelConfig, avd: AvdConfig) -> AvdNetwork:
-    """Build the network for mode ``avd`` to fit a model, which need not have one yet."""
+    """Build an avd network that matches a model, whether or not the model has one yet."""
     return AvdNetwork(
         keypoint_count(model),
         avd.id_bottle_size,

@@ -13,10 +13,10 @@ from cpabmm_core.geometry.coordinates import from_unit_square, identity_grid, to
 class CpabMotion(nn.Module):
     """One CPAB transformation per group of keypoints, and one fitted to all keypoints (Eq. 6).
 
-    It has no parameters, but is a module because ``adam`` depends on the training mode. The loss of
-    ``adam`` is the norm of the residuals of all frames fitted together. As in the paper's code,
-    these are the frames of a batch in training, and a single frame in eval mode, so that a result
-    does not depend on the other frames of its batch.
+    It has no parameters, but is a module because ``adam`` depends on the training mode: its loss is
+    the norm of the residuals of all frames that are fitted together. As in the paper's code, these
+    are the frames of a batch in training, but a single frame in eval mode. A result in eval mode
+    therefore does not depend on the other frames of its batch.
 
     Example:
         >>> from cpabmm_core.cpab import Tessellation

@@ -58,7 +58,7 @@ class PrincipalAxes(nn.Module):
 
 
 class HourglassKeypointDetector(nn.Module):
-    """Hourglass with one heatmap per keypoint; its mean is the keypoint, and it has a jacobian.
+    """Hourglass with one heatmap per keypoint: the mean gives its position; it also has a jacobian.
 
     Example:
         >>> sizes = {"block_expansion": 4, "max_features": 8, "blocks": 2}

@@ -1,4 +1,4 @@
-"""The interface of candidate motions, which are computed from two sets of keypoints."""
+"""Interface of the candidate motions, which are computed from two sets of keypoints."""
 
 from typing import Literal, Protocol
 

@@ -1,4 +1,4 @@
-"""Reconstruction of driving frames from source frames: keypoints, background, motion, image."""
+"""Reconstruct driving frames from source frames: keypoints, background, motion, image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Candidate motions of TPSMM: a thin-plate spline per group of keypoints."""
+"""Candidate motions of TPSMM: one thin-plate spline per group of keypoints."""
 
 from typing import Literal
 

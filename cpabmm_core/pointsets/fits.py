@@ -1,4 +1,4 @@
-"""Fits of CPAB transformations to sets of point pairs, as documents."""
+"""Fit CPAB transformations to sets of point pairs from files."""
 
 from collections.abc import Sequence
 

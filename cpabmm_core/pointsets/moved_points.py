@@ -1,4 +1,4 @@
-"""Points that transformations have moved, as files."""
+"""Files of the points that transformations have moved."""
 
 import json
 from collections.abc import Sequence

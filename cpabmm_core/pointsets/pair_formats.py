@@ -21,7 +21,7 @@ _SET = '{"source": [[x, y], ...], "target": [[x, y], ...]}'
 
 @dataclass(frozen=True, eq=False)
 class RawPairs:
-    """A set of pairs as it stands in the file."""
+    """A set of pairs as read from the file, unchecked."""
 
     name: str | None
     """The name in the file, if any."""

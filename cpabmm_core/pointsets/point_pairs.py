@@ -1,4 +1,4 @@
-"""Sets of point pairs from files, to fit transformations to."""
+"""Sets of point pairs, read from files, that transformations are fitted to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class PointPairs:
     """(P,) weights, at least 0 and not all 0."""
 
     def counting(self) -> "PointPairs":
-        """Return the pairs whose weight is not 0."""
+        """Return only the pairs of positive weight."""
         kept = self.weights > 0
         return PointPairs(self.name, self.source[kept], self.target[kept], self.weights[kept])
 
@@ -136,7 +136,7 @@ def read_weights(file: NumberFile | str | Path) -> Array:  # (W,)
 
 
 def stack_pairs(sets: Sequence[PointPairs]) -> PairBatch:
-    """Stack sets to one batch; pad shorter ones with pairs of weight 0."""
+    """Stack sets into one batch; pad shorter ones with pairs of weight 0."""
     length = max(len(pairs.source) for pairs in sets)
     source = np.full((len(sets), length, 2), 0.5)
     target, weights = source.copy(), np.zeros((len(sets), length))

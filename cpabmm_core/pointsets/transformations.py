@@ -1,4 +1,4 @@
-"""Documents of transformations: theta together with the space it belongs to."""
+"""JSON documents of transformations: each theta with the velocity space it belongs to."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ from cpabmm_core.pointsets.number_files import NumberFile, open_number_file
 from cpabmm_core.pointsets.pair_formats import check_names
 
 MAX_SQUARES = 16
-"""Most squares along a side; the time to build a space grows with the cube of their number."""
+"""Maximum number of squares along a side; the time to build a space grows with its cube."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -1,7 +1,7 @@
 """Pictures of keypoints, deformed grids, velocity fields and transformations.
 
-``overlay_*`` functions add something to a picture; ``plot_*`` functions make a new one. The names
-below are the public interface; the stub ``__init__.pyi`` lists them.
+``overlay_*`` functions return a copy of a picture with something added; ``plot_*`` functions make a
+new one. The names below are the public interface; the stub ``__init__.pyi`` lists them.
 """
 
 import lazy_loader

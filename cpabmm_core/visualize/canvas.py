@@ -63,7 +63,7 @@ class Canvas:
         *,
         halo: Colour | None = None,
     ) -> None:
-        """Add an arrow, outlined by `halo`; a short one is thinner, so that it keeps its shape."""
+        """Add an arrow, outlined in `halo`; short arrows are thinner to keep their shape."""
         along = tip - tail
         length = float(np.hypot(*along))
         if length == 0:
@@ -81,14 +81,14 @@ class Canvas:
         self._shapes.polygon(_enlarge(np.array(corners)), colour)
 
     def composite(self, image: Picture) -> Picture:
-        """Return the picture under the layer; the picture itself is not changed."""
+        """Return a copy of the picture with the layer on top."""
         layer = self._layer.reduce(_SUPERSAMPLING)
         combined = Image.alpha_composite(Image.fromarray(image).convert("RGBA"), layer)
         return np.array(combined.convert("RGB"))
 
 
 def overlay(image: Picture, *shapes: Callable[[Canvas], None]) -> Picture:
-    """Return a copy of the image under the shapes that each callable adds, in order."""
+    """Return a copy of the image with the shapes that each callable adds, in order."""
     canvas = Canvas(*image.shape[:2])
     for add in shapes:
         add(canvas)

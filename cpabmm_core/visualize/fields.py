@@ -12,7 +12,7 @@ from cpabmm_core.visualize.tessellation import add_triangles
 
 _ARROWS = 21  # along the longer side
 _LONGEST = 0.95  # length of the longest arrow, in lattice spacings
-_FAST = 0.95  # quantile of the speeds with that length, so that one fast corner shrinks no others
+_FAST = 0.95  # quantile of the speeds that gets that length, so that outliers shrink no others
 FADING = 0.6
 """How far a picture under arrows is faded to white, from 0 to 1."""
 
@@ -34,8 +34,8 @@ def plot_velocity_field(
     """Plot a velocity field as arrows on a lattice, over the triangles of the tessellation.
 
     Lengths are proportional to the speed, except that the fastest twentieth of the arrows share the
-    greatest length, the spacing of the lattice. Colours run from grey-blue (slow) over violet to
-    orange (fast). A dot marks a place that hardly moves.
+    greatest length, nearly the spacing of the lattice. Colours run from grey-blue (slow) through
+    violet to orange (fast). A dot marks a place that hardly moves.
 
     Convention:
         x to the right, y downwards; 0 and 1 of the unit square are the centres of the first and

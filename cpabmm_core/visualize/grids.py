@@ -43,7 +43,7 @@ def overlay_grid(
         width: width of the lines in pixels.
 
     Returns:
-        A copy of the image under the lines.
+        A copy of the image with the lines.
 
     Example:
         >>> import numpy as np
@@ -70,7 +70,7 @@ def plot_deformation_grid(
     """Plot a straight grid after T^theta has moved it, on white or on the warped image.
 
     Every fourth line is a line of the tessellation. A thin border marks the unit square. The plot
-    shows whatever leaves the square by up to half a side.
+    extends up to half a side beyond the square, as far as the grid does.
 
     Convention:
         x to the right, y downwards; 0 and 1 of the unit square are the centres of the first and

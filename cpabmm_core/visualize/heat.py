@@ -1,4 +1,4 @@
-"""Numbers as colours of evenly increasing lightness."""
+"""Heat maps: numbers as colours of evenly increasing lightness."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from cpabmm_core.visualize.canvas import Picture
 
-# CIELAB: lightness increases in equal steps from black over violet, red and orange to pale yellow,
-# so that equal differences of the numbers look equal, also in print without colours.
+# CIELAB: lightness increases in equal steps from black through violet, red and orange to pale
+# yellow, so that equal differences of the numbers look equal, even in greyscale.
 _STOPS = ((0, 0, 0), (24, 22, -24), (48, 54, 4), (72, 30, 54), (96, -8, 32))
 _SHADES = 256
 
@@ -21,7 +21,7 @@ def heat_map(
     """Render values as colours: 0 is black, `top` and above are pale yellow.
 
     Args:
-        values: numbers from 0 up.
+        values: numbers, at least 0.
         top: the value at which the scale ends.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Keypoints over a picture."""
+"""Overlays of keypoints."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def overlay_keypoints(
         radius: radius of a dot in pixels; None takes a hundredth of the longer side, at least 1.5.
 
     Returns:
-        A copy of the image under the dots.
+        A copy of the image with the dots.
 
     Example:
         >>> import numpy as np

@@ -10,7 +10,7 @@ from cpabmm_core.visualize.canvas import Colour, Picture
 def side_by_side(
     images: Sequence[Picture], *, gap: int = 4, colour: Colour = (255, 255, 255)
 ) -> Picture:
-    """Join images in a row, a gap apart and vertically centred.
+    """Join images in a row, vertically centred, with gaps between them.
 
     Args:
         images: (H, W, 3) each, from left to right, of any sizes.

@@ -1,4 +1,4 @@
-"""The place of CPAB's unit square in a picture."""
+"""Views of CPAB's unit square: its position in a picture and the margin around it."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ from cpabmm_core.visualize.canvas import Colour, Picture
 
 WHITE: Colour = (255, 255, 255)
 
-_LEAST, _MOST = 0.03, 0.5  # margin on a side of the unit square, in its longer sides
-_FLATTEST = 0.2  # ratio of the sides; on a flatter picture the lines would cover everything
+_LEAST, _MOST = 0.03, 0.5  # bounds of the margin, relative to the longer side of the unit square
+_FLATTEST = 0.2  # smallest ratio of the sides; on a flatter picture lines would cover everything
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SquareView:
         return np.full(shape, WHITE, dtype=np.uint8)
 
     def show(self, image: Picture, *, fading: float = 0.0) -> Picture:
-        """Return the image in the unit square, faded to white from 0 (not) to 1 (entirely)."""
+        """Return the image in the unit square, mixed with white; `fading` is the share of white."""
         picture, top, left = self.blank(), self.margin.top, self.margin.left
         faded = (1 - fading) * self._fit(image) + fading * np.array(WHITE)
         picture[top : top + self.height, left : left + self.width] = np.rint(faded)

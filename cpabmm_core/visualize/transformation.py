@@ -1,4 +1,4 @@
-"""A transformation at a glance: its effect on points, a grid and a picture."""
+"""Plots of a transformation: its effect on points, a grid and a picture."""
 
 from dataclasses import replace
 
@@ -88,7 +88,7 @@ def plot_transformation(
 def _add_motions(
     canvas: Canvas, view: SquareView, source: Array, ends: Array, target: Array
 ) -> None:
-    # Markers shrink with their number, or many points would hide each other.
+    # Markers shrink as their number grows, so that they do not hide each other.
     scale = view.line * float(np.clip(1.4 - len(source) / 50, 0.8, 1.2))
     starts, tips, goals = (view.pixels(points) for points in (source, ends, target))
     for goal in goals:

@@ -15,9 +15,9 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformat
 from cpabmm_core.cpab.engines import gpu, plain
 from cpabmm_core.cpab.space import Boundary
 
-# Parts of the largest value; in the comments the largest differences seen in float32. As a path
-# passes an edge its gradient for the point jumps, and within the slack around the edge rounding
-# decides when: `plain` in float32 is as far from `plain` in float64.
+# Relative to the largest value; the comments state the largest differences measured in float32. The
+# gradient with respect to a point jumps where its path crosses an edge, and within the slack around
+# the edge rounding decides when: `plain` in float32 is as far from `plain` in float64.
 END = {torch.float64: 1e-12, torch.float32: 2e-6}  # 2e-7
 BY_THETA = {torch.float64: 1e-10, torch.float32: 3e-5}  # 8e-6
 BY_POINT = {torch.float64: 1e-10, torch.float32: 3e-4}  # 9e-5
@@ -156,7 +156,7 @@ def test_jacobian_equals_plain(dtype: torch.dtype) -> None:
 
 
 def test_jacobian_of_many_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are more directions than a program has lanes, and the last program is not full."""
+    """The directions outnumber the lanes of a program, and the last program is not full."""
     monkeypatch.setattr(gpu, "_LANES", 4)
     space = VelocitySpace(Tessellation(1, 1))
     affine, points = random_maps(space, 1, 1.0, torch.float64), random_points(1, 2, torch.float64)

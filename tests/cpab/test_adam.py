@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[1] / "golden" / "fit"
 
 
 def frames(count: int) -> tuple[Tensor, Tensor]:
-    """(10 count, 5, 2) point pairs: the groups of `count` frames of real motion."""
+    """Return (10 count, 5, 2) point pairs: the groups of `count` frames of real motion."""
     motion = load_real_motion(DATA)
     return motion.driving[:count].flatten(0, 1), motion.source[:count].flatten(0, 1)
 

@@ -14,9 +14,9 @@ from cpabmm_core.cpab.transformation import transform_with_jacobian
 gpu = pytest.importorskip(
     "cpabmm_core.cpab.engines.gpu", reason="Triton does not run here", exc_type=ImportError
 )
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = pytest.mark.gpu
 
-# As in `interpreted_gpu_engine.py`: near edges rounding decides in float32.
+# Near edges rounding decides in float32, see `interpreted_gpu_engine.py`.
 END = {torch.float64: 1e-11, torch.float32: 5e-6}
 GRADIENT = {torch.float64: 1e-9, torch.float32: 5e-4}
 

@@ -19,18 +19,21 @@ def random_thetas(batch: int, dtype: torch.dtype = torch.float64) -> torch.Tenso
     return sample(SPACE, batch, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
 
-def test_the_identity_leaves_every_pixel() -> None:
-    images = random_images(2)
-    still = torch.zeros(2, SPACE.dim, dtype=torch.float64)
+def test_the_identity_leaves_every_pixel(device: torch.device, dtype: torch.dtype) -> None:
+    images = random_images(2).to(device, dtype)
+    still = images.new_zeros(2, SPACE.dim)
     torch.testing.assert_close(warp_batch(SPACE, still, images), images)
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-def test_a_translation_by_whole_pixels_shifts(padding: str) -> None:
-    images = random_images(1)
+def test_a_translation_by_whole_pixels_shifts(
+    padding: str, device: torch.device, dtype: torch.dtype
+) -> None:
+    images = random_images(1).to(device, dtype)
     affine = torch.zeros(1, SPACE.tessellation.cells, 2, 3, dtype=torch.float64)
     affine[..., 2] = torch.tensor([4 / 18, -3 / 13])
-    moved = warp_batch(SPACE, SPACE.coordinates(affine), images, padding=padding)  # type: ignore[arg-type]
+    theta = SPACE.coordinates(affine).to(images)
+    moved = warp_batch(SPACE, theta, images, padding=padding)  # type: ignore[arg-type]
     torch.testing.assert_close(moved[:, :, :-3, 4:], images[:, :, 3:, :-4])
     beyond = {"zeros": 0 * images[:, :, 3, 0], "border": images[:, :, 3, 0]}
     beyond["reflection"] = images[:, :, 3, 2]

@@ -1,4 +1,6 @@
+import pytest
 import torch
+from torch import Tensor
 
 from cpabmm_core.geometry.coordinates import (
     from_pixels,
@@ -8,25 +10,29 @@ from cpabmm_core.geometry.coordinates import (
     to_unit_square,
 )
 
-CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [0.0, 1.0]])
+
+@pytest.fixture
+def corners(device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.tensor([[-1.0, -1.0], [1.0, -1.0], [0.0, 1.0]], device=device, dtype=dtype)
 
 
-def test_corners_of_the_unit_square() -> None:
-    expected = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]])
-    assert torch.equal(to_unit_square(CORNERS), expected)
-    assert torch.equal(from_unit_square(expected), CORNERS)
+def test_corners_of_the_unit_square(corners: Tensor) -> None:
+    expected = corners.new_tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]])
+    assert torch.equal(to_unit_square(corners), expected)
+    assert torch.equal(from_unit_square(expected), corners)
 
 
-def test_one_is_the_centre_of_the_last_pixel() -> None:
-    expected = torch.tensor([[0.0, 0.0], [8.0, 0.0], [4.0, 4.0]])
-    assert torch.equal(to_pixels(CORNERS, height=5, width=9), expected)
-    assert torch.equal(from_pixels(expected, height=5, width=9), CORNERS)
+def test_one_is_the_centre_of_the_last_pixel(corners: Tensor) -> None:
+    expected = corners.new_tensor([[0.0, 0.0], [8.0, 0.0], [4.0, 4.0]])
+    assert torch.equal(to_pixels(corners, height=5, width=9), expected)
+    assert torch.equal(from_pixels(expected, height=5, width=9), corners)
 
 
-def test_grid_holds_x_before_y() -> None:
-    grid = identity_grid(5, 9, dtype=torch.float64)
+def test_grid_holds_x_before_y(device: torch.device, dtype: torch.dtype) -> None:
+    grid = identity_grid(5, 9, device=device, dtype=dtype)
     assert grid.shape == (5, 9, 2)
-    assert grid.dtype == torch.float64
+    assert grid.dtype == dtype
+    assert grid.device.type == device.type
     rows, columns = torch.meshgrid(torch.arange(5.0), torch.arange(9.0), indexing="ij")
-    expected = torch.stack((columns, rows), dim=-1).double()
+    expected = torch.stack((columns, rows), dim=-1).to(device, dtype)
     torch.testing.assert_close(to_pixels(grid, height=5, width=9), expected)

@@ -115,8 +115,8 @@ def test_batches_do_not_change_the_scores(model: AnimationModel) -> None:
     for batch_size in (1, 4):
         result = score(reconstruct(model, VIDEO, batch_size=batch_size))
         scores.append((result.l1, result.standing_still))
-    # Measured: 2e-4. The fits of a batch stop together, so each ends at a slightly different point.
-    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+    # Measured: 1e-7. The size of a batch changes results only by rounding.
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
 
 
 def test_an_empty_video_has_no_score(model: AnimationModel) -> None:

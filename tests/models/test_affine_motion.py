@@ -25,7 +25,7 @@ def matrix(seed: int) -> Tensor:  # (1, 3, 3), near the identity
 
 
 def moved(keypoints: Tensor, by: Tensor) -> Tensor:
-    """Keypoints of an image to which an affine map was applied."""
+    """Return the keypoints of an image after an affine map."""
     return with_jacobians(
         apply_affine(by, positions(keypoints)), by[:, None, :2, :2] @ jacobians(keypoints)
     )

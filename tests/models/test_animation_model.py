@@ -50,7 +50,7 @@ def test_saved_optimizer_states_find_their_parameters() -> None:
 
 @pytest.fixture(scope="module")
 def poses() -> Tensor:  # (3, 6, 2)
-    """A pose and two plausible changes of it; those of an untrained detector would be random."""
+    """Return a pose and two plausible changes of it, unlike the output of an untrained detector."""
     first = torch.tensor(
         [[-0.5, -0.5], [-0.2, -0.5], [-0.3, -0.1], [0.2, 0.1], [0.6, 0.2], [0.3, 0.5]]
     )

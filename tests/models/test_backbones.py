@@ -25,7 +25,7 @@ def test_pyramid_has_strides_4_to_32(name: str) -> None:
 @pytest.mark.parametrize("make", [build_pooled_backbone, build_pyramid_backbone])
 @pytest.mark.parametrize(
     ("name", "trouble"),
-    [("resnet180", "not a model of timm .* resnet18"), ("vit_tiny_patch16_224", "one size only")],
+    [("resnet180", "not a model of timm .* resnet18"), ("vit_tiny_patch16_224", "only one size")],
 )
 def test_unusable_backbone_is_a_one_line_error(
     make: Callable[[str, int], tuple[nn.Module, object]], name: str, trouble: str

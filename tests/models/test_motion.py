@@ -20,7 +20,7 @@ def cpab(*, with_global: bool = True, implicit_gradient: bool = True) -> CpabMot
 
 
 def keypoints() -> tuple[Tensor, Tensor]:  # source and driving, each (2, N, 2)
-    """Driving keypoints at pixel centres, and source keypoints displaced by a gentle motion."""
+    """Return driving keypoints at pixel centres, and source keypoints after a gentle motion."""
     driving = identity_grid(SIDE, SIDE)[PIXELS[:, 1], PIXELS[:, 0]].repeat(2, 1, 1)
     bend = 0.1 * torch.sin(2 * driving.flip(-1)) + torch.tensor([0.05, -0.02])
     return driving + bend * torch.tensor([1.0, -0.5])[:, None, None], driving

@@ -12,7 +12,7 @@ TARGET = SOURCE + np.array([[0.02, 0.0], [-0.02, 0.01], [0.0, 0.03]])
 
 
 def sets() -> list[PointPairs]:
-    """Two sets of different sizes; the last pair of the second does not count."""
+    """Return two sets of different sizes; the last pair of the second does not count."""
     whole = PointPairs("whole", SOURCE, TARGET, np.ones(3))
     missing = np.vstack([TARGET[:1], [[np.nan, 0.5]]])
     return [whole, PointPairs("part", SOURCE[:2], missing, np.array([1.0, 0.0]))]

@@ -18,7 +18,7 @@ THETA = [0.1 * k - 1 / 3 for k in range(DIM)]
 
 
 def plain(**changes: object) -> dict[str, Any]:
-    """A valid document with some keys changed."""
+    """Return a valid document with some keys changed."""
     return {
         "schema": 1,
         "cells": [2, 1],

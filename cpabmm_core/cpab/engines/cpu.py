@@ -17,7 +17,7 @@ from cpabmm_core.cpab.engines import cpu_kernels as kernels
 from cpabmm_core.cpab.space import VelocitySpace
 
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
-_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # the error is its cube
+_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # tolerance; the error is its cube
 _POINTS_PER_THREAD = 1 << 11
 _STEPS_PER_POINT = 4  # initial length of the tape
 
@@ -147,7 +147,7 @@ def _tensor(array: Array, like: Tensor) -> Tensor:
 
 
 def _ranges(count: int) -> list[tuple[int, int]]:
-    """Return equal ranges of points, one per thread, none too small for a thread of its own."""
+    """Return equal ranges of points, one per thread, each large enough to justify its thread."""
     parts = max(1, min(torch.get_num_threads(), count // _POINTS_PER_THREAD))
     bounds = [count * part // parts for part in range(parts + 1)]
     return list(pairwise(bounds))

@@ -20,12 +20,12 @@ Tape = tuple[IntArray, IntArray, Array]
 """Index of each point's first step; (steps,) row of the map; (steps, 5) start, duration, F, G."""
 
 SIZES = 16
-"""Number of intervals of h rho, up to LONGEST, with a degree of the series each."""
+"""Number of intervals of h rho up to LONGEST; each has its own degree of the series."""
 LONGEST = 2.0
 """Bound on h rho; below pi, so that a distance from an edge has at most one extremum per step."""
 SERIES = 10
 _TRACE, _DETERMINANT, _LIMIT, _PACE = 6, 7, 8, 9
-_SHORTEST = 1e-12  # keeps a path from being stuck between cells by rounding
+_SHORTEST = 1e-12  # keeps rounding from trapping a path between cells
 _SLACK = 8 * float(np.finfo(np.float64).eps)
 _ITERATIONS = 60
 
@@ -288,7 +288,7 @@ def _crossing(
     """Return the time when the distance from an edge, negative at `upper`, is 0, with F and G.
 
     Uses Halley's method from the root of the parabola, and bisects where it would leave the
-    bracket. After a change below the tolerance the remaining error is its cube and is not checked.
+    bracket. A change below the tolerance ends the search; the remaining error is about its cube.
     """
     trace, determinant = table[row, _TRACE], table[row, _DETERMINANT]
     lower, higher = 0.0, upper

@@ -11,8 +11,8 @@ field. Comparisons with NaN are False and minima ignore NaN, so NaN never crosse
 that leaves the finite numbers ends.
 
 Throughout, ORDER is the degree of the series; TOLERANCE is the tolerance for the times of
-crossings, relative to a step (convergence is cubic); SHORTEST is the shortest step, which keeps a
-path from being stuck between cells by rounding; EPSILON is the machine epsilon of the dtype.
+crossings, relative to a step (convergence is cubic); SHORTEST is the shortest step, which keeps
+rounding from trapping a path between cells; EPSILON is the machine epsilon of the dtype.
 """
 
 import triton
@@ -278,8 +278,8 @@ def _distances(
 
     Distances are in sides of a square, and (u, w) in its coordinates. Rotation and reflection turn
     every triangle into the top one. An outermost triangle has rays from its corners instead of an
-    outer edge, except at the corners of the unit square. Edges that a triangle does not have are
-    one side away.
+    outer edge, except at the corners of the unit square. A missing edge gets a constant distance of
+    one side.
     """
     turned, mirrored, outermost, ray_before, ray_after = shape
     along, across = tl.where(turned, w, u), tl.where(turned, u, w)
@@ -346,8 +346,8 @@ def _next_edge(
 ) -> tuple[tl.tensor, tl.tensor]:
     """Return the edge to check next, or _EDGES, and whether the path may have crossed it twice.
 
-    Edges that the path is beyond at the end of the step come first, in the order in which the chord
-    crosses them. Then come edges that the path approaches and leaves again within the step.
+    Edges that the path has passed at the end of the step come first, in the order in which its
+    chord crosses them. Edges that the path approaches and leaves again within the step follow.
     """
     f_slope, g_slope = 1 - determinant * g, f + trace * g
     edge, dips = tl.full(f.shape, _EDGES, tl.int32), unseen < 0

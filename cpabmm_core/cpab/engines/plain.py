@@ -3,8 +3,8 @@
 A path proceeds from one crossing of a triangle edge to the next. Within a cell the path and its
 distance from each edge have a closed form (`cpab.exponential`). A step ends at the first root of
 these distances, at h rho = 2, where rho is the spectral radius of the cell's map, or when the unit
-of time is over. The velocity is continuous across edges; so are the sensitivities, which therefore
-need no correction there.
+of time is over. The velocity is continuous across edges, and so are the sensitivities: they need no
+correction there.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Precision(NamedTuple):
     newton: int
     """Newton iterations for the time of a crossing."""
     shortest: float
-    """Shortest step, which keeps a path from being stuck between cells by rounding."""
+    """Shortest step, which keeps rounding from trapping a path between cells."""
 
 
 PRECISION = {

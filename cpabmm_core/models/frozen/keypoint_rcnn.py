@@ -29,7 +29,7 @@ def load_keypoint_rcnn(path: Path, score: float) -> KeypointRCNN:
 
     Args:
         path: torchvision's ``COCO_V1`` weights.
-        score: people with a lower score are not reported, in [0, 1].
+        score: lowest score, in [0, 1], of the people to report.
 
     Raises:
         CheckpointError: the file is damaged or belongs to another network.
@@ -40,7 +40,7 @@ def load_keypoint_rcnn(path: Path, score: float) -> KeypointRCNN:
             backbone, _CLASSES, num_keypoints=COCO_JOINTS, box_score_thresh=score
         )
     tensors = read_weights(path, KEYPOINT_RCNN_FILE.what)
-    # Files saved from batch norms that were not frozen contain their counters.
+    # Files that were saved with trainable batch norms also contain their batch counters.
     tensors = {name: value for name, value in tensors.items() if not name.endswith(_COUNTER)}
     fill(network, tensors, path, KEYPOINT_RCNN_FILE.what)
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""Normalisation of images as a pretrained network expects it."""
+"""Normalisation of images for a pretrained network."""
 
 import torch
 from torch import Tensor, nn

@@ -13,7 +13,7 @@ _VGG19 = "vgg19"
 
 
 class PyramidFeatures(Protocol):
-    """A frozen network that computes feature maps of several scales."""
+    """A frozen network that computes feature maps at several scales."""
 
     @property
     def smallest_side(self) -> int:

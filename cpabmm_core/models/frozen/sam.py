@@ -125,7 +125,7 @@ class SamFeatures(nn.Module):
             no_mask = prompts.no_mask_embed.weight.view(1, -1, 1, 1)
             position = self.dense_position.expand(batch, -1, -1, -1)
             mixed, _ = decoder.transformer(embedding + no_mask, position, tokens)
-        at_keypoints: Tensor = mixed[:, len(own) : -1]  # the last token is the "not a point"
+        at_keypoints: Tensor = mixed[:, len(own) : -1]  # the last token is "not a point"
         return at_keypoints
 
     def _point_prompts(
@@ -133,10 +133,10 @@ class SamFeatures(nn.Module):
         keypoints: Tensor,  # (B, N, 2) in [-1, 1]
         size: tuple[int, int],
     ) -> Tensor:  # (B, N + 1, C)
-        """Embed positive points, and the "not a point" that SAM appends if there is no box.
+        """Embed positive points, followed by the "not a point" that SAM appends without a box.
 
-        The prompt encoder's own method computes the same with masked assignments, each of which
-        synchronises a GPU.
+        The prompt encoder's own method gives the same result, but its masked assignments each
+        synchronise a GPU.
         """
         prompts, image_size = self.sam.prompt_encoder, self.sam.image_encoder.img_size
         positions = to_sam_pixels(keypoints, size, image_size) / image_size
@@ -209,7 +209,7 @@ def load_sam(
 
 
 def _empty_sam(model: SamModel) -> Sam:
-    """Build the architecture on the meta device, without memory and random weights."""
+    """Build the architecture on the meta device, without allocating or initialising weights."""
     with torch.device("meta"):
         return sam_model_registry[model]()
 

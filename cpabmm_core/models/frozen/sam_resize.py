@@ -1,4 +1,4 @@
-"""Change of the input size of a Segment Anything model."""
+"""Change the input size of a Segment Anything model."""
 
 import torch.nn.functional as F
 from segment_anything.modeling import Sam

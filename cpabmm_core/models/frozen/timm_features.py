@@ -53,7 +53,7 @@ def timm_file(name: str) -> WeightFile:
 
     Raises:
         ConfigError: the model is unknown, has no published weights or no feature maps, or accepts
-            images of one size only.
+            images of only one size.
     """
     settings = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     if settings is None or not settings.hf_hub_id:
@@ -63,7 +63,7 @@ def timm_file(name: str) -> WeightFile:
         )
     if settings.fixed_input_size:
         raise ConfigError(
-            f"{_KEY}.network: {name} accepts images of one size only; use a convolutional model, "
+            f"{_KEY}.network: {name} accepts images of only one size; use a convolutional model, "
             "for example tf_efficientnet_lite0"
         )
     parameters = sum(tensor.numel() for tensor in _untrained(name).state_dict().values())

@@ -1,4 +1,4 @@
-"""Pretrained weights of the frozen networks: where they are found, and how they are read."""
+"""Locate, download and read the pretrained weights of the frozen networks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _NAMED_IN_ERRORS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class WeightFile(PublishedFile):
-    """A published file of weights; `name` is also its name in the cache of the library."""
+    """A published file of weights; the library's cache stores it under the same `name`."""
 
     what: str
     """The weights in words, for example ``torchvision's VGG-19``."""
@@ -59,7 +59,7 @@ def find_weights(
             None if there is none.
 
     Raises:
-        CheckpointError: The given or cached file is missing or is no file of weights.
+        CheckpointError: The given or cached file is missing or does not contain weights.
         ConfigError: The weights are missing, and downloading is forbidden or failed.
         ResourceError: The disk is full.
     """
@@ -83,7 +83,7 @@ def find_local_weights(file: WeightFile, path: Path | None) -> Path | None:
     """Return the given file, else the one in the cache of the library, else None.
 
     Raises:
-        CheckpointError: That file is missing or is no file of weights.
+        CheckpointError: That file is missing or does not contain weights.
     """
     if path is None:
         path = _cached(file)

@@ -92,7 +92,7 @@ def test_gradient_reaches_the_image_only() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> VisionTransformer:
-    """A tiny network; from now on timm creates networks like it for every name."""
+    """Return a tiny network, and let timm create networks like it for every name."""
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: tiny_vit(seed=5))
     return tiny_vit(seed=0)
 

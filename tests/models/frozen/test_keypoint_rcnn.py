@@ -28,7 +28,7 @@ def found_by(network: KeypointRCNN) -> dict[str, Tensor]:
 def test_detections_agree_with_torchvisions_loader(
     rcnn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torchvision loads the same file, and then detects exactly the same."""
+    """torchvision's own loader, given the same file, gives identical detections."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     cached = tmp_path / "checkpoints" / KEYPOINT_RCNN_FILE.name
     cached.parent.mkdir()

@@ -106,5 +106,5 @@ def test_the_published_file_is_described() -> None:
 
 
 def test_networks_for_images_of_one_size_are_errors() -> None:
-    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 accepts images of one size only"):
+    with pytest.raises(ConfigError, match=r"vit_tiny_patch16_224 accepts images of only one size"):
         timm_file("vit_tiny_patch16_224")
