@@ -166,7 +166,7 @@ def wait_for_lines(log: Path, count: int) -> None:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until it is so."""
+    """Poll until the condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
