@@ -132,7 +132,7 @@ def test_failure_before_the_first_state_suggests_the_start(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, 1, spoil_loss)
-    with pytest.raises(TrainingError, match=r"resume from the start$"):
+    with pytest.raises(TrainingError, match=r"lower training\.learning_rate and start again$"):
         run(config(), data, tmp_path / "run", steps=5)
 
 
