@@ -1,4 +1,4 @@
-"""Opening the clips of a folder, including what to do about unusable ones."""
+"""Opening the clips of a folder, and the handling of unusable clips."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -33,7 +33,9 @@ def list_paths(folder: Path) -> list[Path]:
     try:
         return list_clips(folder)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
+        raise DataError(
+            f"{folder}: cannot be listed ({error.strerror}); check its permissions"
+        ) from None
 
 
 def open_clips(
@@ -41,8 +43,8 @@ def open_clips(
 ) -> list[NamedClip]:
     """Open all clips of a folder that have at least two frames, in natural order.
 
-    Several videos are indexed at a time, which decodes only the end of each. The index is kept in
-    memory; no file is written next to the clips.
+    Several videos are indexed in parallel; only the end of each is decoded. The index is kept in
+    memory, and no file is written next to the clips.
 
     Args:
         folder: folder with one clip per file or sub-folder (`media.clips`).
@@ -108,7 +110,7 @@ def _open(path: Path) -> NamedClip | str:
     except DataError as error:
         return str(error)
     except OSError as error:
-        return f"{path}: cannot be read ({error.strerror}); check it"
+        return f"{path}: cannot be read ({error.strerror}); check its permissions"
     if len(clip) < 2:
         return f"{path}: has one frame, but a pair needs two; remove it"
     return NamedClip(path, clip)

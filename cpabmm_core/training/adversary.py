@@ -42,7 +42,7 @@ class Adversary:
         )
         with _without_unused_parameter_search(accelerator):
             self.prepared, self.optimizer = accelerator.prepare(self.discriminator, optimizer)
-        # The model's losses use the plain network. The prepared one would synchronise its gradients.
+        # The losses use the plain network. The prepared one would synchronise its gradients.
         self.losses = AdversarialLosses(self.discriminator)
         self._remembered: list[tuple[Tensor, Tensor, Tensor]] = []
 

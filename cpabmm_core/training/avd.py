@@ -3,8 +3,8 @@
 Following Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021), the network
 predicts the keypoints of the second of two frames of a clip. Its inputs are the keypoints of the
 first frame, which contain the object's shape, and those of the second frame, stretched at random
-along x and y so that they contain the pose but not the shape. The rest of the model does not change,
-so keypoints are detected only once.
+along x and y so that they contain the pose but not the shape. The rest of the model does not
+change, so keypoints are detected only once.
 """
 
 from collections.abc import Iterator

@@ -39,8 +39,8 @@ def initialise_weights(
     # Vectors do not count: a bias with three channels can match by chance.
     if not any(given[name].ndim > 1 for name in matches):
         raise CheckpointError(
-            f"{checkpoint}: no tensor matches this model; use the configuration that it was trained "
-            "with, or another checkpoint"
+            f"{checkpoint}: no tensor matches this model; use the configuration of its training, "
+            "or another checkpoint"
         )
     with torch.no_grad():
         for name in matches:

@@ -135,7 +135,7 @@ class RunFolder:
         return path, []
 
     def newest_state(self) -> tuple[Path | None, list[str]]:
-        """Return the newest undamaged state, if any, and a description of each damaged newer one."""
+        """Return the newest undamaged state, if any, and a line about each damaged newer one."""
         damaged: list[str] = []
         for state in reversed(self.saved_states()):
             damage = find_damage(state)

@@ -54,7 +54,7 @@ def test_tensors_without_a_match_are_listed(tmp_path: Path) -> None:
     changes: dict[str, object] = {
         "model.background": None,
         "model.avd": {},
-        "model.generator.block_expansion": 8,
+        "model.inpainting.block_expansion": 8,
     }
     path, model = saved(tmp_path / "other.safetensors", tiny_config(**changes)), tiny_model()
     given = tiny_model(tiny_config(**changes), seed=1).state_dict()

@@ -111,7 +111,7 @@ def test_missing_state_and_state_of_another_model_are_errors(puppets: Path, tmp_
     with pytest.raises(CheckpointError, match="no saved state"):
         run(config(), puppets, tmp_path / "run", steps=1, resume=str(tmp_path))
     run(config(), puppets, tmp_path / "run", steps=2)
-    wider = config(**{"model.generator.block_expansion": 8})
+    wider = config(**{"model.inpainting.block_expansion": 8})
     with pytest.raises(CheckpointError, match="was the model's configuration changed"):
         run(wider, puppets, tmp_path / "run", steps=4, resume="auto")
 

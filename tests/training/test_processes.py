@@ -243,7 +243,7 @@ sys.exit(4)
 def test_killed_process_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     script = f"os.kill(os.getpid(), 9) if rank == 1 else time.sleep({PATIENCE})"
     assert run_script(script) == 137
-    message = "error: process 1 was ended by signal 9; continue with --resume auto\n"
+    message = "error: process 1 was killed by signal 9; continue with --resume auto\n"
     assert capfd.readouterr() == ("", message)
 
 

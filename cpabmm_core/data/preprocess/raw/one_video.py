@@ -1,4 +1,4 @@
-"""Processing one raw video in constant memory: find its clips, then cut them out."""
+"""Processing of one raw video in constant memory: finding its clips, then cutting them out."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,9 @@ def preprocess_video(
     try:
         stat, digest = source.path.stat(), file_sha256(source.path)
     except OSError as error:
-        raise MediaError(f"{source.path}: cannot be read ({error.strerror}); check it") from None
+        raise MediaError(
+            f"{source.path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
     with VideoReader(source.path) as reader:
         times = array("q")
         found = sorted(_find_candidates(reader, settings, detector, times), key=_order)
@@ -105,7 +107,7 @@ def _find_candidates(
 
 
 def _name_clips(source: Source, found: Sequence[Candidate]) -> dict[str, Candidate]:
-    """Name the clips to keep. Of two with the same frames, the second gets the suffix ``-2``."""
+    """Name the clips to keep. If two have the same frames, the second gets the suffix ``-2``."""
     kept: dict[str, Candidate] = {}
     for each in found:
         if each.dropped is not None:
@@ -155,7 +157,7 @@ def _order(candidate: Candidate) -> tuple[int, int, Sequence[float]]:
 
 
 def _describe(candidate: Candidate, times: "array[int]", reader: VideoReader) -> Record:
-    """Describe a stretch: frames, seconds since the first frame of the video, and the box."""
+    """Describe a stretch: its frames, its times since the first frame of the video, and its box."""
 
     def seconds(number: int) -> float:
         if number < len(times):

@@ -27,7 +27,7 @@ class Source:
 
 
 def list_sources(given: Path) -> list[Source]:
-    """List the videos of a folder and its sub-folders, or one video, sorted by name.
+    """List the videos of a folder and its sub-folders, sorted by name, or a single video.
 
     The identity of a video is the name of its outermost sub-folder. Without a sub-folder, it is the
     name of the video up to the first ``#``. Hidden files and folders are ignored.
@@ -42,7 +42,9 @@ def list_sources(given: Path) -> list[Source]:
     try:
         files = [path for path in given.rglob("*") if _is_video(path, given)]
     except OSError as error:
-        raise DataError(f"{given}: cannot be listed ({error.strerror}); check it") from None
+        raise DataError(
+            f"{given}: cannot be listed ({error.strerror}); check its permissions"
+        ) from None
     if not files:
         raise DataError(f"{given}: contains no video ({' '.join(VIDEO_SUFFIXES)}); add some")
     sources = sorted((_source(path, given) for path in files), key=lambda source: source.name)
