@@ -82,7 +82,7 @@ def spoil(
     """Change the loss of one step."""
     forward, calls = Objective.forward, 0
 
-    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+    def spoilt_forward(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
         nonlocal calls
         calls += 1
         outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def spoil(
         loss = change(outcome.losses["loss"], objective)
         return replace(outcome, losses={**outcome.losses, "loss": loss})
 
-    monkeypatch.setattr(Objective, "forward", spoilt)
+    monkeypatch.setattr(Objective, "forward", spoilt_forward)
 
 
 def spoil_loss(loss: Tensor, objective: Objective) -> Tensor:
@@ -209,11 +209,11 @@ def test_persistent_overflow_stops_the_run(
     batches = TimedBatches(step.session.batches(0, 2))
     forward = Objective.forward
 
-    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+    def spoilt_forward(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
         outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
         return replace(outcome, losses={"loss": outcome.losses["loss"] * math.nan})
 
-    monkeypatch.setattr(Objective, "forward", spoilt)
+    monkeypatch.setattr(Objective, "forward", spoilt_forward)
     step.take(batches, 0)
     with pytest.raises(TrainingError, match="loss of step 2 is nan"):
         step.take(batches, 1)
@@ -256,8 +256,8 @@ def test_average_follows_a_step_by_its_decays() -> None:
         assert bool((buffer == 1).all())  # running statistics are copied
 
 
-# Batch normalisation sees each batch separately, so its networks compute another function of
-# 2 x 2 pairs than of 4. These have layer normalisation.
+# Batch normalisation uses each batch separately, so its result for 2 x 2 pairs differs from that
+# for 4. These networks use layer normalisation.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",

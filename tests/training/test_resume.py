@@ -1,4 +1,4 @@
-"""A run that is stopped or killed at any moment resumes without a trace of the interruption."""
+"""A run that is stopped or killed at any moment resumes as if it had not been interrupted."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The bookkeeping that both stages of training share."""
+"""Saving, stopping and finiteness checks, which both stages of training share."""
 
 import signal
 from pathlib import Path

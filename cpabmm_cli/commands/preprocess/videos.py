@@ -44,7 +44,9 @@ MaxFrames = Annotated[
 ]
 MinSize = Annotated[
     int | None,
-    typer.Option(min=1, help="Drop subjects of fewer pixels.", show_default=_BY_SUBJECT),
+    typer.Option(
+        min=1, help="Drop subjects smaller than this, in pixels.", show_default=_BY_SUBJECT
+    ),
 ]
 Margin = Annotated[
     float | None,
