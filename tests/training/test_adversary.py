@@ -291,12 +291,12 @@ def test_loss_scaling_does_not_change_the_gradient(
     """The scale changes between the model's step and the discriminator's."""
     differentiate, norms = Adversary.differentiate, []
 
-    def record_moments(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
+    def record_norm(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
         loss, norm = differentiate(adversary, rate)
         norms.append(norm.item())
         return loss, norm
 
-    monkeypatch.setattr(Adversary, "differentiate", record_moments)
+    monkeypatch.setattr(Adversary, "differentiate", record_norm)
     plain, scaled = (step_of(config(), data, tmp_path) for _ in range(2))
     plain[0].take(TimedBatches(plain[0].session.batches(0, 1)), 0)
     step = in_half_precision(*scaled, monkeypatch)
