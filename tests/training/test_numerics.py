@@ -42,7 +42,7 @@ from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.sampling import sample_step
-from cpabmm_core.training.session import _lay_out
+from cpabmm_core.training.session import _configure_networks
 from cpabmm_core.training.step import TrainingStep
 from cpabmm_core.training.validation import Validation, validate
 
@@ -424,7 +424,7 @@ def test_synchronised_normalisation_keeps_the_layers_functions() -> None:
     model, images = tiny_model(), torch.rand(2, 3, 32, 32)
     shared = copy.deepcopy(model)
     gpus = SimpleNamespace(num_processes=2, device=torch.device("cuda"))
-    _lay_out(shared, config(), gpus)
+    _configure_networks(shared, config(), gpus)
     kinds = {type(module) for module in shared.keypoint_detector.modules()}
     assert any(issubclass(kind, torch.nn.SyncBatchNorm) for kind in kinds)
     assert torch.equal(shared.keypoints(images), model.keypoints(images))
