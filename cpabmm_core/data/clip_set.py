@@ -33,9 +33,7 @@ def list_paths(folder: Path) -> list[Path]:
     try:
         return list_clips(folder)
     except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be listed ({error.strerror}); check its permissions"
-        ) from None
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
 
 
 def open_clips(
@@ -110,7 +108,7 @@ def _open(path: Path) -> NamedClip | str:
     except DataError as error:
         return str(error)
     except OSError as error:
-        return f"{path}: cannot be read ({error.strerror}); check its permissions"
+        return f"{path}: cannot be read ({error.strerror}); check it"
     if len(clip) < 2:
         return f"{path}: has one frame, but a pair needs two; remove it"
     return NamedClip(path, clip)

@@ -43,8 +43,8 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
     except ValueError as error:  # the device does not support the precision, for example
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"training.mixed_precision={precision}: unavailable on {run.device} ({reason}); change "
-            "the precision or the device"
+            f"training.mixed_precision={precision} on {run.device}: Accelerate refuses "
+            f"({reason}); change one of them"
         ) from None
 
 

@@ -65,7 +65,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self.config.write_text(dump_config(config), encoding="utf-8")
         except OSError as error:
-            raise MediaError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise MediaError(f"{self.path}: cannot write there ({error.strerror})") from None
 
     def append(self, log: Path, values: Mapping[str, float]) -> None:
         """Append a line to one of the logs."""

@@ -58,7 +58,7 @@ def _lock(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise MediaError(f"{folder}: cannot be written ({error.strerror})") from None
+        raise MediaError(f"{folder}: cannot write there ({error.strerror})") from None
     except Timeout:
         raise MediaError(
             f"{folder}: another run is writing there; wait until it ends, stop it, or choose a new "

@@ -115,14 +115,14 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 def test_forms_of_the_structure_loss() -> None:
     first, driving = load_frames()
     dino, perceptual = build_random_networks()
-    cases = {
+    candidates = {
         "the driving frame, blurred by 1 pixel": blur(driving, 1),
         "the driving frame, blurred by 4 pixels": blur(driving, 4),
         "the first frame": first,
     }
     print("\n| generated | r | frobenius | mean_square | paper's code (sum) | reconstruction |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, generated in cases.items():
+    for name, generated in candidates.items():
         values, slopes = measure_structure(dino, generated, driving)
         assert values["mean_square"] < values["frobenius"]
         cells = [

@@ -199,7 +199,7 @@ def test_file_instead_of_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
         with (
-            pytest.raises(MediaError, match=f"{out}: cannot be written"),
+            pytest.raises(MediaError, match=f"{out}: cannot write there"),
             lock_folder(out, "cpu", Silent()),
         ):
             pass

@@ -1,4 +1,4 @@
-"""File locks between processes, on one machine or on a shared disk."""
+"""Locks on files, which processes on one machine or on a shared disk respect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def lock_folder(folder: Path, file: Path, report: StatusCallback) -> Iterator[No
     Raises:
         OutputExistsError: another run holds the lock.
     """
-    # The library's fallback is a plain file, which would outlive a killed process.
+    # The soft lock of the library is a file that would outlive a killed process.
     lock = FileLock(file, timeout=0, fallback_to_soft=False)
     try:
         _acquire(lock, folder, report)

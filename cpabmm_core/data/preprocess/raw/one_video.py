@@ -48,9 +48,7 @@ def preprocess_video(
     try:
         stat, digest = source.path.stat(), file_sha256(source.path)
     except OSError as error:
-        raise MediaError(
-            f"{source.path}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
+        raise MediaError(f"{source.path}: cannot be read ({error.strerror}); check it") from None
     with VideoReader(source.path) as reader:
         times = array("q")
         found = sorted(_find_candidates(reader, settings, detector, times), key=_order)

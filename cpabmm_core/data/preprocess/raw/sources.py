@@ -42,9 +42,7 @@ def list_sources(given: Path) -> list[Source]:
     try:
         files = [path for path in given.rglob("*") if _is_video(path, given)]
     except OSError as error:
-        raise DataError(
-            f"{given}: cannot be listed ({error.strerror}); check its permissions"
-        ) from None
+        raise DataError(f"{given}: cannot be listed ({error.strerror}); check it") from None
     if not files:
         raise DataError(f"{given}: contains no video ({' '.join(VIDEO_SUFFIXES)}); add some")
     sources = sorted((_source(path, given) for path in files), key=lambda source: source.name)
