@@ -74,6 +74,6 @@ def _lock(folder: Path, reporter: TrainingReporter) -> Iterator[None]:
         with suppress(OSError):  # Windows does not delete open files
             (folder / LOCK_FILE).unlink(missing_ok=True)
         lock.release()
-        with suppress(OSError):  # a folder with content is kept
+        with suppress(OSError):  # folders with content stay
             for path in missing:
                 path.rmdir()

@@ -106,7 +106,7 @@ def measure_reconstruction(
     return RECONSTRUCTION * value, RECONSTRUCTION * square**0.5
 
 
-def blur(images: Tensor, sigma: float) -> Tensor:
+def blurred(images: Tensor, sigma: float) -> Tensor:
     smooth: Tensor = gaussian_blur(images, [33, 33], [sigma, sigma])
     return smooth
 
@@ -116,8 +116,8 @@ def test_forms_of_the_structure_loss() -> None:
     first, driving = load_frames()
     dino, perceptual = build_random_networks()
     candidates = {
-        "the driving frame, blurred by 1 pixel": blur(driving, 1),
-        "the driving frame, blurred by 4 pixels": blur(driving, 4),
+        "the driving frame, blurred by 1 pixel": blurred(driving, 1),
+        "the driving frame, blurred by 4 pixels": blurred(driving, 4),
         "the first frame": first,
     }
     print("\n| generated | r | frobenius | mean_square | paper's code (sum) | reconstruction |")

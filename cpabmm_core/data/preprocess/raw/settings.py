@@ -55,7 +55,7 @@ def describe_settings(settings: ClipSettings, request: Request) -> dict[str, Any
     check_clip_size(settings.size, settings.file_format)
     if not 0 <= settings.test_share < 1:
         raise ConfigError(
-            f"test_share {settings.test_share:g}: expected a value in [0, 1); change it"
+            f"test_share {settings.test_share:g}: expected a share in [0, 1); change it"
         )
     scenes = check_scene_detector(settings.scenes)
     detector = None
