@@ -38,7 +38,7 @@ STRUCTURE, RECONSTRUCTION = 0.1, 10.0
 FORMS: tuple[Form, ...] = ("frobenius", "mean_square")
 
 
-def load_frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
+def frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
     """Read two frames of each of eight clips, or render them."""
     pairs = []
     for index in range(BATCH):
@@ -55,7 +55,7 @@ def load_frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
     return first, second
 
 
-def build_random_networks() -> tuple[DinoKeys, PerceptualLoss]:
+def random_networks() -> tuple[DinoKeys, PerceptualLoss]:
     """Build networks of the real sizes and classes with random weights."""
     torch.manual_seed(0)
     transformer: Any = timm.create_model("vit_base_patch8_224.dino", num_classes=0)
@@ -112,9 +112,9 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 
 @pytest.mark.usefixtures("all_cores")
-def test_forms_of_the_structure_loss() -> None:
-    first, driving = load_frames()
-    dino, perceptual = build_random_networks()
+def test_forms() -> None:
+    first, driving = frames()
+    dino, perceptual = random_networks()
     candidates = {
         "the driving frame, blurred by 1 pixel": blurred(driving, 1),
         "the driving frame, blurred by 4 pixels": blurred(driving, 4),
