@@ -273,7 +273,7 @@ def test_nothing_is_deleted_if_all_states_are_damaged(
     newest = RunFolder(out).saved_states()[-1]
     words = f"every saved state is damaged ({newest}: damaged (model.safetensors has "
     assert_fails(4, *runs.arguments(out, "--resume", "auto"), words=words)
-    with pytest.raises(CheckpointError, match=r"bytes\); delete them to start again$"):
+    with pytest.raises(CheckpointError, match=r"bytes\)\); delete them to start again$"):
         RunFolder(out).find_state("auto")
     explicit = RunFolder(out).saved_states()[0]
     assert_fails(4, *runs.arguments(out, "--resume", explicit), words=str(explicit))
