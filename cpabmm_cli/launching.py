@@ -1,10 +1,10 @@
 """Running a command in several processes on this machine with torchrun's launcher.
 
-The launcher connects the processes, watches them, and ends all of them when one fails. This module
-adds what a command line needs: one line of error instead of a traceback, the exit code of the
-process that failed, results on stdout once, and signals that may take longer than the launcher's
-own deadline, because the processes save their state first. The launcher runs in a thread, where it
-leaves the signals to us.
+The launcher connects the processes, monitors them, and ends all of them when one fails. This module
+adds what a command line needs: a one-line error instead of a traceback, the exit code of the
+process that failed, results that are printed once, and time to save the state after a signal, which
+may exceed the launcher's own deadline. The launcher runs in a thread, because in the main thread it
+would handle the signals itself.
 """
 
 import json
@@ -34,7 +34,7 @@ _RESUME = "continue with --resume auto"
 
 
 class _Report(NamedTuple):
-    """What a process reported with `report_failure`."""
+    """The report of a process that called `report_failure`."""
 
     time: float
     exit_code: int
@@ -55,13 +55,17 @@ def run_together(command: Sequence[str], count: int, *, cure: str = _RESUME) -> 
     Args:
         command: program and arguments.
         count: number of processes.
-        cure: what to do after a signal has killed a process, for the message.
+        cure: advice in the message if a signal killed a process.
 
     Returns:
         0, or the exit code of the process that failed first, 128 + n after signal n.
     """
-    with TemporaryDirectory(prefix="cpabmm-") as folder, _environment(count), _signals() as asked:
-        failures = _launch(command, count, Path(folder), asked)
+    with (
+        TemporaryDirectory(prefix="cpabmm-") as folder,
+        _environment(count),
+        _collect_signals() as received,
+    ):
+        failures = _launch(command, count, Path(folder), received)
         if not failures:
             return 0
         first = failures[0]
@@ -69,17 +73,17 @@ def run_together(command: Sequence[str], count: int, *, cure: str = _RESUME) -> 
     message = None if report is None else report.message
     if code == -signal.SIGABRT and report is not None:
         code = report.exit_code  # PyTorch aborts when the connection to a failed process breaks
-    if code < 0 and not asked:
-        message = f"process {first.local_rank} was ended by signal {-code}; {cure}"
+    if code < 0 and not received:
+        message = f"process {first.local_rank} was killed by signal {-code}; {cure}"
     if message is not None:
         terminal.error(message)
     return code if code > 0 else _SIGNALLED - code
 
 
 def _launch(
-    command: Sequence[str], count: int, folder: Path, asked: list[int]
+    command: Sequence[str], count: int, folder: Path, received: list[int]
 ) -> list["ProcessFailure"]:
-    """Run the launcher to its end, pass signals on, and return the failures, first one first."""
+    """Run the launcher to its end, pass signals on, and return the failures, earliest first."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
 
@@ -101,8 +105,8 @@ def _launch(
     while thread.is_alive():
         thread.join(_POLL_SECONDS)
         started = started or len(_workers()) == count
-        if started and len(asked) > passed_on:
-            _send(_workers(), asked[passed_on])
+        if started and len(received) > passed_on:
+            _send(_workers(), received[passed_on])
             passed_on += 1
     if errors:
         raise errors[0]
@@ -130,10 +134,10 @@ def _launch_config(count: int, folder: Path) -> "LaunchConfig":
 
 def _workers() -> list[psutil.Process]:
     """Return the running processes that the launcher started."""
-    me, found = psutil.Process(), []
-    for child in me.children():
+    this, found = psutil.Process(), []
+    for child in this.children():
         try:
-            if child.environ().get(STARTER) == str(me.pid):
+            if child.environ().get(STARTER) == str(this.pid):
                 found.append(child)
         except psutil.Error:  # it has ended
             continue
@@ -164,7 +168,7 @@ def _first_report(folder: Path) -> _Report | None:
 
 @contextmanager
 def _environment(count: int) -> Iterator[None]:
-    """Set variables for the processes, and silence the launcher's own log."""
+    """Set environment variables for the processes, and silence the launcher's own log."""
     before = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // count)))
     os.environ[STARTER] = str(os.getpid())
@@ -179,15 +183,15 @@ def _environment(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def _collect_signals() -> Iterator[list[int]]:
     """Collect the numbers of SIGINT and SIGTERM instead of handling them."""
-    asked: list[int] = []
+    received: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
+        number: signal.signal(number, lambda number, _: received.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield asked
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The role of this process among several that run the same command."""
+"""The role of this process among those that run the same command."""
 
 import json
 import os
@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 STARTER = "CPABMM_STARTER"
-"""Variable with the process id of the launcher, set for the processes that it starts."""
+"""Environment variable with the process id of the launcher, set for the processes it starts."""
 _ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
-"""Variable with the path of the file in which torchrun's launcher expects the error."""
+"""Environment variable with the path of the file from which torchrun's launcher reads an error."""
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use, which can be fewer than exist."""
+    """Return the number of cores available to this process, which may be fewer than exist."""
     if hasattr(os, "process_cpu_count"):  # Python 3.13
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
@@ -26,7 +26,7 @@ def is_worker() -> bool:
 
 
 def is_main() -> bool:
-    """Return whether this process writes and prints."""
+    """Return whether this process writes files and prints results."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
@@ -44,7 +44,7 @@ def report_failure(message: str, code: int) -> bool:
         code: exit code of this process.
 
     Returns:
-        False if our launcher did not start this process, which must then print the error itself.
+        False if this process was not started by our launcher and must print the error itself.
     """
     file = os.environ.get(_ERROR_FILE)
     if STARTER not in os.environ or file is None or is_orphan():

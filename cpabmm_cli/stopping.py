@@ -1,4 +1,4 @@
-"""Stopping a run by signals: the first one asks it to stop, the second one ends it."""
+"""Stopping a run by signals: the first asks it to stop, the second ends it."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,18 +8,18 @@ from cpabmm_cli.processes import is_orphan
 
 
 class StopOnSignal:
-    """Records Ctrl-C and SIGTERM in its context, for a run that calls it after every step.
+    """Records Ctrl-C and SIGTERM while it is active. A run calls it after every step.
 
     A second signal has its usual effect.
     """
 
     def __init__(self) -> None:
-        self._asked: int | None = None
+        self._received: int | None = None
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> int | None:
-        """Return the number of the signal, if any; SIGTERM if the launcher has ended."""
-        return signal.SIGTERM if self._asked is None and is_orphan() else self._asked
+        """Return the number of the received signal, if any; SIGTERM if the launcher has ended."""
+        return signal.SIGTERM if self._received is None and is_orphan() else self._received
 
     def __enter__(self) -> Self:
         """Start to record signals."""
@@ -38,8 +38,8 @@ class StopOnSignal:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._asked is None:
-            self._asked = number
+        if self._received is None:
+            self._received = number
         else:
             signal.signal(number, self._before[number])
             signal.raise_signal(number)

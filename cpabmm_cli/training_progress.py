@@ -1,4 +1,4 @@
-"""Progress of training: a bar with the losses on a terminal, occasional lines elsewhere."""
+"""Progress of training: a bar with the losses on a terminal, periodic lines elsewhere."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 class TrainingProgress:
     """Shows the events of a training run (see `cpabmm_core.training.TrainingReporter`).
 
-    As a context manager it removes the bar however the run ends.
+    As a context manager, it removes the bar even if the run fails.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -49,15 +49,15 @@ class TrainingProgress:
         now = monotonic()
         speed = (step - self._first) / max(now - self._started, 1e-9)
         named = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-        state = f"{speed:.2f} steps/s  data {data_share:.0%}  {named}"
-        self._bar.note = state
+        status = f"{speed:.2f} steps/s  data {data_share:.0%}  {named}"
+        self._bar.note = status
         self._bar.update(self._task, completed=step)
         if not self._terminal.is_interactive and (
             step == self._total or now - self._last_line >= _SECONDS_BETWEEN_LINES
         ):
             self._last_line = now
             left = (self._total - step) / speed
-            self._terminal.say(f"step {step}/{self._total}  {left:.0f} s left  {state}")
+            self._terminal.say(f"step {step}/{self._total}  {left:.0f} s left  {status}")
 
     def validation(self, step: int, l1: float, standing_still: float) -> None:
         """Print the L1 of the test clips and its ratio to the static baseline."""

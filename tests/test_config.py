@@ -142,8 +142,8 @@ def test_circular_extends_is_an_error(tmp_path: Path) -> None:
     ("base", "message"),
     [
         ("vox256", "vox256: no such configuration; did you mean vox-256"),
-        ("[vox-256]", r"extends: expected a configuration's name, got \['vox-256'\]"),
-        ("3", "extends: expected a configuration's name, got 3"),
+        ("[vox-256]", r"expected the name or path of a configuration, got \['vox-256'\]"),
+        ("3", "extends: expected the name or path of a configuration, got 3"),
     ],
 )
 def test_unknown_base_is_an_error(base: str, message: str, tmp_path: Path) -> None:
@@ -178,6 +178,9 @@ def test_overrides_take_precedence() -> None:
         (["model.motion=fomm"], "model.motion: .*'cpab', 'tps' or 'affine'.* got 'fomm'"),
         (["data.repeats.x=1"], "repeats is a value, not a section"),
         (["data.repeats=["], "is not a YAML value"),
+        (["model.background=1"], "model.background: expected a section with keys, got 1"),
+        (["training.milestones=3"], "training.milestones: expected a list, got 3"),
+        (["data.augment.resize=[1]"], "data.augment.resize.1: expected another number, got \\[1"),
     ],
 )
 def test_wrong_override_is_named(overrides: list[str], message: str) -> None:
@@ -195,7 +198,7 @@ def test_unknown_config_suggests_the_closest_name() -> None:
     ("content", "message"),
     [
         (b"data: [1", "not valid YAML"),
-        (b"just words", "expected sections"),
+        (b"just words", r"expected sections \(data, model, losses, training, avd\), got a str"),
         (b"\xff\xfe\x00", "not a readable text file"),
         (b"dta: {}", "unknown key dta; did you mean data"),
     ],

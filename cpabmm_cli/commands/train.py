@@ -9,7 +9,7 @@ import typer
 from cpabmm_cli.checkpoints import locate_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.launching import run_processes
-from cpabmm_cli.options import DeviceOption, JsonOption
+from cpabmm_cli.options import JsonOption
 from cpabmm_cli.processes import is_main, is_worker
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def train(
     *,
     config: Annotated[
         str,
-        typer.Option(metavar="NAME|PATH", help="Name of a shipped configuration, or a YAML file."),
+        typer.Option(metavar="NAME|PATH", help="A shipped configuration, or a YAML file."),
     ],
     data: Annotated[
         Path,
@@ -31,19 +31,19 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", metavar="RUN", help="Folder for the logs, panels and checkpoints."
+            "--out", "-o", metavar="RUN", help="Folder for logs, panels, states and checkpoints."
         ),
     ],
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="auto|PATH",
-            help="State to resume from; auto: the newest undamaged state in RUN, if any.",
+            help="State to resume from. auto: the newest undamaged state in RUN, if any.",
         ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Total number of steps, instead of the configured epochs."),
+        typer.Option(min=1, help="Total number of steps, in place of the configured epochs."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -55,13 +55,13 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|PATH",
-            help="Initialise the weights from this checkpoint, where they fit.",
+            help="Initialise the weights from this checkpoint, where names and shapes match.",
         ),
     ] = None,
     stage: Annotated[
         Literal["main", "avd"],
         typer.Option(
-            help="avd: train the network of animate --mode avd for the model of --init-from."
+            help="avd: train the network for animate --mode avd, for the model of --init-from."
         ),
     ] = "main",
     processes: Annotated[
@@ -75,17 +75,22 @@ def train(
         bool,
         typer.Option(
             "--dry-run",
-            help="Check everything, take three steps, print what training will take, and stop.",
+            help="Check settings and data, time three steps, print estimates, and stop.",
         ),
     ] = False,
-    device: DeviceOption = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(
+            help="auto: CUDA, then MPS, then CPU. Select GPUs with CUDA_VISIBLE_DEVICES.",
+        ),
+    ] = "auto",
     json: JsonOption = False,
 ) -> None:
     """Train a model and print the path of its checkpoint."""
     if stage == "avd" and init_from is None:
-        raise typer.BadParameter("needs a trained model: --init-from", param_hint="--stage avd")
+        raise typer.BadParameter("requires --init-from, a trained model", param_hint="--stage avd")
     if stage == "avd" and dry_run:
-        raise typer.BadParameter("applies to the main stage", param_hint="--dry-run")
+        raise typer.BadParameter("applies to the main stage only", param_hint="--dry-run")
     from cpabmm_core.config import load_config
 
     settings = load_config(config, overrides or ())
@@ -93,7 +98,7 @@ def train(
     if processes > 1 and not is_worker():
         raise typer.Exit(run_processes(sys.argv[1:], processes))
 
-    import torch  # only now, so that wrong settings fail at once
+    import torch  # late, so that wrong settings are reported at once
 
     from cpabmm_cli.stopping import StopOnSignal
     from cpabmm_cli.training_progress import TrainingProgress
@@ -133,5 +138,5 @@ def _describe(plan: "Plan", *, json: bool) -> str:
         f"{f' x {plan.processes}' if plan.processes > 1 else ''}\n"
         f"{plan.parameters / 1e6:.1f} million parameters, {plan.memory_bytes / 1e9:.2f} GB\n"
         f"{plan.steps} steps ({plan.steps_per_epoch} per epoch) of {plan.seconds_per_step:.2f} s: "
-        f"{hours:.1f} hours; data {plan.data_share:.0%}"
+        f"{hours:.1f} hours, {plan.data_share:.0%} of them waiting for data"
     )

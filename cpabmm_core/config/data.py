@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cpabmm_core.config.section import Positive, Section, Weight
+from cpabmm_core.config.section import NonNegative, Positive, Section
 
 
 class AugmentConfig(Section):
@@ -17,23 +17,23 @@ class AugmentConfig(Section):
     """
 
     horizontal_flip: bool = True
-    """Mirror half of the pairs that are not flipped in time (half of all pairs if ``time_flip`` is
+    """Mirror half of the pairs whose frames are not swapped (half of all pairs if ``time_flip`` is
     false)."""
     time_flip: bool = True
-    """Swap source and driving frame in half of the pairs. If false, the source is always the
-    earlier frame."""
-    brightness: Weight = 0.1
+    """Swap the source and the driving frame of half of the pairs. If false, the source is always
+    the earlier frame."""
+    brightness: NonNegative = 0.1
     """Largest relative change of brightness. Frames are multiplied by a random factor in
     [1 - value, 1 + value]."""
-    contrast: Weight = 0.1
+    contrast: NonNegative = 0.1
     """Largest relative change of contrast, sampled like ``brightness``."""
-    saturation: Weight = 0.1
+    saturation: NonNegative = 0.1
     """Largest relative change of saturation, sampled like ``brightness``."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Largest shift of the hue, as a fraction of the colour wheel (0.5 is half a turn)."""
     resize: tuple[float, float] | None = None
-    """Range of a random scale factor, followed by a random crop back to the frame size. null
-    disables it."""
+    """Range of a random scale factor. The scaled frames are cropped to the frame size at a random
+    position. null disables rescaling."""
 
 
 class DataConfig(Section):
@@ -57,9 +57,10 @@ class DataConfig(Section):
     """Fraction of the identities held out for validation. It applies only to a data set without
     ``train`` and ``test`` folders; 0 holds out none."""
     cache_mb: Annotated[int, Field(ge=0)] = 1024
-    """Memory for decoded frames, in MiB, in each process that reads data. 0 disables the cache."""
+    """Size of the cache of decoded frames, in MiB, for each process that reads data. 0 disables
+    it."""
     on_error: Literal["skip", "refuse"] = "skip"
-    """What to do about unreadable clips. ``skip`` reports them and continues with the others;
-    ``refuse`` stops."""
+    """How to handle unusable clips: ``skip`` reports them and continues with the others, ``refuse``
+    stops with an error."""
     augment: AugmentConfig = AugmentConfig()
     """Random augmentation of the training pairs."""

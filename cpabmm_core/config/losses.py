@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cpabmm_core.config.section import Positive, Section, Weight
+from cpabmm_core.config.section import NonNegative, Positive, Section
 
 
 class SamConfig(Section):
@@ -18,13 +18,13 @@ class SamConfig(Section):
     """
 
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
-    """Size of the image encoder."""
+    """Variant of the model, named by the size of its image encoder."""
     weights: Path | None = None
     """File with the weights. null looks in torch's cache and downloads them if they are
     missing."""
     image_size: Annotated[int, Field(gt=0, multiple_of=16)] = 1024
-    """Side at which images are embedded, in pixels. The model was trained at 1024; smaller sizes
-    are an approximation."""
+    """Side to which images are resized before they are embedded, in pixels. The model was trained
+    at 1024; smaller sizes are faster approximations."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """Precision of the image encoder."""
 
@@ -44,9 +44,9 @@ class DinoConfig(Section):
     """File with the weights. null looks in the hub's cache and downloads them if they are
     missing."""
     form: Literal["frobenius", "mean_square"] = "frobenius"
-    """Distance of the self-similarity matrices: ``frobenius`` is the norm of the difference (the
-    paper's text), ``mean_square`` the mean of its squares (the paper's code). At the paper's
-    weight ``mean_square`` has almost no effect; see docs/weights.md."""
+    """Distance between the self-similarity matrices: ``frobenius`` is the Frobenius norm of the
+    difference (the paper's text), ``mean_square`` the mean of its squared entries (the paper's
+    code). At the paper's weight, ``mean_square`` has almost no effect."""
 
 
 class PerceptualConfig(Section):
@@ -75,16 +75,16 @@ class DiscriminatorConfig(Section):
     """
 
     block_expansion: Positive = 32
-    """Half the number of channels of the first block."""
+    """Half the channels of the first block; they double from block to block."""
     max_features: Positive = 512
     """Upper bound of the channels of a block."""
     blocks: Positive = 4
     """Number of convolution blocks."""
     spectral_norm: bool = True
-    """Divide weights by their spectral norm. FOMM's adversarial models for VoxCeleb and TaiChiHD
-    do not."""
+    """Apply spectral normalisation. FOMM's adversarial models for VoxCeleb and TaiChiHD do not use
+    it."""
     keypoints: bool = False
-    """Feed the driving keypoints to the discriminator, as in these two models."""
+    """Feed the driving keypoints to the discriminator, as FOMM does for VoxCeleb and TaiChiHD."""
 
 
 class LossesConfig(Section):
@@ -96,36 +96,36 @@ class LossesConfig(Section):
         'frobenius'
     """
 
-    reconstruction: Weight = 10.0
+    reconstruction: NonNegative = 10.0
     """Weight of the reconstruction loss, which compares generated and driving frame."""
     reconstruction_kind: Literal["perceptual", "pixel"] = "perceptual"
     """Form of the reconstruction loss: ``perceptual`` compares features of a frozen network,
     ``pixel`` compares pixels and needs no pretrained weights."""
     perceptual: PerceptualConfig = PerceptualConfig()
     """The network of ``reconstruction_kind: perceptual``."""
-    balance: Weight = 0.0
+    balance: NonNegative = 0.0
     """Weight of the balance loss, which encourages even use of the candidate motions. Neither the
-    paper nor its peers have it."""
-    warp: Weight = 10.0
+    paper nor FOMM, MRAA or TPSMM use it."""
+    warp: NonNegative = 10.0
     """Weight of the warp loss, which compares warped source features with driving features."""
-    equivariance: Weight = 10.0
+    equivariance: NonNegative = 10.0
     """Weight of the equivariance loss of the keypoints' positions."""
-    frame_equivariance: Weight = 10.0
+    frame_equivariance: NonNegative = 10.0
     """Weight of the equivariance loss of the keypoints' jacobians. ``motion: affine`` only."""
-    background: Weight = 10.0
+    background: NonNegative = 10.0
     """Weight of the background loss. Models without a background predictor ignore it."""
-    semantic: Weight = 0.0
+    semantic: NonNegative = 0.0
     """Weight of the keypoint-semantic loss (paper, Eq. 8). The paper uses 1."""
     sam: SamConfig = SamConfig()
     """The network of the keypoint-semantic loss."""
-    structure: Weight = 0.0
+    structure: NonNegative = 0.0
     """Weight of the structure loss (paper, Eqs. 9 and 10). The paper uses 0.1."""
     dino: DinoConfig = DinoConfig()
     """The network of the structure loss."""
-    adversarial: Weight = 0.0
+    adversarial: NonNegative = 0.0
     """Weight of the adversarial loss. Any value above 0 trains a discriminator alongside the
     model. FOMM uses 1 for MGif."""
-    feature_matching: Weight = 10.0
+    feature_matching: NonNegative = 10.0
     """Weight of the distance between the discriminator's features of generated and real frames.
     It applies only with ``adversarial``."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()

@@ -38,10 +38,11 @@ class BackgroundConfig(Section):
     """
 
     backbone: str = "resnet18"
-    """Feature extractor: ``resnet18``, the name of a timm model, or ``hourglass``, an hourglass
-    encoder of the sizes below (as in MRAA)."""
+    """Feature extractor: ``resnet18`` (torchvision), the name of a timm model, or ``hourglass``,
+    the encoder of an hourglass network in the sizes below (as in MRAA)."""
     block_expansion: Positive = 32
-    """Channels of the first block. ``hourglass`` only."""
+    """Half the channels of the first block; they double from block to block. ``hourglass``
+    only."""
     max_features: Positive = 1024
     """Upper bound of the channels of a block. ``hourglass`` only."""
     blocks: Positive = 5
@@ -92,17 +93,17 @@ class AffineConfig(Section):
     keypoints: Positive = 10
     """Number of keypoints."""
     frames: Literal["jacobian", "pca"] = "jacobian"
-    """Source of each keypoint's 2 x 2 matrix: ``jacobian`` regresses it (FOMM), ``pca`` takes the
-    principal axes of the heatmap (MRAA)."""
+    """Source of each keypoint's jacobian: ``jacobian`` regresses it (FOMM), ``pca`` computes it
+    from the principal axes of the heatmap (MRAA)."""
     single_jacobian_map: bool = False
     """Read the jacobians of all keypoints from one shared map instead of one map per keypoint
     (FOMM on MGif)."""
     block_expansion: Positive = 32
-    """Channels of the first block of the keypoint hourglass."""
+    """Channels of the finest level of the keypoint hourglass; they double from level to level."""
     max_features: Positive = 1024
-    """Upper bound of the channels of a block of the keypoint hourglass."""
+    """Upper bound of the channels of a level of the keypoint hourglass."""
     blocks: Positive = 5
-    """Number of blocks of the keypoint hourglass."""
+    """Number of downsampling blocks of the keypoint hourglass; each halves the resolution."""
     scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Scale at which keypoints are detected, relative to the frame."""
     padding: Annotated[int, Field(ge=0, le=3)] = 0
@@ -112,8 +113,8 @@ class AffineConfig(Section):
     skips: bool = False
     """Feed the warped features of every level to the generator's decoder (MRAA)."""
     align_corners: bool = True
-    """Sampling convention of the flows. false reproduces the published code of FOMM and MRAA on
-    current versions of PyTorch."""
+    """Whether flows are sampled with ``align_corners``. false reproduces the published code of FOMM
+    and MRAA on current versions of PyTorch."""
 
 
 class DenseMotionConfig(Section):
@@ -126,11 +127,11 @@ class DenseMotionConfig(Section):
     """
 
     block_expansion: Positive = 64
-    """Channels of the first block."""
+    """Channels of the finest level; they double from level to level."""
     max_features: Positive = 1024
-    """Upper bound of the channels of a block."""
+    """Upper bound of the channels of a level."""
     blocks: Positive = 5
-    """Number of blocks; each halves the resolution."""
+    """Number of downsampling blocks; each halves the resolution."""
     scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Scale at which motion is estimated, relative to the frame."""
 
@@ -145,11 +146,11 @@ class InpaintingConfig(Section):
     """
 
     block_expansion: Positive = 64
-    """Channels of the first level."""
+    """Channels of the finest level; they double from level to level."""
     max_features: Positive = 512
     """Upper bound of the channels of a level."""
     down_blocks: Positive = 3
-    """Number of downsampling blocks of the encoder."""
+    """Number of downsampling blocks of the encoder; each halves the resolution."""
 
 
 class AvdConfig(Section):
@@ -192,8 +193,8 @@ class ModelConfig(Section):
     inpainting: InpaintingConfig = InpaintingConfig()
     """The generator."""
     avd: AvdConfig | None = None
-    """The network of mode ``avd``. The main stage ignores it; the avd stage builds it in these
-    sizes, or in the default sizes if it is null."""
+    """Sizes of the network of mode ``avd``. The main stage ignores them; the avd stage uses the
+    default sizes if this is null."""
     relative_hull_scaling: bool = True
-    """Scale movements in mode ``relative`` by the ratio of the objects' sizes, measured by the
+    """Scale movements in mode ``relative`` by the ratio of the two objects' sizes, measured by the
     convex hulls of their keypoints. FOMM's configurations use false."""

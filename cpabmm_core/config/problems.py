@@ -6,6 +6,13 @@ from pydantic import BaseModel, ValidationError
 
 from cpabmm_core.config.schema import Config
 
+_EXPECTED = {
+    "model_type": "expected a section with keys",
+    "tuple_type": "expected a list",
+    "missing": "expected another number",
+}
+"""Messages for types of pydantic errors whose own message names Python classes."""
+
 
 def first_problem(error: ValidationError) -> str:
     """Describe the first problem that pydantic found, with a suggestion for an unknown key."""
@@ -16,11 +23,12 @@ def first_problem(error: ValidationError) -> str:
         known = _keys_of_section(location[:-1])
         hint = suggest(location[-1], known) or f"; known keys: {', '.join(known)}"
         return f"unknown key {key}{hint}"
-    return f"{key}: {problem['msg']}, got {problem['input']!r}"
+    message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Input "))
+    return f"{key}: {message}, got {problem['input']!r}"
 
 
 def suggest(word: str, known: list[str]) -> str:
-    """Return "; did you mean ...?" with the closest known word, or nothing."""
+    """Return "; did you mean ...?" with the closest known word, or "" if none is close."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -75,7 +75,7 @@ def config_from_dict(values: dict[str, Any], origin: str) -> Config:
 
 
 def dump_config(config: Config) -> str:
-    """Return the configuration as YAML; `load_config` reads it back to an equal one.
+    """Return the configuration as YAML, from which `load_config` restores an equal one.
 
     Example:
         >>> from cpabmm_core.config import Config, dump_config
@@ -89,13 +89,16 @@ def _read_values(name_or_path: str | Path, derived: tuple[str, ...] = ()) -> dic
     """Read a file's values, merged into those of the configuration that it extends, if any."""
     origin = str(name_or_path)
     if origin in derived:
-        raise ConfigError(f"{origin}: extends itself ({' -> '.join((*derived, origin))})")
+        chain = " -> ".join((*derived, origin))
+        raise ConfigError(f"{origin}: extends itself ({chain}); remove one {_EXTENDS} of the chain")
     values = _parse(_read_text(name_or_path), origin)
     base = values.pop(_EXTENDS, None)
     if base is None:
         return values
     if not isinstance(base, str):
-        raise ConfigError(f"{origin}: {_EXTENDS}: expected a configuration's name, got {base!r}")
+        raise ConfigError(
+            f"{origin}: {_EXTENDS}: expected the name or path of a configuration, got {base!r}"
+        )
     return _merge(_read_values(base, (*derived, origin)), values)
 
 
@@ -121,10 +124,8 @@ def _read_text(name_or_path: str | Path) -> str:
     if str(name_or_path) in names:
         shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
         return shipped.read_text(encoding="utf-8")
-    raise ConfigError(
-        f"{name_or_path}: no such configuration{suggest(str(name_or_path), names)}; "
-        f"give a YAML file or one of: {', '.join(names)}"
-    )
+    cure = suggest(str(name_or_path), names) or f"; give a YAML file or one of: {', '.join(names)}"
+    raise ConfigError(f"{name_or_path}: no such configuration{cure}")
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:
@@ -135,7 +136,10 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{origin}: expected sections (data, model, losses, training), got text")
+        sections = ", ".join(Config.model_fields)
+        raise ConfigError(
+            f"{origin}: expected sections ({sections}), got a {type(values).__name__}"
+        )
     return values
 
 
@@ -149,7 +153,9 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         child = values.setdefault(section, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"override {override}: {section} is a value, not a section")
+            raise ConfigError(
+                f"override {override}: {section} is a value, not a section; set it as a whole"
+            )
         values = child
     try:
         values[last] = yaml.safe_load(value)

@@ -20,7 +20,7 @@ class Config(Section):
     """
 
     data: DataConfig = DataConfig()
-    """The data set and the sampling of pairs."""
+    """The data set and how training pairs are sampled from it."""
     model: ModelConfig = ModelConfig()
     """The animation model."""
     losses: LossesConfig = LossesConfig()

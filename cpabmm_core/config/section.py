@@ -1,4 +1,4 @@
-"""The base class of all sections, and the ranges that several of them use."""
+"""The base class of all sections, and the numeric ranges that several of them use."""
 
 from typing import Annotated
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A frozen section that refuses unknown keys and describes each field by its docstring."""
+    """A frozen section that rejects unknown keys. The docstrings of its fields describe them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

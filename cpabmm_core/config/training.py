@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cpabmm_core.config.section import Positive, Probability, Section, Weight
+from cpabmm_core.config.section import NonNegative, Positive, Probability, Section
 
 
 class CandidateDropoutConfig(Section):
@@ -20,9 +20,9 @@ class CandidateDropoutConfig(Section):
     """Probability at epoch 0."""
     maximum: Probability = 0.0
     """Upper bound of the probability. 0 disables candidate dropout."""
-    ramp_epochs: Weight = 10
-    """Epochs in which the probability grows by ``maximum``."""
-    until_epoch: Weight = 35
+    ramp_epochs: NonNegative = 10
+    """Number of epochs in which the probability grows by ``maximum``."""
+    until_epoch: NonNegative = 35
     """Epoch from which no candidate is dropped."""
 
 
@@ -38,42 +38,45 @@ class TrainingConfig(Section):
     epochs: Positive = 100
     """Length of the run, in epochs of ``data.repeats`` pairs per identity."""
     batch_size: Positive = 8
-    """Pairs per batch in each process."""
+    """Pairs in a batch of one process. A step uses ``batch_size`` x ``accumulation`` pairs per
+    process."""
     accumulation: Positive = 1
-    """Batches whose gradients are accumulated into one step."""
+    """Number of batches whose gradients are accumulated for each step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     """Initial learning rate of Adam."""
     betas: tuple[float, float] = (0.5, 0.999)
     """Decay rates of Adam's moment estimates."""
-    weight_decay: Weight = 1e-4
+    weight_decay: NonNegative = 1e-4
     """Weight decay of Adam, as an L2 penalty."""
     milestones: tuple[float, ...] = (70, 90)
     """Epochs at which the learning rate is multiplied by ``milestone_factor``."""
     milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor of the learning rate at each milestone."""
     clip_largest_entry: Annotated[float, Field(gt=0)] | None = 10.0
-    """Bound of the largest absolute entry of a gradient. The gradients of the keypoint detector,
-    the dense motion network and the background predictor are scaled separately; the generator's
-    is never scaled. null disables clipping."""
+    """Upper bound of the largest absolute entry of a gradient. The gradients of the keypoint
+    detector, the dense motion network and the background predictor are scaled down separately.
+    The generator's gradient is never scaled. null disables clipping."""
     candidate_dropout: CandidateDropoutConfig = CandidateDropoutConfig()
     """Schedule of candidate dropout."""
-    background_from_epoch: Weight = 0
-    """Epoch from which the background predictor is trained and used."""
+    background_from_epoch: NonNegative = 0
+    """Epoch from which the background predictor is trained and used. Before it, the background is
+    static."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of everything that training samples, and of the split into training and test set."""
+    """Seed of all random choices of training, and of the split into training and test set."""
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that read data, for each training process. 0 reads in the training process."""
+    """Number of worker processes that read data for each training process. 0 reads in the training
+    process itself."""
     mixed_precision: Annotated[
         Literal["auto", "no", "fp16", "bf16"],
         BeforeValidator(lambda value: "no" if value is False else value),  # YAML reads no as false
     ] = "auto"
-    """Precision of the networks. ``auto`` takes 16 bits where the device computes them natively
-    and 32 bits (``no``) elsewhere."""
+    """Precision of the networks. ``auto`` uses a 16-bit format if the device supports it natively,
+    and 32 bits (``no``) otherwise."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the exponential moving average of the weights. The averaged model is validated and
-    becomes the result. 0 disables averaging."""
+    saved as the result. 0 disables averaging."""
     channels_last: bool = False
-    """Use the channels-last memory layout, which suits the convolutions of most GPUs, and of CPUs
+    """Use the channels-last memory layout, which speeds up convolutions on most GPUs, and on CPUs
     in bf16."""
     compile: bool = False
     """Compile the networks with ``torch.compile``. Worthwhile for long runs on a GPU."""
@@ -86,12 +89,13 @@ class TrainingConfig(Section):
     panel_every: Positive = 1000
     """Steps between two panels."""
     validate_every: Positive = 1000
-    """Steps between two reconstructions of the test clips, which select the best checkpoint."""
+    """Steps between two validations, which reconstruct the test clips and select the best
+    checkpoint."""
     validation_frames: Positive = 4
-    """Frames of each test clip that validation reconstructs."""
+    """Number of frames that validation reconstructs in each test clip."""
     trackers: tuple[str, ...] | None = None
-    """Names of Accelerate's experiment trackers, for example ``wandb``. null uses TensorBoard if
-    it is installed."""
+    """Experiment trackers of Accelerate, for example ``[wandb]``. null uses TensorBoard if it is
+    installed; ``[]`` uses none."""
 
 
 class AvdTrainingConfig(Section):
@@ -116,8 +120,8 @@ class AvdTrainingConfig(Section):
     milestone_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor of the learning rate at each milestone."""
     random_scale: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Largest relative stretch of a pose along x and y, which hides the object's shape from the
-    network."""
+    """Largest relative change of a pose's scale along x and y. The random scales hide the object's
+    shape from the network."""
     log_every: Positive = 100
     """Steps between two lines of the log."""
     checkpoint_every: Positive = 10000

@@ -1,4 +1,4 @@
-"""Batches of frame pairs, read by worker processes."""
+"""Batches of frame pairs, read by worker processes if requested."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ _LOST_WORKER = (
     "or data.cache_mb"
 )
 _NOTICE_SECONDS = 0.2
-"""Torch reports a dead worker by a signal, which arrives within this time."""
+"""Time within which torch's signal about a dead worker arrives."""
 
 
 class PairSample(NamedTuple):
@@ -39,7 +39,7 @@ class PairSample(NamedTuple):
     name: str
     """The name of the clip's file or folder."""
     notes: list[str]
-    """One line for each damaged clip that had to be replaced."""
+    """One line for each damaged clip."""
 
 
 class Batch(NamedTuple):
@@ -73,7 +73,7 @@ class Batch(NamedTuple):
 
 
 class DataFailure(NamedTuple):
-    """The message of a `DataError`, which raising it in a worker would bury in a traceback."""
+    """The message of a `DataError`, which torch would wrap in a traceback if a worker raised it."""
 
     message: str
 
@@ -98,7 +98,7 @@ def read_batches(
 ) -> Generator[Batch]:
     """Read batches of samples, in worker processes if requested.
 
-    Torch's global random generator stays untouched, so a resumed run samples the same numbers as an
+    Torch's global random generator is not used, so a resumed run samples the same numbers as an
     uninterrupted one. Closing the iterator stops the workers.
 
     Args:
@@ -153,7 +153,7 @@ def read_batches(
             seen.update(new)
             yield batch._replace(notes=new)
     finally:
-        if workers:  # torch waits until no traceback refers to the iterator, seconds later
+        if workers:  # torch itself stops them only when no traceback refers to the iterator
             incoming._shutdown_workers()
 
 
@@ -164,7 +164,7 @@ class TimedBatches(Iterator[Batch]):
         self._batches = batches
         self.seconds = 0.0
         """The total waiting time, in seconds."""
-        self._asked = time.perf_counter(), self.seconds
+        self._last_call = time.perf_counter(), self.seconds
 
     def __next__(self) -> Batch:
         """Return the next batch."""
@@ -176,14 +176,14 @@ class TimedBatches(Iterator[Batch]):
 
     def share(self) -> float:
         """Return the share of the wall time since the last call spent waiting, 0 to 1."""
-        (then, before), self._asked = self._asked, (time.perf_counter(), self.seconds)
-        elapsed = self._asked[0] - then
+        (then, before), self._last_call = self._last_call, (time.perf_counter(), self.seconds)
+        elapsed = self._last_call[0] - then
         return min(1.0, (self.seconds - before) / elapsed) if elapsed > 0 else 0.0
 
 
 @contextmanager
 def explain_lost_workers() -> Iterator[None]:
-    """Turn torch's error about a dead worker, which may occur anywhere, into our own.
+    """Convert torch's error about a dead worker, which may be raised anywhere, to our own.
 
     Raises:
         ResourceError: a worker was killed, probably because memory ran out.
@@ -225,7 +225,7 @@ def _next(incoming: Iterator[Batch | DataFailure]) -> Batch | DataFailure | None
 
 
 def _ignore_signals(_: int) -> None:
-    """Shield a worker from Ctrl-C and from signals to the job; the main process stops it."""
+    """Make a worker ignore Ctrl-C and signals to the process group; the main process stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(os, "setpgid"):

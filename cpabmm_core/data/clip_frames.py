@@ -1,4 +1,4 @@
-"""Reading two frames of a clip at the training size, with substitutes for damaged ones."""
+"""Reading two frames of a clip at the training size, with replacements for damaged frames."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]
-"""Chooses two of the given frame numbers, which ascend; there are at least two."""
+"""Chooses two of the given frame numbers, which are two or more in ascending order."""
 
 
 class FramePair(NamedTuple):
@@ -26,7 +26,7 @@ class FramePair(NamedTuple):
     name: str
     """The name of the clip's file or folder."""
     notes: list[str]
-    """One line for each damaged clip met on the way; the same clip always gives the same line."""
+    """One line for each damaged clip that was encountered. A clip always gives the same line."""
 
 
 class ClipFrames:
@@ -75,7 +75,7 @@ class ClipFrames:
     def _images(
         self, number: int, choose: Choice, notes: list[str]
     ) -> npt.NDArray[np.uint8] | None:
-        """Read two frames of exactly this clip; return None, with a note, if that is impossible."""
+        """Read two frames of this clip; if that is impossible, add a note and return None."""
         frames = range(len(self.clips[number].clip))
         try:
             return self._read(number, choose(frames))
@@ -86,7 +86,7 @@ class ClipFrames:
             notes.append(self._note(number, readable, str(error)))
         try:
             return self._read(number, choose(readable)) if len(readable) > 1 else None
-        except DataError:  # the clip changes while we read it
+        except DataError:  # the clip has changed since
             return None
 
     def _read(self, number: int, indices: Sequence[int]) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Opening the clips of a folder, including what to do about unusable ones."""
+"""Opening the clips of a folder, and the handling of unusable clips."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -42,8 +42,8 @@ def open_clips(
 ) -> list[NamedClip]:
     """Open all clips of a folder that have at least two frames, in natural order.
 
-    Several videos are indexed at a time, which decodes only the end of each. The index is kept in
-    memory; no file is written next to the clips.
+    Several videos are indexed in parallel; only the end of each is decoded. The index is kept in
+    memory, and no file is written next to the clips.
 
     Args:
         folder: folder with one clip per file or sub-folder (`media.clips`).

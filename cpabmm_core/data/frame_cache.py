@@ -36,7 +36,7 @@ class FrameCache:
         return frame
 
     def put(self, clip: int, index: int, frame: CachedFrame) -> None:
-        """Cache a frame that is not cached yet, unless it exceeds the limit by itself."""
+        """Cache a frame that is not cached yet, unless it alone exceeds the limit."""
         if frame.image.nbytes > self._limit:
             return
         self._frames[clip, index] = frame

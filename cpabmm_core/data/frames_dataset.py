@@ -17,15 +17,15 @@ from cpabmm_core.data.pair_sampler import PairKey
 class FramesDataset(PairDataset):
     """Random pairs of frames from the clips of one folder, resized and augmented.
 
-    A `PairKey` names an identity. Its seed determines the clip of that identity, two distinct
+    A `PairKey` specifies an identity. Its seed determines the clip of that identity, two distinct
     frames of the clip in temporal order, and the augmentation. Without ``data.identity_sampling``,
     each clip counts as an identity. (FOMM and its successors sample the two frames with
-    replacement. In a clip of F frames, one pair in F then consists of a frame and itself, which
-    contains no motion.)
+    replacement. In a clip of F frames, one pair in F then shows the same frame twice and contains
+    no motion.)
 
-    Reading a pair decodes its two frames. In a video, decoding starts at the keyframe before each;
-    a folder needs two images; a strip is read as a whole. Each process caches up to
-    ``data.cache_mb`` of decoded frames, so W workers use W times that.
+    Only the two frames of a pair are decoded: in a video from the keyframe before each, in a folder
+    as two images. A strip is read as a whole. Each process caches up to ``data.cache_mb`` of
+    decoded frames, so W workers use W times as much memory.
 
     Args:
         folder: folder with one clip per file or sub-folder (`media.clips`).

@@ -1,4 +1,4 @@
-"""Identities of clips, read from their names: the part up to the first ``#``."""
+"""Identities of clips: the part of their names up to the first ``#``."""
 
 from collections.abc import Sequence
 from pathlib import Path

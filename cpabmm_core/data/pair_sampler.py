@@ -1,4 +1,4 @@
-"""Batches of pair keys, which determine what a training run sees."""
+"""Batches of pair keys, which determine the training pairs of a run."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,13 +27,13 @@ class PairKey(NamedTuple):
 
 
 class PairSampler(Sampler[list[PairKey]]):
-    """Batches of pair keys. Each step has the same keys, however often a run is resumed.
+    """Batches of pair keys, which do not depend on whether a run is resumed.
 
     A step has ``batch_size * accumulation * world`` keys. Their order depends only on the seed, so
     2 processes with batches of 2 see the same pairs as one process with batches of 4.
 
     In an epoch each identity occurs `repeats` times, in random order; keys that do not fill a step
-    are dropped. If the whole data set does not fill a step, identities occur more often.
+    are dropped. If an epoch has too few keys for one step, identities occur more often.
 
     Args:
         identities: number of identities, or of clips if each counts as one.

@@ -54,10 +54,10 @@ def split_data_set(data: Path, test_share: float, seed: int, report: StatusCallb
     """Find the training set and the test set of a data set.
 
     They are the sub-folders ``train`` and ``test``. If the folder has neither, its clips are split
-    by identity (`data.identities`), so that no identity is in both sets. The test set takes the
-    given share of identities, those with the smallest hashes of name and seed; at least one and
-    never all. The split does not depend on the order of listing or on which clips are readable, and
-    adding an identity moves at most one other.
+    by identity (`data.identities`), so that no identity is in both sets. The test set consists of
+    the given share of the identities, at least one and never all, with the smallest hashes of name
+    and seed. The split depends neither on the order of the files nor on which clips are readable,
+    and adding an identity moves at most one other.
 
     Args:
         data: folder of the data set.
@@ -109,7 +109,7 @@ def split_data_set(data: Path, test_share: float, seed: int, report: StatusCallb
 
 
 def hold_out(identities: Iterable[str], share: float, seed: int) -> list[str]:
-    """Choose the identities of the test set, by the rule of `split_data_set`."""
+    """Choose the identities of the test set as `split_data_set` does."""
     ordered = sorted(identities, key=lambda name: _hash(name, seed))
     if not share or len(ordered) < 2:
         return []

@@ -1,4 +1,4 @@
-"""The fixed pairs on which a model is validated during training."""
+"""Fixed pairs for the validation of a model during training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,8 +63,8 @@ class ValidationPairs(PairDataset):
     def batches(self, batch_size: int, *, rank: int = 0, world: int = 1) -> list[list[int]]:
         """Return the numbers of the pairs of one process, batch by batch.
 
-        Each pair belongs to one process. Their numbers of pairs differ by at most one, and may be
-        0.
+        Each pair belongs to one process. The numbers of pairs per process differ by at most one,
+        and a process may have none.
         """
         share = list(range(rank, len(self), world))
         return [share[i : i + batch_size] for i in range(0, len(share), batch_size)]

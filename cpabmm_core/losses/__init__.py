@@ -1,7 +1,7 @@
 """Training losses, one per file. `losses.objective` combines them for training.
 
-Every loss is a function of plain tensors, or a module that holds a frozen network. All of them
-return a scalar. docs/concepts/losses.md maps the paper's equations to these files.
+Each loss is a function of plain tensors, or a module that contains a frozen network. All return a
+scalar. docs/concepts/losses.md maps the paper's equations to these files.
 
 Example:
     >>> import torch

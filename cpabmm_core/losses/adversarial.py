@@ -47,9 +47,9 @@ def discriminator_loss(
 ) -> Tensor:  # ()
     """Return the mean of (1 - realness)^2 over real frames plus that of realness^2 over generated.
 
-    Generated frames and keypoints are constants here. One forward pass takes both kinds of frames
-    (no layer mixes the samples of a batch), because data-parallel training expects a single forward
-    pass for each backward pass.
+    Generated frames and keypoints are constants here. Real and generated frames share one forward
+    pass, because data-parallel training expects a single forward pass for each backward pass. No
+    layer mixes the samples of a batch.
 
     Args:
         discriminator: returns a `DiscriminatorOutput` for frames and keypoints.
@@ -66,15 +66,15 @@ def discriminator_loss(
         torch.Size([])
     """
     frames = torch.cat((real, generated.detach()))
-    judgement: DiscriminatorOutput = discriminator(frames, keypoints.detach().repeat(2, 1, 1))
-    of_real, of_generated = judgement.realness.chunk(2)
+    output: DiscriminatorOutput = discriminator(frames, keypoints.detach().repeat(2, 1, 1))
+    of_real, of_generated = output.realness.chunk(2)
     return (1 - of_real).square().mean() + of_generated.square().mean()
 
 
 class AdversarialLosses:
-    """The model's two losses with respect to a discriminator, which these do not train.
+    """The two losses of the model against a discriminator, which they do not train.
 
-    This is not a module, so the discriminator's parameters do not become parameters of the
+    This class is not a module, so the discriminator's parameters do not become parameters of the
     objective. They have their own optimizer.
 
     Args:
@@ -111,7 +111,7 @@ class AdversarialLosses:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Exclude the network's parameters from the gradients of what is computed in the context."""
+    """Exclude the network's parameters from gradients while the context is active."""
     network.requires_grad_(False)
     try:
         yield

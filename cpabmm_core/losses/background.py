@@ -1,4 +1,4 @@
-"""Background loss: forward and backward motion cancel out (MRAA, Siarohin et al., CVPR 2021)."""
+"""Background loss: forward and backward motion are inverse (MRAA, Siarohin et al., CVPR 2021)."""
 
 import torch
 from torch import Tensor

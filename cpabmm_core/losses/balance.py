@@ -1,8 +1,8 @@
-"""Balance loss: all candidate motions are used, as in the load balancing of mixtures of experts.
+"""Balance loss: even use of the candidate motions, like load balancing in mixtures of experts.
 
 A network that mixes candidates soon prefers the few that happen to fit well, and the others receive
-no gradient. Shazeer et al., Outrageously Large Neural Networks (ICLR 2017, section 4), found the
-same for experts and their gate, and added a loss that is smallest for equal use.
+no gradient. Shazeer et al., Outrageously Large Neural Networks (ICLR 2017, section 4), observed the
+same for the gate of a mixture of experts, and added a loss that is smallest for equal use.
 """
 
 import math
@@ -27,6 +27,6 @@ def balance_loss(
     """
     used = contribution_maps[:, 1:].float().mean((0, 2, 3))
     shares = used / used.sum().clamp_min(_SMALLEST)
-    # The slope of the entropy is unbounded at 0, the share of a candidate dropped in a whole batch.
+    # A candidate dropped in a whole batch has the share 0, where the slope of entropy is infinite.
     entropy: Tensor = torch.special.entr(shares.clamp_min(_SMALLEST)).sum()
     return math.log(len(shares)) - entropy

@@ -1,4 +1,4 @@
-"""Building the losses, with their frozen networks, from a configuration."""
+"""Construction of the losses, with their frozen networks, from a configuration."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,15 +13,16 @@ from cpabmm_core.losses.pixel import PixelLoss
 from cpabmm_core.models.frozen.perceptual import load_perceptual, perceptual_file
 from cpabmm_core.models.frozen.weights import WeightFile, find_weights
 
-_Find = Callable[..., Path]  # find_weights with its options bound
+_Find = Callable[..., Path]
+"""`find_weights` with its options bound."""
 
 
 def build_losses(
     config: LossesConfig, *, allow_download: bool, announce: Callable[[str], None]
 ) -> Losses:
-    """Find the weights of all frozen networks that the configuration needs, then load them.
+    """Build the losses: find the weights of the frozen networks, then load them.
 
-    All files are located before the first one is loaded, so missing weights are reported at once.
+    All files are located before the first one is loaded, so missing weights are reported early.
 
     Args:
         config: weights of the losses, and locations of the networks' weights.
@@ -44,9 +45,9 @@ def build_losses(
     dino = _find_dino(config.dino, find) if config.structure else None
     return Losses(
         config,
-        PixelLoss() if perceptual is None else _perceptual(config.perceptual, perceptual),
-        None if sam is None else _semantic(config.sam, sam),
-        None if dino is None else _structure(config.dino, dino),
+        PixelLoss() if perceptual is None else _build_perceptual(config.perceptual, perceptual),
+        None if sam is None else _build_semantic(config.sam, sam),
+        None if dino is None else _build_structure(config.dino, dino),
     )
 
 
@@ -59,7 +60,7 @@ def _find_perceptual(config: LossesConfig, find: _Find) -> Path | None:
     )
 
 
-def _perceptual(config: PerceptualConfig, weights: Path) -> nn.Module:
+def _build_perceptual(config: PerceptualConfig, weights: Path) -> nn.Module:
     return PerceptualLoss(load_perceptual(config.network, weights))
 
 
@@ -73,7 +74,7 @@ def _find_sam(config: SamConfig, find: _Find) -> Path:
     return find(file, config.weights, without="losses.semantic=0")
 
 
-def _semantic(config: SamConfig, weights: Path) -> nn.Module:
+def _build_semantic(config: SamConfig, weights: Path) -> nn.Module:
     from cpabmm_core.losses.semantic import SemanticLoss
     from cpabmm_core.models.frozen.sam import load_sam
 
@@ -88,7 +89,7 @@ def _find_dino(config: DinoConfig, find: _Find) -> Path:
     return find(dino_file(config.model), config.weights, without="losses.structure=0")
 
 
-def _structure(config: DinoConfig, weights: Path) -> nn.Module:
+def _build_structure(config: DinoConfig, weights: Path) -> nn.Module:
     from cpabmm_core.losses.structure import StructureLoss
     from cpabmm_core.models.frozen.dino import load_dino
 

@@ -1,4 +1,4 @@
-"""The training objective: reconstructs driving frames and sums the weighted losses."""
+"""The training objective: reconstruction of the driving frames, and the sum of weighted losses."""
 
 from dataclasses import dataclass
 
@@ -33,8 +33,8 @@ class Outcome:
     """The result of one forward pass."""
 
     losses: dict[str, Tensor]
-    """Each weighted loss by name, and their sum as ``loss``. Training adds ``discriminator``, which
-    is not part of the sum: it trains another network."""
+    """Each weighted loss by name, and their sum as ``loss``. Training adds ``discriminator``, the
+    loss of the discriminator, which is not part of the sum."""
     pair: PairReconstruction
 
 
@@ -46,11 +46,11 @@ class Losses(nn.Module):
         reconstruction: distance of the generated frame from the driving frame.
         semantic: keypoint-semantic loss (paper, Eq. 8), or None if disabled.
         structure: structure loss (paper, Eqs. 9 and 10), or None if disabled.
-        adversarial: losses with respect to a discriminator, or None if disabled.
+        adversarial: losses against a discriminator, or None if disabled.
 
     Example:
         >>> from cpabmm_core.config import LossesConfig
-        >>> from cpabmm_core.losses import Losses, PixelLoss
+        >>> from cpabmm_core.losses import PixelLoss
         >>> Losses(LossesConfig(warp=0), PixelLoss()).weights.warp
         0.0
     """
@@ -98,9 +98,10 @@ class Objective(nn.Module):
             source: first frames of the pairs.
             driving: second frames of the pairs.
             sample: the random choices of this pass.
-            with_background: whether the background may move.
+            with_background: whether to use the background predictor; otherwise the background is
+                static.
         """
-        # Padding by zeros would reveal the deformation at the border.
+        # Zero padding would reveal the deformation at the border.
         flow = sample.deformation.flow(*driving.shape[2:])
         deformed = warp(driving, flow, padding="reflection")
         keypoints = self.model.keypoints(torch.cat([source, driving, deformed])).float()

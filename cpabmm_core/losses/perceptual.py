@@ -1,6 +1,6 @@
 """Perceptual loss: features of a frozen network at four scales (Johnson et al., ECCV 2016).
 
-The pyramid is the field's: every scale is blurred and subsampled from the full frame, as in
+As usual in the field, each scale is blurred and subsampled from the full frame, as in
 https://github.com/yoyo-nb/Thin-Plate-Spline-Motion-Model (modules/model.py, ImagePyramide).
 """
 
@@ -16,7 +16,7 @@ _FACTORS = (2, 4, 8)
 class PerceptualLoss(nn.Module):
     """Sum of the mean L1 distances over feature maps and the scales 1, 1/2, 1/4 and 1/8.
 
-    Scales with a side too short for the network are skipped.
+    Scales that are too small for the network are skipped.
 
     Args:
         features: the frozen network.

@@ -9,10 +9,10 @@ _SMALLEST_SIDE = 4
 
 
 class PixelLoss(nn.Module):
-    """Mean over the scales 1, 1/2, 1/4 and 1/8 of the L1 distance of values and of differences.
+    """Mean L1 distance of pixels and image gradients over the scales 1, 1/2, 1/4 and 1/8.
 
-    Finite differences along x and y count twice as much as values. Scales with a side shorter than
-    4 pixels are skipped.
+    Image gradients are finite differences along x and y. They count twice as much as pixels. Scales
+    with a side shorter than 4 pixels are skipped.
 
     Example:
         >>> import torch

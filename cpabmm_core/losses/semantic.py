@@ -1,4 +1,4 @@
-"""Keypoint-semantic loss: a keypoint marks the same thing in both frames (paper, Eq. 8)."""
+"""Keypoint-semantic loss: a keypoint has the same meaning in both frames (paper, Eq. 8)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 
 
 class SemanticLoss(nn.Module):
-    """Distance of the embeddings that a frozen Segment Anything model gives matching keypoints.
+    """Distance between the embeddings of matching keypoints by a frozen Segment Anything model.
 
     Args:
         sam: the frozen model.

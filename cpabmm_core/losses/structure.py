@@ -15,7 +15,7 @@ Form = Literal["frobenius", "mean_square"]
 def self_similarity(
     keys: Tensor,  # (B, T, C)
 ) -> Tensor:  # (B, T, T) in [-1, 1]
-    """Return the cosine similarity of each pair of tokens of an image, at least in float32.
+    """Return the cosine similarity of each pair of tokens of an image, in float32 or higher.
 
     Example:
         >>> self_similarity(torch.tensor([[[2.0, 0.0], [0.0, 3.0]]]))
@@ -40,8 +40,8 @@ def structure_loss(
         keys_generated: keys of the generated frames.
         keys_driving: keys of the driving frames.
         form: ``frobenius`` is the Frobenius norm of the difference, as in the paper's text;
-            ``mean_square`` is the mean of its squares, as in the paper's code (which sums over the
-            batch instead of averaging).
+            ``mean_square`` is the mean of its squared entries, as in the paper's code (which sums
+            over the batch instead of averaging).
 
     Example:
         >>> same, orthogonal = torch.ones(1, 2, 2), torch.eye(2)[None]

@@ -1,8 +1,8 @@
 """Procedural articulated characters with known joints, for training and testing.
 
-Puppets are two- and four-legged cartoon characters that walk, jump, dance or play before a simple
-scene. Every video comes with the true position and visibility of each joint, which makes puppets
-useful wherever real data has no ground truth.
+Puppets are two- and four-legged cartoon characters that walk, jump, dance or play in front of a
+simple scene. Every video comes with the true position and visibility of each joint, which real data
+lacks.
 
 Example:
     >>> from cpabmm_core.puppets import render_puppet

@@ -1,4 +1,4 @@
-"""The public interface of the puppets."""
+"""The public names of the puppets."""
 
 from .appearance import BodyPlan as BodyPlan
 from .motion import MotionName as MotionName

@@ -16,7 +16,7 @@ Hat = Literal["none", "cap", "top_hat", "beanie", "party", "bowler", "crown"]
 HATS: tuple[Hat, ...] = ("none", "cap", "top_hat", "beanie", "party", "bowler", "crown")
 Ears = Literal["none", "round", "pointed", "long", "floppy"]
 Hair = Literal["none", "short", "bob"]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 CLOTHES_PATTERNS: tuple[Pattern, ...] = ("plain", "rings", "stripes", "dots", "checks", "gradient")
 COAT_PATTERNS: tuple[Pattern, ...] = ("rings", "dots", "patches", "patches", "gradient")
@@ -98,7 +98,7 @@ def sample_identity(rng: np.random.Generator, body_plan: BodyPlan | None = None)
     )
 
 
-def _pick(rng: np.random.Generator, options: tuple[T, ...]) -> T:
+def _pick(rng: np.random.Generator, options: tuple[_T, ...]) -> _T:
     return options[int(rng.integers(len(options)))]
 
 

@@ -21,7 +21,7 @@ _MARGIN = 0.2
 
 
 class Backdrop:
-    """A scene that is rendered once, larger than the frame, and then viewed through a camera."""
+    """A scene, rendered once and larger than the frame, that a camera then views."""
 
     def __init__(self, rng: np.random.Generator, size: int) -> None:
         """Sample and render a scene for square frames with a side of `size` pixels."""
@@ -55,7 +55,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class _Tints:
-    """Related colours of one scene: pale by day, dark by night."""
+    """Related colours of one scene, pale for day or dark for night."""
 
     light: float
     chroma: float

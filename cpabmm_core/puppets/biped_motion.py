@@ -1,4 +1,4 @@
-"""Periodic motions of two-legged characters, in the conventions of `motion`."""
+"""Periodic motions of two-legged characters, with the conventions of `puppets.motion`."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Back-to-front compositing of shapes, anti-aliased analytically from their signed distances."""
+"""Back-to-front compositing of shapes, anti-aliased by means of their signed distances."""
 
 from dataclasses import dataclass
 

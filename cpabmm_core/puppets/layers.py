@@ -51,8 +51,8 @@ class PosedPuppet:
 
     def brightness(self, bone: str) -> float:
         """Return 1 for a limb on the near side and less for one on the far side."""
-        nearness = (self.depths[bone][0] - self.depths["pelvis"][0]) / 0.1
-        return 1.0 - _FAR_SHADE * float(np.clip(nearness, 0.0, 1.0))
+        remoteness = (self.depths[bone][0] - self.depths["pelvis"][0]) / 0.1
+        return 1.0 - _FAR_SHADE * float(np.clip(remoteness, 0.0, 1.0))
 
 
 def _coat(puppet: PosedPuppet, brightness: float = 1.0) -> Fill:
@@ -131,7 +131,7 @@ def _leg_layer(puppet: PosedPuppet, side: str) -> Layer:
 def _biped_torso(puppet: PosedPuppet) -> Layer:
     identity, size = puppet.identity, puppet.identity.proportions
     turn = puppet.rotations["spine"]
-    # A trunk is three quarters as deep as it is wide.
+    # The depth of a trunk is three quarters of its width.
     width = float(np.hypot(turn[0, 0], 0.75 * turn[0, 2]))
     chest, hip = size["chest_radius"] * width, size["pelvis_radius"] * width
     top, bottom = puppet.ends["spine"], puppet.starts["spine"]
@@ -173,7 +173,7 @@ def _biped_layers(puppet: PosedPuppet) -> list[Layer]:
         *(layer for depth, layer in arms if depth > 0.04),
         torso,
         *(layer for _, layer in legs),
-        # The torso again, without the outline that would separate the legs from it.
+        # Composite the torso again without its outline, which would separate it from the legs.
         replace(torso, outline_width=0.0),
         puppet.layer("head", _head_parts(puppet)),
         *(layer for depth, layer in arms if depth <= 0.04),

@@ -1,4 +1,4 @@
-"""Random colours of a character that go well together."""
+"""Random but harmonious colours of a character."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Periodic motions of four-legged characters, in the conventions of `motion`."""
+"""Periodic motions of four-legged characters, with the conventions of `puppets.motion`."""
 
 from collections.abc import Callable
 
@@ -56,7 +56,7 @@ def _gait(
 
 
 def _play(rng: np.random.Generator) -> MotionCurves:
-    """Sample a playful motion on the spot: bows, nods, paws lifted in turn, a wagging tail."""
+    """Sample a playful motion on the spot: bowing, nodding, lifting paws, wagging the tail."""
     bow, nod, wag = rng.uniform(7, 13), rng.uniform(16, 26), rng.uniform(18, 30)
     paw = rng.uniform(45, 65)
     lag = rng.uniform(0, 2 * np.pi)

@@ -77,8 +77,8 @@ def render_puppet(
         size: side of the square frames in pixels, 32 or more.
         body_plan: body plan of the character; None samples one.
         motion: motion of the character; None samples one.
-        looks: index of another video, from whose character this one takes its colours, clothes,
-            face and hat. The joints stay the same, which shows how a metric reacts to appearance.
+        looks: index of another video, whose character provides the colours, clothes, face and hat.
+            The joints stay the same, for tests of how a metric reacts to appearance.
         hidden: names of layers to leave out, such as ``left_arm`` or ``front_left_leg``. The joints
             stay the same.
 
@@ -133,7 +133,7 @@ def check_request(seed: int, index: int, frames: int, size: int) -> None:
     if seed < 0 or index < 0 or frames < 1 or size < SMALLEST_SIZE:
         raise DataError(
             f"puppets: expected seed >= 0, index >= 0, frames >= 1 and size >= {SMALLEST_SIZE},"
-            f" got {seed}, {index}, {frames} and {size}"
+            f" got seed {seed}, index {index}, frames {frames} and size {size}"
         )
 
 
@@ -150,6 +150,6 @@ class _Stream:
 
 
 def _with_looks(identity: Identity, rng: np.random.Generator) -> Identity:
-    """Return the same body with the appearance of another character of its body plan."""
+    """Return an identity with the same body and the appearance of another character."""
     other = sample_identity(rng, identity.body_plan)
     return replace(other, proportions=identity.proportions, tail=identity.tail)

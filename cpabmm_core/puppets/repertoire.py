@@ -1,4 +1,4 @@
-"""The motions that each body plan has, and the random choice among them."""
+"""The motions of each body plan, and the random choice among them."""
 
 import numpy as np
 
@@ -19,13 +19,13 @@ def motion_names(body_plan: BodyPlan) -> tuple[MotionName, ...]:
     """
     if body_plan == "biped":
         return (*BIPED_MOTIONS, "free")
-    return ("trot", "bound", "play", "free")
+    return (*QUADRUPED_MOTIONS, "free")
 
 
 def sample_motion(
     rng: np.random.Generator, identity: Identity, name: MotionName | None = None
 ) -> PuppetMotion:
-    """Sample the parameters of a motion: of `name`, or of a random motion of the body plan."""
+    """Sample the parameters of the motion `name`, or of a random motion of the body plan."""
     names = motion_names(identity.body_plan)
     chances = np.array([1.6 if option == "free" else 1.0 for option in names])
     sampled = names[int(rng.choice(len(names), p=chances / chances.sum()))]

@@ -15,7 +15,7 @@ from cpabmm_core.puppets.repertoire import sample_motion
 from cpabmm_core.puppets.stage import Stage
 
 _LONGEST = 20.0
-"""Frames of a motion are sampled from this many seconds; its loop may be shorter."""
+"""Frames are sampled from this many seconds of a motion, whose loop may be shorter."""
 _EMPTY_SHARE = 0.04
 _INCOMPLETE_SHARE = 0.3
 _HEADLESS_SHARE = 0.04
@@ -23,7 +23,7 @@ _HEADLESS_SHARE = 0.04
 
 @dataclass(frozen=True)
 class PuppetSamples:
-    """Independent frames of one character, in the conventions of `PuppetVideo`.
+    """Independent frames of one character, with the conventions of `PuppetVideo`.
 
     A joint is `present` if its limb was rendered, even if another part hides it. In a frame that
     shows only the scene, no joint is present.
@@ -45,8 +45,8 @@ class PuppetSamples:
 def render_samples(seed: int, index: int, *, motions: int, frames: int, size: int) -> PuppetSamples:
     """Render independent frames of one character in several motions.
 
-    Each motion has a scene of its own. 4% of the frames show only the scene. In 30% of the others,
-    the character lacks one or two limbs or, rarely, the head.
+    Each motion has its own scene. 4% of the frames show only the scene. In 30% of the others, the
+    character lacks one or two limbs or, rarely, the head.
 
     Args:
         seed: seed of the samples, 0 or more.

@@ -44,9 +44,9 @@ class Shape(Protocol):
 
 @dataclass(frozen=True)
 class Capsule:
-    """A limb: two circles and the region between them.
+    """A limb: the convex region around two circles.
 
-    `length` is the length of the limb before foreshortening; textures are foreshortened with it.
+    `length` is the length of the limb before foreshortening. Textures are foreshortened likewise.
     """
 
     start: Point  # (2,)
@@ -75,7 +75,7 @@ class Capsule:
         distance = np.sqrt(qx * qx + qy * qy) - radius
         across = (px * dy - py * dx) / reach
         length = reach if self.length is None else self.length
-        # The round ends are not foreshortened, nor is their texture.
+        # The round ends and their texture are not foreshortened.
         along = inner * length + (share - inner) * reach
         return Field(distance, along, across, qx / radius, qy / radius)
 

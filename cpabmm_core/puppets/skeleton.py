@@ -40,7 +40,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Joint:
-    """A named point of the ground truth: the start or end of a bone, which `layer` shows."""
+    """A named point of the ground truth: the start or end of a bone. `layer` renders the bone."""
 
     name: str
     bone: str

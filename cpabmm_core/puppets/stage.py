@@ -1,4 +1,4 @@
-"""Placement of a moving character: on the ground, inside the frame, and not too fast."""
+"""Placement of a moving character on the ground and inside the frame, with a limited speed."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ class Stage:
     def __init__(
         self, identity: Identity, motion: PuppetMotion, camera: Camera, rng: np.random.Generator
     ) -> None:
-        """Choose position, size and tempo such that the whole loop keeps within the limits."""
+        """Choose position, size and tempo so that the whole loop stays within the limits."""
         self.identity = identity
         self.skeleton = _build_skeleton(identity)
         self._motion = motion
@@ -112,7 +112,7 @@ class Stage:
         room = 1 - 2 * _EDGE
         extent = high - low
         self._unit = float(min(rng.uniform(*_TALLEST) / extent[1], (room / extent).min()))
-        # Drift and approach use the room that is left.
+        # Drift and approach use the remaining room.
         slack = room - self._unit * extent
         self._widest_drift = float(min(0.5 * slack[0] / self._unit, _DRIFT))
         slack[0] -= 2 * self._unit * self._widest_drift
@@ -122,11 +122,11 @@ class Stage:
         self._origin[0] += self._unit * self._widest_drift
 
     def _choose_rhythm(self) -> Rhythm:
-        """Make each beat long enough for its fastest joint, and no shorter than intended."""
+        """Make each beat long enough for its fastest joint, and at least as long as intended."""
         still = np.zeros(len(_LOOP))
         joints = self.joints(self._shoot(_LOOP, still))
         steps = np.sqrt((np.diff(joints, axis=0, append=joints[:1]) ** 2).sum(-1)).max(1)
-        # The factor 0.93 leaves room for the motion of the camera.
+        # The factor 0.93 leaves a margin for the motion of the camera.
         needed = steps.reshape(BEATS, -1).max(1) * _SAMPLES / (0.93 * FASTEST * FRAME_RATE)
         if self._motion.name == "free":
             return Rhythm(np.maximum(needed, _SHORTEST))

@@ -1,4 +1,4 @@
-"""Two-colour patterns in the local coordinates of a body part, with which they move."""
+"""Two-colour patterns in the local coordinates of a body part, so that they move with it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +26,7 @@ class Texture:
         across: Floats,  # (h, w) body units from its axis
         pixel: float,
     ) -> Floats | None:
-        """Return the share of each pixel that the second colour covers, or None if all are 0.
+        """Return the share of each pixel that the second colour covers, or None for plain textures.
 
         Edges are anti-aliased over `pixel` body units, the width of one pixel.
         """

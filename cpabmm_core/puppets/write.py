@@ -45,10 +45,10 @@ def write_puppets(
         frames: frames in each video, at 25 per second.
         size: side of the square frames, in pixels.
         seed: seed of the data set.
-        format: how to store each video. ``mp4`` is small and plays anywhere but halves the
-            resolution of the colours. ``strip`` puts the frames side by side in one PNG; it is
-            lossless, seven times as large and better for training. ``png`` is a folder of frames
-            for each video and also lossless.
+        format: how to store each video. ``mp4`` is small and widely supported, but halves the
+            resolution of colour. ``strip`` puts the frames side by side in one PNG; it is lossless
+            and better for training, but seven times as large. ``png`` is a folder of lossless
+            frames.
         workers: number of processes; 1 renders in this process. With more, a script needs the guard
             ``if __name__ == "__main__":``, because each process imports it.
         force: replace ``train`` and ``test`` in a folder that is not empty.
@@ -73,7 +73,7 @@ def write_puppets(
     if videos < 1 or test_videos < 0 or frames < 2 or workers < 1:
         raise DataError(
             "puppets: expected videos >= 1, test videos >= 0, frames >= 2 and workers >= 1, got"
-            f" {videos}, {test_videos}, {frames} and {workers}"
+            f" videos {videos}, test videos {test_videos}, frames {frames} and workers {workers}"
         )
     check_request(seed, 0, frames, size)
     counts: tuple[tuple[Split, int], ...] = (("train", videos), ("test", test_videos))

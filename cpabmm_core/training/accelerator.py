@@ -1,4 +1,4 @@
-"""Creating the accelerator of a run: device, precision and trackers."""
+"""Creation of the accelerator of a run: device, precision and trackers."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -18,20 +18,20 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
     """Create the accelerator of the main stage.
 
     Raises:
-        ConfigError: the device is a single GPU, or does not support the precision, or a tracker is
+        ConfigError: the device has an index, or does not support the precision, or a tracker is
             unavailable.
         ResourceError: the device does not exist.
     """
     if ":" in run.device:  # Accelerate assigns a device to each process
         raise ConfigError(
-            f"{run.device}: training takes auto, cpu, cuda or mps; choose among GPUs by "
+            f"device {run.device}: training accepts auto, cpu, cuda or mps; select GPUs with "
             "CUDA_VISIBLE_DEVICES"
         )
     training = run.config.training
     precision = _mixed_precision(
         training.mixed_precision, resolve_device(run.device), run.reporter.message
     )
-    # Processes must not wait for the gradient of a network that a step leaves out.
+    # Processes must not wait for the gradients of a network that is not used yet.
     unused = training.background_from_epoch > 0
     try:
         return Accelerator(
@@ -51,10 +51,10 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
 def _mixed_precision(
     requested: str, device: torch.device, announce: Callable[[str], None]
 ) -> Literal["no", "fp16", "bf16"]:
-    """Return Accelerate's name of the precision; announce automatic and poor choices."""
+    """Return Accelerate's name of the precision; announce an automatic or unsuitable choice."""
     chosen = choose_precision("fp32" if requested == "no" else requested, device)
     if requested == "auto":
-        announce(f"precision: {chosen}, chosen for this {device.type}")
+        announce(f"precision: {chosen} (auto, on {device.type})")
     warning = precision_warning(requested, device)
     if warning is not None:
         announce(f"training.mixed_precision={warning}")

@@ -18,10 +18,11 @@ from cpabmm_core.models.pair_reconstruction import PairReconstruction
 
 
 class Adversary:
-    """A discriminator and its optimizer, which has the settings of the model's optimizer.
+    """A discriminator and its optimizer, which uses the settings of the model's optimizer.
 
-    As in FOMM, a step of the run has two parts: the model's step against the current discriminator,
-    then the discriminator's step on the frames that the model generated in its part.
+    As in FOMM, each training step has two parts. First the model is updated against the current
+    discriminator; then the discriminator is updated on the frames that the model generated before
+    its own update.
 
     Args:
         config: size of the network and settings of the optimizer.
@@ -40,9 +41,9 @@ class Adversary:
             betas=training.betas,
             weight_decay=training.weight_decay,
         )
-        with _all_parameters_used(accelerator):
+        with _without_unused_parameter_search(accelerator):
             self.prepared, self.optimizer = accelerator.prepare(self.discriminator, optimizer)
-        # Use the plain network: the prepared one would wait for its own gradients across processes.
+        # The losses use the plain network. The prepared one would synchronise its gradients.
         self.losses = AdversarialLosses(self.discriminator)
         self._remembered: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -51,11 +52,11 @@ class Adversary:
         driving: Tensor,  # (B, 3, H, W) in [0, 1]
         pair: PairReconstruction,
     ) -> None:
-        """Keep a batch of this step for the discriminator's part."""
+        """Keep a batch of this step for the update of the discriminator."""
         self._remembered.append((pair.generated.detach(), driving, pair.kp_driving.detach()))
 
     def differentiate(self, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """Compute the gradient over the remembered batches, and forget them.
+        """Compute the gradient over the remembered batches, and discard the batches.
 
         Call this after the model's step: fp16 loss scaling handles one optimizer at a time.
 
@@ -95,7 +96,7 @@ class Adversary:
 
         Args:
             state: result of `state_dict`.
-            origin: where it was read, for the error message.
+            origin: path of the state, for the error message.
 
         Raises:
             CheckpointError: the state belongs to a discriminator of other sizes.
@@ -112,10 +113,11 @@ class Adversary:
 
 
 @contextmanager
-def _all_parameters_used(accelerator: Accelerator) -> Iterator[None]:
-    """Prepare networks that use all their parameters in every step, unlike the model.
+def _without_unused_parameter_search(accelerator: Accelerator) -> Iterator[None]:
+    """Disable the search for unused parameters while networks are prepared.
 
-    Searching such networks for unused parameters costs time and causes a warning.
+    The discriminator uses all its parameters in every step, unlike the model. The search would cost
+    time and cause a warning.
     """
     handler = accelerator.ddp_handler
     accelerator.ddp_handler = DistributedDataParallelKwargs()

@@ -2,9 +2,9 @@
 
 Following Siarohin et al., Motion Representations for Articulated Animation (CVPR 2021), the network
 predicts the keypoints of the second of two frames of a clip. Its inputs are the keypoints of the
-first frame, which give the object's shape, and those of the second frame stretched at random along
-x and y, which give its pose but no longer its shape. The rest of the model does not change, so
-keypoints are detected once.
+first frame, which contain the object's shape, and those of the second frame, stretched at random
+along x and y so that they contain the pose but not the shape. The rest of the model does not
+change, so keypoints are detected only once.
 """
 
 from collections.abc import Iterator
@@ -41,13 +41,13 @@ def train_avd(run: TrainingRun) -> Path:
     """Train an avd network for the model `run.init_from`; write logs, states and a checkpoint.
 
     The initial weights come from torch's global generator, as for `train`. Everything else that is
-    random is a function of ``training.seed`` and the step. With several processes each one does the
-    same, and the main process writes.
+    random is a function of ``training.seed`` and the step. Several processes all perform the same
+    training, and the main process writes the files.
 
     Args:
-        run: what to train. `init_from` is the trained model; an avd network that it contains is
-            replaced. Of the configuration, the sections ``avd`` and ``data``, ``model.avd``,
-            ``training.seed`` and ``training.keep_states`` are used; the rest comes from the model.
+        run: what to train. `init_from` is the trained model; its avd network, if any, is replaced.
+            Only ``avd``, ``data``, ``model.avd``, ``training.seed`` and ``training.keep_states`` of
+            the configuration are used; the rest comes from the model.
 
     Returns:
         The checkpoint of the model with its avd network, ``model.safetensors`` in the run's folder.
@@ -77,7 +77,7 @@ def train_avd(run: TrainingRun) -> Path:
         'model.safetensors'
     """
     if run.init_from is None:
-        raise ConfigError("init_from: missing; give the trained model to train the avd network for")
+        raise ConfigError("init_from: missing; pass the model for which to train an avd network")
     with open_run(run) as (folder, start):
         trainer = _AvdTrainer(run, folder, run.init_from)
         clips = _open_clips(run)
@@ -88,14 +88,14 @@ def train_avd(run: TrainingRun) -> Path:
 def _open_clips(run: TrainingRun) -> list[NamedClip]:
     """Open the training clips."""
     data, report = run.config.data, run.reporter.message
-    side = split_data_set(run.data, data.test_share, run.config.training.seed, report).train
-    return open_clips(side.folder, data.on_error, report, paths=side.paths)
+    subset = split_data_set(run.data, data.test_share, run.config.training.seed, report).train
+    return open_clips(subset.folder, data.on_error, report, paths=subset.paths)
 
 
 def _detect(run: TrainingRun, model: AnimationModel, clips: list[NamedClip]) -> KeypointTracks:
     """Detect the keypoints of all clips."""
     data, report = run.config.data, run.reporter.message
-    report(f"detecting the keypoints of {len(clips)} clips, once for the whole run")
+    report(f"detecting the keypoints of {len(clips)} clips")
     paths, tracks = [], []
     for clip, track in detect_tracks(InferenceModel(model), clips, data, report):
         paths.append(clip.path)
@@ -179,7 +179,10 @@ class _AvdTrainer:
         return state.step
 
     def _check(self, step: int) -> None:
-        """Check the last loss. Weights that are not finite stay so, hence not in every step."""
+        """Check that the last loss is finite.
+
+        Non-finite weights stay non-finite, so this need not happen in every step.
+        """
         self.guard.check("loss", self._loss, [], step)
 
     def _log(self, losses: dict[str, Tensor], step: int) -> None:
@@ -191,7 +194,7 @@ class _AvdTrainer:
             self.folder.append(self.folder.log, line)
 
     def _save(self, step: int) -> None:
-        """Write a state. The network contains no randomness, so no generator is saved."""
+        """Write a state. The network uses no random numbers, so no generator state is needed."""
         self._check(step)
         if self.accelerator.is_main_process:
             state = TrainerState(

@@ -1,4 +1,4 @@
-"""Optimisation steps of the avd network, on keypoints."""
+"""Optimisation steps of the avd network on sampled keypoints."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,7 +24,7 @@ def optimise(
     seed: int,
     steps: Iterable[int],
 ) -> Iterator[dict[str, Tensor]]:
-    """Take optimisation steps; `seed` and the number of a step determine its random choices.
+    """Take optimisation steps, whose random choices depend on `seed` and the step number only.
 
     Args:
         network: network to train.
@@ -35,8 +35,8 @@ def optimise(
         steps: numbers of the steps to take.
 
     Yields:
-        For each step ``loss``, its parts (see `_loss`), and ``unchanged``, the loss of returning
-        the stretched pose unchanged.
+        The losses of each step: ``loss``, its parts (see `_loss`), and ``unchanged``, the loss of a
+        network that returns the stretched pose unchanged.
     """
     network.train()
     for step in steps:
@@ -56,7 +56,7 @@ def optimise(
 
 
 def steps_per_epoch(tracks: KeypointTracks, settings: AvdTrainingConfig) -> float:
-    """Return the steps in which each identity is sampled ``avd.repeats`` times, on average."""
+    """Return the number of steps in which each identity is sampled `repeats` times on average."""
     return len(tracks) * settings.repeats / settings.batch_size
 
 

@@ -25,7 +25,7 @@ def initialise_weights(
         model: model to change in place. Tensors without a match keep their random values.
         checkpoint: name of a bundled model, or path of a checkpoint in our format or in one that
             `checkpoint.convert` reads.
-        announce: receives a line about the copied tensors, and one for each kind of the others.
+        announce: receives a line about the copied tensors, and one for each group of others.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, or no tensor matches.
@@ -36,11 +36,11 @@ def initialise_weights(
     given |= widened
     shared = given.keys() & wanted.keys()
     matches = {name for name in shared if given[name].shape == wanted[name].shape}
-    # Vectors alone prove nothing: a bias of three colours matches by chance.
+    # Vectors do not count: a bias with three channels can match by chance.
     if not any(given[name].ndim > 1 for name in matches):
         raise CheckpointError(
-            f"{checkpoint}: no tensor matches this model; choose the configuration it was trained "
-            "with, or another checkpoint"
+            f"{checkpoint}: no tensor matches this model; use the configuration of its training, "
+            "or another checkpoint"
         )
     with torch.no_grad():
         for name in matches:
@@ -59,7 +59,7 @@ def initialise_weights(
 
 
 def _by_module(names: Iterable[str], copied: Iterable[str]) -> list[str]:
-    """Shorten the names of tensors to that of their module if none of it was copied."""
+    """Replace tensors by their largest module of which no tensor was copied."""
     partly = {part for name in copied for part in _prefixes(name)}
     counts = Counter(next(p for p in _prefixes(name) if p not in partly) for name in names)
     return [part if count == 1 else f"{part} ({count})" for part, count in counts.items()]

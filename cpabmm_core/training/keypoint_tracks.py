@@ -24,7 +24,7 @@ class KeypointTracks:
     Args:
         tracks: keypoints of each clip, followed by those of its mirrored frames if training mirrors
             frames.
-        augment: which pairs are flipped, in time and in space.
+        augment: whether pairs are flipped, in time and in space.
         identities: indices of the clips of each identity (`data.identities`). None makes every clip
             an identity of its own.
     """
@@ -88,9 +88,9 @@ def detect_tracks(
 ) -> Iterator[tuple[NamedClip, Tensor]]:  # with each clip (1 or 2, F, N, 2) in [-1, 1]
     """Detect the keypoints of every frame, clip by clip from the first frame to the last.
 
-    Frames are cropped and resized as for animation. If training mirrors frames, each clip is also
-    detected mirrored, because a detector need not find mirrored points in a mirrored frame. The
-    other augmentations, colours and resizing, are omitted.
+    Frames are cropped and resized as for animation. If training mirrors frames, keypoints are also
+    detected in the mirrored frames, because a detector is not exactly equivariant to mirroring. The
+    other augmentations (colour and scale) are omitted.
 
     Args:
         inference_model: the model, on its device.
@@ -111,12 +111,12 @@ def detect_tracks(
         except (DataError, MediaError) as error:
             if config.on_error == "refuse":
                 raise DataError(f"{error}; or {SKIP_CURE}") from None
-            report(f"cannot be used: {error}")
+            report(f"unusable clip: {error}")
             damaged += 1
         else:
             yield clip, track
     if damaged == len(clips):
-        raise DataError(f"{clips[0].path}: damaged, like all other clips; replace them")
+        raise DataError(f"{clips[0].path}: damaged, like all the other clips; replace them")
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The manifest of a saved state: sizes and hashes of its files, checked before it is read."""
+"""The manifest of a saved state: sizes and hashes of its files, checked before they are read."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training panels: images of what the model does with a few pairs."""
+"""Training panels: images of the model's intermediate and final results for a few pairs."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -16,10 +16,10 @@ from cpabmm_core.visualize import overlay_keypoints, side_by_side
 
 Picture = npt.NDArray[np.uint8]
 _PAIRS = 4
-_LEGIBLE = 160
+_MIN_SIDE = 160
 """Smallest side of a frame in a panel, in pixels. Smaller frames are enlarged."""
 _RADII_PER_SIDE = 64
-"""Side of a frame in radii of the keypoints."""
+"""Side of a frame divided by the radius of a plotted keypoint."""
 _ERROR_GAIN = 4
 _GAP, _GAP_BELOW_PAIR = 2, 10
 _WHITE = 255
@@ -49,7 +49,7 @@ def render_panel(
         (H', W', 3) uint8 RGB.
     """
     height, width = driving.shape[2:]
-    factor = math.ceil(_LEGIBLE / min(height, width))
+    factor = math.ceil(_MIN_SIDE / min(height, width))
     size = height * factor, width * factor
     rows = []
     candidates = _contributing_candidates(pair.motion)
@@ -89,7 +89,7 @@ def _columns(
 def _contributing_candidates(motion: Motion) -> Tensor:  # (B, K, 3, h, w) in [0, 1]
     """Return the source warped by each candidate, greyed out where it does not contribute."""
     images = motion.deformed_sources.float()
-    grey = 0.35 * images.mean(2, keepdim=True) + 0.33  # distinct from dark and from light scenes
+    grey = 0.35 * images.mean(2, keepdim=True) + 0.33  # stands out from dark and from light scenes
     return torch.lerp(grey, images, motion.contribution_maps[:, :, None].float())
 
 

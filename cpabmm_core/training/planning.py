@@ -1,4 +1,4 @@
-"""Estimating what a training run takes, without writing anything."""
+"""Estimates of the time and memory of a training run, which write nothing."""
 
 import statistics
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _STEPS = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run takes.
+    """The size of a training run, and estimates of its time and memory.
 
     Example:
         >>> from dataclasses import fields
@@ -32,7 +32,7 @@ class Plan:
     processes: int
     """Number of processes."""
     identities: int
-    """Identities by name (`data.identities`), whether or not the run samples by identity."""
+    """Number of identities by name (`data.identities`), whether or not the run samples by them."""
     clips: int
     """Number of training clips."""
     test_pairs: int
@@ -40,19 +40,19 @@ class Plan:
     steps: int
     """Total number of steps."""
     steps_per_epoch: float
-    """Steps in which each identity is sampled ``data.repeats`` times."""
+    """Number of steps in which each identity is sampled ``data.repeats`` times."""
     parameters: int
-    """Trained parameters of the model."""
+    """Number of trained parameters of the model."""
     memory_bytes: int
     """Peak memory of the device; on a CPU, memory of this process after the steps."""
     seconds_per_step: float
-    """Median of three steps."""
+    """Median time of three steps."""
     data_share: float
     """Fraction of the time spent waiting for data."""
 
 
 def plan(run: TrainingRun) -> Plan:
-    """Check settings, weights and data, and take three steps in memory.
+    """Check settings, weights and data, and measure three steps. Nothing is written.
 
     Args:
         run: the run. `resume` and `stop` are ignored.

@@ -11,13 +11,13 @@ Stop = Callable[[], int | None]
 """Returns the number of the signal that asks the run to stop, or None."""
 
 
-def never() -> None:
+def never_stop() -> None:
     """Never ask the run to stop."""
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A training run, as `train`, `train_avd` and `plan` take it.
+    """A training run, the argument of `train`, `train_avd` and `plan`.
 
     Example:
         >>> from pathlib import Path
@@ -31,8 +31,9 @@ class TrainingRun:
     config: Config
     """Settings of data, model, losses and optimisation."""
     data: Path
-    """Folder of the data set. It contains ``train`` and ``test`` with one clip per file or folder;
-    or the clips themselves, of which ``data.test_share`` are held out for validation."""
+    """Folder of the data set. It contains the sub-folders ``train`` and ``test`` with one clip per
+    file or folder. Otherwise it contains the clips themselves; ``data.test_share`` of their
+    identities are then held out for validation."""
     out: Path
     """Folder of the run, created if it does not exist."""
     _: KW_ONLY
@@ -44,11 +45,11 @@ class TrainingRun:
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``mps``."""
     init_from: str | Path | None = None
-    """Checkpoint to initialise the weights from, by name or path. Tensors that do not fit are
-    initialised at random. The avd stage requires one: the model it trains the network for."""
+    """Name or path of the checkpoint that initialises the weights. Tensors that do not match are
+    initialised at random. The avd stage requires it, as the model for which it trains a network."""
     allow_download: bool = True
     """Whether the weights of frozen networks may be downloaded."""
-    stop: Stop = never
+    stop: Stop = never_stop
     """Called after every step. If it returns the number of a signal, the run saves its state and
     stops."""
     reporter: TrainingReporter = field(default_factory=Silent)

@@ -1,4 +1,4 @@
-"""The folder of a training run: its files, logs and saved states."""
+"""The folder of a training run: its logs, checkpoints, panels and saved states."""
 
 import json
 import re
@@ -18,7 +18,7 @@ MODEL_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run, and the choice of the state to resume from."""
+    """The paths of a run, and operations on its logs and saved states."""
 
     path: Path
 
@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The checkpoint that the run ends with."""
+        """The checkpoint of the finished run."""
         return self.path / MODEL_FILE
 
     def claim(self, config: Config) -> None:
@@ -88,8 +88,8 @@ class RunFolder:
     def rewind(self, step: int) -> None:
         """Remove everything that was written after `step` steps, which will be repeated.
 
-        Later lines are removed from the logs. Later states are deleted, so that a damaged one does
-        not count towards the number to keep. Leftovers of a killed process are deleted too.
+        This removes later lines from the logs and deletes later states and the temporary files of
+        killed processes. A later state that is damaged would otherwise count among those to keep.
         """
         for state in self.saved_states():
             if _step_of(state) > step:
@@ -111,24 +111,24 @@ class RunFolder:
             resume: ``auto`` (the newest undamaged state, if any), the path of a state, or None.
 
         Raises:
-            CheckpointError: there is no state at the path, it is damaged, or all states are.
+            CheckpointError: the path is not a state, the state is damaged, or all states are.
             MediaError: the folder contains a run, and `resume` is None.
         """
         if resume is None:
             self._refuse_existing_run()
             return None, []
         if resume == "auto":
-            state, messages = self.newest_state()
-            if state is None and messages:
+            state, damaged = self.newest_state()
+            if state is None and damaged:
                 raise CheckpointError(
-                    f"{self.states}: every saved state is damaged ({messages[0]}); delete them to "
+                    f"{self.states}: every saved state is damaged ({damaged[0]}); delete them to "
                     "start again"
                 )
-            return state, messages
+            return state, [f"{each}; using the state before it" for each in damaged]
         path = Path(resume)
         if not (path / MODEL_FILE).is_file():
             raise CheckpointError(
-                f"{path}: no saved state; give a folder RUN/states/step-... or auto"
+                f"{path}: is not a saved state; give a folder RUN/states/step-... or auto"
             )
         damage = find_damage(path)
         if damage is not None:
@@ -136,14 +136,14 @@ class RunFolder:
         return path, []
 
     def newest_state(self) -> tuple[Path | None, list[str]]:
-        """Return the newest undamaged state, if any, and a message about each damaged one."""
-        messages: list[str] = []
+        """Return the newest undamaged state, if any, and a line about each damaged newer one."""
+        damaged: list[str] = []
         for state in reversed(self.saved_states()):
             damage = find_damage(state)
             if damage is None:
-                return state, messages
-            messages.append(f"{state}: damaged ({damage}); using the state before it")
-        return None, messages
+                return state, damaged
+            damaged.append(f"{state}: damaged ({damage})")
+        return None, damaged
 
     def _refuse_existing_run(self) -> None:
         if self.log.exists() or self.saved_states():

@@ -1,4 +1,4 @@
-"""A lock that keeps other runs out of a folder and ends with the process that holds it."""
+"""A lock that keeps other runs out of a folder and expires with the process that holds it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,21 +13,21 @@ from cpabmm_core.files.locks import exclusive_lock
 from cpabmm_core.training.reporting import TrainingReporter
 
 LOCK_FILE = "run.lock"
-"""Name of the lock file in a run's folder. Its existence means nothing; the lock on it counts."""
+"""Name of the lock file in a run's folder. The file may exist without being locked."""
 
 
 @contextmanager
 def lock_folder(folder: Path, device: str, reporter: TrainingReporter) -> Iterator[None]:
-    """Lock a folder for a run while the context lasts.
+    """Lock a folder for a run.
 
-    All processes of a run call this. The main process holds the lock; if it is refused, all of them
-    raise. A killed process leaves no lock behind, nor do its data workers. On a file system without
-    locks the run continues without one and reports it.
+    All processes of a run call this. The main process holds the lock; if it cannot get it, all of
+    them raise. The lock expires when the main process is killed, even if its data workers survive.
+    On a file system without locks, the run continues without one after a message.
 
     Args:
-        folder: folder of the run, created if it does not exist. If it was created here and is still
-            empty at the end, it is removed.
-        device: device of the run, which decides how its processes communicate.
+        folder: folder of the run, created if it does not exist. A folder created here is removed
+            at the end if it is still empty.
+        device: device of the run, which determines how its processes communicate.
         reporter: receives a message about a file system without locks.
 
     Raises:
@@ -43,7 +43,7 @@ def lock_folder(folder: Path, device: str, reporter: TrainingReporter) -> Iterat
                 refusal = [str(error)]
         broadcast_object_list(refusal)
         if refusal[0] is not None:
-            # A process that exits while the group is open may abort.
+            # A process that exits before it leaves the process group may abort.
             state.wait_for_everyone()
             state.destroy_process_group()
             raise MediaError(refusal[0])

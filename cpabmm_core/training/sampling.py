@@ -20,16 +20,16 @@ def sample_step(
     *,
     motion: MotionKind = "cpab",
 ) -> StepSample:
-    """Sample for the whole batch and return the share of one process.
+    """Sample the random choices of a step and return those of one process.
 
     Args:
         key: seed of the run and number of the step. They determine the result.
-        batch: pairs of all processes together.
+        batch: number of pairs of all processes together.
         share: the pairs of this process.
         candidates: K, the number of candidate motions. The first one, the background, is never
             dropped.
         dropout: probability of dropping each of the others.
-        device: device of the result. Numbers are sampled on the CPU, so they do not depend on it.
+        device: device of the result. The numbers are sampled on the CPU and do not depend on it.
         motion: family of the candidate motions. Models with affine motion use the deformation of
             FOMM and MRAA, the others that of TPSMM and the paper.
     """

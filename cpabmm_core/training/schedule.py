@@ -6,9 +6,9 @@ from cpabmm_core.config import CandidateDropoutConfig
 def candidate_dropout(config: CandidateDropoutConfig, epoch: float) -> float:
     """Return the probability of dropping a candidate motion.
 
-    It is min(epoch / ramp_epochs * maximum + start, maximum) until `until_epoch`, as in TPSMM, so
-    with a positive start the maximum is reached before the end of the ramp. TPSMM counts whole
-    epochs; here epochs are fractional.
+    It is min(start + maximum * epoch / ramp_epochs, maximum) until `until_epoch`, as in TPSMM. With
+    a positive start, the maximum is therefore reached before the end of the ramp. TPSMM counts
+    whole epochs; here epochs are fractional.
     """
     if epoch >= config.until_epoch:
         return 0.0

@@ -30,10 +30,9 @@ class Session:
     """The parts of a run, on their device."""
 
     config: Config
-    """The configuration that the model is built from, without an avd network."""
+    """The configuration of the model, without an avd network."""
     given: Config
-    """The configuration as given. It may contain the sizes of the avd network, for the avd
-    stage."""
+    """The configuration as given, which may contain the sizes of the avd network."""
     accelerator: Accelerator
     dataset: FramesDataset
     validation: ValidationPairs | None
@@ -47,7 +46,7 @@ class Session:
     average: AveragedModel | None
     adversary: Adversary | None
     record: dict[str, Any]
-    """Facts about the run that its checkpoints contain."""
+    """Facts about the run that are stored in its checkpoints."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -55,7 +54,7 @@ class Session:
         return self.sampler.steps_per_epoch
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """Return this process's batches of the steps first .. last - 1, on the device."""
+        """Return this process's batches for the steps `first` to ``last - 1``, on the device."""
         self.sampler.steps = range(first, last)
         return self._read(self.dataset, self.sampler)
 
@@ -83,7 +82,7 @@ class Session:
 def open_session(run: TrainingRun, *, resumed: bool = False) -> Session:
     """Create the parts of a run. Nothing is written.
 
-    Weights of frozen networks are located before any data is read.
+    Missing weights of frozen networks are reported before any data is read.
 
     Args:
         run: the run.
@@ -102,7 +101,7 @@ def open_session(run: TrainingRun, *, resumed: bool = False) -> Session:
     model = build_model(config)
     if run.init_from is not None and not resumed:
         initialise_weights(model, run.init_from, announce)
-    _lay_out(model, config, accelerator)
+    _configure_networks(model, config, accelerator)
     adversary = Adversary(config, accelerator) if config.losses.adversarial else None
     losses.adversarial = None if adversary is None else adversary.losses
     training = config.training
@@ -134,14 +133,14 @@ def _open_data(
 ) -> tuple[FramesDataset, ValidationPairs | None]:
     """Open the training set and the pairs of the test set."""
     data, training = run.config.data, run.config.training
-    sides = split_data_set(run.data, data.test_share, training.seed, report)
-    dataset = FramesDataset(sides.train.folder, data, report, paths=sides.train.paths)
+    split = split_data_set(run.data, data.test_share, training.seed, report)
+    dataset = FramesDataset(split.train.folder, data, report, paths=split.train.paths)
     validation = open_validation(
-        sides.test.folder,
+        split.test.folder,
         data,
         frames=training.validation_frames,
         report=report,
-        paths=sides.test.paths,
+        paths=split.test.paths,
     )
     return dataset, validation
 
@@ -176,8 +175,8 @@ def _without_avd(config: Config) -> Config:
     return config.model_copy(update={"model": model})
 
 
-def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) -> None:
-    """Apply memory layout, normalisation across processes and compilation as configured."""
+def _configure_networks(model: AnimationModel, config: Config, accelerator: Accelerator) -> None:
+    """Set up normalisation across processes, the memory layout and compilation, as configured."""
     training = config.training
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         # torch's own conversion would drop the activations inside timm's normalisation layers.
@@ -185,7 +184,7 @@ def _lay_out(model: AnimationModel, config: Config, accelerator: Accelerator) ->
     if training.channels_last:
         model.to(memory_format=torch.channels_last)
     if training.compile:
-        # Only the networks: the geometry between them has its own kernels.
+        # Compile only the networks. The geometry between them has its own kernels.
         parts = (model.keypoint_detector, model.background_predictor, model.dense_motion.hourglass)
         generator = model.generator
         blocks = (*generator.down_blocks, *generator.residual_blocks, *generator.up_blocks)

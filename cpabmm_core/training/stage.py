@@ -1,4 +1,4 @@
-"""What the stages of training share: opening the run, saving, stopping and finiteness checks."""
+"""Parts that both stages of training share: opening a run, saving, stopping, finiteness checks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,8 @@ from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.run_lock import lock_folder
 
 _MOST_OVERFLOWS = 25
-"""Consecutive steps that fp16 may skip. By then the loss scaler has tried all its scales."""
+"""The number of consecutive steps that may overflow in fp16. By then, the loss scaler has tried all
+its scales."""
 
 
 @contextmanager
@@ -37,9 +38,9 @@ def open_run(run: TrainingRun) -> Iterator[tuple[RunFolder, Path | None]]:
 
 @contextmanager
 def own_accelerator_state() -> Iterator[None]:
-    """Remove Accelerate's global state at the end, unless the caller had created it.
+    """Remove Accelerate's global state at the end, unless it existed before.
 
-    It fixes the precision of the process, so a second run could not choose another one.
+    The global state fixes the precision, so a later run in this process could not change it.
     """
     inherited = bool(AcceleratorState._shared_state)
     try:
@@ -58,7 +59,7 @@ def largest_value(accelerator: Accelerator, value: int) -> int:
 
 
 class Stage:
-    """The bookkeeping around the steps of a run.
+    """The saving and stopping of a run, between its optimisation steps.
 
     Args:
         run: the run.
@@ -97,7 +98,7 @@ class Stage:
         return step % every == 0 or step == self.total
 
     def save_or_stop(self, step: int, save: Callable[[int], None]) -> None:
-        """Save a state when it is due or the run is asked to stop; then stop if asked.
+        """Save a state if one is due or the run was asked to stop, and stop the run if asked.
 
         Raises:
             TrainingStopped: the run was asked to stop before the last step.
@@ -115,9 +116,10 @@ class Stage:
             )
 
     def _end(self) -> None:
-        """End the session in all processes, with the trackers flushed.
+        """Flush the trackers in all processes, then leave the process group.
 
-        Launchers terminate the other processes when one of them exits with an error.
+        When one process exits with an error, the launcher terminates the others, so all must be
+        ready first.
         """
         for tracker in self.accelerator.trackers:
             tracker.finish()
@@ -129,12 +131,12 @@ class Stage:
 class FinitenessGuard:
     """Stops a run whose losses or gradients are not finite.
 
-    In fp16 a few consecutive steps may overflow, until the loss scaler has found its scale.
+    In fp16, some consecutive steps may overflow while the loss scaler searches for its scale.
 
     Args:
         accelerator: accelerator of the run.
-        folder: its folder, for the state that the error message suggests.
-        setting: the learning rate's key, for the error message.
+        folder: its folder. The error message suggests the newest state in it.
+        setting: key of the learning rate, for the error message.
     """
 
     def __init__(self, accelerator: Accelerator, folder: RunFolder, setting: str) -> None:
@@ -143,7 +145,7 @@ class FinitenessGuard:
         self._accelerator, self._folder, self._setting = accelerator, folder, setting
 
     def check(self, what: str, value: torch.Tensor, clips: list[str], step: int) -> bool:
-        """Return whether a value is finite in all processes; in fp16 it may overflow.
+        """Return whether a value is finite in all processes. It may only be non-finite in fp16.
 
         Args:
             what: name of the value.
@@ -162,7 +164,8 @@ class FinitenessGuard:
         found = gather_object(broken)
         names = ", ".join(dict.fromkeys(name for _, names in found for name in names))
         last, _ = self._folder.newest_state()
+        cure = f"resume from {last}" if last else "start again"
         raise TrainingError(
             f"the {what} of step {step} is {found[0][0]}{', on ' if names else ''}{names}; lower "
-            f"{self._setting} and resume from {last or 'the start'}"
+            f"{self._setting} and {cure}"
         )

@@ -25,9 +25,9 @@ _EMA_FILE = "ema.safetensors"
 
 @dataclass(frozen=True)
 class TrainerState:
-    """What a run needs besides the weights to continue as if it had not stopped.
+    """Everything except the weights that a run needs to continue as if it had never stopped.
 
-    Samples and schedules are functions of the step. Random numbers inside a network (the dropout of
+    Samples and schedules are functions of the step. Random numbers within networks (the dropout of
     some backbones) come from torch's generators, whose states are saved for each process.
     """
 
@@ -42,28 +42,28 @@ class TrainerState:
     best: float | None
     """Lowest validation L1 so far."""
     clipped: list[bool] = field(default_factory=list)
-    """For each step since the last line of the log, whether a gradient was clipped."""
+    """Whether a gradient was clipped, for each step since the last line of the log."""
     adversary: dict[str, Any] | None = None
-    """State of the discriminator and its optimizer. Omitted from the file of a run without one."""
+    """State of the discriminator and its optimizer. Runs without one omit the entry."""
 
 
 @dataclass(frozen=True)
 class StateModels:
-    """The models of a saved state, and what describes them."""
+    """The models of a saved state, with their configuration and record."""
 
     model: AnimationModel
     ema: AnimationModel | None
-    """The averaged model of a run with averaging."""
+    """The averaged model, if averaging is enabled."""
     config: Config
     record: dict[str, Any]
-    """Facts about the run that its checkpoints contain."""
+    """Facts about the run that are stored in its checkpoints."""
 
 
 def save_state(folder: RunFolder, state: TrainerState, models: StateModels, keep: int) -> Path:
     """Write a state and delete all but the last `keep`.
 
-    Files go to a temporary folder, which is renamed once they and the logs are on the disk. The
-    manifest is written last.
+    The files are written to a temporary folder, the manifest last. The folder is renamed once they
+    and the logs have been flushed to the disk.
 
     Raises:
         CheckpointError: the state cannot be written.
@@ -100,7 +100,7 @@ def load_state(path: Path, model: AnimationModel, ema: AnimationModel | None) ->
     try:
         _load_weights(path / MODEL_FILE, model)
         if ema is not None:
-            # A run that began without averaging starts to average from its current weights.
+            # If the run began without averaging, the average starts from its current weights.
             _load_weights(path / (_EMA_FILE if (path / _EMA_FILE).is_file() else MODEL_FILE), ema)
         return TrainerState(
             **torch.load(path / TRAINER_FILE, map_location="cpu", weights_only=True)

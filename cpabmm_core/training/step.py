@@ -19,11 +19,11 @@ from cpabmm_core.training.stage import FinitenessGuard
 
 
 class TrainingStep:
-    """Takes optimisation steps: forward, backward, clipping, optimizer, average, discriminator.
+    """Takes optimisation steps of the model, its moving average and the discriminator.
 
     Args:
         session: the parts of the run.
-        folder: its folder, for error messages. Nothing is written.
+        folder: its folder, for error messages. Nothing is written to it.
         reporter: receives messages about damaged clips.
     """
 
@@ -32,7 +32,7 @@ class TrainingStep:
         self.accelerator, self.model = session.accelerator, session.model
         self.guard = FinitenessGuard(self.accelerator, folder, "training.learning_rate")
         self.clipped: list[bool] = []
-        """For each step since the last call of `take_clipped`, whether a gradient was clipped."""
+        """Whether a gradient was clipped, for each step since the last call of `take_clipped`."""
         self._reporter = reporter
 
     @property
@@ -72,8 +72,9 @@ class TrainingStep:
         elif self.session.average is not None:
             self.session.average.update(self.model, step + 1)
         if self.session.adversary is not None:
-            outcome, learnt = self._train_adversary(self.session.adversary, outcome, names, step)
-            finite &= learnt
+            adversary = self.session.adversary
+            outcome, both_finite = self._train_adversary(adversary, outcome, names, step)
+            finite &= both_finite
         self.guard.overflows = 0 if finite else self.guard.overflows + 1
         return batch, outcome
 
@@ -84,14 +85,18 @@ class TrainingStep:
             group["lr"] = settings.learning_rate * factor
 
     def _copy_statistics(self) -> list[torch.Tensor]:
-        """Copy the running statistics, which an overflow in fp16 would spoil."""
+        """Copy the running statistics, which an overflow in fp16 would corrupt."""
         overflows = self.accelerator.mixed_precision == "fp16"
         return [buffer.clone() for buffer in self.model.buffers()] if overflows else []
 
     def _accumulate(
         self, batches: Iterator[Batch], step: int, epoch: float
     ) -> tuple[Batch, Outcome, list[str], bool]:
-        """Accumulate gradients; return the last batch, its outcome, all clips, and finiteness."""
+        """Accumulate gradients over the batches of a step.
+
+        Returns:
+            The last batch, its outcome, the names of all clips, and whether all losses are finite.
+        """
         finite, names = True, []
         adversary, parts = self.session.adversary, self.settings.accumulation
         for part in range(parts):
@@ -133,7 +138,11 @@ class TrainingStep:
     def _train_adversary(
         self, adversary: Adversary, outcome: Outcome, names: list[str], step: int
     ) -> tuple[Outcome, bool]:
-        """Train the discriminator; return the outcome with its loss, and whether all is finite."""
+        """Train the discriminator.
+
+        Returns:
+            The outcome with the discriminator's loss, and whether loss and gradient are finite.
+        """
         loss, norm = adversary.differentiate(self.learning_rate)
         finite = self.guard.check("discriminator's loss", loss, names, step + 1)
         finite &= self.guard.check("discriminator's gradient", norm, names, step + 1)

@@ -26,13 +26,14 @@ def validate(
     batches: Iterable[Batch],
     accelerator: Accelerator,
 ) -> Validation:
-    """Reconstruct the driving frames and compare; each process handles its share.
+    """Reconstruct the driving frames of the test set and compare them with the real ones.
 
-    The model's training mode is restored at the end.
+    Each process passes its share of the batches; all return the same result. The model is
+    evaluated in evaluation mode, and its own mode is restored at the end.
     """
     training = model.training
     model.eval()
-    sums = torch.zeros(3, device=accelerator.device)  # of both errors, and the number of frames
+    sums = torch.zeros(3, device=accelerator.device)  # two sums of errors, number of frames
     for batch in batches:
         source, driving = batch.source, batch.driving
         generated = reconstruct_pair(model, source, driving).generated

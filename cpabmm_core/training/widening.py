@@ -2,9 +2,9 @@
 
 TPSMM has one candidate for each group of keypoints and one for the background. The paper's model
 adds a global one. New channels come last everywhere, so existing ones keep their position. At step
-0 the wider network gives the shared candidates exactly the narrower network's weights: no layer
-reads the new input channels yet, and the new candidates' maps are copies of the background's, lower
-by a constant that makes float32 round their share away. Both are trained from there. At first the
+0, the wider network computes exactly the contribution maps of the narrower one: the weights of the
+new input channels are 0, and the logits of the new candidates are those of the background minus a
+constant so large that float32 rounds their share away. Training starts from there. At first the
 share grows by weight decay, because its gradient is as small as the share itself.
 """
 
@@ -17,7 +17,7 @@ _INPUT = "dense_motion.hourglass.down_blocks.0.conv.weight"
 _MAPS = "dense_motion.contribution_head"
 _COLOURS = 3
 _BELOW = -math.log(torch.finfo(torch.float32).eps / 4)
-"""exp(-this) times the background's share is below half the resolution of float32 at 1."""
+"""Difference of the logits. The share exp(-_BELOW) is below half the resolution of float32 at 1."""
 
 Tensors = dict[str, Tensor]
 

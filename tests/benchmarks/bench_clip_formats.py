@@ -1,4 +1,4 @@
-"""Benchmark the error and size of clip formats on rendered puppets.
+"""Error and size of the clip formats, measured on rendered puppets.
 
 python -m pytest -s tests/benchmarks/bench_clip_formats.py
 """

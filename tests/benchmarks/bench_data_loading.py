@@ -1,4 +1,4 @@
-"""Benchmark data loading: opening a data set, reading a pair with and without cache, batches.
+"""Time to open a data set, to read pairs with and without the cache, and to read batches.
 
 python -m pytest -s tests/benchmarks/bench_data_loading.py
 """
@@ -33,7 +33,7 @@ PLAIN = AugmentConfig(
 real_sets = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no real clips at {SHARED}")
 
 
-def milliseconds_per_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
+def measure_milliseconds_per_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
     rng = np.random.default_rng(0)
     keys = [PairKey(int(rng.integers(len(data))), (0, 0, k)) for k in range(pairs)]
     start = time.perf_counter()
@@ -43,7 +43,7 @@ def milliseconds_per_pair(data: FramesDataset, pairs: int = PAIRS) -> float:
 
 
 @real_sets
-def test_opening_and_reading() -> None:
+def test_time_to_open_and_read() -> None:
     print("\n| set | clips | frames | opening | pair, uncached | pair, cached | augmentation |")
     print("|---|---|---|---|---|---|---|")
     for name, size in SETS:
@@ -53,11 +53,11 @@ def test_opening_and_reading() -> None:
         plain = FramesDataset(
             SHARED / name / "train", DataConfig(frame_size=size, augment=PLAIN), print
         )
-        cold = milliseconds_per_pair(plain)
-        warm = milliseconds_per_pair(plain)
+        cold = measure_milliseconds_per_pair(plain)
+        warm = measure_milliseconds_per_pair(plain)
         augmented = FramesDataset(SHARED / name / "train", DataConfig(frame_size=size), print)
-        milliseconds_per_pair(augmented)
-        changes = milliseconds_per_pair(augmented) - warm
+        measure_milliseconds_per_pair(augmented)
+        changes = measure_milliseconds_per_pair(augmented) - warm
         frames = sum(len(clip.clip) for clip in clips)
         print(
             f"| {name} | {len(clips)} | {frames} | {opening / len(clips) * 1e3:.0f} ms a clip "
@@ -67,7 +67,7 @@ def test_opening_and_reading() -> None:
 
 
 @real_sets
-def test_workers() -> None:
+def test_throughput_by_workers() -> None:
     print("\n| set | workers | batches of 8 per second | waiting time with steps of 0.3 s |")
     print("|---|---|---|---|")
     for name, size in SETS:
@@ -89,7 +89,7 @@ def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Compare the same 300 frames as videos with few and many keyframes and as images."""
     decoded = 0
 
-    def counted(
+    def count_decoded(
         container: InputContainer, stream: VideoStream, path: Path, *, count: int = 0
     ) -> Iterator[AvFrame]:
         nonlocal decoded
@@ -104,7 +104,7 @@ def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "images").mkdir()
     for k, image in enumerate(open_clip(tmp_path / "g8.mp4").read(range(300))):
         write_image(tmp_path / "images" / f"{k}.png", image)
-    monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", counted)
+    monkeypatch.setattr("cpabmm_core.media.video.frame_index.decode", count_decoded)
     print("\n| form | decoded frames per pair | time per pair |")
     print("|---|---|---|")
     for name in ("g250.mp4", "g30.mp4", "g8.mp4", "images"):
@@ -114,5 +114,5 @@ def test_forms_of_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(PAIRS):
             clip.read(rng.choice(len(clip), 2, replace=False).tolist())
         elapsed = (time.perf_counter() - start) / PAIRS
-        shown = decoded / PAIRS or 2
-        print(f"| {name} | {shown:.0f} of 300 | {elapsed * 1e3:.1f} ms |")
+        per_pair = decoded / PAIRS or 2  # images are not decoded as a video
+        print(f"| {name} | {per_pair:.0f} of 300 | {elapsed * 1e3:.1f} ms |")

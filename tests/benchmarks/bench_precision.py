@@ -1,9 +1,9 @@
-"""Time of a training step by precision: float32, bfloat16 and the choice of ``auto``.
+"""Time of a training step in float32, in bfloat16, and with ``auto``.
 
     python -m pytest -s tests/benchmarks/bench_precision.py
 
-Each measurement is a dry run of `puppets-64` in a new process, which times three steps. The three
-precisions alternate, and the medians over the rounds are compared.
+Each measurement is a dry run of `puppets-64` in a new process. The three precisions alternate, and
+their medians are compared.
 """
 
 import json
@@ -22,7 +22,7 @@ ROUNDS = 3
 PRECISIONS = ("no", "bf16", "auto")
 
 
-def test_auto_is_the_faster_one(tmp_path: Path) -> None:
+def test_auto_chooses_the_faster_precision(tmp_path: Path) -> None:
     write_puppets(tmp_path, videos=4, test_videos=1, frames=8, size=64, seed=0, format="strip")
     times: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     for _ in range(ROUNDS):

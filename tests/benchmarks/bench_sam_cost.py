@@ -2,10 +2,10 @@
 
     python -m pytest -s tests/benchmarks/bench_sam_cost.py
 
-Prints the time of embedding one image without gradient, and of computing the tokens of a pair of
-frames and their gradient with respect to the keypoints. The time does not depend on the weights.
-CUDA handles eight pairs at once. The CPU handles one pair on one thread, and the processor time is
-measured, which excludes other processes.
+Prints the time to embed one image without gradient, and the time to compute the tokens of a pair of
+frames and their gradient with respect to the keypoints. The times do not depend on the weights. On
+CUDA, eight pairs are processed at once. On a CPU, one pair is processed on one thread, and
+processor time is measured, which excludes other processes.
 """
 
 import platform
@@ -31,7 +31,7 @@ PAIRS = 8 if CUDA else 1
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16") if CUDA else ("fp32", "bf16")
 
 
-def seconds(action: Callable[[], Tensor]) -> float:
+def measure_seconds(action: Callable[[], Tensor]) -> float:
     """Return the time of one call."""
     if not CUDA:
         start = process_time()
@@ -44,7 +44,7 @@ def seconds(action: Callable[[], Tensor]) -> float:
     return perf_counter() - start
 
 
-def step_of(sam: SamFeatures, embedding: Tensor, keypoints: Tensor) -> Tensor:
+def differentiate_tokens(sam: SamFeatures, embedding: Tensor, keypoints: Tensor) -> Tensor:
     """Compute tokens and loss of the pairs, and the gradient with respect to the keypoints."""
     tokens = sam.keypoint_tokens(embedding, keypoints, FRAME)
     loss = semantic_loss(*tokens.chunk(2))
@@ -52,16 +52,16 @@ def step_of(sam: SamFeatures, embedding: Tensor, keypoints: Tensor) -> Tensor:
     return gradient
 
 
-def machine() -> str:
+def describe_machine() -> str:
     name = torch.cuda.get_device_name() if CUDA else platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} thread(s), PyTorch {torch.__version__}"
 
 
-def test_cost() -> None:
+def test_cost_of_the_semantic_loss() -> None:
     images = torch.rand(2 * PAIRS, 3, *FRAME, device=DEVICE)
     keypoints = 2 * torch.rand(2 * PAIRS, KEYPOINTS, 2, device=DEVICE) - 1
     keypoints.requires_grad_()
-    print(f"\n{machine()}\n")
+    print(f"\n{describe_machine()}\n")
     print("| image size | encoder | one image, ms | tokens of a pair with gradient, ms |")
     print("|---:|---|---:|---:|")
     for precision in PRECISIONS:
@@ -70,8 +70,11 @@ def test_cost() -> None:
             resize_sam(sam, size)
             features = SamFeatures(sam, precision).to(DEVICE)
             embedding = features.embed_images(images)  # the first run warms up
-            step_of(features, embedding, keypoints)
+            differentiate_tokens(features, embedding, keypoints)
             assert embedding.shape == (2 * PAIRS, 256, size // 16, size // 16)
-            image = seconds(partial(features.embed_images, images)) / (2 * PAIRS)
-            pair = seconds(partial(step_of, features, embedding, keypoints)) / PAIRS
+            image = measure_seconds(partial(features.embed_images, images)) / (2 * PAIRS)
+            pair = (
+                measure_seconds(partial(differentiate_tokens, features, embedding, keypoints))
+                / PAIRS
+            )
             print(f"| {size} | {precision} | {1e3 * image:.0f} | {1e3 * pair:.0f} |", flush=True)

@@ -3,11 +3,13 @@
     python -m pytest -s tests/benchmarks/bench_structure_forms.py
     CLIPS=DIR python -m pytest -s tests/benchmarks/bench_structure_forms.py    # on videos
 
-DINO ViT-B/8 with 785 tokens of 768 numbers, batch 8, weight 0.1; VGG-19 at four scales, weight 10.
-Both networks have random weights, so the first table gives orders of magnitude. The ratio of the
-two forms is exact: it depends only on the root mean square r of the differences between the
-self-similarities, and the second table gives it for any network. Without CLIPS the frames show
-puppets.
+The structure loss has weight 0.1 and uses DINO ViT-B/8 (785 tokens of 768 numbers). The
+reconstruction loss has weight 10 and uses VGG-19 at four scales. Batches have 8 pairs.
+
+Both networks have random weights, so the first table only gives orders of magnitude. The ratio of
+the two forms depends only on r, the root mean square of the differences between the
+self-similarities. The second table gives this ratio, which holds for any network. Without CLIPS,
+the frames show puppets.
 """
 
 import os
@@ -37,7 +39,7 @@ FORMS: tuple[Form, ...] = ("frobenius", "mean_square")
 
 
 def frames() -> tuple[Tensor, Tensor]:  # (8, 3, 256, 256) twice, in [0, 1]
-    """Read two frames of each of eight clips."""
+    """Read two frames of each of eight clips, or render them."""
     pairs = []
     for index in range(BATCH):
         if "CLIPS" in os.environ:
@@ -68,7 +70,7 @@ def random_networks() -> tuple[DinoKeys, PerceptualLoss]:
 def measure_structure(
     dino: DinoKeys, generated: Tensor, driving: Tensor
 ) -> tuple[dict[Form, float], dict[Form, float]]:
-    """Return each form and the norm of its gradient in the frames, as means over the batch."""
+    """Return the value of each form and the norm of its gradient with respect to the frames."""
     values = dict.fromkeys(FORMS, 0.0)
     squares = dict.fromkeys(FORMS, 0.0)
     for frame, truth in zip(generated.split(1), driving.split(1), strict=True):
@@ -84,7 +86,7 @@ def measure_structure(
         [at_frame] = torch.autograd.grad(keys, image, at_keys["frobenius"])
         for form in FORMS:
             values[form] += losses[form].item() / BATCH
-            # One form is a function of the other, so their gradients are parallel.
+            # One form is a function of the other, so their gradients are parallel for one image.
             scale = (at_keys[form].norm() / at_keys["frobenius"].norm()).item()
             squares[form] += (scale * at_frame.norm().item() / BATCH) ** 2
     return values, {form: square**0.5 for form, square in squares.items()}
@@ -93,7 +95,7 @@ def measure_structure(
 def measure_reconstruction(
     loss: PerceptualLoss, generated: Tensor, driving: Tensor
 ) -> tuple[float, float]:
-    """Return the weighted loss and the norm of its gradient in the frames."""
+    """Return the weighted loss and the norm of its gradient with respect to the frames."""
     value, square = 0.0, 0.0
     for frame, truth in zip(generated.split(1), driving.split(1), strict=True):
         image = frame.clone().requires_grad_()
@@ -113,14 +115,14 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 def test_forms() -> None:
     first, driving = frames()
     dino, perceptual = random_networks()
-    drawn = {
+    candidates = {
         "the driving frame, blurred by 1 pixel": blurred(driving, 1),
         "the driving frame, blurred by 4 pixels": blurred(driving, 4),
         "the first frame": first,
     }
-    print("\n| generated | r | frobenius | mean_square | its code (sum) | reconstruction |")
+    print("\n| generated | r | frobenius | mean_square | paper's code (sum) | reconstruction |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, generated in drawn.items():
+    for name, generated in candidates.items():
         values, slopes = measure_structure(dino, generated, driving)
         assert values["mean_square"] < values["frobenius"]
         cells = [
@@ -131,7 +133,7 @@ def test_forms() -> None:
         ]
         shown = " | ".join(f"{value:.2g} ({slope:.2g})" for value, slope in cells)
         print(f"| {name} | {values['mean_square'] ** 0.5:.3f} | {shown} |", flush=True)
-    print("\n| r | frobenius | its code (sum) | ratio of the gradients |")
+    print("\n| r | frobenius | paper's code (sum) | ratio of the gradients |")
     print("|---:|---:|---:|---:|")
     for r in (0.01, 0.03, 0.1, 0.3):
         terms = f"{STRUCTURE * TOKENS * r:.2g} | {STRUCTURE * BATCH * r * r:.2g}"

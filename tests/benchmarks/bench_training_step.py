@@ -1,10 +1,10 @@
-"""Time of one training step by family of motion: CPAB against TPS.
+"""Time of one training step with CPAB and with TPS motion.
 
     python -m pytest -s tests/benchmarks/bench_training_step.py
 
-A step includes losses and optimizer at full width, with the pixel loss for reconstruction, which
-needs no weights: 256 x 256 and batches of 8 on a GPU, smaller on a CPU. The two families alternate,
-and their medians are compared.
+A step includes losses and optimizer. The networks have their full width, and the reconstruction
+loss is the pixel loss, which needs no weights. Frames are 256 x 256 in batches of 8 on a GPU, and
+smaller on a CPU. The two families alternate, and their medians are compared.
 """
 
 import statistics
@@ -25,7 +25,7 @@ ROUNDS = 5
 
 
 @pytest.mark.usefixtures("all_cores")
-def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
+def test_cpab_takes_at_most_15_per_cent_longer_than_tps(tmp_path: Path) -> None:
     from cpabmm_core.puppets import write_puppets
 
     cuda = torch.cuda.is_available()
@@ -54,7 +54,7 @@ def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
     times: dict[str, list[float]] = {motion: [] for motion in steps}
     for turn in range(ROUNDS + 1):
         for motion, step in steps.items():
-            seconds = timed_step(step, batches[motion][turn], cuda)
+            seconds = measure_step(step, batches[motion][turn], cuda)
             if turn:
                 times[motion].append(seconds)
     tps, cpab = (statistics.median(times[motion]) for motion in ("tps", "cpab"))
@@ -66,7 +66,7 @@ def test_cpab_costs_at_most_15_per_cent_more_than_tps(tmp_path: Path) -> None:
     assert cpab < 1.15 * tps
 
 
-def timed_step(step: TrainingStep, batch: Batch, cuda: bool) -> float:
+def measure_step(step: TrainingStep, batch: Batch, cuda: bool) -> float:
     start = perf_counter()
     step.take(iter([batch]), 0)
     if cuda:

@@ -325,22 +325,22 @@ def test_clips_without_train_and_test_are_split(
 ) -> None:
     """A dry run, a run and its avd stage each report it once, in one line."""
     data = write_strips(tmp_path / "data", ["a#0", "a#1", "b#0", "b#1", "c#0", "c#1"])
-    told = f"{data}: has no train/ and test/; holding out 1 of 3 identities (2 of 6 clips)"
+    notice = f"{data}: has no train/ and test/; holding out 1 of 3 identities (2 of 6 clips)"
     arguments = ("train", "--config", config, "--data", data, "--out", tmp_path / "run")
 
-    def said(*more: object) -> Result:
+    def run_and_find_notice(*more: object) -> Result:
         result = run(*arguments, *SMALL, *more)
         assert result.exit_code == 0, result.output
-        assert sum(line.startswith(told) for line in result.stderr.splitlines()) == 1
+        assert sum(line.startswith(notice) for line in result.stderr.splitlines()) == 1
         return result
 
-    plan = json.loads(said("--dry-run", "--json").stdout)
+    plan = json.loads(run_and_find_notice("--dry-run", "--json").stdout)
     assert (plan["identities"], plan["clips"], plan["test_pairs"]) == (2, 4, 2)
-    said("--steps", 1)
+    run_and_find_notice("--steps", 1)
     (scores,) = (tmp_path / "run" / "validation.jsonl").read_text().splitlines()
     assert json.loads(scores)["l1"] > 0
     stage = ("--stage", "avd", "--init-from", checkpoint, "--set", "avd.batch_size=4")
-    said(*stage, "--out", tmp_path / "avd", "--steps", 1)
+    run_and_find_notice(*stage, "--out", tmp_path / "avd", "--steps", 1)
 
 
 @pytest.mark.parametrize(

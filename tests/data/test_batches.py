@@ -121,7 +121,7 @@ def test_refused_damage_is_a_one_line_error(folder: Path, workers: int) -> None:
     assert "\n" not in str(error.value)
 
 
-class Slow:
+class SlowBatches:
     """An iterable of batches that take 3 seconds each on a fake clock."""
 
     now = 100.0
@@ -134,7 +134,7 @@ class Slow:
 
 
 def test_only_waiting_time_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Slow()
+    slow = SlowBatches()
     clock = SimpleNamespace(perf_counter=lambda: slow.now)
     monkeypatch.setattr("cpabmm_core.data.batches.time", clock)
     batches = TimedBatches(iter(slow))
@@ -148,7 +148,7 @@ def test_only_waiting_time_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batches.share() == 0.0
 
 
-class Leftover:
+class RecordedGarbage:
     """Garbage in a reference cycle that records which process collects it."""
 
     def __init__(self, notes: Path) -> None:
@@ -159,7 +159,7 @@ class Leftover:
             file.write(f"{os.getpid()}\n")
 
 
-class Tidy(PairDataset):
+class GarbageCollectingPairs(PairDataset):
     """A data set that runs the garbage collector when it reads a sample."""
 
     def __getitem__(self, key: int) -> PairSample:
@@ -173,8 +173,8 @@ def test_workers_do_not_collect_garbage_of_the_main_process(tmp_path: Path) -> N
     gc.collect()
     gc.disable()
     try:
-        Leftover(tmp_path / "pids")
-        batches = read_batches(Tidy(), [[0], [1]], workers=1)
+        RecordedGarbage(tmp_path / "pids")
+        batches = read_batches(GarbageCollectingPairs(), [[0], [1]], workers=1)
         assert [batch.names for batch in batches] == [["0"], ["1"]]
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""Random pairs: which frames they hold, how they are augmented, that they are reproducible."""
+"""Random pairs: their frames, their augmentation, and reproducibility."""
 
 import pickle
 from collections import Counter

@@ -13,7 +13,7 @@ PLAIN = AugmentConfig(
 
 
 @pytest.mark.parametrize(("identities", "repeats", "batch"), [(5, 3, 4), (2, 4, 8), (3, 2, 3)])
-def test_every_identity_comes_equally_often(identities: int, repeats: int, batch: int) -> None:
+def test_every_identity_occurs_equally_often(identities: int, repeats: int, batch: int) -> None:
     sampler = PairSampler(identities, repeats, batch, seed=1)
     batches = list(sampler)
     assert len(batches) == len(sampler) == sampler.steps_per_epoch == identities * repeats // batch

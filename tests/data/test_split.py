@@ -1,4 +1,4 @@
-"""The split into training and test set: whole identities, stable, by names and seed alone."""
+"""The split into training and test set, which is stable and keeps identities whole."""
 
 import random
 from pathlib import Path

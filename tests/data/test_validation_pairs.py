@@ -1,4 +1,4 @@
-"""Validation pairs: which frames they hold, and how processes share them."""
+"""Validation pairs: their frames, and their distribution over processes."""
 
 from pathlib import Path
 

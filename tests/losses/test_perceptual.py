@@ -44,7 +44,7 @@ def shrunk(image: Tensor, factor: int) -> Tensor:
 def test_perceptual_loss_equals_a_plain_computation(
     features: Vgg19Features, size: int, factors: tuple[int, ...]
 ) -> None:
-    """Scales below 16 pixels are skipped: four poolings would leave nothing of them."""
+    """Scales below 16 pixels are skipped, because four poolings need that many."""
     generated, driving = images(1, size), images(2, size)
     expected = 0.0
     for factor in factors:

@@ -1,4 +1,4 @@
-"""The rows of the paper's tables, and ours: every one is a configuration that trains."""
+"""Every row of the paper's tables and of ours is a configuration that trains."""
 
 import copy
 import json
@@ -144,7 +144,7 @@ def outcome_of(objective: Objective) -> Outcome:
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("data_set", SETS)
-def test_rows_differ_only_in_what_their_name_says(data_set: str, row: str) -> None:
+def test_rows_differ_only_as_their_names_state(data_set: str, row: str) -> None:
     config, expected = load_config(data_set + row), ROWS[row]
     cpab = config.model.cpab
     assert config.model.motion == expected.motion

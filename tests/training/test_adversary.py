@@ -203,22 +203,23 @@ def spoil(monkeypatch: pytest.MonkeyPatch, call: int, change: Callable[[Tensor],
     """Change the discriminator's loss in its n-th computation."""
     calls = 0
 
-    def spoilt(network: nn.Module, *frames: Tensor) -> Tensor:
+    def compute_spoilt_loss(network: nn.Module, *frames: Tensor) -> Tensor:
         nonlocal calls
         calls += 1
         loss = discriminator_loss(network, *frames)
         return change(loss) if calls == call else loss
 
-    monkeypatch.setattr("cpabmm_core.training.adversary.discriminator_loss", spoilt)
+    monkeypatch.setattr("cpabmm_core.training.adversary.discriminator_loss", compute_spoilt_loss)
 
 
-def nothing_steep(loss: Tensor) -> Tensor:
+def add_infinite_gradient(loss: Tensor) -> Tensor:
     """Add a term of value 0 whose gradient is infinite."""
     return loss + (0 * loss).sqrt()
 
 
 @pytest.mark.parametrize(
-    ("what", "change"), [("loss", lambda loss: loss * math.nan), ("gradient", nothing_steep)]
+    ("what", "change"),
+    [("loss", lambda loss: loss * math.nan), ("gradient", add_infinite_gradient)],
 )
 def test_values_that_are_not_finite_stop_the_run(
     data: Path,
@@ -290,12 +291,12 @@ def test_loss_scaling_does_not_change_the_gradient(
     """The scale changes between the model's step and the discriminator's."""
     differentiate, norms = Adversary.differentiate, []
 
-    def noted(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
+    def record_norm(adversary: Adversary, rate: float) -> tuple[Tensor, Tensor]:
         loss, norm = differentiate(adversary, rate)
         norms.append(norm.item())
         return loss, norm
 
-    monkeypatch.setattr(Adversary, "differentiate", noted)
+    monkeypatch.setattr(Adversary, "differentiate", record_norm)
     plain, scaled = (step_of(config(), data, tmp_path) for _ in range(2))
     plain[0].take(TimedBatches(plain[0].session.batches(0, 1)), 0)
     step = in_half_precision(*scaled, monkeypatch)
@@ -329,7 +330,7 @@ def test_bf16_is_close_to_float32(data: Path, tmp_path: Path) -> None:
     assert {t.dtype for t in state["adversary"]["discriminator"].values()} == {torch.float32}
 
 
-# Batch normalisation sees each batch separately: see test_processes.
+# Batch normalisation uses each batch separately; see test_processes.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",

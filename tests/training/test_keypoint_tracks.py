@@ -40,7 +40,7 @@ def test_pair_is_two_frames_of_one_clip_in_one_version(versions: int) -> None:
     assert one.shape == other.shape == (2000, 1, 2)
     assert torch.equal(one[..., 0], other[..., 0])
     assert not (one[..., 1] == other[..., 1]).any()
-    drawn = {
+    sampled = {
         (*origin, frame)
         for pair in (one, other)
         for origin, frame in zip(
@@ -49,7 +49,7 @@ def test_pair_is_two_frames_of_one_clip_in_one_version(versions: int) -> None:
             strict=True,
         )
     }
-    assert drawn == {
+    assert sampled == {
         (clip, version, frame)
         for clip, length in enumerate(lengths)
         for version in range(versions)

@@ -108,7 +108,7 @@ def test_missing_data_leaves_no_folder(tmp_path: Path) -> None:
 
 
 def test_missing_state_and_state_of_another_model_are_errors(puppets: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no saved state"):
+    with pytest.raises(CheckpointError, match="is not a saved state"):
         run(config(), puppets, tmp_path / "run", steps=1, resume=str(tmp_path))
     run(config(), puppets, tmp_path / "run", steps=2)
     wider = config(**{"model.inpainting.block_expansion": 8})

@@ -42,7 +42,7 @@ from cpabmm_core.training.reporting import Silent
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.sampling import sample_step
-from cpabmm_core.training.session import _lay_out
+from cpabmm_core.training.session import _configure_networks
 from cpabmm_core.training.step import TrainingStep
 from cpabmm_core.training.validation import Validation, validate
 
@@ -82,7 +82,7 @@ def spoil(
     """Change the loss of one step."""
     forward, calls = Objective.forward, 0
 
-    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+    def spoilt_forward(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
         nonlocal calls
         calls += 1
         outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def spoil(
         loss = change(outcome.losses["loss"], objective)
         return replace(outcome, losses={**outcome.losses, "loss": loss})
 
-    monkeypatch.setattr(Objective, "forward", spoilt)
+    monkeypatch.setattr(Objective, "forward", spoilt_forward)
 
 
 def spoil_loss(loss: Tensor, objective: Objective) -> Tensor:
@@ -132,7 +132,7 @@ def test_failure_before_the_first_state_suggests_the_start(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch, 1, spoil_loss)
-    with pytest.raises(TrainingError, match=r"resume from the start$"):
+    with pytest.raises(TrainingError, match=r"lower training\.learning_rate and start again$"):
         run(config(), data, tmp_path / "run", steps=5)
 
 
@@ -209,11 +209,11 @@ def test_persistent_overflow_stops_the_run(
     batches = TimedBatches(step.session.batches(0, 2))
     forward = Objective.forward
 
-    def spoilt(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
+    def spoilt_forward(objective: Objective, *frames: Tensor, **options: object) -> Outcome:
         outcome = forward(objective, *frames, **options)  # type: ignore[arg-type]
         return replace(outcome, losses={"loss": outcome.losses["loss"] * math.nan})
 
-    monkeypatch.setattr(Objective, "forward", spoilt)
+    monkeypatch.setattr(Objective, "forward", spoilt_forward)
     step.take(batches, 0)
     with pytest.raises(TrainingError, match="loss of step 2 is nan"):
         step.take(batches, 1)
@@ -256,8 +256,8 @@ def test_average_follows_a_step_by_its_decays() -> None:
         assert bool((buffer == 1).all())  # running statistics are copied
 
 
-# Batch normalisation sees each batch separately, so its networks compute another function of
-# 2 x 2 pairs than of 4. These have layer normalisation.
+# Batch normalisation uses each batch separately, so its result for 2 x 2 pairs differs from that
+# for 4. These networks use layer normalisation.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
@@ -424,7 +424,7 @@ def test_synchronised_normalisation_keeps_the_layers_functions() -> None:
     model, images = tiny_model(), torch.rand(2, 3, 32, 32)
     shared = copy.deepcopy(model)
     gpus = SimpleNamespace(num_processes=2, device=torch.device("cuda"))
-    _lay_out(shared, config(), gpus)
+    _configure_networks(shared, config(), gpus)
     kinds = {type(module) for module in shared.keypoint_detector.modules()}
     assert any(issubclass(kind, torch.nn.SyncBatchNorm) for kind in kinds)
     assert torch.equal(shared.keypoints(images), model.keypoints(images))

@@ -1,4 +1,4 @@
-"""Training in several processes: the same run as in one, and a common end."""
+"""Training in several processes: the same run as in one process, and a common end."""
 
 import os
 import signal
@@ -149,8 +149,8 @@ def test_signal_stops_all_processes_and_torchrun_resumes(
     assert lines(out / "log.jsonl")[:STEPS] == lines(whole / "log.jsonl")
 
 
-# On a CPU batch normalisation sees the batch of one process, so its networks compute another
-# function of 2 x 2 pairs than of 4. These have layer normalisation.
+# On a CPU, batch normalisation uses the batch of one process, so its result for 2 x 2 pairs differs
+# from that for 4. These networks use layer normalisation.
 WITHOUT_BATCH_NORM = {
     "model.keypoints.backbone": "test_convnext",
     "model.background.backbone": "test_convnext",
@@ -189,7 +189,7 @@ def test_two_processes_log_the_loss_of_both(data: Path, tmp_path: Path) -> None:
 
 
 def run_script(script: str, count: int = 2) -> int:
-    """Run the script in some processes, each of which knows its ``rank``."""
+    """Run the script in `count` processes; in each, ``rank`` is its number."""
     begin = "import os, signal, sys, time\nrank = int(os.environ['RANK'])\n"
     return run_together([sys.executable, "-c", begin + script], count)
 
@@ -208,7 +208,7 @@ def test_exit_code_is_that_of_the_process_that_failed() -> None:
 
 
 def test_failure_terminates_the_others_and_waits(tmp_path: Path) -> None:
-    """All are terminated at once, and get time to clean up."""
+    """The other processes are terminated at once, and have time to clean up."""
     script = f"""
 def leave(*_):
     time.sleep(0.3)
@@ -243,7 +243,7 @@ sys.exit(4)
 def test_killed_process_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     script = f"os.kill(os.getpid(), 9) if rank == 1 else time.sleep({PATIENCE})"
     assert run_script(script) == 137
-    message = "error: process 1 was ended by signal 9; continue with --resume auto\n"
+    message = "error: process 1 was killed by signal 9; continue with --resume auto\n"
     assert capfd.readouterr() == ("", message)
 
 
@@ -263,7 +263,7 @@ sys.exit(1)
 def test_abort_after_a_lost_connection_is_not_the_cause(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A process may abort when its peer fails, and end before it."""
+    """A process may abort when another one fails, and end before it."""
     script = """
 from cpabmm_cli.processes import report_failure
 if rank == 0:

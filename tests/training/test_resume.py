@@ -1,4 +1,4 @@
-"""A run that is stopped or killed at any moment resumes without a trace of the interruption."""
+"""A run that is stopped or killed at any moment resumes as if it had not been interrupted."""
 
 import os
 import shutil
@@ -123,7 +123,7 @@ def begin_and_kill_at(call: str, number: int, runs: Runs, out: Path) -> None:
     assert leftovers(out)
 
 
-def assert_goes_on_like(whole: Path, runs: Runs, out: Path) -> None:
+def assert_resumes_like(whole: Path, runs: Runs, out: Path) -> None:
     process = runs.begin(out, "--resume", "auto")
     assert process.wait() == 0, process.stderr
     assert_equal(out, whole)
@@ -136,7 +136,7 @@ def test_run_killed_twice_equals_an_uninterrupted_one(
     out = tmp_path / "run"
     begin_and_kill_after_line(1, runs, out)  # there is no state yet
     begin_and_kill_at("rename", 2, runs, out)  # the second state is complete, but not renamed
-    assert_goes_on_like(whole, runs, out)
+    assert_resumes_like(whole, runs, out)
 
 
 def test_run_with_every_kind_of_state_equals_an_uninterrupted_one(
@@ -148,7 +148,7 @@ def test_run_with_every_kind_of_state_equals_an_uninterrupted_one(
     begin_and_kill_at("fsync", 2, runs, out)  # between the files of the first state
     begin_and_kill_after_line(3, runs, out)
     assert whole.wait() == 0, whole.stderr
-    assert_goes_on_like(tmp_path / "whole", runs, out)
+    assert_resumes_like(tmp_path / "whole", runs, out)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -270,7 +270,11 @@ def test_nothing_is_deleted_if_all_states_are_damaged(
     for state in RunFolder(out).saved_states():
         cut_in_half(state / "model.safetensors")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert_fails(4, *runs.arguments(out, "--resume", "auto"), words="every saved state is damaged")
+    newest = RunFolder(out).saved_states()[-1]
+    words = f"every saved state is damaged ({newest}: damaged (model.safetensors has "
+    assert_fails(4, *runs.arguments(out, "--resume", "auto"), words=words)
+    with pytest.raises(CheckpointError, match=r"bytes\)\); delete them to start again$"):
+        RunFolder(out).find_state("auto")
     explicit = RunFolder(out).saved_states()[0]
     assert_fails(4, *runs.arguments(out, "--resume", explicit), words=str(explicit))
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

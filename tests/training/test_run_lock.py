@@ -1,4 +1,4 @@
-"""Two runs in one folder: the second is refused, and a killed run leaves no obstacle."""
+"""Two runs in one folder: the second is refused, and a killed run does not block the next."""
 
 import errno
 import fcntl

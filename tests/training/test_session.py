@@ -49,7 +49,7 @@ def test_main_stage_builds_no_avd_network(puppets: Path, tmp_path: Path) -> None
 
 def test_single_gpu_is_refused_as_a_device(puppets: Path, tmp_path: Path) -> None:
     """Accelerate assigns a device to each process and would ignore the index."""
-    with pytest.raises(ConfigError, match="cuda:1: training takes auto, cpu, cuda or mps"):
+    with pytest.raises(ConfigError, match="cuda:1: training accepts auto, cpu, cuda or mps"):
         open_session(TrainingRun(tiny_config(), puppets, tmp_path, device="cuda:1"))
 
 

@@ -1,4 +1,4 @@
-"""The bookkeeping that both stages of training share."""
+"""Saving, stopping and finiteness checks, which both stages of training share."""
 
 import signal
 from pathlib import Path
@@ -78,5 +78,5 @@ def test_value_that_is_not_finite_is_an_error(tmp_path: Path, clips: list[str]) 
     with pytest.raises(TrainingError) as error:
         guard.check("loss", torch.tensor(torch.inf), clips, 7)
     names = ", on a.mp4, b.mp4" if clips else ""
-    message = f"the loss of step 7 is inf{names}; lower avd.learning_rate and resume from the start"
+    message = f"the loss of step 7 is inf{names}; lower avd.learning_rate and start again"
     assert str(error.value) == message

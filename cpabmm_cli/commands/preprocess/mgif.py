@@ -35,7 +35,7 @@ def mgif(
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Composite GIFs on white, pad them to squares, and write them as clips of one size."""
+    """Convert GIFs to square clips of one size, composited on white."""
     from cpabmm_core.data.preprocess import convert_gifs
 
     with terminal.counter("converting") as progress:

@@ -17,13 +17,13 @@ def puppets(
         int, typer.Option(min=0, help="Videos in test/, with other characters.")
     ] = 20,
     frames: Annotated[int, typer.Option(min=2, help="Frames per video, at 25 per second.")] = 64,
-    size: Annotated[int, typer.Option(min=16, help="Side of the square frames, in pixels.")] = 128,
+    size: Annotated[int, typer.Option(min=32, help="Side of the square frames, in pixels.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Seed that determines the puppets.")] = 0,
     file_format: Annotated[
         Literal["mp4", "strip", "png"],
         typer.Option(
             "--format",
-            help="mp4: small; strip: frames side by side in one PNG; png: folders of frames.",
+            help="mp4: small. strip: frames side by side in one PNG. png: folders of frames.",
         ),
     ] = "mp4",
     workers: WorkersOption = None,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cpabmm_core.data.preprocess.published.table import SetName
 
 Metadata = Annotated[
-    Path, typer.Option(metavar="CSV", help="The published table, with one clip per row.")
+    Path, typer.Option(metavar="CSV", help="Published table with one clip per row.")
 ]
 Videos = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder of the videos, named VIDEO_ID.mp4.")
@@ -80,7 +80,7 @@ def _make_command(data_set: "SetName", title: str, default_size: int) -> Callabl
         if not summary.is_complete:
             raise typer.Exit(RUN_FAILED)
 
-    cut.__doc__ = f"Cut the {title} data set out of its videos, or continue a stopped run."
+    cut.__doc__ = f"Cut the {title} data set out of its videos; resumes a stopped run."
     return cut
 
 

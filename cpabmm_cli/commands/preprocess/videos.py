@@ -25,39 +25,41 @@ _BY_SUBJECT = "by subject"
 
 Source = Annotated[
     Path,
-    typer.Argument(metavar="IN", help="Video, or folder of videos; sub-folders are identities."),
+    typer.Argument(metavar="IN", help="Video or folder of videos. Sub-folders are identities."),
 ]
 Subject = Annotated[
     str,
     typer.Option(
         metavar="faces|faces-dlib|bodies|motion|none",
-        help="Subject of the clips; motion needs no network, none takes the centred square.",
+        help="What to crop to. motion needs no network; none crops to the centred square.",
     ),
 ]
 Size = Annotated[int, typer.Option(min=16, help="Side of the square clips, in pixels.")]
 MinFrames = Annotated[
-    int | None, typer.Option(min=2, help="Drop shorter clips.", show_default=_BY_SUBJECT)
+    int | None, typer.Option(min=2, help="Drop clips with fewer frames.", show_default=_BY_SUBJECT)
 ]
 MaxFrames = Annotated[
     int | None,
-    typer.Option(min=2, help="Begin a new clip after N frames.", show_default=_BY_SUBJECT),
+    typer.Option(min=2, help="Split clips with more frames.", show_default=_BY_SUBJECT),
 ]
 MinSize = Annotated[
     int | None,
-    typer.Option(min=1, help="Drop smaller subjects, in pixels.", show_default=_BY_SUBJECT),
+    typer.Option(
+        min=1, help="Drop subjects smaller than this, in pixels.", show_default=_BY_SUBJECT
+    ),
 ]
 Margin = Annotated[
     float | None,
     typer.Option(
         min=0,
         max=1,
-        help="Expand the box by this share on each side.",
+        help="Expand the box on each side by this share of its side.",
         show_default=_BY_SUBJECT,
     ),
 ]
 SceneOption = Annotated[
     Literal["adaptive", "none"],
-    typer.Option(help="How to find scene cuts; none if no video has cuts."),
+    typer.Option(help="How to find scene cuts. none: the videos have no cuts."),
 ]
 TestShare = Annotated[
     float, typer.Option(min=0, max=0.99, help="Share of the identities in test/.")
@@ -84,7 +86,7 @@ def videos(
 ) -> None:
     """Cut square clips out of raw videos and split them by identity.
 
-    If a run was stopped, the same command continues it.
+    The same command resumes a stopped run.
     """
     from cpabmm_core.data.preprocess import ClipSettings, Shard, preprocess_videos
     from cpabmm_core.metrics.extractors import Request
@@ -120,7 +122,7 @@ def _rules(
     min_size: int | None,
     margin: float | None,
 ) -> "ClipRules":
-    """Build the rules; wrong values are wrong usage."""
+    """Build the rules. Report wrong values as wrong usage."""
     from cpabmm_core.data.preprocess import rules_for
 
     try:

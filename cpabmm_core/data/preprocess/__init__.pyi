@@ -1,4 +1,4 @@
-"""The public interface of preprocessing."""
+"""The public names of preprocessing."""
 
 from .boxes import Box as Box
 from .mgif import GifSummary as GifSummary

@@ -17,7 +17,7 @@ from cpabmm_core.media.video import VideoWriter
 ClipFormat = Literal["mp4", "png"]
 
 NEAR_LOSSLESS_CRF = 8
-"""The constant rate factor of H.264; at this value, most of the error is colour subsampling."""
+"""The constant rate factor of H.264. At this value, colour subsampling causes most of the error."""
 
 
 def clip_name(*parts: str, start: int, end: int) -> str:
@@ -50,7 +50,7 @@ def check_clip_size(size: int, file_format: ClipFormat) -> None:
 
 
 class ClipWriter:
-    """A writer that receives the frames of a clip one by one.
+    """Writes a clip frame by frame.
 
     MP4 files keep the timestamps of the frames, relative to the first. PNG frames are numbered from
     ``000000.png`` and have no timestamps. The output is not atomic: write to a temporary folder,
@@ -101,7 +101,7 @@ class ClipWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the clip, or only close it after an error."""
+        """Finish the clip, or close it unfinished after an error."""
         if isinstance(self._frames, VideoWriter):
             self._frames.__exit__(kind, error, trace)
 

@@ -59,8 +59,8 @@ def convert_gifs(
 ) -> GifSummary:
     """Convert GIFs into the clips of ``folder/train`` and ``folder/test``.
 
-    Frames are composited as a player shows them, on white, padded with white to a square, and
-    resized. An unreadable GIF is skipped.
+    Frames are composited on white as a player shows them, padded with white to a square, and
+    resized. Unreadable GIFs are skipped.
 
     Args:
         source: folder of GIFs. GIFs in its sub-folders ``train`` and ``test`` stay in their set. If

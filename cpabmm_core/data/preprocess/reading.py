@@ -1,4 +1,4 @@
-"""Reading a video while writing clips, with read errors told apart from write errors."""
+"""Reading a video while clips are written, with distinct errors for reading and writing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def open_video(source: Path) -> Iterator[VideoReader]:
 
 
 def read_frames(reader: VideoReader) -> Iterator[VideoFrame]:
-    """Iterate over the frames of a video. Errors in the body of the loop pass unchanged.
+    """Iterate over the frames of a video. Errors raised in the body of the loop are unchanged.
 
     Raises:
         UnreadableVideoError: the video is damaged from here on.

@@ -82,8 +82,8 @@ def cut_set(
     """Cut the clips of a table into ``folder/train`` and ``folder/test``.
 
     Each video is decoded once, in constant memory. Calling the function again continues a stopped
-    run: it keeps complete clips whose specification is unchanged and retries all others. It reads
-    the manifests of all shards, so a final run without `shard` merges them into one manifest.
+    run: it keeps complete clips whose specification is unchanged, and cuts all others again. It
+    reads the manifests of all shards, so a final run without `shard` merges them.
 
     Args:
         rows: rows of the whole table.
@@ -208,7 +208,7 @@ def _run(
 
 
 def _report_problems(folder: Path, records: Sequence[Record], report: ProblemCallback) -> None:
-    """Report each reason why clips of a video are missing or short, once per video."""
+    """Report why clips are missing or short, once for each video and reason."""
     problems: dict[tuple[str, str], list[str]] = {}
     for record in records:
         if record.source is not None and record.reason is not None:

@@ -28,9 +28,9 @@ class VideoTask:
     folder: Path
     """The folder with ``train`` and ``test``."""
     unfinished: Path
-    """A folder on the same disk for clips that are being written."""
+    """The folder for clips that are being written, on the same disk as `folder`."""
     manifest: Path
-    """The file to which a record of each row is appended."""
+    """The file to which the record of each row is appended."""
     size: int
     file_format: ClipFormat
 
@@ -141,7 +141,7 @@ class _Cut:
             self._record(reason)
 
     def close(self) -> None:
-        """Close an unfinished clip, which stays in the temporary folder."""
+        """Close an unfinished clip; it remains in the temporary folder."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.__exit__(InterruptedError, InterruptedError(), None)

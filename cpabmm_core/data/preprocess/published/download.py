@@ -7,7 +7,7 @@ from pathlib import Path
 from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.files.checks import one_line
 
-# Video without sound, because yt-dlp needs FFmpeg to merge the two.
+# Prefer video without sound: yt-dlp needs FFmpeg to merge the two.
 _FORMAT = "bv*[ext=mp4][height<=1080]/b[ext=mp4]/b"
 _ERROR = "ERROR:"
 
@@ -22,8 +22,8 @@ def download_videos(
 ) -> None:
     """Download YouTube videos, one after another, as ``folder/VIDEO_ID.mp4``.
 
-    If a video is unavailable, the message of yt-dlp is passed to `report` and the next video
-    follows. An interrupted download leaves no file of that name.
+    If a video is unavailable, the message of yt-dlp is passed to `report`, and the next video
+    follows. An interrupted download leaves no file under the final name.
 
     Args:
         video_ids: identifiers of the videos.

@@ -13,12 +13,12 @@ from cpabmm_core.files.checks import write_error
 from cpabmm_core.files.output import atomic_path
 
 _STEM = "manifest"
-_KEYS = {"spec": "asked"}  # the file format is older than the name
+_KEYS = {"spec": "asked"}  # the key in the file is an older name
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """The specification of a clip by row and settings. If it changes, the clip is cut again."""
+    """What a row and the settings specify for a clip. If it changes, the clip is cut again."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ def manifest_path(folder: Path, shard: Shard) -> Path:
 
 
 def has_manifest(folder: Path) -> bool:
-    """Return whether any shard has cut clips into a folder."""
+    """Return whether a folder contains the manifest of any shard."""
     return any(folder.glob(f"{_STEM}*.jsonl"))
 
 

@@ -11,8 +11,8 @@ def select_frames(row: TableRow, rate: Fraction) -> range:
     """Return the numbers of the frames that belong to a row.
 
     Frame i belongs to the row if ``start * F <= i * fps < end * F``, computed exactly. Tables round
-    rates to two decimals: 29.97 means 30000/1001. If the rate F, rounded in the same way, equals
-    that of the row, the two count as equal. Otherwise the clips of most videos would begin one
+    rates to two decimals, so that 29.97 stands for 30000/1001. F and the rate of the row therefore
+    count as equal if they agree when rounded. Otherwise the clips of most videos would begin one
     frame late.
 
     Args:

@@ -23,7 +23,7 @@ _RANGE_IN_ID = re.compile(r"[^#]+#([0-9]+)#([0-9]+)")
 _TALK_RATE = Fraction(25)
 """The frame rate of the ranges in the identifiers of TED-talks."""
 _UNFIT = re.compile(r'[/\\\x00-\x1f:*?"<>|]')
-"""Characters that some file systems forbid in names."""
+"""Characters that some file systems do not allow in names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def read_table(path: Path, data_set: SetName) -> list[TableRow]:
         The rows, in the order of the table.
 
     Raises:
-        DataError: the file is missing or not such a table, or a row is malformed. The message names
-            the line.
+        DataError: the file is missing or is not a table of this data set, or a row is malformed.
+            The message gives the line.
 
     Example:
         >>> import tempfile
@@ -107,7 +107,7 @@ def read_table(path: Path, data_set: SetName) -> list[TableRow]:
             )
         rows.append(row)
     if not rows:
-        raise DataError(f"{path}: has no row below its header; download it again")
+        raise DataError(f"{path}: contains no row below its header; download it again")
     return rows
 
 
@@ -119,7 +119,7 @@ def _records(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[s
         if missing:
             raise DataError(
                 f"{path}: line 1: has no column {', '.join(missing)}; "
-                f"the columns of this table are {','.join(columns)}"
+                f"use a table with the columns {','.join(columns)}"
             )
         for fields in reader:
             line = reader.line_num
@@ -148,14 +148,14 @@ def _row(line: int, fields: Mapping[str, str], data_set: SetName) -> TableRow:
     """Build a row from its fields.
 
     Raises:
-        ValueError: a field is malformed. The message names it.
+        ValueError: a field is malformed. The message gives its name.
     """
     video_id = _name(fields, "video_id")
     start, end = _count(fields, "start"), _count(fields, "end")
     if fields["partition"] not in ("train", "test"):
         raise ValueError(f"partition is {fields['partition']!r}, expected train or test")
     persons = [_name(fields, "person_id")] if data_set == "vox" else []
-    # The name contains the numbers of the columns, even if the identifier has the range.
+    # The name contains the numbers of the columns, even if the identifier contains the range.
     name = clip_name(*persons, *reversed(video_id.split("#")), start=start, end=end)
     rate = _rate(fields["fps"])
     in_id = _RANGE_IN_ID.fullmatch(video_id)

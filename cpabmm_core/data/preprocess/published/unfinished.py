@@ -11,7 +11,7 @@ from cpabmm_core.files.checks import write_error
 
 @contextmanager
 def unfinished_folder(folder: Path, shard: Shard) -> Iterator[Path]:
-    """Create the temporary folder of a shard, without remains of a killed run; remove it later."""
+    """Create an empty temporary folder for a shard, and remove it at the end."""
     path = folder / f".unfinished{shard.suffix}"
     shutil.rmtree(path, ignore_errors=True)
     try:

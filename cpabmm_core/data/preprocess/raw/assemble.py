@@ -1,4 +1,4 @@
-"""Assembly of the data set from the records of all videos: split, manifest, contact sheet."""
+"""Assembly of the data set from the records of all videos: split, manifest and contact sheet."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ class VideoSummary:
     videos: int
     """The number of videos that were processed."""
     unreadable: int
-    """The number of these that cannot be read."""
+    """The number of processed videos that cannot be read."""
     waiting: int
-    """The number of unprocessed videos. Unless it is 0, the data set is incomplete."""
+    """The number of videos not processed yet. Unless it is 0, the data set is incomplete."""
     clips: int
     identities: int
     seconds: float
@@ -71,8 +71,8 @@ def summarise(records: Sequence[Record], *, waiting: int) -> VideoSummary:
 def assemble(work: WorkFolder, settings: Mapping[str, Any], report: StatusCallback) -> None:
     """Move each clip into its set, and write the manifest and the contact sheet.
 
-    The function may be repeated after it was killed, or with more videos. If an identity then
-    changes sets, its clips move. Shards that end at the same time take turns.
+    The function may be called again after it was killed, or with more videos. If an identity then
+    belongs to the other set, its clips are moved. Shards that end at the same time take turns.
 
     Args:
         work: working folder with the records.
@@ -88,7 +88,7 @@ def assemble(work: WorkFolder, settings: Mapping[str, Any], report: StatusCallba
     with lock:
         records = work.read_records()
         with_clips = {record["identity"] for record in records if record.get("clips")}
-        # With the mark, these are the identities of `data.identities`, so the split is the same.
+        # With "#" these are the names of `data.identities`, so the split equals that of training.
         marked = hold_out((f"{name}#" for name in with_clips), settings["test_share"], _SPLIT_SEED)
         held = {name.removesuffix("#") for name in marked}
         lines = [as_line({"settings": settings})]
@@ -108,7 +108,7 @@ def assemble(work: WorkFolder, settings: Mapping[str, Any], report: StatusCallba
 def _move_clip(work: WorkFolder, name: str, subset: str) -> None:
     target, current = work.clip_path(name, subset), work.find_clip(name)
     if current is None:
-        raise DataError(f"{target}: is missing; start again to cut it again")
+        raise DataError(f"{target}: is missing; run again to cut it again")
     if current != target:
         target.parent.mkdir(exist_ok=True)
         move_into_place(current, target)

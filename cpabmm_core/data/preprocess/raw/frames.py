@@ -1,4 +1,4 @@
-"""Numbered frames with scene boundaries, and functions that shrink them for analysis."""
+"""Numbered frames with scene boundaries, and the reduction of frames for analysis."""
 
 from typing import NamedTuple
 

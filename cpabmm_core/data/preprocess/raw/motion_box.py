@@ -10,7 +10,7 @@ from cpabmm_core.data.preprocess.raw.frames import to_small_grey
 _LONGER_SIDE = 160
 _MAX_SAMPLES = 128
 _MIN_CHANGE = 12.0
-"""In grey levels. Compression artefacts of a still background stay below this value."""
+"""In grey levels. Compression artefacts of a static background stay below this value."""
 _NOISE_FACTOR = 4.0
 _MAD_TO_SIGMA = 1.4826
 _DILATIONS = 2
@@ -23,10 +23,10 @@ _SQUARE = np.ones((3, 3), dtype=bool)
 class MotionBox:
     """Finds the bounding box of all motion in a clip, frame by frame and in constant memory.
 
-    The background is the median of at most 128 evenly spaced frames. A pixel moves if, in *any*
-    frame, it is darker or lighter than all background pixels within one pixel, by more than the
-    noise. An edge that jitters by a pixel therefore does not move. Specks and small regions are
-    ignored.
+    The background is the median of at most 128 evenly spaced frames. A pixel counts as moving if in
+    *any* frame it differs from all background pixels within a distance of one pixel by more than
+    the noise, in the same direction. An edge that jitters by one pixel therefore does not count.
+    Specks and small regions are ignored.
     """
 
     def __init__(self) -> None:

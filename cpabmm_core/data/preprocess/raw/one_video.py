@@ -1,4 +1,4 @@
-"""Processing one raw video in constant memory: find its clips, then cut them out."""
+"""Processing of one raw video in constant memory: finding its clips, then cutting them out."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ def _find_candidates(
 
 
 def _name_clips(source: Source, found: Sequence[Candidate]) -> dict[str, Candidate]:
-    """Name the clips to keep. Of two with the same frames, the second gets the suffix ``-2``."""
+    """Name the clips to keep. If two have the same frames, the second gets the suffix ``-2``."""
     kept: dict[str, Candidate] = {}
     for each in found:
         if each.dropped is not None:
@@ -156,7 +156,7 @@ def _order(candidate: Candidate) -> tuple[int, int, Sequence[float]]:
 
 
 def _describe(candidate: Candidate, times: "array[int]", reader: VideoReader) -> Record:
-    """Describe a stretch: frames, seconds since the first frame of the video, and the box."""
+    """Describe a stretch: its frames, its times since the first frame of the video, and its box."""
 
     def seconds(number: int) -> float:
         if number < len(times):

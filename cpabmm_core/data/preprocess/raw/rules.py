@@ -9,7 +9,7 @@ from cpabmm_core.errors import ConfigError
 TOO_FEW_FRAMES = "too few frames"
 TOO_SMALL = "too small"
 LEAVES_FRAME = "the box leaves the frame"
-TOO_WIDE = "no square of the frame holds it"
+TOO_WIDE = "too large for a square crop"
 NOTHING_MOVES = "nothing moves"
 CAMERA_MOVES = "the camera moves"
 LIGHT_CHANGES = "the light changes"
@@ -43,12 +43,12 @@ class ClipRules:
     min_frames: int
     """Shorter clips are dropped."""
     max_frames: int
-    """After this many frames, the next clip begins."""
+    """Longer stretches are split into clips of at most this many frames."""
     min_size: int
-    """The smallest size of a subject, in pixels. For faces and motion, it refers to the longer side
-    of the union of all boxes; otherwise to the shorter side of the frame."""
+    """The smallest size of a subject, in pixels. For faces and motion, it applies to the longer
+    side of the union of all boxes; otherwise, to the shorter side of the frame."""
     margin: float
-    """The distance by which each side of the square moves outwards, as a share of its side."""
+    """The distance by which each edge of the square moves outwards, as a share of its side."""
 
 
 # The values for faces and bodies are those of VoxCeleb and TaiChiHD.
@@ -74,8 +74,8 @@ def rules_for(
     """Return the rules for a subject, with optional changes.
 
     Args:
-        subject: ``faces``, ``faces-dlib``, ``bodies``, ``motion`` or ``none``, with or without
-            options of its detector.
+        subject: ``faces``, ``faces-dlib``, ``bodies``, ``motion`` or ``none``, optionally with the
+            options of its detector after ``?``.
         min_frames: replaces `ClipRules.min_frames` of the subject, unless None.
         max_frames: replaces `ClipRules.max_frames`.
         min_size: replaces `ClipRules.min_size`.
@@ -94,7 +94,7 @@ def rules_for(
     """
     plain = subject.partition("?")[0]
     if plain not in _RULES:
-        raise ConfigError(f"subject {subject}: choose one of {', '.join(SUBJECTS)}")
+        raise ConfigError(f"subject {subject}: unknown; choose one of {', '.join(SUBJECTS)}")
     given: dict[str, Any] = {
         "min_frames": min_frames,
         "max_frames": max_frames,

@@ -13,9 +13,10 @@ from cpabmm_core.files.checks import one_line
 
 Scenes = Literal["adaptive", "none"]
 
-# The width to which PySceneDetect itself shrinks frames before it compares them.
 _WIDTH = 256
-_RATE = 25.0  # required by its interface, without effect on the result
+"""The width to which PySceneDetect itself shrinks frames before it compares them."""
+_RATE = 25.0
+"""The frame rate that its interface requires. It does not affect the result."""
 
 
 def check_scene_detector(scenes: Scenes) -> str | None:
@@ -46,7 +47,7 @@ def split_scenes(
 ) -> Iterator[SceneFrame]:
     """Number the frames and mark the first of each scene.
 
-    The detector reports a cut a few frames late, so that many frames are buffered, and no more.
+    The detector reports a cut a few frames late. Only that many frames are buffered.
     """
     if scenes == "none":
         yield from (SceneFrame(number, image, number == 0) for number, image in enumerate(images))

@@ -34,7 +34,7 @@ class ClipSettings:
     file_format: ClipFormat = "mp4"
     """``mp4`` for near-lossless videos, ``png`` for lossless folders of frames."""
     scenes: Scenes = "adaptive"
-    """How to find scene cuts; ``none`` means that the videos have no cuts."""
+    """How to find scene cuts; ``none`` assumes that the videos have none."""
     test_share: float = 0.1
     """The share of the identities in the test set, in [0, 1)."""
 
@@ -47,7 +47,7 @@ class ClipSettings:
 def describe_settings(settings: ClipSettings, request: Request) -> dict[str, Any]:
     """Check the settings and describe them, with software versions, for the manifest.
 
-    This opens the detector, so that an unusable one fails before any work.
+    This opens the detector, so that missing packages or weights are reported before any work.
 
     Raises:
         ConfigError: a setting is invalid, or a package or weights are missing.

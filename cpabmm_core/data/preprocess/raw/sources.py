@@ -28,7 +28,7 @@ class Source:
 
 
 def list_sources(given: Path) -> list[Source]:
-    """List the videos of a folder and its sub-folders, or one video, sorted by name.
+    """List the videos of a folder and its sub-folders, sorted by name, or a single video.
 
     The identity of a video is the name of its outermost sub-folder. Without a sub-folder, it is the
     name of the video up to the first ``#``. Hidden files and folders are ignored.

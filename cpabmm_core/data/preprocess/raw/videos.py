@@ -1,4 +1,4 @@
-"""Preprocessing raw videos: in several processes, resumable, and on several machines."""
+"""Preprocessing of raw videos, in several processes and on several machines, with resuming."""
 
 import os
 import sys
@@ -32,11 +32,11 @@ def preprocess_videos(
 ) -> VideoSummary:
     """Cut clips of a subject out of raw videos into ``output/train`` and ``output/test``.
 
-    ``output/work`` has a record of each processed video. Calling the function again, after a run
-    was stopped or with more videos, processes only the videos without a record; the result is the
-    same as that of a single run. The run after which every video has a record splits the clips by
-    identity and writes the manifest and the contact sheet. An unreadable video is reported, and the
-    next run tries it again.
+    ``output/work`` contains a record of each processed video. If the function is called again,
+    after a run was stopped or with more videos, it processes only the videos without a record. The
+    result equals that of a single run. As soon as every video has a record, the clips are split by
+    identity, and the manifest and the contact sheet are written. Unreadable videos are reported,
+    and the next run tries them again.
 
     Args:
         source: a video, or a folder of videos; sub-folders are identities.

@@ -1,4 +1,4 @@
-"""The working folder, with which a killed run can be resumed.
+"""The working folder, from which a killed run can be resumed.
 
 The sub-folder ``work`` of a data set contains ``settings.json``, one record per processed video in
 ``records``, clips that are not yet split in ``clips``, and thumbnails in ``pictures``.
@@ -65,7 +65,7 @@ class WorkFolder:
             if was != wanted:
                 raise OutputExistsError(
                     f"{self.output}: was begun with {name} {json.dumps(was)}, not "
-                    f"{json.dumps(wanted)}; use the same settings, or another folder"
+                    f"{json.dumps(wanted)}; use the same settings, or choose another folder"
                 )
 
     def lock(self, shard: Shard, report: StatusCallback) -> AbstractContextManager[None]:
@@ -101,12 +101,12 @@ class WorkFolder:
 
     def read_records(self) -> list[Record]:
         """Return all records, sorted by the name of the video."""
-        # A killed run may leave a hidden temporary file.
+        # A killed run may leave hidden temporary files.
         found = [_read(file) for file in self._records.glob("[!.]*.json")]
         return sorted(found, key=lambda record: str(record["source"]))
 
     def write_record(self, source: Source, record: Record) -> None:
-        """Write the record of a video, which marks it as done."""
+        """Write the record of a video, which marks the video as done."""
         _write(self._records / f"{source.key}.json", {"source": source.name, **record})
 
     @contextmanager
@@ -150,7 +150,7 @@ def _read(file: Path) -> Record:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); remove it and start again") from None
+        raise DataError(f"{file}: cannot be read ({error}); delete it and run again") from None
     assert isinstance(document, dict)
     return document
 

@@ -133,7 +133,7 @@ def test_a_file_that_is_not_a_table_is_an_error(tmp_path: Path) -> None:
 
 
 def test_missing_rows_or_columns_are_an_error(tmp_path: Path) -> None:
-    fails(table(tmp_path), "has no row")
+    fails(table(tmp_path), "contains no row below its header")
     fails(table(tmp_path, FIRST), "line 1: has no column person_id", "vox")
     fails(table(tmp_path, FIRST, header=HEADER.replace("fps", "rate")), "has no column fps")
 

@@ -100,7 +100,7 @@ def test_a_scene_cut_ends_a_clip() -> None:
     [
         (across(9), SIDE, "too few frames"),
         (across(12, (40, 40), (48, 48)), SIDE, "too small"),
-        (across(30, (0, 40), (168, 40)), SIDE, "no square of the frame holds it"),
+        (across(30, (0, 40), (168, 40)), SIDE, "too large for a square crop"),
     ],
 )
 def test_reasons_to_drop_a_stretch(corners: list[tuple[int, int]], side: int, reason: str) -> None:

@@ -176,5 +176,5 @@ def test_a_partial_record_of_a_killed_run_is_ignored(
 def test_an_unreadable_record_is_an_error(raw: Path, tmp_path: Path) -> None:
     make(raw, tmp_path / "set")
     next((tmp_path / "set/work/records").iterdir()).write_text("{")
-    with pytest.raises(DataError, match="remove it and start again"):
+    with pytest.raises(DataError, match="delete it and run again"):
         make(raw, tmp_path / "set")

@@ -17,7 +17,7 @@ from cpabmm_core.data.preprocess.raw.frames import SceneFrame
 from cpabmm_core.data.preprocess.raw.rules import TOO_FEW_FRAMES, TOO_SMALL, Candidate, ClipRules
 
 _MIN_HEIGHT = 0.1
-"""Smaller people are ignored, as a share of the height of the frame."""
+"""The smallest height of a person, as a share of the frame's. Smaller people are ignored."""
 _MIN_OVERLAP = 0.25
 """The smallest IoU of the boxes of one person in consecutive frames."""
 _MAX_GAP = 5
@@ -32,7 +32,7 @@ class _Track:
         self.person, self.square = person, square
 
     def follow(self, number: int, people: list[Box]) -> bool:
-        """Follow the person; return whether they are in the square and nobody else is."""
+        """Follow the person; return whether they, and nobody else, are in the square."""
         best = max(people, key=lambda box: iou(self.person, box), default=None)
         if best is None or iou(self.person, best) < _MIN_OVERLAP:
             alone = not any(intersection_area(self.square, box) for box in people)
@@ -85,19 +85,19 @@ class BodyFinder:
 
     def _step(self, number: int, found: list[Box]) -> Iterator[Candidate]:
         people = [box for box in found if box.height >= _MIN_HEIGHT * self._size[1]]
-        going = []
+        active = []
         for track in self._tracks:
             full = number - track.start >= self._rules.max_frames
             if not full and track.follow(number, people):
-                going.append(track)
+                active.append(track)
             else:
                 yield self._candidate(track)
-        followed = [track.person for track in going]
+        followed = [track.person for track in active]
         for person in people:
             square = self._square(person)
             if square and person not in followed and _is_alone(person, square, people):
-                going.append(_Track(number, person, square))
-        self._tracks = going
+                active.append(_Track(number, person, square))
+        self._tracks = active
 
     def _square(self, person: Box) -> Box | None:
         """Return the square for a clip that begins with this person, or None if it is too large."""

@@ -19,9 +19,9 @@ def make_detect(detector: SubjectDetector, *, smallest: int | None = None) -> De
 
     Args:
         detector: the detector.
-        smallest: side of the smallest relevant face, in pixels. Frames are shrunk until it has 128
-            pixels, which is enough to find it, and four times as fast as 256. None keeps the size
-            of the frames.
+        smallest: side of the smallest relevant face, in pixels. Frames are shrunk until this face
+            has 128 pixels, which suffice to detect it; at 256, detection takes four times as long.
+            None keeps the size of the frames.
     """
     factor = min(1.0, _FACE_SIZE / smallest) if smallest else 1.0
 

@@ -35,7 +35,7 @@ class _Track:
         self.first = self.union = box
 
     def take_best(self, number: int, boxes: list[Box]) -> None:
-        """Remove the box that matches the face from those of a frame, if any, and add it."""
+        """Move the box that matches the face best, if any does, from `boxes` to this track."""
         best = max(boxes, key=lambda box: iou(self.first, box), default=None)
         if best is not None and iou(self.first, best) >= _MIN_OVERLAP:
             boxes.remove(best)

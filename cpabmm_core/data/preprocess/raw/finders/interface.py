@@ -8,7 +8,7 @@ from cpabmm_core.data.preprocess.raw.rules import Candidate
 
 
 class Finder(Protocol):
-    """Finds the clips of one video, which it sees frame by frame and in order."""
+    """Finds the clips of one video, whose frames it receives in order."""
 
     def add_frames(self, frames: Sequence[SceneFrame]) -> Iterator[Candidate]:
         """Add the next frames; return the stretches that end with or before them."""

@@ -24,7 +24,7 @@ from cpabmm_core.data.preprocess.raw.rules import (
 )
 
 _MAX_MOVING_SHARE = 0.8
-"""If a larger share of the frame moves, the camera must be moving slowly."""
+"""If a larger share of the frame moves, the camera is assumed to move slowly."""
 
 
 class MotionFinder:
