@@ -49,5 +49,5 @@ def _format_values(
 
 
 def _value(key: str, values: Mapping[str, float | None]) -> float | None:
-    """Return a value; a PSNR of None is that of identical frames, infinity."""
+    """Return a value; None for PSNR stands for infinity, the value of identical frames."""
     return math.inf if key == "psnr" and values[key] is None else values.get(key)

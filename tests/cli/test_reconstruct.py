@@ -132,7 +132,7 @@ def test_scores_are_shown_on_stderr(videos: Path, checkpoint: Path, tmp_path: Pa
     _, nine, ten, frames, both = result.stderr.splitlines()
     assert [line.split()[0] for line in (nine, ten)] == ["9", "10"]
     assert frames.startswith("mean of 6 frames  l1 ")
-    assert all("standing still" in line and "ratio" in line for line in (nine, ten, frames))
+    assert all("static baseline" in line and "ratio" in line for line in (nine, ten, frames))
     assert both.startswith("mean of 2 videos  l1 ")
 
 
