@@ -46,9 +46,9 @@ def animate(
         Mode,
         typer.Option(
             help="How to use the driving poses. relative: apply the movement since the first "
-            "driving frame, scaled to the size of the source's object. standard: use the poses unchanged. "
-            "avd: apply the poses to the shape of the source's object; needs a model with an avd "
-            "network."
+            "driving frame, scaled to the size of the source's object. standard: use the poses "
+            "unchanged. avd: apply the poses to the shape of the source's object; needs a model "
+            "with an avd network."
         ),
     ] = "relative",
     device: DeviceOption = "auto",

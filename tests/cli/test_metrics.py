@@ -340,7 +340,7 @@ def test_compare_warns_of_different_extractors(
     result = run("metrics", "--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "a and b: AKD and MKR of different extractors or weights; do not compare them"
+        "a and b: AKD and MKR come from different extractors or weights; do not compare them"
     ]
     assert_fails(3, "metrics", "--compare", tmp_path / "c.json", words="cannot be read")
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.checks import one_line, require_file
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.onnx_input import (
     KEYS,
@@ -118,28 +118,12 @@ def open_extractor(request: Request) -> OnnxIdentity:
 
 
 def _read(path: Path) -> bytes:
-    cure = "give the .onnx file of a network"
-    if path.is_dir():
-        raise CheckpointError(f"{path}: is a folder; {cure}")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; {cure}") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be opened ({one_line(error)})") from None
-    if not content:
-        raise CheckpointError(f"{path}: is empty; copy or download it again")
-    if content.startswith(b"version https://git-lfs"):
-        raise CheckpointError(
-            f"{path}: is a Git LFS pointer, not the file itself; run `git lfs pull`"
-        )
-    if content[:64].lstrip().startswith(b"<"):
-        raise CheckpointError(f"{path}: is a web page; download the file itself")
-    if content.startswith((b"PK", b"\x80")):
+    head = require_file(path, error=CheckpointError, expected="the .onnx file of a network")
+    if head.startswith((b"PK", b"\x80")):
         raise CheckpointError(
             f"{path}: is a PyTorch or zip file, not ONNX; export the network with torch.onnx.export"
         )
-    return content
+    return path.read_bytes()
 
 
 def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> Any:  # noqa: ANN401
