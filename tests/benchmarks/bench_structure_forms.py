@@ -113,14 +113,14 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 def test_forms() -> None:
     first, driving = frames()
     dino, perceptual = random_networks()
-    drawn = {
+    candidates = {
         "the driving frame, blurred by 1 pixel": blurred(driving, 1),
         "the driving frame, blurred by 4 pixels": blurred(driving, 4),
         "the first frame": first,
     }
     print("\n| generated | r | frobenius | mean_square | its code (sum) | reconstruction |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, generated in drawn.items():
+    for name, generated in candidates.items():
         values, slopes = measure_structure(dino, generated, driving)
         assert values["mean_square"] < values["frobenius"]
         cells = [
