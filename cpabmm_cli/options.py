@@ -65,7 +65,7 @@ OutputFolder = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(
-        help="Precision of the networks. auto: 16 bits if the device computes natively in them, "
+        help="Precision of the networks. auto: 16 bits where the device supports them natively, "
         "else 32."
     ),
 ]

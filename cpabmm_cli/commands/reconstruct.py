@@ -143,12 +143,13 @@ def _line(l1: float, standing_still: float) -> str:
 
 def _document(scores: "Mapping[str, VideoScore]", measured: "SetResult | None") -> dict[str, Any]:
     """Show the scores of the set, and return them with those of its videos and the metrics."""
+    from cpabmm_cli.metric_lines import count_of
     from cpabmm_core.inference.reconstructor import score_set
 
     means = score_set(list(scores.values()))
     frames = sum(video.frames for video in scores.values())
-    terminal.say(f"mean of {frames} frames  {_line(means.l1, means.standing_still)}")
-    terminal.say(f"mean of {len(scores)} videos  l1 {means.l1_videos:.5f}")
+    terminal.say(f"mean of {count_of(frames, 'frame')}  {_line(means.l1, means.standing_still)}")
+    terminal.say(f"mean of {count_of(len(scores), 'video')}  l1 {means.l1_videos:.5f}")
     videos = [{"name": name, **asdict(video)} for name, video in scores.items()]
     document = {**asdict(means), "videos": videos}
     return _with_metrics(document, measured) if measured else document

@@ -42,7 +42,7 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
     """
     if real.is_dir() != generated.is_dir():
         raise DataError(
-            f"{real} and {generated}: one is a file, the other a folder; give two of a kind"
+            f"{real} and {generated}: expected two files or two folders"
         )
     if not real.is_dir():
         return [(real, generated)]
