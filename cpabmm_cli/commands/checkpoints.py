@@ -45,7 +45,7 @@ def checkpoints(
     for file in PUBLIC_CHECKPOINTS:
         terminal.result(_entry(file))
     terminal.say(
-        f"To use a checkpoint, download it with --download NAME or copy its file to {folder}."
+        f"To use a checkpoint, download it with --download NAME or put its file into {folder}."
     )
     terminal.say(
         "Then give its name to --checkpoint, which also accepts the path of any checkpoint."
