@@ -207,7 +207,7 @@ def test_bad_points_and_outputs_are_one_line_and_no_file(
         assert_fails(3, *apply, points, "-o", tmp_path / "o.xyz", words=".npz or .txt")
         assert_fails(3, *apply, points, "-o", theta, "--force", words="input")
         assert_fails(3, *apply, points, "-o", points, words="input")
-        assert_fails(3, *apply, "--image", points, "-o", tmp_path / "o.png", words="not an image")
+        assert_fails(3, *apply, "--image", points, "-o", tmp_path / "o.png", words="readable image")
         assert_fails(3, *apply, "--image", picture, "-o", tmp_path / "o.bmp", words="transparency")
 
     assert_leaves_no_file(tmp_path, fail_all)

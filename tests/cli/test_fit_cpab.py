@@ -268,7 +268,7 @@ def test_bad_files_are_one_line_and_no_file(
         ((pairs, "--weights", tmp_path / "none.txt"), "no such file"),
         ((pairs, "--weights", tmp_path / "weights.txt"), "expected 4 weights"),
         ((many, "--weights", tmp_path / "weights.txt"), "already has weights"),
-        ((pairs, "--image", pairs, "-o", output), "not an image"),
+        ((pairs, "--image", pairs, "-o", output), "not a readable image"),
         ((pairs, "--image", picture, "-o", picture), "input"),
         ((pairs, "--image", picture, "-o", tmp_path / "o.xyz"), "suffix"),
         ((pairs, "--image", picture, "-o", output, "--plot", tmp_path / "p.gif"), "suffix"),
