@@ -118,12 +118,16 @@ def open_extractor(request: Request) -> OnnxIdentity:
 
 
 def _read(path: Path) -> bytes:
-    head = require_file(path, error=CheckpointError, expected="the .onnx file of a network")
-    if head.startswith((b"PK", b"\x80")):
+    require_file(path, error=CheckpointError, expected="the .onnx file of a network")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({one_line(error)})") from None
+    if content.startswith((b"PK", b"\x80")):
         raise CheckpointError(
             f"{path}: is a PyTorch or zip file, not ONNX; export the network with torch.onnx.export"
         )
-    return path.read_bytes()
+    return content
 
 
 def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> Any:  # noqa: ANN401
