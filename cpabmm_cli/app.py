@@ -76,7 +76,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
-    finally:  # no clean-up is left for the handler to protect
+    finally:  # all clean-up is done, so the handler is no longer needed
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

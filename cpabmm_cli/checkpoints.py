@@ -48,7 +48,7 @@ def locate_checkpoint(checkpoint: str) -> str | Path:
 
 
 def prepare_checkpoint(checkpoint: str) -> str | Path:
-    """Return what to load for a name or path, after converting a published file.
+    """Return the name or path to load, after converting a published checkpoint.
 
     Conversions are kept in the cache folder.
 
@@ -58,7 +58,7 @@ def prepare_checkpoint(checkpoint: str) -> str | Path:
     """
     path = locate_checkpoint(checkpoint)
     if not Path(path).is_file():
-        return path  # a bundled model, or a mistake that loading will report
+        return path  # a bundled model, or a wrong name that loading will report
 
     from cpabmm_core.checkpoint.cache import convert_cached
 
@@ -71,7 +71,7 @@ def announce_model(checkpoint: str, model: "AnimationModel", precision: str) -> 
 
     device = next(model.parameters()).device
     chosen = choose_precision(precision, device)
-    terminal.say(f"{checkpoint} on {device} in {chosen}")
+    terminal.say(f"running {checkpoint} on {device} in {chosen}")
     warning = precision_warning(precision, device)
     if warning is not None:
         terminal.say(f"--precision {warning}")

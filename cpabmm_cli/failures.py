@@ -1,4 +1,4 @@
-"""Errors become one line on stderr and an exit code (the table in docs/cli.md)."""
+"""Conversion of errors to one line on stderr and an exit code (docs/reference/exit-codes.md)."""
 
 import functools
 import sys

@@ -19,8 +19,8 @@ def metric_lines(result: SetResult) -> Iterator[str]:
         yield f"{video.name}  {_format_values(video.values, _PER_VIDEO, {})}"
     frames = sum(video.frames for video in result.videos)
     groups = {
-        f"mean of {len(result.videos)} videos": _OVER_VIDEOS,
-        f"mean of {frames} frames": _OVER_FRAMES,
+        f"mean of {count_of(len(result.videos), 'video')}": _OVER_VIDEOS,
+        f"mean of {count_of(frames, 'frame')}": _OVER_FRAMES,
         "whole set": _WHOLE_SET,
     }
     for title, keys in groups.items():
@@ -29,6 +29,16 @@ def metric_lines(result: SetResult) -> Iterator[str]:
             yield f"{title}  {values}"
     for role, share in result.coverage.items():
         yield f"frames with {role}  {share.real:.1%} of real, {share.generated:.1%} of generated"
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun, which is in the plural unless the number is 1.
+
+    Example:
+        >>> count_of(1, "video"), count_of(2, "video")
+        ('1 video', '2 videos')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _format_values(
@@ -49,5 +59,5 @@ def _format_values(
 
 
 def _value(key: str, values: Mapping[str, float | None]) -> float | None:
-    """Return a value; a PSNR of None is that of identical frames, infinity."""
+    """Return a value; None for PSNR stands for infinity, the value of identical frames."""
     return math.inf if key == "psnr" and values[key] is None else values.get(key)

@@ -55,7 +55,7 @@ class MetricSelection:
     """``NAME=PATH`` for the networks of lpips, fid and fvd."""
 
     def weight_paths(self) -> dict[str, Path]:
-        """Return the paths of weights by the name of the metric.
+        """Return the paths of the weights by the name of the metric.
 
         Raises:
             typer.BadParameter: an entry is malformed, or its metric is not selected.

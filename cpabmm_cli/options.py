@@ -31,7 +31,9 @@ def _check_shard(text: str) -> str:
 BatchSizeOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Frames to process at a time; fewer need less memory.", show_default="by device"
+        min=1,
+        help="Number of frames to process at a time. Fewer need less memory.",
+        show_default="depends on the device",
     ),
 ]
 CheckpointOption = Annotated[
@@ -40,7 +42,7 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         metavar="NAME|PATH",
-        help="Name of a bundled model or public checkpoint, or path of a checkpoint file.",
+        help="Name of a bundled model or published checkpoint, or path of a checkpoint file.",
     ),
 ]
 ClipFormatOption = Annotated[
@@ -51,7 +53,7 @@ DeviceOption = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:N or mps.",
+        help="Device to run on: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.",
         callback=_check_device,
     ),
 ]
@@ -63,14 +65,16 @@ OutputFolder = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(
-        help="Precision of the networks; auto: 16-bit if the device supports it natively."
+        help="Precision of the networks. auto: 16 bits where the device supports them natively, "
+        "else 32."
     ),
 ]
 ShardOption = Annotated[
     str,
     typer.Option(
         metavar="I/N",
-        help="Process part I of N (from 1) of the videos, chosen by a hash of each name.",
+        help="Process only part I of N of the videos, with I from 1 to N. A hash of its name "
+        "assigns each video to a part.",
         callback=_check_shard,
     ),
 ]

@@ -17,29 +17,33 @@ from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, sample, warp_batch
 from cpabmm_core.geometry import identity_grid
-from cpabmm_core.media.image import read_image, write_image
+from cpabmm_core.media import read_image, write_image
 from cpabmm_core.visualize import Picture, overlay_grid, side_by_side
 
 app = typer.Typer(add_completion=False)
 
-_SHIPPED = Path(__file__).with_name("source.png")
+_EXAMPLE = Path(__file__).with_name("source.png")
 _LINES = 13
 
 
 @app.command()
 def main(
-    picture: Annotated[Path, typer.Argument(help="Picture to warp.")] = _SHIPPED,
+    picture: Annotated[Path, typer.Argument(help="Picture to warp.")] = _EXAMPLE,
     mask: Annotated[Path | None, typer.Option(help="Mask of the same size.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG to write.")] = Path(
         "augmented.png"
     ),
     count: Annotated[int, typer.Option(min=1, help="Number of warps.")] = 6,
-    cells: Annotated[int, typer.Option(min=1, max=16, help="Squares per side.")] = 6,
-    magnitude: Annotated[float, typer.Option(help="R.m.s. motion in sides of the square.")] = 0.05,
-    length_scale: Annotated[float, typer.Option(help="Length scale in sides.")] = 0.25,
+    cells: Annotated[int, typer.Option(min=1, max=16, help="Number of squares per side.")] = 6,
+    magnitude: Annotated[
+        float, typer.Option(help="Root mean square motion, in sides of the square.")
+    ] = 0.05,
+    length_scale: Annotated[
+        float, typer.Option(help="Length scale of the motion, in sides of the square.")
+    ] = 0.25,
     seed: Annotated[int, typer.Option(help="Seed of the random warps.")] = 0,
 ) -> None:
-    """Write the sheet and print the time per warp."""
+    """Write the sheet and print the time per picture."""
     image = _to_tensor(read_image(picture))
     label = _to_tensor(read_image(mask) if mask else _grid(*image.shape[2:]))
     if label.shape != image.shape:

@@ -10,8 +10,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from cpabmm_core.media.image import read_image, write_image
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media import VideoReader, read_image, write_image
 from cpabmm_core.visualize import Picture, side_by_side
 
 app = typer.Typer(add_completion=False)

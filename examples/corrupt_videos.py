@@ -1,4 +1,4 @@
-"""Apply known faults to puppet videos, to see which metric detects which fault.
+"""Apply known faults to puppet videos to see which metric detects which fault.
 
 cpabmm preprocess puppets -o puppets --videos 1 --test-videos 20 --frames 32 --format strip
 python examples/corrupt_videos.py puppets/test -o corrupted
@@ -15,15 +15,14 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from cpabmm_core.media.clips import list_clips, open_clip
-from cpabmm_core.media.image import write_image
+from cpabmm_core.media import list_clips, open_clip, write_image
 from cpabmm_core.puppets import render_puppet
 
 Frames = NDArray[np.uint8]  # (F, H, W, 3)
 app = typer.Typer(add_completion=False)
 SHIFT = 3  # pixels to the right
 BLUR = 2.0  # standard deviation of the Gaussian, in pixels
-BLACK = 4  # every fourth frame is black
+BLACK = 4  # number of frames of which the last is black
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 from PIL import Image
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, sample, warp_image
-from cpabmm_core.media.image import read_image
+from cpabmm_core.media import read_image
 from cpabmm_core.pointsets import fit_pairs, read_point_pairs
 from cpabmm_core.visualize import (
     Picture,

@@ -1,6 +1,6 @@
 """Random corruptions of frames that make a detector robust to the defects of generated frames.
 
-Used by train_puppet_extractor.py. Frames are (B, 3, H, W) in [0, 1].
+train_puppet_extractor.py uses them. Frames are (B, 3, H, W) in [0, 1].
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def resize(frames: Tensor, side: int) -> Tensor:
-    """Resize frames to a square like the extractor."""
+    """Resize frames to a square in the same way as the extractor."""
     return F.interpolate(frames, (side, side), mode="bilinear", antialias=True)
 
 
@@ -42,7 +42,7 @@ def erase(
 
 
 def recolour(frames: Tensor, strength: float) -> Tensor:
-    """Change saturation, contrast and tint by up to this share."""
+    """Change saturation, contrast and tint by shares of up to about `strength`."""
     colour = uniform(frames, 1 - 2 * strength, 1 + strength, 1, 1)
     contrast = uniform(frames, 1 - strength, 1 + strength, 1, 1)
     tint = uniform(frames, 1 - strength, 1 + strength / 2, 3, 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cpabmm_core import load_model
 from cpabmm_core.inference import to_frames, to_model_input
-from cpabmm_core.media.image import write_image
+from cpabmm_core.media import write_image
 from cpabmm_core.models import Motion
 from cpabmm_core.puppets import render_puppet
 from cpabmm_core.visualize import Picture, overlay_grid, overlay_keypoints, side_by_side
@@ -81,7 +81,7 @@ def contributions(
 
 
 def candidate_colour(candidate: int) -> tuple[float, float, float]:
-    """Return grey for the background, evenly spaced hues for the groups, white for the global."""
+    """Return grey for the background, a hue for each group, or white for the global candidate."""
     if candidate == 0:
         return 0.45, 0.45, 0.45
     if candidate > GROUPS:

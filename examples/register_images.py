@@ -27,13 +27,13 @@ from cpabmm_core.cpab import (
     warp_batch,
 )
 from cpabmm_core.geometry import identity_grid, to_unit_square
-from cpabmm_core.media.image import read_image, write_image
+from cpabmm_core.media import read_image, write_image
 from cpabmm_core.pointsets import Transformation, Transformations
 from cpabmm_core.visualize import Picture, side_by_side
 
 app = typer.Typer(add_completion=False)
 
-_SHIPPED = Path(__file__).with_name("source.png")
+_EXAMPLE = Path(__file__).with_name("source.png")
 _COARSEST = 24  # pixels of the shorter side in the first round
 _TRUE_SPACE = VelocitySpace(Tessellation(7, 7), "zero")  # differs from the space of the search
 
@@ -43,43 +43,48 @@ def main(
     fixed: Annotated[Path | None, typer.Argument(help="Picture to align with.")] = None,
     moving: Annotated[Path | None, typer.Argument(help="Picture to warp.")] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="PNG: fixed, moving, aligned, differences.")
+        Path,
+        typer.Option("--output", "-o", help="PNG to write: fixed, moving, aligned, differences."),
     ] = Path("registration.png"),
     theta_file: Annotated[
-        Path | None, typer.Option("--theta", help="JSON to write the transformation to.")
+        Path | None, typer.Option("--theta", help="JSON file to write, with the transformation.")
     ] = None,
-    cells: Annotated[int, typer.Option(min=1, max=16, help="Squares per side.")] = 8,
+    cells: Annotated[int, typer.Option(min=1, max=16, help="Number of squares per side.")] = 8,
     boundary: Annotated[
-        Literal["free", "zero"], typer.Option(help="zero: no motion across the border.")
+        Literal["free", "zero"],
+        typer.Option(help="free: allow motion across the border. zero: forbid it."),
     ] = "zero",
-    smoothness: Annotated[float, typer.Option(min=0, help="Weight of the prior.")] = 1e-3,
-    iterations: Annotated[int, typer.Option(min=1, help="L-BFGS steps of each round.")] = 40,
+    smoothness: Annotated[
+        float, typer.Option(min=0, help="Weight of the smoothness prior.")
+    ] = 1e-3,
+    iterations: Annotated[int, typer.Option(min=1, help="L-BFGS steps per round.")] = 40,
     seed: Annotated[int, typer.Option(help="Seed of the random motion without pictures.")] = 0,
 ) -> None:
     """Align the pictures, print the errors and write the result."""
     if (fixed is None) != (moving is None):
         raise typer.BadParameter("give both pictures or none")
-    still = _to_tensor(read_image(fixed or _SHIPPED))
+    target = _to_tensor(read_image(fixed or _EXAMPLE))
     truth = sample(_TRUE_SPACE, generator=torch.Generator().manual_seed(seed))
-    other = _to_tensor(read_image(moving)) if moving else warp_batch(_TRUE_SPACE, truth, still)
-    if other.shape != still.shape:
+    other = _to_tensor(read_image(moving)) if moving else warp_batch(_TRUE_SPACE, truth, target)
+    if other.shape != target.shape:
         raise typer.BadParameter(f"{moving}: expected the size of {fixed}")
 
     space = VelocitySpace(Tessellation(cells, cells), boundary)
     began = time.perf_counter()
-    theta = register(space, other, still, smoothness=smoothness, iterations=iterations)
+    theta = register(space, other, target, smoothness=smoothness, iterations=iterations)
     took = time.perf_counter() - began
     aligned = warp_batch(space, theta, other, padding="border")
 
     typer.echo(
-        f"difference of 255: {_rms(other, still):.1f} before, {_rms(aligned, still):.1f} after"
+        f"r.m.s. difference (of 255): {_rms(other, target):.1f} before, "
+        f"{_rms(aligned, target):.1f} after"
     )
     if not moving:
         identity = torch.zeros_like(theta)
-        before, after = (_motion_error(space, t, truth, still) for t in (identity, theta))
+        before, after = (_motion_error(space, t, truth, target) for t in (identity, theta))
         typer.echo(f"error of the motion: {before:.2f} pixels before, {after:.2f} after")
     typer.echo(f"{took:.1f} s")
-    pictures = [still, other, aligned, (other - still).abs(), (aligned - still).abs()]
+    pictures = [target, other, aligned, (other - target).abs(), (aligned - target).abs()]
     write_image(output, side_by_side([_to_picture(image) for image in pictures]))
     typer.echo(output)
     if theta_file:

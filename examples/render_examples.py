@@ -6,9 +6,7 @@ python examples/render_examples.py
 from fractions import Fraction
 from pathlib import Path
 
-from cpabmm_core.files.output import atomic_path
-from cpabmm_core.media.image import write_image
-from cpabmm_core.media.video import VideoWriter
+from cpabmm_core.media import VideoWriter, write_image
 from cpabmm_core.puppets import render_puppet
 
 SEED, SIZE, FRAMES, RATE = 2026, 192, 75, 25
@@ -25,10 +23,8 @@ def main() -> None:
         for index, count in ((SOURCE_INDEX, 1), (DRIVING_INDEX, FRAMES))
     )
     write_image(folder / "source.png", source.frames[0])
-    with (
-        atomic_path(folder / "driving.mp4", force=True) as path,
-        VideoWriter(path, SIZE, SIZE, Fraction(RATE), Fraction(1, RATE)) as video,
-    ):
+    path = folder / "driving.mp4"
+    with VideoWriter(path, SIZE, SIZE, Fraction(RATE), Fraction(1, RATE)) as video:
         for number, frame in enumerate(driving.frames):
             video.write(frame, number)
 

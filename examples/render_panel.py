@@ -9,11 +9,9 @@ from typing import Annotated
 import torch
 import typer
 
-from cpabmm_core.checkpoint.convert import open_checkpoint
-from cpabmm_core.checkpoint.load import find_checkpoint
-from cpabmm_core.data.batches import read_batches
-from cpabmm_core.data.validation_pairs import open_validation
-from cpabmm_core.media.image import write_image
+from cpabmm_core.checkpoint import find_checkpoint, open_checkpoint
+from cpabmm_core.data import open_validation, read_batches
+from cpabmm_core.media import write_image
 from cpabmm_core.models.build import keypoint_groups
 from cpabmm_core.models.pair_reconstruction import reconstruct_pair
 from cpabmm_core.training.panels import render_panel

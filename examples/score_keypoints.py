@@ -13,12 +13,10 @@ import torch
 import typer
 from torch import Tensor
 
-from cpabmm_core.checkpoint.convert import open_checkpoint
-from cpabmm_core.checkpoint.load import find_checkpoint
-from cpabmm_core.geometry.coordinates import identity_grid
-from cpabmm_core.geometry.local_affine import positions
+from cpabmm_core.checkpoint import find_checkpoint, open_checkpoint
+from cpabmm_core.geometry import identity_grid, positions
 from cpabmm_core.inference import to_model_input
-from cpabmm_core.media.clips import list_clips, open_clip
+from cpabmm_core.media import list_clips, open_clip
 from cpabmm_core.metrics import unexplained_share
 from cpabmm_core.models import AnimationModel
 
@@ -87,7 +85,7 @@ def evaluate(model: AnimationModel, clip: Path) -> Video:
 
 
 def perplexity(weights: Tensor) -> float:
-    """Return the effective number of parts: all of them if equal, 1 if one part is everything."""
+    """Return the effective number of parts: all if their weights are equal, 1 if one dominates."""
     shares = weights / weights.sum()
     return float(torch.exp(torch.special.entr(shares).sum()))
 

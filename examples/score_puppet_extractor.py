@@ -2,8 +2,8 @@
 
 python examples/score_puppet_extractor.py --videos 20
 
-The script prints AKD by the detector and by the true joints, the errors of detected joints, and how
-well embeddings distinguish characters.
+The script prints AKD of detected and of true joints, the errors of detected joints, and how well
+embeddings distinguish characters.
 """
 
 from typing import Annotated
@@ -63,7 +63,7 @@ def report_akd(
     generated: list[Joints],
     delay: int,  # frames
 ) -> None:
-    """Print AKD of videos against delayed ones: by the detector and by the true joints."""
+    """Print AKD between frames and delayed frames, of detected and of true joints."""
     expected, akd, mkr = [], [], []
     for joints, real, other in zip(true, found, generated, strict=True):
         expected.append(average_keypoint_distance(joints[:-delay], joints[delay:]).akd)

@@ -92,7 +92,7 @@ def render(seed: int, characters: int) -> Samples:
 
 
 def pack_weights(networks: dict[str, nn.Module]) -> dict[str, Tensor]:
-    """Convert weights, but not the statistics of normalisation, to half precision."""
+    """Convert tensors of two or more dimensions to half precision, and drop batch counters."""
     return {
         f"{name}.{key}": value.half().contiguous() if value.ndim > 1 else value.contiguous()
         for name, network in networks.items()
@@ -130,7 +130,7 @@ def train_joints(data: Samples, steps: int, seed: int, batch: int = 32) -> nn.Mo
 
 
 def train_identity(data: Samples, steps: int, seed: int, characters: int = 48) -> nn.Module:
-    """Train the identity network by contrast: two frames of a character against all others."""
+    """Train the identity network with a contrastive loss on two frames of each character."""
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 2])
     order = sample_batches(rng, len(data.frames) // FRAMES, characters)
@@ -185,7 +185,7 @@ def train(
 
 
 def sample_batches(rng: np.random.Generator, count: int, batch: int) -> Iterator[NDArray[np.int64]]:
-    """Yield shuffled batches of indices without end, each index once per round."""
+    """Yield endless batches of shuffled indices; in a round each index occurs at most once."""
     while True:
         order = rng.permutation(count)
         for start in range(0, count - batch + 1, batch):

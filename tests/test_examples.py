@@ -1,4 +1,4 @@
-"""The shipped example and the scripts beside it, run as a reader of README.md would."""
+"""The scripts and files in `examples`, run like a reader of README.md does."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def run_example(name: str, *arguments: object) -> Result:
 
 
 def columns_of(picture: np.ndarray) -> list[np.ndarray]:
-    """The 192 x 192 pictures of a row, 4 pixels apart."""
+    """Return the 192 x 192 pictures of a row, 4 pixels apart."""
     return [picture[:, left : left + 192].astype(int) for left in range(0, picture.shape[1], 196)]
 
 
@@ -34,10 +34,10 @@ def test_first_command_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyP
     result = tmp_path / "source--driving.mp4"
     printed = output_of("animate", EXAMPLES / "source.png", EXAMPLES / "driving.mp4")
     assert printed.strip() == result.name
-    with VideoReader(EXAMPLES / "driving.mp4") as driving, VideoReader(result) as drawn:
-        wanted = [frame.pts * driving.time_base for frame in driving]
-        frames = list(drawn)
-        assert [frame.pts * drawn.time_base for frame in frames] == wanted
+    with VideoReader(EXAMPLES / "driving.mp4") as driving, VideoReader(result) as generated:
+        expected = [frame.pts * driving.time_base for frame in driving]
+        frames = list(generated)
+        assert [frame.pts * generated.time_base for frame in frames] == expected
     moved = np.abs(frames[0].image.astype(float) - frames[37].image).mean()
     assert moved > 2
 
@@ -73,14 +73,14 @@ def test_registration_finds_a_known_motion(tmp_path: Path, monkeypatch: pytest.M
     assert float(before) > 5
     assert float(after) < 0.8
 
-    fixed, moving, aligned, was, left = columns_of(read_image("registration.png"))
+    fixed, moving, aligned, before_map, after_map = columns_of(read_image("registration.png"))
     np.testing.assert_array_equal(fixed, read_image(EXAMPLES / "source.png"))
-    assert np.abs(was - np.abs(moving - fixed)).max() <= 1  # rounded once here, twice there
-    assert left.mean() < 0.15 * was.mean()
+    assert np.abs(before_map - np.abs(moving - fixed)).max() <= 1  # one side is rounded twice
+    assert after_map.mean() < 0.15 * before_map.mean()
 
     Image.fromarray(moving.astype(np.uint8)).save("moving.png")
     output_of("fit-cpab", "--apply", "theta.json", "--image", "moving.png", "-o", "again.png")
-    inner = np.s_[2:-2, 2:-2]  # the border is sampled as the nearest pixel here, as black there
+    inner = np.s_[2:-2, 2:-2]  # padding differs: border pixels here, black there
     assert np.abs(read_image("again.png")[inner] - aligned[inner]).max() <= 2
 
 
@@ -172,24 +172,26 @@ def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     assert all(0 < share < 2 for share in shares)
 
 
-def test_parts_are_counted_by_how_they_share() -> None:
+def test_the_effective_number_of_parts_is_their_perplexity() -> None:
     perplexity = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))["perplexity"]
     assert perplexity(torch.tensor([2.0, 2, 2, 2])) == pytest.approx(4)
     assert perplexity(torch.tensor([5.0, 0, 0, 0])) == pytest.approx(1)
 
 
-def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
+def test_videos_have_the_named_faults(tmp_path: Path) -> None:
     write_puppets(
         tmp_path / "set", videos=1, test_videos=1, frames=4, size=64, seed=6, format="strip"
     )
-    test, spoilt = tmp_path / "set" / "test", tmp_path / "spoilt"
-    outcome = run_example("corrupt_videos.py", test, "-o", spoilt)
+    test, corrupted = tmp_path / "set" / "test", tmp_path / "corrupted"
+    outcome = run_example("corrupt_videos.py", test, "-o", corrupted)
     assert outcome.exit_code == 0, outcome.output
     names = ("identical", "shift", "blur", "limb", "identity", "black")
-    assert outcome.output.split() == [str(spoilt / name) for name in names]
+    assert outcome.output.split() == [str(corrupted / name) for name in names]
     real = np.stack(np.split(read_image(test / "00000.png").astype(int), 4, axis=1))
     videos = {
-        name: np.stack([read_image(path) for path in sorted((spoilt / name / "00000").iterdir())])
+        name: np.stack(
+            [read_image(path) for path in sorted((corrupted / name / "00000").iterdir())]
+        )
         for name in names
     }
     np.testing.assert_array_equal(videos["identical"], real)
@@ -203,10 +205,10 @@ def test_videos_are_spoilt_as_told(tmp_path: Path) -> None:
         assert all(0 < share < 0.4 for share in changed.mean((1, 2))), name
         assert not changed[:, -2:].any(), name  # the scene is the same
 
-    printed = output_of("metrics", test, spoilt / "shift", "--json")
-    assert json.loads(printed)["videos"][0]["frames"] == 4  # frame by frame, not as one picture
+    printed = output_of("metrics", test, corrupted / "shift", "--json")
+    assert json.loads(printed)["videos"][0]["frames"] == 4  # frames, not one wide image
 
-    assert run_example("corrupt_videos.py", test, "-o", spoilt).exit_code == 2  # there already
+    assert run_example("corrupt_videos.py", test, "-o", corrupted).exit_code == 2  # already exists
     (test / "00000.json").unlink()
     outcome = run_example("corrupt_videos.py", test, "-o", tmp_path / "other")
     assert outcome.exit_code == 2

@@ -1,4 +1,4 @@
-"""The rules of the layout: imports point one way, and the core keeps to itself."""
+"""The rules of the layout: imports point one way, and the core has no side effects."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 CORE = "cpabmm_core"
 CLI = "cpabmm_cli"
 
-# From the bottom up. A module may import from its own package and from any layer before it.
+# From the bottom up. A module may import from its own package and from all earlier layers.
 LAYERS = (
     "errors",
     "arrays",
@@ -77,7 +77,7 @@ def parse(path: Path) -> ast.Module:
 
 
 def imported_modules(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
-    """Every module that is imported anywhere in the file, in functions and type blocks too."""
+    """Yield every module that a file imports, including imports in functions and type blocks."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

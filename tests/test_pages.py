@@ -1,4 +1,4 @@
-"""The code blocks of README and the documentation, run as a reader would run them."""
+"""The code blocks of README and the documentation, run like a reader runs them."""
 
 import os
 import shlex
@@ -82,7 +82,7 @@ def test_skipped_blocks_give_a_reason(page: Path) -> None:
     assert all(len(block.skipped.split()) > 1 for block in blocks(page) if block.skipped)
 
 
-def test_the_marks_are_understood(tmp_path: Path) -> None:
+def test_markers_and_blocks_are_parsed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- test: setup\necho 1 > a\n-->\n```python\nx = 1\n```\n\n"

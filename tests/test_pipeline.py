@@ -1,4 +1,4 @@
-"""The shell commands of docs/pipeline.md run as they stand."""
+"""The shell commands of docs/pipeline.md, run unchanged."""
 
 import json
 import re
@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "pipeline.md"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the commands of the page; return their folder, with their output in ``table.md``."""
+    """Run the commands of the page and return their folder; ``table.md`` holds the output."""
     folder = tmp_path_factory.mktemp("pipeline")
     command = folder / "bin" / "cpabmm"
     command.parent.mkdir()

@@ -74,7 +74,7 @@ def test_only_requested_emulation_gives_a_warning(monkeypatch: pytest.MonkeyPatc
 
 
 def test_trial_measures_a_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each float32 product takes 2 seconds or more on this clock, each bfloat16 product 50."""
+    """On the clock of this test a float32 product takes at least 2 s, a bfloat16 product 50 s."""
     lengths = iter([51.0, 50.0, 53.0, 50.5, 52.0, 9.0, 2.0, 3.0, 2.5, 4.0])
     now, is_start = 0.0, True
 

@@ -59,7 +59,7 @@ def test_killed_worker_is_one_line(tmp_path: Path) -> None:
 
 
 def test_rendering_workers_do_not_load_torch() -> None:
-    """Loading it takes longer than rendering some videos."""
+    """Importing torch takes longer than rendering a few videos."""
     done = subprocess.run(
         [sys.executable, "-c", WORKERS_LOAD], capture_output=True, text=True, check=True
     )

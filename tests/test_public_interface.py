@@ -1,4 +1,4 @@
-"""The public interface: nothing vanishes, nothing appears unnoticed, everything is documented."""
+"""The public interface: its names are recorded and documented, and its examples work."""
 
 import ast
 import doctest

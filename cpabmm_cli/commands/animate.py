@@ -1,4 +1,4 @@
-"""``cpabmm animate``: the object of an image repeats the motion of a video."""
+"""``cpabmm animate``: animate the object in an image with the motion of a video."""
 
 from pathlib import Path
 from time import monotonic
@@ -24,7 +24,7 @@ def animate(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SOURCE", help="Image to animate; of a video, the first frame is used."
+            metavar="SOURCE", help="Image to animate. A video provides its first frame."
         ),
     ],
     driving: Annotated[
@@ -37,7 +37,7 @@ def animate(
             "--output",
             "-o",
             metavar="OUT",
-            help="Video to write: .mp4, .mov, .mkv, .webm or .gif.",
+            help="Video to write. The suffix sets the format: .mp4, .mov, .mkv, .webm or .gif.",
             show_default="SOURCE--DRIVING.mp4",
         ),
     ] = None,
@@ -45,9 +45,10 @@ def animate(
     mode: Annotated[
         Mode,
         typer.Option(
-            help="relative: apply the movement since the first driving frame, scaled to the size "
-            "of the source's object. standard: use the driving poses unchanged. avd: apply the "
-            "driving poses to the shape of the source's object; needs a model trained for it."
+            help="How to use the driving poses. relative: apply the movement since the first "
+            "driving frame, scaled to the size of the source's object. standard: use the poses "
+            "unchanged. avd: apply the poses to the shape of the source's object; needs a model "
+            "with an avd network."
         ),
     ] = "relative",
     device: DeviceOption = "auto",
@@ -56,7 +57,7 @@ def animate(
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Animate an image by a driving video, keeping the video's timestamps and sound."""
+    """Animate an image with the motion of a video, keeping the video's timestamps and sound."""
     from cpabmm_core.files.output import atomic_path, check_output
     from cpabmm_core.media.source import read_source
     from cpabmm_core.media.video import VideoReader, video_format

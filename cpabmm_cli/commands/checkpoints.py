@@ -28,12 +28,12 @@ def checkpoints(
         typer.Option(
             metavar="NAME",
             callback=_check_alias,
-            help="Download this checkpoint. Nothing is downloaded without this option.",
+            help="Download this checkpoint. Without this option nothing is downloaded.",
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List published checkpoints of TPSMM, FOMM and MRAA, and where to put them."""
+    """List the published checkpoints of TPSMM, FOMM and MRAA, or download one."""
     if download is not None:
         _download(download, json=json)
         return
@@ -44,15 +44,19 @@ def checkpoints(
         return
     for file in PUBLIC_CHECKPOINTS:
         terminal.result(_entry(file))
-    terminal.say(f"Put a file, under its original name, into {folder}.")
-    terminal.say("--checkpoint then accepts its name. It also accepts the path of any checkpoint.")
+    terminal.say(
+        f"To use a checkpoint, download it with --download NAME or put its file into {folder}."
+    )
+    terminal.say(
+        "Then give its name to --checkpoint, which also accepts the path of any checkpoint."
+    )
 
 
 def _download(alias: str, *, json: bool) -> None:
     from cpabmm_core.checkpoint.download import download_checkpoint
 
     file = find_public_checkpoint(alias)
-    assert file is not None  # `_check_alias` has refused unknown ones
+    assert file is not None  # `_check_alias` has rejected unknown names
     terminal.say(f"downloading {file.name}, {file.megabytes} MB, from {file.source or file.page}")
     terminal.say(f"licence: {file.licence}")
     path = download_checkpoint(file, checkpoints_folder())
@@ -64,7 +68,7 @@ def _is_present(file: PublicCheckpoint) -> bool:
 
 
 def _entry(file: PublicCheckpoint) -> str:
-    availability = "no direct link, see the page"
+    availability = "no direct link (see its page)"
     if _is_present(file):
         availability = "on this machine"
     elif file.source:

@@ -13,19 +13,21 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="IN", help="Checkpoint of TPSMM, the paper's code, FOMM, MRAA or cpabmm."
+            metavar="IN",
+            help="Checkpoint to convert: of TPSMM, the paper's code, FOMM, MRAA or cpabmm.",
         ),
     ],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="The .safetensors file to write.")
+        Path, typer.Option("--output", "-o", metavar="OUT", help="File to write: .safetensors.")
     ],
     size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Side of the frames that the model was trained on, which the file does not state.",
-            show_default="that of the published file of this content or name, else 256",
+            help="Side in pixels of the frames that the model was trained on. The file does not "
+            "state it.",
+            show_default="from the list of published checkpoints, else 256",
         ),
     ] = None,
     json: JsonOption = False,
@@ -33,7 +35,7 @@ def convert(
 ) -> None:
     """Convert a published checkpoint to a safetensors file that every command accepts.
 
-    The layout and the widths of the networks are derived from the tensors. Nothing in the file is
+    The tensors determine the layout and the widths of the networks. No code in the file is
     executed.
     """
     from cpabmm_core.files.output import check_output
@@ -48,7 +50,7 @@ def convert(
     conversion.save(output)
     terminal.say(f"{source}: {conversion}")
     if not conversion.size_is_known:
-        terminal.say("--size sets another frame size")
+        terminal.say("set another frame size with --size")
     if not json:
         terminal.result(str(output))
         return

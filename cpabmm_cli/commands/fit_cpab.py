@@ -43,31 +43,36 @@ def fit_cpab(
         Path | None,
         typer.Argument(
             metavar="KEYPOINTS",
-            help="Sets of point pairs in the unit square: .json, .csv, .npz, or - for stdin. "
-            "With --apply: points, also in .txt.",
+            help="File of point pairs in the unit square: .json, .csv, .npz, or - for stdin. With "
+            "--apply: file of points, which may also be .txt.",
             show_default=False,
         ),
     ] = None,
     *,
     cells: Annotated[
         str,
-        typer.Option(metavar="N|NXxNY", help="Squares per side.", callback=_check_cells),
+        typer.Option(
+            metavar="N|NXxNY",
+            help=f"Number of squares along each side of the tessellation, 1 to {_MOST_CELLS}.",
+            callback=_check_cells,
+        ),
     ] = "4",
     boundary: Annotated[
-        Literal["free", "zero"], typer.Option(help="zero: no motion across the border.")
+        Literal["free", "zero"],
+        typer.Option(help="free: allow motion across the border of the square. zero: forbid it."),
     ] = "free",
     volume_preserving: Annotated[
-        bool, typer.Option("--volume-preserving", help="Preserve all areas.")
+        bool, typer.Option("--volume-preserving", help="Allow only motion that preserves areas.")
     ] = False,
     solver: Annotated[
         Literal["gauss-newton", "adam"],
-        typer.Option(help="adam: the paper's method."),
+        typer.Option(help="gauss-newton: fast and accurate. adam: the paper's gradient descent."),
     ] = "gauss-newton",
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|none",
-            help="One weight per pair, if KEYPOINTS has none: .txt, .csv, .json or .npy. "
+            help="File with one weight per pair, if KEYPOINTS has none: .txt, .csv, .json or .npy. "
             "none: ignore the weights in KEYPOINTS.",
         ),
     ] = None,
@@ -75,7 +80,8 @@ def fit_cpab(
         float | None,
         typer.Option(
             metavar="LENGTH",
-            help="Residual length, in sides of the square, beyond which a pair is an outlier.",
+            help="Treat pairs with a longer residual as outliers, which weigh less. The unit is "
+            "the side of the square.",
             callback=_check_positive,
         ),
     ] = None,
@@ -84,7 +90,7 @@ def fit_cpab(
         typer.Option(
             "--apply",
             metavar="THETA",
-            help="Apply the transformations that -o or --json wrote, instead of fitting.",
+            help="Instead of fitting, apply the transformations in a file that -o or --json wrote.",
         ),
     ] = None,
     inverse: Annotated[
@@ -92,7 +98,7 @@ def fit_cpab(
     ] = False,
     image: Annotated[
         Path | None,
-        typer.Option("--image", metavar="IMG", help="Picture to warp; transparency is kept."),
+        typer.Option("--image", metavar="IMG", help="Image to warp. Transparency is kept."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -100,14 +106,15 @@ def fit_cpab(
             "--output",
             "-o",
             metavar="OUT",
-            help="File to write: the warped picture with --image, the moved points (.json, .csv, "
-            ".npz or .txt) with --apply, otherwise the transformations (.json).",
+            help="File to write. With --image: the warped image. With --apply: the moved points "
+            "(.json, .csv, .npz or .txt). Otherwise: the transformations (.json).",
         ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="PNG", help="Plot the points, the deformed grid and the velocity field."
+            metavar="PNG",
+            help="Image to write: a plot of the points, the deformed grid and the velocity field.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -115,8 +122,8 @@ def fit_cpab(
 ) -> None:
     """Fit CPAB transformations that map source points to target points, or apply fitted ones.
 
-    KEYPOINTS may contain several sets of pairs. Each set gets its own transformation, and its
-    pictures have the name of the set before the suffix of OUT.
+    KEYPOINTS may contain several sets of pairs. Each set gets its own transformation, image and
+    plot; the name of the set is inserted before the suffix of these files.
     """
     request = Request(image, output, plot, json=json, force=force)
     if image and not (output or plot):

@@ -20,7 +20,7 @@ def info(
         str,
         typer.Argument(
             metavar="NAME|PATH",
-            help="Name of a bundled model or published checkpoint, or path of a file.",
+            help="Name of a bundled model or published checkpoint, or path of a checkpoint file.",
         ),
     ] = DEFAULT_CHECKPOINT,
     *,

@@ -30,8 +30,9 @@ def metrics(
         list[str],
         typer.Argument(
             metavar="REAL GENERATED",
-            help="Two videos or images, or two folders with the same names. With --compare: "
-            "results of metrics --json, each as FILE, FOLDER or LABEL=FILE.",
+            help="Two videos or images, or two folders whose files have the same names. With "
+            "--compare: documents that `metrics --json` printed, each as FILE, FOLDER (with "
+            "metrics.json) or LABEL=FILE.",
         ),
     ],
     *,
@@ -39,45 +40,60 @@ def metrics(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="Keypoints for AKD and MKR: auto, none, puppets, faces, faces-dlib, bodies, "
-            "another installed extractor, or an .npz or .csv file.",
+            help="Extractor of keypoints for AKD and MKR: auto, none, puppets, faces, faces-dlib, "
+            "bodies, another installed one, or an .npz or .csv file of keypoints.",
         ),
     ] = "auto",
     identity: Annotated[
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="Identities for AED: auto, none, puppets, faces-dlib, dino, another installed "
-            "extractor, MODEL.onnx, or an .npz or .csv file.",
+            help="Extractor of identities for AED: auto, none, puppets, faces-dlib, dino, another "
+            "installed one, MODEL.onnx, or an .npz or .csv file of embeddings.",
         ),
     ] = "auto",
-    lpips: Annotated[bool, typer.Option("--lpips", help="Also compute LPIPS.")] = False,
-    fid: Annotated[bool, typer.Option("--fid", help="Also compute FID.")] = False,
-    fvd: Annotated[bool, typer.Option("--fvd", help="Also compute FVD.")] = False,
+    lpips: Annotated[
+        bool, typer.Option("--lpips", help="Also compute LPIPS, per pair of frames.")
+    ] = False,
+    fid: Annotated[bool, typer.Option("--fid", help="Also compute FID, over all frames.")] = False,
+    fvd: Annotated[
+        bool, typer.Option("--fvd", help="Also compute FVD, over clips of 16 frames.")
+    ] = False,
     weights: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Weights file of lpips, fid or fvd."),
+        typer.Option(
+            metavar="NAME=PATH",
+            help="Local file of weights for lpips, fid or fvd. Repeat the option for several.",
+        ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a CSV table with a row per video.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a CSV table with a row per video."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write an HTML report with error maps.")
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML report with error maps.")
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Compare several results in one table.")
+        bool,
+        typer.Option("--compare", help="Compare several results in one table instead of videos."),
     ] = False,
     table_format: Annotated[
         Literal["text", "markdown", "latex", "json"],
         typer.Option("--format", help="Format of the --compare table."),
     ] = "text",
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Frames per batch; fewer need less memory.")
+        int,
+        typer.Option(min=1, help="Number of frames to process at a time. Fewer need less memory."),
     ] = _CHUNK_FRAMES,
     processes: Annotated[
         int, typer.Option(min=1, help="Number of processes that share the videos.")
     ] = 1,
-    offline: Annotated[bool, typer.Option("--offline", help="Never download weights.")] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Do not download missing weights; stop with an error instead."
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
     force: ForceOption = False,
@@ -168,7 +184,7 @@ def _evaluate(
 
 @contextmanager
 def _join_group(device: str) -> "Iterator[tuple[ProcessGroup, str]]":
-    """Join the group of processes, and return the device of this one."""
+    """Join the group of processes; yield the group and the device of this process."""
     from cpabmm_core.metrics.process_group import SingleProcess, join_processes
 
     if not is_worker():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cpabmm_core.metrics.streaming import StreamingEvaluation
 
 _TABLES = (".npz", ".csv")
-"""Suffixes of the tables of detections that `cpabmm metrics` accepts in place of an extractor."""
+"""Suffixes of the files of values that `cpabmm metrics` accepts in place of an extractor."""
 
 
 def reconstruct(
@@ -34,7 +34,7 @@ def reconstruct(
         Path,
         typer.Argument(
             metavar="VIDEO|DIR",
-            help="A video, or a folder of videos: one per file or per sub-folder of frames.",
+            help="A video, or a folder with one video per file or per sub-folder of frames.",
         ),
     ],
     *,
@@ -45,24 +45,29 @@ def reconstruct(
     batch_size: BatchSizeOption = None,
     format: Annotated[
         Literal["mp4", "png"],
-        typer.Option(help="mp4: one lossy video each. png: one lossless folder of frames each."),
+        typer.Option(help="mp4: write lossy videos. png: write lossless folders of frames."),
     ] = "mp4",
     metrics: Annotated[
         bool,
         typer.Option(
-            "--metrics", help="Also compute everything that `cpabmm metrics` does, in one pass."
+            "--metrics",
+            help="Also compute the default metrics of `cpabmm metrics`, in the same pass.",
         ),
     ] = False,
     keypoints: Annotated[
         str | None,
         typer.Option(
-            metavar="E", help="As for `cpabmm metrics`; needs --metrics.", show_default="auto"
+            metavar="NAME",
+            help="Extractor of keypoints for AKD and MKR, as in `cpabmm metrics`. Needs --metrics.",
+            show_default="auto",
         ),
     ] = None,
     identity: Annotated[
         str | None,
         typer.Option(
-            metavar="E", help="As for `cpabmm metrics`; needs --metrics.", show_default="auto"
+            metavar="NAME",
+            help="Extractor of identities for AED, as in `cpabmm metrics`. Needs --metrics.",
+            show_default="auto",
         ),
     ] = None,
     json: JsonOption = False,
@@ -113,7 +118,9 @@ def _check_extractors(metrics: bool, names: Mapping[str, str | None]) -> None:
         if name is not None and not metrics:
             raise typer.BadParameter("needs --metrics", param_hint=option)
         if Path(name or "").suffix.lower() in _TABLES:
-            message = f"{name} holds no frames generated in this run; run `cpabmm metrics` later"
+            message = (
+                f"{name} cannot describe frames that do not exist yet; run `cpabmm metrics` later"
+            )
             raise typer.BadParameter(message, param_hint=option)
 
 
@@ -136,19 +143,20 @@ def _line(l1: float, standing_still: float) -> str:
 
 def _document(scores: "Mapping[str, VideoScore]", measured: "SetResult | None") -> dict[str, Any]:
     """Show the scores of the set, and return them with those of its videos and the metrics."""
+    from cpabmm_cli.metric_lines import count_of
     from cpabmm_core.inference.reconstructor import score_set
 
     means = score_set(list(scores.values()))
     frames = sum(video.frames for video in scores.values())
-    terminal.say(f"mean of {frames} frames  {_line(means.l1, means.standing_still)}")
-    terminal.say(f"mean of {len(scores)} videos  l1 {means.l1_videos:.5f}")
+    terminal.say(f"mean of {count_of(frames, 'frame')}  {_line(means.l1, means.standing_still)}")
+    terminal.say(f"mean of {count_of(len(scores), 'video')}  l1 {means.l1_videos:.5f}")
     videos = [{"name": name, **asdict(video)} for name, video in scores.items()]
     document = {**asdict(means), "videos": videos}
     return _with_metrics(document, measured) if measured else document
 
 
 def _with_metrics(document: Mapping[str, Any], measured: "SetResult") -> dict[str, Any]:
-    """Add the metrics; `l1` becomes theirs, which compares the frames as they are written."""
+    """Show the metrics and add them; their `l1`, of the written frames, replaces the first one."""
     from cpabmm_cli.metric_lines import metric_lines
 
     for line in metric_lines(measured):

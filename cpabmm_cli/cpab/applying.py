@@ -1,4 +1,4 @@
-"""``fit-cpab --apply``: apply fitted transformations to points or a picture."""
+"""``fit-cpab --apply``: apply fitted transformations to points or an image."""
 
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ def apply_document(theta: Path, points: Path | None, inverse: bool, request: Req
     Args:
         theta: the document.
         points: the points to move, if any.
-        inverse: apply the inverse transformations.
-        request: what to write.
+        inverse: whether to apply the inverse transformations.
+        request: the files to write.
     """
     _check_usage(theta, points, request)
     import numpy as np
@@ -56,7 +56,7 @@ def apply_document(theta: Path, points: Path | None, inverse: bool, request: Req
 
 def _check_usage(theta: Path, points: Path | None, request: Request) -> None:
     if points and request.image:
-        raise typer.BadParameter("give POINTS or a picture, not both", param_hint="--image")
+        raise typer.BadParameter("give POINTS or an image, not both", param_hint="--image")
     if not points and not request.image and not request.plot:
         raise typer.BadParameter("give POINTS or --image", param_hint="--apply")
     if not points and not request.image and request.output:

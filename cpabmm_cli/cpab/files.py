@@ -65,10 +65,10 @@ def output_files(
     """Return the files that a request asks for, after checking that they can be written.
 
     Args:
-        request: what to write.
-        names: names of the sets; each set has its own picture and plot.
+        request: the options that name the files.
+        names: names of the sets; each set has its own image and plot.
         inputs: files that must not be replaced.
-        text: suffixes that the output may have if it is not a picture.
+        text: suffixes that OUT may have if it is not an image.
     """
     from cpabmm_core.files.output import check_output
 
@@ -80,7 +80,7 @@ def output_files(
             if path.suffix.lower() not in text:
                 raise DataError(
                     f"{path}: expected a name that ends in {' or '.join(text)}; "
-                    "a warped picture also needs --image"
+                    "a warped image also needs --image"
                 )
     files = Outputs(outputs, _one_per_set(request.plot, names))
     seen: set[str] = set()
@@ -105,7 +105,7 @@ def write_all(files: Sequence[tuple[Path, Write]], *, force: bool) -> None:
 
 
 def _one_per_set(path: Path | None, names: Sequence[str]) -> list[Path]:
-    """Return the path for one set; for several insert the set's name before the suffix."""
+    """Return one path per set; the names of several sets are inserted before the suffix."""
     if path is None:
         return []
     if len(names) == 1:

@@ -1,4 +1,4 @@
-"""Fit transformations to point pairs: read, fit, write, print."""
+"""``fit-cpab`` without ``--apply``: fit transformations to point pairs."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cpabmm_core.pointsets import PointPairs, Transformation, Transformations
 
 NO_WEIGHTS = Path("none")
-"""In place of a file: every pair weighs 1."""
+"""Value of `--weights` that gives every pair the weight 1."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _read_sets(keypoints: Path, weights: Path | None) -> "list[PointPairs]":
 
 
 def _print_summary(document: "Transformations", files: Outputs) -> None:
-    """Print paths to stdout if files were written, with the summary on stderr; else the summary."""
+    """Print the summary to stdout, or to stderr if stdout receives the paths of written files."""
     paths = [*files.outputs, *files.plots]
     say = terminal.say if paths else terminal.result
     for transformation in document.transformations:

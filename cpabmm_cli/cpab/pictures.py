@@ -1,4 +1,4 @@
-"""The pictures of `fit-cpab`: warped pictures and plots."""
+"""The images of `fit-cpab`: warped images and plots."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Pictures(NamedTuple):
-    """The picture of a request, in the forms that its outputs need."""
+    """The image of a request, in the forms that its outputs need."""
 
     warped: "NDArray[np.uint8] | None"
-    """The picture to warp, with its alpha channel."""
+    """The image to warp, with its alpha channel if it has one."""
     plotted: "NDArray[np.uint8] | None"
-    """The picture to plot on, opaque."""
+    """The image to plot on, opaque."""
 
 
 def read_pictures(request: Request, files: Outputs) -> Pictures:
-    """Read the picture of a request and check that its formats can hold the results."""
+    """Read the image of a request, and check that the output formats can hold the results."""
     from cpabmm_core.media.image import check_image_suffix, read_image
 
     image = read_image(request.image, alpha=True) if request.image else None
@@ -47,15 +47,15 @@ def plan_pictures(
     sources: "Sequence[Array]",  # N of (P, 2)
     targets: "Sequence[Array]",  # N of (P, 2)
 ) -> list[tuple[Path, Write]]:
-    """Return the functions that write the warped pictures and the plots.
+    """Return the functions that write the warped images and the plots.
 
     Args:
-        pictures: the picture of the request.
-        files: where to write.
-        space: admissible fields.
-        thetas: coordinates of each field.
-        sources: the points to show in each plot.
-        targets: where the points should go.
+        pictures: the image of the request.
+        files: the files to write.
+        space: space of the velocity fields.
+        thetas: theta of each set.
+        sources: source points of each plot.
+        targets: target points of each plot.
     """
     each = thetas.split(1)
     writes: list[tuple[Path, Write]] = []

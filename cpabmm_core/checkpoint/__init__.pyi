@@ -1,4 +1,4 @@
-"""The public interface of the package."""
+"""The public interface for checkpoints."""
 
 from .catalogue import PUBLIC_CHECKPOINTS as PUBLIC_CHECKPOINTS
 from .catalogue import PublicCheckpoint as PublicCheckpoint

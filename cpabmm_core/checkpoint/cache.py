@@ -13,8 +13,8 @@ from cpabmm_core.files.digest import file_sha256
 def convert_cached(path: Path, cache: Path, announce: Callable[[str], None]) -> Path:
     """Return a cpabmm checkpoint with the weights of a file, converted now or on an earlier call.
 
-    The key in the cache is made of the content of the file and its name, which may determine its
-    frame size. If the cache cannot be written, the result is `path` itself, which `open_checkpoint`
+    The cache key consists of the content of the file and its name, which may determine the frame
+    size. If the cache cannot be written, the result is `path` itself, which `open_checkpoint`
     reads as well.
 
     Args:

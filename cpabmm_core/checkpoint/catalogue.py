@@ -29,7 +29,7 @@ class PublicCheckpoint(PublishedFile):
     """
 
     alias: str
-    """The name that cpabmm gives it, for example ``tpsmm-vox``."""
+    """Its name in cpabmm, for example ``tpsmm-vox``."""
     kind: str
     """Layout of the file: ``tpsmm``, ``fomm`` or ``mraa``."""
     page: str
@@ -37,7 +37,7 @@ class PublicCheckpoint(PublishedFile):
     frame_size: int = 256
     """Side of the frames that it was trained on, in pixels."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the section ``model.affine`` that differ from those of its layout."""
+    """Settings of the section ``model.affine`` that differ from the defaults of its layout."""
 
 
 _tpsmm = partial(
@@ -158,11 +158,11 @@ PUBLIC_CHECKPOINTS = (
         sha256="58b796e31f763ccfbb240f959c9d92c2afe8a6e57da303e07d8fabd1f2921c68",
     ),
 )
-"""All published checkpoints that are known, with unique aliases."""
+"""All published checkpoints that cpabmm recognises; their aliases are unique."""
 
 
 def find_public_checkpoint(alias: str) -> PublicCheckpoint | None:
-    """Return the published checkpoint of that alias, or None.
+    """Return the published checkpoint with this alias, or None.
 
     Example:
         >>> find_public_checkpoint("tpsmm-ted").frame_size
@@ -176,8 +176,8 @@ def recognise_public_checkpoint(name: str, sha256: str, kind: str) -> PublicChec
 
     Args:
         name: Name of the file.
-        sha256: Digest of the file; it decides before the name.
-        kind: Layout of the file, which must agree if only the name does.
+        sha256: Digest of the file; a match takes precedence over the name.
+        kind: Layout of the file, which must also match if only the name does.
     """
     for each in PUBLIC_CHECKPOINTS:
         if each.sha256 == sha256:

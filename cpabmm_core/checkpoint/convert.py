@@ -27,14 +27,15 @@ from cpabmm_core.files.tensors import tensor_format
 from cpabmm_core.models.build import build_model
 
 CONVERTER = 3
-"""Version of the conversion; it changes whenever the same file gives another checkpoint."""
+"""Version of the conversion. Increase it when the same file would give another checkpoint; cached
+conversions then become invalid."""
 _DEFAULT_SIZE = 256
 _NAMED_IN_ERRORS = 3
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted checkpoint, not yet written, and what is known about its origin.
+    """A converted checkpoint that is not yet written, with a record of its origin.
 
     Example:
         >>> from cpabmm_core.checkpoint import convert_checkpoint, find_checkpoint
@@ -46,8 +47,8 @@ class Conversion:
     config: Config
     """Configuration of the model."""
     tensors: Tensors
-    """Tensors by their names in the model. Those that did not change are still in the original
-    file and are read when they are used."""
+    """Tensors by their names in the model. Unchanged ones are mapped from the original file and
+    read when they are used."""
     record: dict[str, Any]
     """Origin of the checkpoint: layout, file name, size and SHA-256."""
     title: str
@@ -55,7 +56,7 @@ class Conversion:
     left_out: list[str]
     """Contents of the file that are not part of the model."""
     size_is_known: bool
-    """Whether the frame size was given or is that of a known file; otherwise it is a default."""
+    """Whether the frame size was given or comes from a known file; otherwise it is a default."""
 
     def checkpoint(self) -> Checkpoint:
         """Build the model, on the CPU and in eval mode, with its configuration and record."""
@@ -120,8 +121,8 @@ def convert_checkpoint(path: Path, *, frame_size: int | None = None) -> Conversi
 
     Args:
         path: A PyTorch or safetensors file of TPSMM, the paper's code, FOMM, MRAA or cpabmm.
-        frame_size: Side of the frames that it was trained on, which the tensors do not reveal.
-            None takes that of the published file of the same content or name, else 256.
+        frame_size: Side in pixels of the frames that the model was trained on, which the tensors do
+            not reveal. None takes it from the published file of equal content or name, else 256.
 
     Returns:
         The conversion, ready to save.
@@ -158,8 +159,7 @@ def _upgrade(path: Path, frame_size: int | None) -> Conversion:
     model, config, record = load_checkpoint(path)
     if frame_size not in (None, config.data.frame_size):
         raise CheckpointError(
-            f"{path}: states itself that its frames have {config.data.frame_size} pixels; "
-            "leave the size out"
+            f"{path}: states a frame size of {config.data.frame_size} pixels itself; omit the size"
         )
     return Conversion(config, model.state_dict(), record, "cpabmm", [], size_is_known=True)
 

@@ -34,7 +34,7 @@ def download_checkpoint(
     """
     cure = f"put {file.name} from {file.page} into {folder}"
     if file.source is None:
-        raise CheckpointError(f"{file.alias}: there is no direct link to the file", cure)
+        raise CheckpointError(f"{file.alias}: no direct link to the file exists", cure)
     try:
         return download_file(file, folder, show_progress)
     except DownloadError as error:

@@ -1,4 +1,4 @@
-"""Tensors of all networks in a checkpoint file, under one flat naming."""
+"""Reading of the tensors of all networks in a checkpoint file, under flat names."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,10 +40,10 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
     others = []
     for name, value in values.items():
         if isinstance(value, Tensor):
-            tensors[_unwrapped(name)] = value
+            tensors[_unwrap(name)] = value
         elif isinstance(value, dict) and _is_network(value):
-            network = _unwrapped(name)
-            tensors |= {f"{network}.{_unwrapped(key)}": tensor for key, tensor in value.items()}
+            network = _unwrap(name)
+            tensors |= {f"{network}.{_unwrap(key)}": tensor for key, tensor in value.items()}
         elif not isinstance(value, dict) or value:  # an empty one is a network without tensors
             others.append(str(name))
     if not tensors:
@@ -54,7 +54,7 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
     return CheckpointFile(tensors, others)
 
 
-def _unwrapped(name: object) -> str:
+def _unwrap(name: object) -> str:
     return str(name).removeprefix(_WRAPPED)
 
 

@@ -2,8 +2,8 @@
 
 The metadata of the file are ``format`` ("cpabmm"), ``format_version``, ``config`` (JSON of a
 `Config`) and ``record`` (JSON, how the weights were made). Tensors are named as in the state dict
-of the model and stored in the type that was asked for; the model's own type is float32. Version 2
-renamed two networks (`checkpoint.older`); files of version 1 are read under today's names.
+of the model and stored in a type that the writer chooses; a loaded model is in float32. Version 2
+renamed two networks (`checkpoint.older`); the tensors of version 1 are renamed when read.
 """
 
 import json
@@ -84,7 +84,7 @@ class CheckpointHeader:
     record: dict[str, Any]
     """How the weights were made."""
     tensors: dict[str, StoredTensor]
-    """By today's names."""
+    """Shapes and types of the tensors, by their current names."""
     version: int
     """Format version of the file."""
 
@@ -106,8 +106,8 @@ def save_checkpoint(
         model: The model, without a wrapper such as `DistributedDataParallel`.
         config: The configuration that it was built from.
         record: How the weights were made (steps, seed, losses, ...), in plain JSON values.
-        dtype: Type to store the weights in, for example ``torch.float16``; None keeps theirs. The
-            running statistics of normalisation layers always keep theirs.
+        dtype: Type to store the weights in, for example ``torch.float16``; None keeps the
+            current type. The running statistics of normalisation layers always keep theirs.
 
     Raises:
         CheckpointError: `record` is not plain JSON, a weight is too large for `dtype`, or the file
@@ -248,7 +248,7 @@ def _read_version(path: Path, metadata: dict[str, str]) -> int:
         raise _wrong_metadata(path, f"format version {version!r}")
     if int(version) > _VERSION:
         raise CheckpointError(
-            f"{path}: of format version {version}, this cpabmm reads up to {_VERSION}; "
+            f"{path}: has format version {version}, but this cpabmm reads up to {_VERSION}; "
             "install a newer cpabmm"
         )
     return int(version)

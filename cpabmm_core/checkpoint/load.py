@@ -25,8 +25,8 @@ def load_model(
         The model, in float32 on the device.
 
     Raises:
-        CheckpointError: There is no such model, or the file is not a checkpoint.
-        ResourceError: This machine has no such device.
+        CheckpointError: The name is unknown, or the file is missing or not a checkpoint.
+        ResourceError: The device is unavailable.
 
     Example:
         >>> model = load_model("puppets", device="cpu")
@@ -45,7 +45,7 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         name_or_path: Name of a bundled model (only as a string), or path of a checkpoint.
 
     Raises:
-        CheckpointError: There is neither such a model nor such a file.
+        CheckpointError: The name is unknown, or the file is missing.
 
     Example:
         >>> find_checkpoint("puppets").name

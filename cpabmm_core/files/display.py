@@ -1,4 +1,4 @@
-"""Display of downloads, which the caller provides and the core only calls."""
+"""Progress display of downloads, which the caller provides."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ ShowProgress = Callable[[str], AbstractContextManager[Progress]]
 
 @contextmanager
 def show_nothing(_: str) -> Iterator[Progress]:
-    """Ignore the progress of a download; the default display."""
+    """Ignore the progress of a download. This is the default display."""
     yield lambda done, total: None
 
 

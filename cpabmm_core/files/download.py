@@ -96,8 +96,8 @@ def download_from_hub(file: PublishedFile, show_progress: ShowProgress | None = 
 def describe_failure(error: BaseException) -> str:
     """Return the reason of a network error in a few words, without addresses of objects.
 
-    The libraries wrap the error of the operating system several times; the innermost message is
-    the one that helps.
+    The libraries wrap the error of the operating system several times; only the innermost message
+    is useful.
     """
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP status {error.response.status_code} {error.response.reason}".strip()
@@ -114,7 +114,7 @@ def describe_failure(error: BaseException) -> str:
 
 
 class _Bar:
-    """Stands for a progress bar of tqdm, passes its progress on to a callback and shows nothing."""
+    """A stand-in for a progress bar of tqdm that shows nothing and reports to a callback."""
 
     def __init__(self, progress: Progress, total: int | None = None, done: int = 0) -> None:
         self.total, self.n = total, done
@@ -147,7 +147,7 @@ class _Bar:
 def _hub_bar(progress: Progress) -> type[Any]:
     """Return a class for huggingface_hub, which may create several bars for one file.
 
-    The callback receives the progress of the one that is furthest.
+    The callback receives the progress of the most advanced bar.
     """
     furthest = 0
 

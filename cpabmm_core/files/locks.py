@@ -1,4 +1,4 @@
-"""Exclusive use of a folder by one process, by a lock of the operating system."""
+"""Exclusive use of a folder by one process, with a lock of the operating system."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
 """Atomic output: files and folders that appear complete or not at all.
 
-Everything is written under a temporary name in the target's folder and renamed at the end.
+Output is written under a temporary name in the target's folder and renamed at the end.
 """
 
 import os
@@ -31,7 +31,7 @@ def check_output(
     Args:
         path: The file to write.
         force: Whether an existing file may be replaced.
-        inputs: Files that are read meanwhile and must not be replaced.
+        inputs: Files that the same task reads, which must not be replaced.
         kind: Class of the error for a path that cannot be written.
 
     Raises:
@@ -72,7 +72,7 @@ def atomic_path(
     Args:
         path: The file to write.
         force: Whether an existing file may be replaced.
-        inputs: Files that are read meanwhile and must not be replaced.
+        inputs: Files that the same task reads, which must not be replaced.
         kind: Class of the error for a path that cannot be written.
 
     Yields:
@@ -93,7 +93,9 @@ def atomic_path(
         if not temporary.exists():
             raise kind(f"{path}: nothing was written to it")
         if not force and target.exists():
-            raise OutputExistsError(f"{path}: appeared meanwhile; choose another name")
+            raise OutputExistsError(
+                f"{path}: another process has created it meanwhile; choose another name"
+            )
         move_into_place(temporary, target, mode, path, kind)
     except BaseException as error:
         remove(temporary)
@@ -130,7 +132,7 @@ def check_output_folder(
     Args:
         path: The folder to write.
         force: Whether to write into a folder that is not empty.
-        inputs: Files and folders that are read meanwhile and must not be replaced.
+        inputs: Files and folders that the same task reads, which must not be replaced.
 
     Raises:
         OutputExistsError: The folder is not empty and `force` is False.
@@ -165,7 +167,7 @@ def atomic_folder(
     Args:
         path: The folder to write.
         force: Whether to write into a folder that is not empty.
-        inputs: Files and folders that are read meanwhile and must not be replaced.
+        inputs: Files and folders that the same task reads, which must not be replaced.
 
     Yields:
         The temporary folder, which exists and is empty.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFile:
-    """A file on the internet, and what identifies it."""
+    """A file on the internet: its location, size, digest and licence."""
 
     name: str
-    """Name of the file, also on disk."""
+    """Name of the file, both in the source and on disk."""
     source: str | None = None
     """URL of the file or Hugging Face repository that holds it; None if no direct link exists."""
     megabytes: int

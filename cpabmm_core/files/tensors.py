@@ -33,7 +33,7 @@ def tensor_format(path: Path, expected: str = "a file of tensors") -> TensorForm
 
     Raises:
         CheckpointError: The file is missing, unreadable or of another format; the message names
-            what it is if that can be recognised.
+            the actual format if it is recognised.
     """
     head = require_file(path, error=CheckpointError, expected=expected)
     # A safetensors file is a length of 8 bytes, then JSON. Its length may look like any other
@@ -55,8 +55,8 @@ def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[An
     Returns:
         The dictionary in the file, on the CPU. A safetensors file holds tensors by name. A PyTorch
         file may hold nested dictionaries, lists and numbers as well; the tensors of its zip format
-        are mapped into memory and read when they are used. A PyTorch file that holds something
-        else than a dictionary gives an empty one.
+        are mapped into memory and read when they are used. A PyTorch file that holds any other
+        object gives an empty dictionary.
 
     Raises:
         CheckpointError: The file is missing or damaged, or reading it would execute code.

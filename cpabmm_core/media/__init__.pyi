@@ -1,4 +1,4 @@
-"""The public interface of the package."""
+"""The public interface for images, videos and clips."""
 
 from .clips import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .clips import Clip as Clip

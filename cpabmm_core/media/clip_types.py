@@ -50,8 +50,8 @@ class StripClip:
         height, width = _read_strip(path).shape[:2]
         if width % height or width < 2 * height:
             raise DataError(
-                f"{path}: is {width} x {height}; the width of a strip of square frames is a "
-                "multiple of its height, for 2 frames or more"
+                f"{path}: is {width} x {height}, not a strip of square frames; give an image whose "
+                "width is a multiple of its height, 2 or more"
             )
         self._count: int = width // height
 
@@ -65,12 +65,12 @@ class StripClip:
         side = strip.shape[0]
         if strip.shape[1] != self._count * side:
             raise DataError(
-                f"{self._path}: has another shape than when it was opened; open it again"
+                f"{self._path}: has changed its size since it was opened; open it again"
             )
         return [strip[:, i * side : (i + 1) * side].copy() for i in indices]
 
     def find_damage(self) -> dict[int, str]:
-        """Read the strip; if it cannot be read, no frame can."""
+        """Read the strip; if that fails, report every frame."""
         try:
             self.read([0])
         except DataError as error:
@@ -163,7 +163,7 @@ def is_stack(path: Path) -> bool:
 
 
 def _read_strip(path: Path) -> Frame:
-    """Read a whole strip; the last two stay in memory, because metrics read clips in pairs."""
+    """Read a strip; the last two stay in memory, because metrics read clips in pairs."""
     try:
         return _cached_strip(path, path.stat().st_mtime_ns)
     except OSError:

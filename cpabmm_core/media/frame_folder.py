@@ -1,4 +1,4 @@
-"""Writing a clip without loss, as a folder of PNG frames."""
+"""Lossless writing of a clip as a folder of PNG frames."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from cpabmm_core.media.image import write_image
 
 
 class FrameFolderWriter:
-    """Writes frames like a `VideoWriter`, but without timestamps.
+    """A folder to which frames are written as with a `VideoWriter`, but without timestamps.
 
-    The folder is read back at 25 frames per second.
+    `open_frames` reads the folder at 25 frames per second.
 
     Args:
         path: The folder to write into. It exists and is empty.
@@ -63,7 +63,9 @@ class FrameFolderWriter:
 
 @contextmanager
 def create_frame_folder(path: str | Path) -> Iterator[FrameFolderWriter]:
-    """Create a folder of frames ``000000.png``, ``000001.png``, ... that appears complete or not.
+    """Create a folder of PNG frames that appears complete or not at all.
+
+    The files are named ``000000.png``, ``000001.png`` and so on.
 
     Args:
         path: The folder to create. An existing folder must be empty, because frames of a longer

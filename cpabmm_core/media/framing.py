@@ -1,4 +1,4 @@
-"""The conversion of a frame of any shape to the square that the networks read."""
+"""Conversion of a frame of any shape to the square that the networks read."""
 
 import numpy as np
 from PIL import Image

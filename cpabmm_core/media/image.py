@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 """Suffixes of the formats that keep transparency."""
 
-# Formats that pictures use. Some of Pillow's other readers run external programs.
+# The usual image formats. Some of Pillow's other readers run external programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 _LOSSY_QUALITY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 
@@ -77,8 +77,8 @@ def write_image(
         image: The image.
 
     Raises:
-        MediaError: The suffix is unknown or keeps no transparency of an RGBA image, the array has
-            the wrong shape or type, or the file cannot be written.
+        MediaError: The suffix is unknown or cannot store the transparency of an RGBA image, the
+            array has the wrong shape or type, or the file cannot be written.
         ResourceError: The disk is full.
 
     Example:
@@ -109,7 +109,7 @@ def is_image(path: Path) -> bool:
             return True
     except UnidentifiedImageError:
         return False
-    except Exception:  # an image whose damage `read_image` will report
+    except Exception:  # a damaged image, which `read_image` reports
         return True
 
 
@@ -121,7 +121,7 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
         alpha: Whether the image is RGBA.
 
     Raises:
-        MediaError: It cannot; the message lists the allowed suffixes.
+        MediaError: The suffix is not allowed; the message lists those that are.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -142,7 +142,7 @@ def check_frame(
 
     Args:
         image: The array.
-        path: Where the frame was to be written, for the message.
+        path: The file to write, for the message.
 
     Raises:
         MediaError: The array has another shape or type.

@@ -1,4 +1,4 @@
-"""Whether a clip is stored without loss."""
+"""Detection of clips that are stored without loss."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Frames of any clip with timestamps, one after another."""
+"""Sequential reading of any clip, with timestamps."""
 
 from collections.abc import Iterator
 from fractions import Fraction

@@ -13,7 +13,7 @@ from cpabmm_core.metrics.metric_info import METRICS, MetricInfo
 RESULT_FILE = "metrics.json"
 """Name of the metrics document in the folder of a run."""
 _OMITTED = "l1_videos"
-"""A second L1, which the field's tables do not contain."""
+"""Key of the second L1, which is not in the tables of the field."""
 _METRICS_OF = {
     "keypoints": "AKD and MKR",
     "identity": "AED",
@@ -69,7 +69,7 @@ class Comparison:
     methods: Sequence[str]
     """The rows."""
     values: Mapping[tuple[str, Column], float]
-    """The cells; absent where a method has no value."""
+    """The cells that have a value."""
     best: frozenset[tuple[str, Column]]
     """The best cells of each column with two or more values; several if equal when printed."""
 
@@ -180,7 +180,7 @@ def comparison_warnings(runs: Sequence[Run]) -> list[str]:
         for other in others:
             names = f"{first.method} and {other.method}{f' on {data}' if data else ''}"
             lines += [
-                f"{names}: {metrics} of different extractors or weights; do not compare them"
+                f"{names}: {metrics} come from different extractors or weights; do not compare them"
                 for role, metrics in _METRICS_OF.items()
                 if (one := first.extractors.get(role))
                 and (two := other.extractors.get(role))

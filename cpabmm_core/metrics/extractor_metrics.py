@@ -1,4 +1,4 @@
-"""AKD, MKR and AED of what extractors, or other programs, find in frames."""
+"""AKD, MKR and AED from the results of extractors, or of other programs."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -37,7 +37,7 @@ _SUMS: dict[Role, Callable[[], FrameSums]] = {"keypoints": KeypointSums, "identi
 
 
 class ValueTable(Protocol):
-    """Values that another program found, for all videos of both sets."""
+    """Keypoints or embeddings that another program computed, for all videos of both sets."""
 
     @property
     def info(self) -> ExtractorInfo:
@@ -50,12 +50,12 @@ class ValueTable(Protocol):
 
 
 class ExtractorMetric:
-    """AKD and MKR, or AED, of what an extractor finds: a `VideoMetric`.
+    """AKD and MKR from detected keypoints, or AED from embeddings: a `VideoMetric`.
 
     Args:
         role: ``keypoints`` for AKD and MKR, ``identity`` for AED.
-        info: the extractor.
-        extract: returns the keypoints or embeddings of frames.
+        info: description of the extractor.
+        extract: function that returns the keypoints or embeddings of frames.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ def keypoint_metric(
 
     Args:
         extractor: finds the keypoints.
-        cache: keeps what the extractor finds; None computes every frame anew.
+        cache: cache of the extractor's results; None computes all of them.
 
     Returns:
         A metric for `Evaluation`.
@@ -116,7 +116,7 @@ def identity_metric(
 
     Args:
         extractor: computes the identity embeddings.
-        cache: keeps what the extractor finds; None computes every frame anew.
+        cache: cache of the extractor's results; None computes all of them.
 
     Returns:
         A metric for `Evaluation`.
@@ -134,7 +134,7 @@ def identity_metric(
 
 
 class PrecomputedMetric:
-    """AKD and MKR, or AED, of values from a file: a `VideoMetric` that only counts frames.
+    """AKD and MKR, or AED, from values in a file: a `VideoMetric` that only counts frames.
 
     Args:
         role: ``keypoints`` for AKD and MKR, ``identity`` for AED.

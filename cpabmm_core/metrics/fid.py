@@ -66,7 +66,7 @@ class Fid:
         return self._sums
 
     def merge(self, states: Sequence[PairedSums]) -> None:
-        """Replace the state by the sum of these."""
+        """Replace the state by the sum of `states`."""
         sums = PairedSums.empty(FEATURES)
         for state in states:
             sums.merge(state)

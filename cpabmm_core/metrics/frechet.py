@@ -1,4 +1,4 @@
-"""Fréchet distance of two sets of features, each modelled as a Gaussian."""
+"""Fréchet distance between two sets of features, each modelled as a Gaussian."""
 
 from dataclasses import dataclass
 

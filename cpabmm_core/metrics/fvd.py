@@ -96,7 +96,7 @@ class Fvd:
         return self._state
 
     def merge(self, states: Sequence[FvdState]) -> None:
-        """Replace the state by the sum of these."""
+        """Replace the state by the sum of `states`."""
         total = FvdState()
         for state in states:
             total.merge(state)
@@ -137,7 +137,7 @@ def resize_like_tensorflow(
 ) -> Tensor:  # (..., 224, 224)
     """Resize bilinearly as TensorFlow 1: output pixel i samples at i times the ratio of the sides.
 
-    The result is shifted by a part of a pixel, and not antialiased. The published code of FVD
+    The result is shifted by a fraction of a pixel and is not antialiased. The published code of FVD
     resizes in this way, and its values depend on it.
     """
     rows, columns = (_bilinear(size).to(images) for size in images.shape[-2:])

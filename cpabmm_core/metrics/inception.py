@@ -30,7 +30,8 @@ INCEPTION_FILE = WeightFile(
 def load_inception(path: Path) -> nn.Module:
     """Load torch-fidelity's network, which maps (N, 3, H, W) uint8 to a tuple of one (N, 2048).
 
-    It resizes to 299 x 299 like TensorFlow 1, which published values of FID depend on.
+    The network resizes images to 299 x 299 as TensorFlow 1 does, and published values of FID depend
+    on this.
 
     Raises:
         CheckpointError: the file is damaged or holds another network.

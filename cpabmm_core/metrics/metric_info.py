@@ -20,6 +20,7 @@ class MetricInfo(NamedTuple):
     digits: int
     """Decimal places in tables."""
     unit: str = ""
+    """Unit of its values; empty for a metric without one."""
 
 
 METRICS: tuple[MetricInfo, ...] = (

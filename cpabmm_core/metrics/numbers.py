@@ -14,7 +14,7 @@ def as_float64(
 
     Args:
         values: array, tensor on any device, or nested lists of either.
-        name: what the values are, for the error message.
+        name: name of the values, for the error message.
 
     Raises:
         ShapeError: the rows differ in length, or an entry is not a number.

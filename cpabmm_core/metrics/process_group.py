@@ -1,4 +1,4 @@
-"""Processes that share the videos of a set: division of the work and collection of results."""
+"""Groups of processes that share the videos of a set."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -27,7 +27,7 @@ class ProcessGroup(Protocol):
     def main_first(self) -> AbstractContextManager[None]:
         """Return a context that the other processes enter after the main process has left it.
 
-        For downloads, which one process makes for all.
+        Use it for downloads, which the main process makes for all.
         """
         ...
 
@@ -78,10 +78,10 @@ class AccelerateProcesses:
 
 @contextmanager
 def join_processes(device: str) -> Iterator[AccelerateProcesses]:
-    """Join the group of processes, and leave it on any exit.
+    """Join the group of processes while the context lasts.
 
-    A process that ends while its group is open may abort. Without an error, all processes leave
-    together.
+    A process that ends without leaving its group may abort, so errors leave it as well. Without an
+    error, all processes leave together.
 
     Args:
         device: ``cpu``; any other value selects the device that Accelerate assigns.

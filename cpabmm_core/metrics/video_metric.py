@@ -15,7 +15,7 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tally:
-    """The sum of a metric over the frames of a video that have a value, and their number."""
+    """The sum and the number of a metric's values over the frames of a video."""
 
     total: float
     count: int
@@ -45,7 +45,7 @@ class VideoSums:
 
 
 class FrameMetric(Protocol):
-    """The part that `VideoMetric` and `SetMetric` share: both receive one video after another."""
+    """The common part of `VideoMetric` and `SetMetric`: both receive one video after another."""
 
     @property
     def role(self) -> str:
@@ -57,7 +57,7 @@ class FrameMetric(Protocol):
 
     @property
     def info(self) -> ExtractorInfo | None:
-        """The network behind the metric; None for metrics without one."""
+        """The description of the metric's network; None for metrics without one."""
         ...
 
     def start_video(self, name: str) -> None:
@@ -92,7 +92,7 @@ class SetMetric(FrameMetric, Protocol):
         ...
 
     def merge(self, states: Sequence[Any]) -> None:
-        """Replace the state by the sum of these, one per process, in the order of processes."""
+        """Replace the state by the sum of `states`, one per process, in the order of processes."""
         ...
 
     def compute(self) -> float | None:

@@ -51,7 +51,7 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
 
 
 def coding_warnings(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
-    """Return a status message if lossless videos are paired with lossy ones, else none.
+    """Return one status message if lossless videos are paired with lossy ones, else none.
 
     Raises:
         MediaError: a video is missing or unreadable.
@@ -63,8 +63,8 @@ def coding_warnings(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
     real, generated = pairs[uneven[0]]
     whole, lossy = (real, generated) if lossless[uneven[0]][0] else (generated, real)
     return [
-        f"{lossy} is lossy, {whole} is lossless (likewise {len(uneven)} of {len(pairs)} pairs); "
-        "compression changes the values, so compare runs that were written in one format"
+        f"{lossy} is lossy, but {whole} is lossless (as in {len(uneven)} of {len(pairs)} pairs); "
+        "compression changes the values, so compare only runs written in the same format"
     ]
 
 
@@ -78,7 +78,7 @@ def read_frame_pairs(
     """Read the frames of a real and a generated video in pairs, in constant memory.
 
     Frames of equal size are paired unchanged. If a generated frame is square and differs in size,
-    the real frame is framed as a model sees it: its centred square, resized (`media.framing`).
+    the centred square of the real frame is resized to it, as for a model (`media.framing`).
 
     Args:
         real: video, GIF, strip, folder of frames, or image.

@@ -21,13 +21,13 @@ def paper_adam(
     optimizer = torch.optim.Adam([theta], lr=1e-2)
     for _ in range(iterations):
         optimizer.zero_grad()
-        residual = carried(engine, theta, driving) - source
+        residual = transform_points(engine, theta, driving) - source
         torch.linalg.vector_norm(2 * residual).backward()
         optimizer.step()
     return theta.detach()
 
 
-def carried(
+def transform_points(
     engine: libcpab.Cpab,
     theta: Tensor,  # (B, dim)
     points: Tensor,  # (B, P, 2)

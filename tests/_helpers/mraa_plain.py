@@ -21,26 +21,26 @@ class Regions(NamedTuple):
 
     means: Tensor  # (N, 2)
     covariances: Tensor  # (N, 2, 2)
-    frames: Tensor  # (N, 2, 2)
+    axes: Tensor  # (N, 2, 2) principal axes, scaled by the standard deviations
 
 
 def regions(networks: Networks, image: Tensor) -> Regions:  # image: (1, 3, H, W)
     """Return means, covariances and principal axes of the heatmaps."""
     part = networks["region_predictor"]
-    features = _hourglass(part, "predictor.encoder", "predictor.decoder", _shrunk(image))
+    features = _hourglass(part, "predictor.encoder", "predictor.decoder", _shrink(image))
     logits = F.conv2d(features, part["regions.weight"], part["regions.bias"])[0]
     count, height, width = logits.shape
     shares = torch.softmax(logits.reshape(count, -1) / _TEMPERATURE, dim=1).view_as(logits)
     grid = _grid(height, width)
     means = torch.stack([(share[..., None] * grid).sum((0, 1)) for share in shares])
-    covariances, frames = [], []
+    covariances, scaled_axes = [], []
     for share, mean in zip(shares, means, strict=True):
         offset = grid - mean
         covariance = torch.einsum("yx,yxi,yxj->ij", share, offset, offset)
         axes, lengths, _ = torch.linalg.svd(covariance)
         covariances.append(covariance)
-        frames.append(axes @ torch.diag(lengths.sqrt()))
-    return Regions(means, torch.stack(covariances), torch.stack(frames))
+        scaled_axes.append(axes @ torch.diag(lengths.sqrt()))
+    return Regions(means, torch.stack(covariances), torch.stack(scaled_axes))
 
 
 def background(networks: Networks, source: Tensor, driving: Tensor) -> Tensor:  # (3, 3)
@@ -69,14 +69,14 @@ def flow(
         for name, tensor in networks["generator"].items()
         if name.startswith(prefix)
     }
-    small = _shrunk(image)
+    small = _shrink(image)
     height, width = small.shape[2:]
     grid = _grid(height, width)
     homogeneous = torch.cat((grid, torch.ones(height, width, 1)), dim=-1)
     flows = [(homogeneous @ matrix.T)[..., :2]]
     heatmaps = [torch.zeros(height, width)]
     for k in range(len(source.means)):
-        linear = source.frames[k] @ torch.linalg.inv(driving.frames[k])
+        linear = source.axes[k] @ torch.linalg.inv(driving.axes[k])
         linear = linear * torch.sign(linear[0, 0])
         flows.append((grid - driving.means[k]) @ linear.T + source.means[k])
         heatmaps.append(_bell(grid, driving, k) - _bell(grid, source, k))
@@ -87,18 +87,18 @@ def flow(
     features = _hourglass(part, "hourglass.encoder", "hourglass.decoder", torch.cat(channels, 1))
     masks = F.conv2d(features, part["mask.weight"], part["mask.bias"], padding=3).softmax(1)
     visible = F.conv2d(features, part["occlusion.weight"], part["occlusion.bias"], padding=3)
-    mixed = sum(masks[0, k, ..., None] * moved for k, moved in enumerate(flows))
-    assert isinstance(mixed, Tensor)
-    return Flow(masks, mixed[None], visible.sigmoid())
+    combined = sum(masks[0, k, ..., None] * moved for k, moved in enumerate(flows))
+    assert isinstance(combined, Tensor)
+    return Flow(masks, combined[None], visible.sigmoid())
 
 
-def picture(networks: Networks, image: Tensor, motion: Flow) -> Tensor:  # (1, 3, H, W)
+def generate(networks: Networks, image: Tensor, motion: Flow) -> Tensor:  # (1, 3, H, W)
     """Generate the frame, with skip connections at every level and at the end."""
     part = networks["generator"]
     levels = [_block(part, "first", image)]
     for i in range(2):
         levels.append(F.avg_pool2d(_block(part, f"down_blocks.{i}", levels[-1]), 2))
-    out = _mixed(levels[2], torch.zeros_like(levels[2]), motion)
+    out = _mix(levels[2], torch.zeros_like(levels[2]), motion)
     for i in range(6):
         inner = F.conv2d(
             F.relu(_norm(part, f"bottleneck.r{i}.norm1", out)),
@@ -114,10 +114,10 @@ def picture(networks: Networks, image: Tensor, motion: Flow) -> Tensor:  # (1, 3
         )
         out = out + inner
     for i in range(2):
-        out = _up(part, f"up_blocks.{i}", _mixed(levels[2 - i], out, motion))
-    out = _mixed(levels[0], out, motion)
+        out = _up(part, f"up_blocks.{i}", _mix(levels[2 - i], out, motion))
+    out = _mix(levels[0], out, motion)
     out = torch.sigmoid(F.conv2d(out, part["final.weight"], part["final.bias"], padding=3))
-    return _mixed(image, out, motion)
+    return _mix(image, out, motion)
 
 
 def avd(networks: Networks, source: Regions, driving: Regions) -> Tensor:  # (N, 6)
@@ -125,10 +125,10 @@ def avd(networks: Networks, source: Regions, driving: Regions) -> Tensor:  # (N,
     part = networks["avd_network"]
     turned = [
         a * torch.sign((a @ torch.linalg.inv(b))[0, 0])
-        for a, b in zip(source.frames, driving.frames, strict=True)
+        for a, b in zip(source.axes, driving.axes, strict=True)
     ]
     identity = torch.cat((source.means, torch.stack(turned).flatten(1)), dim=1)
-    pose = torch.cat((driving.means, driving.frames.flatten(1)), dim=1)
+    pose = torch.cat((driving.means, driving.axes.flatten(1)), dim=1)
     codes = [
         _perceptron(part, name, numbers.reshape(1, -1))
         for name, numbers in (("pose_encoder", pose), ("id_encoder", identity))
@@ -150,14 +150,14 @@ def _bell(grid: Tensor, of: Regions, k: int) -> Tensor:
     return torch.exp(-0.5 * torch.einsum("yxi,ij,yxj->yx", offset, inverse, offset))
 
 
-def _mixed(level: Tensor, drawn: Tensor, motion: Flow) -> Tensor:
+def _mix(level: Tensor, decoded: Tensor, motion: Flow) -> Tensor:
     size = level.shape[2:]
     flow, visible = motion.flow.permute(0, 3, 1, 2), motion.visible
     if flow.shape[2:] != size:
         flow = F.interpolate(flow, size, mode="bilinear", align_corners=False)
         visible = F.interpolate(visible, size, mode="bilinear", align_corners=False)
     warped = F.grid_sample(level, flow.permute(0, 2, 3, 1), align_corners=False)
-    return visible * warped + (1 - visible) * drawn
+    return visible * warped + (1 - visible) * decoded
 
 
 def _grid(height: int, width: int) -> Tensor:  # (height, width, 2), (x, y)
@@ -167,7 +167,7 @@ def _grid(height: int, width: int) -> Tensor:  # (height, width, 2), (x, y)
     return torch.stack((x, y), dim=-1)
 
 
-def _shrunk(image: Tensor) -> Tensor:
+def _shrink(image: Tensor) -> Tensor:
     """Blur, then keep every fourth pixel."""
     offsets = torch.arange(-_BLUR_RADIUS, _BLUR_RADIUS + 1.0)
     bell = torch.exp(-(offsets**2) / (2 * _BLUR_SIGMA**2))

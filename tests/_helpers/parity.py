@@ -50,7 +50,7 @@ def tpsmm(folder: Path) -> Iterator[Compared]:
         ("standard_bg", kp_driving, background),
         ("relative", relative, None),
     ):
-        yield from _drawn(model, expected, mode, kp_source, pose, moved)
+        yield from _compare_generation(model, expected, mode, kp_source, pose, moved)
 
 
 @torch.inference_mode()
@@ -69,10 +69,10 @@ def fomm(folder: Path) -> Iterator[Compared]:
         yield f"kp_{name}", positions(keypoints), expected[f"kp_{name}"]
         yield f"jacobian_{name}", jacobians(keypoints), expected[f"jacobian_{name}"]
     for mode, pose in (("standard", found["driving"]), ("relative", found["relative"])):
-        yield from _drawn(model, expected, mode, found["source"], pose, None)
+        yield from _compare_generation(model, expected, mode, found["source"], pose, None)
 
 
-def _drawn(
+def _compare_generation(
     model: AnimationModel,
     expected: Mapping[str, Tensor],
     mode: str,
@@ -109,9 +109,9 @@ def mraa(folder: Path) -> Iterator[Compared]:
         ours, found = jacobians(keypoints[0]), plain[name]
         yield f"mean_{name}", positions(keypoints[0]), found.means
         yield f"covariance_{name}", ours @ ours.transpose(-1, -2), found.covariances
-        # Of LAPACK's frame and its half turn, whichever; the axes' order and mirror are the same.
-        same = canonical_sign(ours @ torch.linalg.inv(found.frames))
-        yield f"frame_{name}", same, torch.eye(2).expand(10, 2, 2)
+        # The axes equal LAPACK's up to a half turn; their order and handedness are the same.
+        same = canonical_sign(ours @ torch.linalg.inv(found.axes))
+        yield f"axes_{name}", same, torch.eye(2).expand(10, 2, 2)
     matrix = model.background(source, driving)
     assert matrix is not None
     plain_matrix = mraa_plain.background(networks, source, driving)
@@ -121,11 +121,11 @@ def mraa(folder: Path) -> Iterator[Compared]:
     yield "masks", motion.contribution_maps, theirs.masks
     yield "flow", motion.deformation, theirs.flow
     yield "visible", motion.occlusion_maps[0], theirs.visible
-    picture = mraa_plain.picture(networks, source, theirs)
-    yield "prediction", model.generate(source, motion), picture
+    generated = mraa_plain.generate(networks, source, theirs)
+    yield "prediction", model.generate(source, motion), generated
     turn = torch.where(torch.arange(10) % 2 == 0, -1.0, 1.0)[:, None, None]
     turned = with_jacobians(positions(kp_source), turn * jacobians(kp_source))
-    for name, identity in (("avd", kp_source), ("avd_of_turned_frames", turned)):
+    for name, identity in (("avd", kp_source), ("avd_of_turned_axes", turned)):
         ours = transfer_keypoints("avd", identity, kp_driving, kp_driving, model.avd)[0]
         yield name, ours, mraa_plain.avd(networks, _regions(identity), _regions(kp_driving))
 

@@ -14,7 +14,7 @@ from cpabmm_core.cpab import Tessellation, VelocitySpace, transform
 Fit = Callable[[VelocitySpace, Tensor, Tensor], Tensor]
 """(space, source (B, P, 2), target (B, P, 2)) -> theta (B, dim)."""
 
-FIGURES = ("nearest_group", "best_candidate", "global")
+ERRORS = ("nearest_group", "best_candidate", "global")
 
 _PIXELS = 255.0
 """The side of the unit square: the distance between the outer pixel centres of a 256 px image."""
@@ -30,35 +30,36 @@ class RealMotion:
     truth: Tensor  # (26, N, 2) in the source frame
     peers: dict[str, dict[str, float]]
 
-    def figures(self, fit: Fit, local_cells: int = 4, global_cells: int = 6) -> dict[str, float]:
+    def errors(self, fit: Fit, local_cells: int = 4, global_cells: int = 6) -> dict[str, float]:
         """Return mean errors in pixels (of 256) for 10 local fits and a global one per pair."""
         pairs, groups, _, _ = self.driving.shape
-        local = _carried(
+        local = _extend(
             local_cells,
             fit,
             self.driving.flatten(0, 1),
             self.source.flatten(0, 1),
             self.points.repeat_interleave(groups, dim=0),
         ).view(pairs, groups, -1, 2)
-        whole = _carried(
+        whole = _extend(
             global_cells, fit, self.driving.flatten(1, 2), self.source.flatten(1, 2), self.points
         )
-        return self.figures_of(torch.cat([local, whole[:, None]], dim=1))
+        return self.errors_of(torch.cat([local, whole[:, None]], dim=1))
 
-    def figures_of(
+    def errors_of(
         self,
         candidates: Tensor,  # (26, 10 or 11, N, 2): the groups' predictions, then the global one
     ) -> dict[str, float]:
-        errors = _PIXELS * (candidates - self.truth[:, None]).norm(dim=-1)
+        """Return the mean errors of predicted points in pixels."""
+        distances = _PIXELS * (candidates - self.truth[:, None]).norm(dim=-1)
         nearest = torch.cdist(self.points, self.driving.mean(dim=2)).argmin(dim=2)
         groups = self.driving.shape[1]
-        figures = {
-            "nearest_group": errors[:, :groups].gather(1, nearest[:, None]).mean().item(),
-            "best_candidate": errors.min(dim=1).values.mean().item(),
+        errors = {
+            "nearest_group": distances[:, :groups].gather(1, nearest[:, None]).mean().item(),
+            "best_candidate": distances.min(dim=1).values.mean().item(),
         }
-        if errors.shape[1] > groups:
-            figures["global"] = errors[:, groups:].mean().item()
-        return figures
+        if distances.shape[1] > groups:
+            errors["global"] = distances[:, groups:].mean().item()
+        return errors
 
 
 def load_real_motion(folder: Path) -> RealMotion:
@@ -77,6 +78,7 @@ def to_unit_square(array: np.ndarray) -> Tensor:
     return (torch.from_numpy(array).double() + 1) / 2
 
 
-def _carried(cells: int, fit: Fit, source: Tensor, target: Tensor, points: Tensor) -> Tensor:
+def _extend(cells: int, fit: Fit, source: Tensor, target: Tensor, points: Tensor) -> Tensor:
+    """Fit a transformation to keypoints and apply it to other points."""
     space = VelocitySpace(Tessellation(cells, cells))
     return transform(space, fit(space, source, target), points)

@@ -1,4 +1,4 @@
-"""Runs of ``cpabmm train`` in processes of their own, which tests may kill."""
+"""Runs of ``cpabmm train`` in separate processes, which tests may kill."""
 
 import gc
 import json
@@ -15,9 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 PATIENCE = 120.0
-"""Seconds until a test gives up waiting for a run."""
-# The processes are forked from one that has loaded all this and done nothing else: loading it anew
-# would take longer than the runs.
+"""Seconds before a test stops waiting for a run."""
+# Processes are forked from a server that has only imported these modules, because the imports take
+# longer than the runs.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     ["pytest", "torch.nn", "cpabmm_cli.app", "cpabmm_core.training.loop"]
@@ -26,28 +26,29 @@ _CONTEXT.set_forkserver_preload(
 
 @dataclass(frozen=True)
 class Process:
-    """A process and what it printed."""
+    """A process and the files of its output."""
 
     handle: ForkServerProcess
     words: Path
+    """Path of the output files without their suffixes ``.stdout`` and ``.stderr``."""
 
     @property
     def stderr(self) -> str:
-        """What it printed there so far."""
+        """The text on stderr so far."""
         return Path(f"{self.words}.stderr").read_text()
 
     @property
     def stdout(self) -> str:
-        """What it printed there so far."""
+        """The text on stdout so far."""
         return Path(f"{self.words}.stdout").read_text()
 
     def send(self, number: int) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         assert self.handle.pid is not None
         os.kill(self.handle.pid, number)
 
     def wait(self) -> int:
-        """Wait for its end; the exit code, or minus the signal that ended it."""
+        """Wait for the end; return the exit code, or the negative number of the fatal signal."""
         self.handle.join(PATIENCE)
         code = self.handle.exitcode
         if code is None:
@@ -62,10 +63,10 @@ def begin(
     """Call a function of a module in a new process.
 
     Args:
-        words: files of this name with the endings stdout and stderr get what it prints.
-        action: what to call.
-        arguments: of it.
-        variables: of the environment.
+        words: path of the output files, without their suffixes ``.stdout`` and ``.stderr``.
+        action: the function to call.
+        arguments: its arguments.
+        variables: environment variables to set.
     """
     for ending in ("stdout", "stderr"):
         Path(f"{words}.{ending}").write_text("")
@@ -77,7 +78,7 @@ def begin(
 def begin_all(
     count: int, words: Path, action: Callable[..., None], *arguments: object
 ) -> list[Process]:
-    """Call a function in processes that find each other, as torchrun would."""
+    """Call a function in a group of connected processes, like torchrun."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
@@ -96,7 +97,7 @@ def begin_all(
 
 
 def command(*arguments: object) -> None:
-    """``cpabmm`` with these arguments, as the console script runs it."""
+    """Run ``cpabmm`` with these arguments, like the console script."""
     from cpabmm_cli.app import main
 
     sys.argv = ["cpabmm", *map(str, arguments)]
@@ -104,13 +105,13 @@ def command(*arguments: object) -> None:
 
 
 def command_killed_at(call: str, number: int, *arguments: object) -> None:
-    """The same, killed as it makes a call of the system, ``os.replace`` say, for the n-th time."""
+    """Run ``cpabmm``, and kill it at the n-th call of a function of `os`, such as ``replace``."""
     die_at(call, number)
     command(*arguments)
 
 
 def command_with_long_steps(log: Path, *arguments: object) -> None:
-    """The same, with steps that take minutes; the log has a line once it is in one, and asked."""
+    """Run ``cpabmm`` with steps of two minutes, and log the start of a step and a stop signal."""
     from cpabmm_cli.stopping import StopOnSignal
     from cpabmm_core.training.step import TrainingStep
 
@@ -118,7 +119,7 @@ def command_with_long_steps(log: Path, *arguments: object) -> None:
 
     def note_and_write(stop: StopOnSignal, number: int, frame: FrameType | None) -> None:
         note(stop, number, frame)
-        log.write_text("in a step\nasked to stop\n")
+        log.write_text("in a step\nstop requested\n")
 
     def take(*_: object) -> None:
         log.write_text("in a step\n")
@@ -130,7 +131,7 @@ def command_with_long_steps(log: Path, *arguments: object) -> None:
 
 
 def hold_folder_with_child(folder: Path, note: Path) -> None:
-    """Hold a run's folder, with a forked child as data workers are, whose number the note gets."""
+    """Lock a run folder, fork a child like a data worker, and write the child's ID to a file."""
     from cpabmm_core.training.reporting import Silent
     from cpabmm_core.training.run_lock import lock_folder
 
@@ -142,7 +143,7 @@ def hold_folder_with_child(folder: Path, note: Path) -> None:
 
 
 def die_at(call: str, number: int) -> None:
-    """Have this process killed when it calls a function of `os` for the n-th time."""
+    """Make this process kill itself at its n-th call of a function of `os`."""
     original, calls = getattr(os, call), 0
 
     def counted(*arguments: object, **options: object) -> object:
@@ -156,20 +157,20 @@ def die_at(call: str, number: int) -> None:
 
 
 def lines(log: Path) -> list[dict[str, float]]:
-    """What a log holds."""
+    """Return the entries of a log in JSON lines."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def wait_for_lines(log: Path, count: int) -> None:
-    """Wait until a log has so many lines."""
+    """Wait until a log has at least `count` lines."""
     wait_until(lambda: log.exists() and log.read_text().count("\n") >= count)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until the condition holds."""
+    """Poll until a condition is true; fail after `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"condition still false after {PATIENCE} s"
         time.sleep(0.002)
 
 
@@ -184,6 +185,6 @@ def _act(
     for number, ending in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{words}.{ending}", os.O_WRONLY | os.O_APPEND), number)
     os.environ.update(variables)
-    gc.freeze()  # what was loaded before is no garbage: looking through it takes long
+    gc.freeze()  # skip the imported modules in garbage collections, which would be slow
     torch.set_num_threads(1)
     action(*arguments)

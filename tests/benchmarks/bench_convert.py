@@ -1,4 +1,4 @@
-"""Conversion of full-width files: time, and memory at its peak, of the whole command.
+"""Benchmark the conversion of full-width files: time and peak memory of the whole command.
 
     python -m pytest -s tests/benchmarks/bench_convert.py
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from _helpers.real_motion import FIGURES, Fit, RealMotion, load_real_motion
+from _helpers.real_motion import ERRORS, Fit, RealMotion, load_real_motion
 from torch import Tensor
 
 from cpabmm_core.cpab import VelocitySpace, fit, gauss_newton
@@ -141,22 +141,22 @@ def test_extension_by_prior() -> None:
     ours = _compare(motion, "our default", default_fit)
     for local_cells, global_cells in ((6, 8), (8, 12)):
         _compare(motion, "our default", default_fit, local_cells, global_cells)
-    assert all(ours[name] <= adam[name] for name in FIGURES)
+    assert all(ours[name] <= adam[name] for name in ERRORS)
 
 
 def _compare(
     motion: RealMotion, name: str, method: Fit, local_cells: int = 4, global_cells: int = 6
 ) -> dict[str, float]:
-    figures = motion.figures(method, local_cells, global_cells)
-    _print_row(name, f"{local_cells}, {global_cells}", figures, motion.peers["paper_adam"])
-    return figures
+    errors = motion.errors(method, local_cells, global_cells)
+    _print_row(name, f"{local_cells}, {global_cells}", errors, motion.peers["paper_adam"])
+    return errors
 
 
-def _print_row(name: str, cells: str, figures: dict[str, float], adam: dict[str, float]) -> None:
-    shown = [key for key in FIGURES if key in figures]
-    errors = [f"{figures[key]:.3f}" for key in shown] + [""] * (len(FIGURES) - len(shown))
-    ratios = ", ".join(f"{figures[key] / adam[key]:.2f}" for key in shown)
-    print(f"| {name} | {cells} | {' | '.join(errors)} | {ratios} |")
+def _print_row(name: str, cells: str, errors: dict[str, float], adam: dict[str, float]) -> None:
+    shown = [key for key in ERRORS if key in errors]
+    columns = [f"{errors[key]:.3f}" for key in shown] + [""] * (len(ERRORS) - len(shown))
+    ratios = ", ".join(f"{errors[key] / adam[key]:.2f}" for key in shown)
+    print(f"| {name} | {cells} | {' | '.join(columns)} | {ratios} |")
 
 
 def _of_vertices(precision: Array, space: VelocitySpace) -> Tensor:

@@ -21,8 +21,8 @@ from unittest import mock
 import libcpab
 import pytest
 import torch
-from _helpers.libcpab_fit import axes_of, carried, paper_adam
-from _helpers.real_motion import FIGURES, RealMotion, load_real_motion
+from _helpers.libcpab_fit import axes_of, paper_adam, transform_points
+from _helpers.real_motion import ERRORS, RealMotion, load_real_motion
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, adam, axes, fit, transform
@@ -40,7 +40,7 @@ class Fitted(NamedTuple):
     """Mean residual at the keypoints."""
     flows: Tensor  # (fits, 4096, 2)
 
-    def apart_from(self, other: "Fitted") -> float:
+    def difference_from(self, other: "Fitted") -> float:
         motion = (other.flows - GRID).norm(dim=-1).mean()
         return float((self.flows - other.flows).norm(dim=-1).mean() / motion)
 
@@ -54,12 +54,12 @@ def pairs_of(points: int) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def on_libcpab(engine: libcpab.Cpab, points: int, iterations: int) -> Fitted:
+def fit_on_libcpab(engine: libcpab.Cpab, points: int, iterations: int) -> Fitted:
     residuals, flows = [], []
     for driving, source in pairs_of(points):
         theta = paper_adam(engine, driving.float(), source.float(), iterations)
-        residuals.append((carried(engine, theta, driving.float()) - source).norm(dim=-1))
-        flows.append(carried(engine, theta, GRID.expand(len(theta), -1, -1)))
+        residuals.append((transform_points(engine, theta, driving.float()) - source).norm(dim=-1))
+        flows.append(transform_points(engine, theta, GRID.expand(len(theta), -1, -1)))
     return Fitted(float(torch.cat(residuals).mean()), torch.cat(flows))
 
 
@@ -74,7 +74,7 @@ def ours(cells: int, points: int, iterations: int) -> Fitted:
 
 
 @contextmanager
-def descending_along(choose: Callable[[VelocitySpace], Tensor]) -> Iterator[None]:
+def use_axes(choose: Callable[[VelocitySpace], Tensor]) -> Iterator[None]:
     """Replace the axes of new spaces; existing ones have cached theirs."""
     with (
         mock.patch.object(axes, "descent_axes", choose),
@@ -91,8 +91,8 @@ def test_residual_and_flows_are_within_five_per_cent(
     name: str, cells: int, points: int, iterations: int
 ) -> None:
     engine = libcpab.Cpab([cells, cells], zero_boundary=False)
-    theirs = on_libcpab(engine, points, iterations)
-    with descending_along(partial(axes_of, engine)):
+    theirs = fit_on_libcpab(engine, points, iterations)
+    with use_axes(partial(axes_of, engine)):
         same_axes = ours(cells, points, iterations)
     print(f"\n{name}: libcpab leaves {theirs.residual:.3e}")
     for what, fitted in (
@@ -102,10 +102,10 @@ def test_residual_and_flows_are_within_five_per_cent(
         change = fitted.residual / theirs.residual - 1
         print(
             f"  ours {what}: {fitted.residual:.3e} ({change:+.1%}), "
-            f"flows {fitted.apart_from(theirs):.1%} apart"
+            f"flows {fitted.difference_from(theirs):.1%} apart"
         )
     assert same_axes.residual == pytest.approx(theirs.residual, rel=0.05)
-    assert same_axes.apart_from(theirs) < 0.05
+    assert same_axes.difference_from(theirs) < 0.05
 
 
 class Change(NamedTuple):
@@ -150,7 +150,7 @@ def _candidates(motion: RealMotion, change: Change) -> tuple[list[float], Tensor
     return left, torch.cat(candidates, dim=1)
 
 
-def _apart(candidates: Tensor, first: Tensor, points: Tensor) -> tuple[float, float]:
+def _differences(candidates: Tensor, first: Tensor, points: Tensor) -> tuple[float, float]:
     distance = (candidates - first).norm(dim=-1)
     moved = (first - points[:, None]).norm(dim=-1)
     local = distance[:, :10].mean() / moved[:, :10].mean()
@@ -160,18 +160,16 @@ def _apart(candidates: Tensor, first: Tensor, points: Tensor) -> tuple[float, fl
 def test_what_the_papers_fit_depends_on() -> None:
     """Use all 26 frames at points of the moving bodies; differences are relative to row 1."""
     motion = load_real_motion(DATA)
-    print(
-        "\n| | left, local | left, global | apart, local | apart, global | " + " | ".join(FIGURES)
-    )
+    print("\n| | left, local | left, global | apart, local | apart, global | " + " | ".join(ERRORS))
     first = None
     for name, change in CHANGES.items():
-        with descending_along(change.axes):
+        with use_axes(change.axes):
             left, candidates = _candidates(motion, change)
         first = candidates if first is None else first
-        figures = motion.figures_of(candidates)
+        errors = motion.errors_of(candidates)
         print(
             f"| {name} | {left[0]:.2e} | {left[1]:.2e} | "
-            + " | ".join(f"{share:.1%}" for share in _apart(candidates, first, motion.points))
+            + " | ".join(f"{share:.1%}" for share in _differences(candidates, first, motion.points))
             + " | "
-            + " | ".join(f"{figures[key]:.3f}" for key in FIGURES)
+            + " | ".join(f"{errors[key]:.3f}" for key in ERRORS)
         )

@@ -29,7 +29,7 @@ def test_parity(tmp_path: Path) -> None:
 
 
 def test_signs_of_principal_axes() -> None:
-    """How often the SVD of a LAPACK has the signs of `principal_axes`, on 100,000 ellipses."""
+    """Print how often LAPACK's SVD has the signs of `principal_axes`, on 100,000 ellipses."""
     rng = np.random.default_rng(0)
     turn, long = rng.uniform(-np.pi / 2, np.pi / 2, 100_000), rng.uniform(0.01, 0.2, 100_000)
     variances = np.stack((long, long * rng.uniform(0.02, 0.98, 100_000)), axis=1)
@@ -45,4 +45,4 @@ def test_signs_of_principal_axes() -> None:
             ("NumPy", np.linalg.svd(shapes)[0]),
         ):
             same = (np.sum(ours * found, axis=1) > 0).all(axis=1)
-            print(f"{name}'s LAPACK, {dtype.__name__}: {same.mean():.2%} of the same signs")
+            print(f"{name}'s LAPACK, {dtype.__name__}: {same.mean():.2%} with equal signs")

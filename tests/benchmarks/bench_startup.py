@@ -1,4 +1,4 @@
-"""How long `cpabmm` takes before it does anything, beside a bare Python.
+"""Benchmark the start-up time of `cpabmm`, compared with Python alone.
 
     python -m pytest -s tests/benchmarks/bench_startup.py
 
@@ -28,7 +28,7 @@ def seconds(arguments: list[str]) -> float:
 
 def test_startup() -> None:
     shortest = dict.fromkeys(COMMANDS, float("inf"))
-    for _ in range(REPEATS):  # in turn, so that a busy moment meets all of them alike
+    for _ in range(REPEATS):  # in turn, so that other load affects all commands equally
         for name, arguments in COMMANDS.items():
             shortest[name] = min(shortest[name], seconds(arguments))
     bare = shortest["python -c pass"]

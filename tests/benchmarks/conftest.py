@@ -1,4 +1,4 @@
-"""What the benchmarks share."""
+"""Fixtures of the benchmarks."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 
 @pytest.fixture
 def all_cores() -> Iterator[None]:
-    """The test suite runs in one thread; here both sides may have the whole machine."""
+    """Use all cores; the test suite uses one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
     yield

@@ -290,7 +290,7 @@ def test_our_own_checkpoint_of_an_older_version_gets_todays_configuration(tmp_pa
     convert_checkpoint(path).save(output)
     assert load_checkpoint(output).config == config
     assert b"frame_equivariance" in output.read_bytes()
-    with pytest.raises(CheckpointError, match="states itself that its frames have 32 pixels"):
+    with pytest.raises(CheckpointError, match="states a frame size of 32 pixels itself"):
         convert_checkpoint(path, frame_size=64)
 
 

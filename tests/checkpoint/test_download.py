@@ -42,7 +42,7 @@ def test_every_failure_names_the_checkpoint_and_its_page(server: WebServer, tmp_
         (replace(file, sha256="0" * 64), "is another file"),
         (file_of(server, "/gone"), "failed (HTTP status 404"),
         (file_of(server, "/cut"), "failed ("),
-        (replace(file, source=None), "there is no direct link to the file"),
+        (replace(file, source=None), "no direct link to the file exists"),
         (page, "failed (the content is a web page)"),
     ):
         if broken is page:

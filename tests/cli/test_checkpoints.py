@@ -65,7 +65,7 @@ def test_download_is_announced(cache: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_impossible_downloads_are_refused() -> None:
     refused = run("checkpoints", "--download", "mraa-vox")
     assert (refused.exit_code, refused.stdout) == (4, "")
-    assert "there is no direct link to the file" in refused.stderr
+    assert "no direct link to the file exists" in refused.stderr
     wrong = run("checkpoints", "--download", "vox")
     assert wrong.exit_code == 2
     assert "tpsmm-vox" in wrong.stderr

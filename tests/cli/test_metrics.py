@@ -106,6 +106,7 @@ def test_l1_averages_frames_and_l1_videos_averages_videos(tmp_path: Path) -> Non
 def test_two_videos_are_compared_frame_by_frame(tmp_path: Path) -> None:
     path = write_test_video(tmp_path / "a.mp4", frames=3)
     document = document_of("metrics", path, path, *PIXELS_ONLY)
+    assert "mean of 1 video  l1" in output_of("metrics", path, path, *PIXELS_ONLY)
     assert (document["l1"], document["ssim"]) == (0, 1)
     assert document["videos"][0]["frames"] == 3
 
@@ -340,7 +341,7 @@ def test_compare_warns_of_different_extractors(
     result = run("metrics", "--compare", tmp_path / "a.json", tmp_path / "b.json")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "a and b: AKD and MKR of different extractors or weights; do not compare them"
+        "a and b: AKD and MKR come from different extractors or weights; do not compare them"
     ]
     assert_fails(3, "metrics", "--compare", tmp_path / "c.json", words="cannot be read")
 

@@ -116,7 +116,7 @@ def test_metrics_in_one_pass_agree_with_metrics_of_lossless_frames(
     [
         (("--keypoints", "faces"), "needs --metrics"),
         (("--identity", "dino"), "needs --metrics"),
-        (("--metrics", "--keypoints", "found.npz"), "holds no frames generated in this run"),
+        (("--metrics", "--keypoints", "found.npz"), "cannot describe frames that do not exist yet"),
     ],
 )
 def test_extractors_that_would_be_unused_are_wrong_usage(

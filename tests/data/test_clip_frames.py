@@ -152,4 +152,4 @@ def test_a_strip_that_changes_after_opening_is_replaced(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", strip[:, : 2 * 32])
     pair = pair_at(frames, 0, 0, 4)
     assert pair.name == "b.png"
-    assert "has another shape than when it was opened" in pair.notes[0]
+    assert "has changed its size since it was opened" in pair.notes[0]

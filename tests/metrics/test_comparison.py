@@ -119,7 +119,7 @@ def test_different_weights_cause_one_warning(tmp_path: Path, other: dict[str, An
     first = read_run(write(tmp_path / "a.json", akd=1.0, keypoints=FACES))
     second = read_run(write(tmp_path / "b.json", akd=2.0, keypoints={**FACES, **other}))
     assert comparison_warnings([first, second]) == [
-        "a and b: AKD and MKR of different extractors or weights; do not compare them"
+        "a and b: AKD and MKR come from different extractors or weights; do not compare them"
     ]
 
 

@@ -160,6 +160,6 @@ def test_mixed_coding_causes_one_warning(tmp_path: Path) -> None:
     lossy = write_test_video(tmp_path / "a.mp4", frames=1)
     assert coding_warnings([(whole, strip), (lossy, lossy)]) == []
     (line,) = coding_warnings([(whole, strip), (whole, lossy), (strip, lossy)])
-    assert line.startswith(f"{lossy} is lossy, {whole} is lossless (likewise 2 of 3 pairs)")
+    assert line.startswith(f"{lossy} is lossy, but {whole} is lossless (as in 2 of 3 pairs)")
     (line,) = coding_warnings([(lossy, strip)])
-    assert line.startswith(f"{lossy} is lossy, {strip} is lossless (likewise 1 of 1 pairs)")
+    assert line.startswith(f"{lossy} is lossy, but {strip} is lossless (as in 1 of 1 pairs)")

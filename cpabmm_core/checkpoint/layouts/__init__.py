@@ -9,4 +9,4 @@ from cpabmm_core.checkpoint.layouts.tpsmm import PAPER, TPSMM
 __all__ = ["LAYOUTS", "Layout", "Tensors"]
 
 LAYOUTS = (TPSMM, PAPER, FOMM, MRAA, OWN, OWN_VERSION_1)
-"""All layouts that can be read; the first that a file has is taken."""
+"""All layouts that can be read. The first one that matches a file applies."""

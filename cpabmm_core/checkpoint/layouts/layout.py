@@ -30,7 +30,7 @@ class Layout:
     rename: Callable[[str], str]
     """Maps a tensor name to that of cpabmm; unknown names stay unchanged."""
     adapt: Callable[[Tensors], Tensors] = lambda ours: ours
-    """Changes tensors whose values differ from ours, after renaming."""
+    """Changes tensors whose arrangement differs from that of cpabmm, after renaming."""
     applies: Callable[[Tensors], bool] = lambda tensors: True
     """Distinguishes layouts with the same tensor names."""
 
@@ -61,12 +61,13 @@ def rename_prefix(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
     return name
 
 
-def count(tensors: Tensors, pattern: str) -> int:
+def count_blocks(tensors: Tensors, pattern: str) -> int:
     """Return the number of consecutive blocks whose names match a pattern with one ``{}``.
 
     Example:
         >>> import torch
-        >>> count({"up.0.weight": torch.ones(1), "up.1.weight": torch.ones(1)}, "up.{}.weight")
+        >>> tensors = {"up.0.weight": torch.ones(1), "up.1.weight": torch.ones(1)}
+        >>> count_blocks(tensors, "up.{}.weight")
         2
     """
     expression = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
@@ -74,23 +75,23 @@ def count(tensors: Tensors, pattern: str) -> int:
     return max(found, default=-1) + 1
 
 
-def hourglass(tensors: Tensors, encoder: str, decoder: str) -> dict[str, int]:
+def hourglass_widths(tensors: Tensors, encoder: str, decoder: str) -> dict[str, int]:
     """Return the widths of an hourglass, given the prefixes of its encoder and decoder."""
-    blocks = count(tensors, f"{encoder}.down_blocks.{{}}.conv.weight")
+    blocks = count_blocks(tensors, f"{encoder}.down_blocks.{{}}.conv.weight")
     finest = tensors[f"{decoder}.up_blocks.{blocks - 1}.conv.weight"].shape[0]
     return {"block_expansion": finest, **_encoder_blocks(tensors, encoder, blocks)}
 
 
-def encoder(tensors: Tensors, name: str) -> dict[str, int]:
+def encoder_widths(tensors: Tensors, name: str) -> dict[str, int]:
     """Return the widths of an hourglass encoder that has no decoder."""
-    blocks = count(tensors, f"{name}.down_blocks.{{}}.conv.weight")
+    blocks = count_blocks(tensors, f"{name}.down_blocks.{{}}.conv.weight")
     finest = tensors[f"{name}.down_blocks.0.conv.weight"].shape[0] // 2
     return {"block_expansion": finest, **_encoder_blocks(tensors, name, blocks)}
 
 
 def generator_widths(tensors: Tensors, network: str, *, stem: str) -> dict[str, int]:
     """Return the widths of a generator's encoder, whose first block is called `stem`."""
-    blocks = count(tensors, f"{network}.down_blocks.{{}}.conv.weight")
+    blocks = count_blocks(tensors, f"{network}.down_blocks.{{}}.conv.weight")
     widths = [tensors[f"{network}.{stem}.conv.weight"].shape[0]]
     widths += [tensors[f"{network}.down_blocks.{i}.conv.weight"].shape[0] for i in range(blocks)]
     return {"block_expansion": widths[0], "max_features": max(widths), "down_blocks": blocks}
@@ -107,11 +108,11 @@ def scale_factor(tensors: Tensors, kernel: str) -> float:
     return 1 / (radius // 2 + 1)
 
 
-def avd(tensors: Tensors, network: str = "avd_network") -> dict[str, int] | None:
+def avd_sizes(tensors: Tensors, network: str = "avd_network") -> dict[str, int] | None:
     """Return the bottleneck sizes of the avd network; None if there is none."""
     if not any(name.startswith(f"{network}.") for name in tensors):
         return None
-    last = max(count(tensors, f"{network}.id_encoder.{{}}.weight") - 1, 0)
+    last = max(count_blocks(tensors, f"{network}.id_encoder.{{}}.weight") - 1, 0)
     return {
         f"{what}_bottle_size": tensors[f"{network}.{what}_encoder.{last}.weight"].shape[0]
         for what in ("id", "pose")

@@ -33,9 +33,9 @@ def _model(tensors: Tensors) -> dict[str, Any]:
         skips=True,
     )
     if "bg_predictor.fc.weight" in tensors:
-        widths = layout.encoder(tensors, "bg_predictor.encoder")
+        widths = layout.encoder_widths(tensors, "bg_predictor.encoder")
         model["background"] = {"backbone": "hourglass", **widths}
-    return {**model, "avd": layout.avd(tensors)}
+    return {**model, "avd": layout.avd_sizes(tensors)}
 
 
 MRAA = Layout(

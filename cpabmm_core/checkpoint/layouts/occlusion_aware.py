@@ -51,17 +51,21 @@ def affine_model(
         "background": None,
         "affine": {
             "keypoints": tensors[heatmaps].shape[0],
-            **layout.hourglass(
+            **layout.hourglass_widths(
                 tensors, f"{detector}.predictor.encoder", f"{detector}.predictor.decoder"
             ),
             "scale_factor": layout.scale_factor(tensors, f"{detector}.down.weight"),
-            "bottleneck_blocks": layout.count(tensors, "generator.bottleneck.r{}.conv1.weight"),
+            "bottleneck_blocks": layout.count_blocks(
+                tensors, "generator.bottleneck.r{}.conv1.weight"
+            ),
             # The default of `grid_sample` since PyTorch 1.3, which their code relies on.
             "align_corners": False,
             **settings,
         },
         "dense_motion": {
-            **layout.hourglass(tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"),
+            **layout.hourglass_widths(
+                tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"
+            ),
             "scale_factor": layout.scale_factor(tensors, f"{dense}.down.weight"),
         },
         "inpainting": layout.generator_widths(tensors, "generator", stem="first"),
@@ -76,18 +80,18 @@ def reorder_channels(tensors: Tensors) -> Tensors:
     """
     channels = tensors[_INPUT].shape[1]
     reordered = {
-        name: _reordered(tensors[name], channels) for name in (_INPUT, *_HEADS) if name in tensors
+        name: _reorder(tensors[name], channels) for name in (_INPUT, *_HEADS) if name in tensors
     }
     return {**tensors, **reordered}
 
 
-def _reordered(
+def _reorder(
     weight: Tensor,  # (out, features + channels, k, k)
     channels: int,
 ) -> Tensor:  # the same shape
     features = weight.shape[1] - channels
     if channels % _CHANNELS or features < 0:
-        return weight  # of a fork; the later comparison of shapes reports it
+        return weight  # a fork's, which the comparison of shapes reports later
     theirs = torch.arange(channels).view(-1, _CHANNELS)
     order = torch.cat((theirs[:, 0], theirs[:, 1:].flatten()))
     return torch.cat((weight[:, :features], weight[:, features:][:, order]), dim=1)

@@ -19,17 +19,17 @@ _MAPS = "dense_motion.contribution_head.weight"
 def _model(tensors: Tensors) -> dict[str, Any]:
     groups = tensors[_KEYPOINTS].shape[0] // (2 * _POINTS_PER_GROUP)
     has_background = any(name.startswith("background_predictor.") for name in tensors)
-    refinements = layout.count(tensors, "dense_motion.refine_blocks.{}.conv.weight")
+    refinements = layout.count_blocks(tensors, "dense_motion.refine_blocks.{}.conv.weight")
     return {
         "motion": "cpab" if tensors[_MAPS].shape[0] == groups + 2 else "tps",
         "keypoints": {"groups": groups, "points_per_group": _POINTS_PER_GROUP},
         "background": {} if has_background else None,
         "dense_motion": {
-            **layout.hourglass(tensors, "dense_motion.hourglass", "dense_motion.hourglass"),
+            **layout.hourglass_widths(tensors, "dense_motion.hourglass", "dense_motion.hourglass"),
             "scale_factor": 0.5**refinements,
         },
         "inpainting": layout.generator_widths(tensors, "generator", stem="stem"),
-        "avd": layout.avd(tensors, "avd"),
+        "avd": layout.avd_sizes(tensors, "avd"),
     }
 
 
@@ -50,4 +50,4 @@ OWN_VERSION_1 = replace(
     model=lambda tensors: _model({current_name(name, 1): t for name, t in tensors.items()}),
     rename=lambda name: current_name(name, 1),
 )
-"""The same, named as in files of format version 1."""
+"""The same layout with the tensor names of format version 1."""

@@ -69,11 +69,13 @@ def _model(tensors: Tensors) -> dict[str, Any]:
         "keypoints": {"groups": groups, "points_per_group": _POINTS_PER_GROUP},
         "background": {} if has_background else None,
         "dense_motion": {
-            **layout.hourglass(tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"),
+            **layout.hourglass_widths(
+                tensors, f"{dense}.hourglass.encoder", f"{dense}.hourglass.decoder"
+            ),
             "scale_factor": layout.scale_factor(tensors, _BLUR),
         },
         "inpainting": layout.generator_widths(tensors, "inpainting_network", stem="first"),
-        "avd": layout.avd(tensors),
+        "avd": layout.avd_sizes(tensors),
     }
 
 

@@ -11,7 +11,8 @@ from av.video.frame import VideoFrame as AvFrame
 from cpabmm_core.media.video.decoding import decoding_error
 
 _SMALLEST_RESTART = 1
-"""Seconds back in time that imprecise timestamps do not explain; joined recordings contain them."""
+"""Seconds. A larger jump back in time is a restarted clock, as in joined recordings; a smaller one
+is imprecision."""
 
 
 def clock_start(container: InputContainer) -> Fraction:
@@ -25,7 +26,7 @@ def clock_start(container: InputContainer) -> Fraction:
 
 
 class TimestampClock:
-    """Strictly increasing presentation times, those of the file wherever it has any.
+    """Strictly increasing presentation times; those of the file wherever it states them.
 
     Args:
         container: The open file. No frame has been read yet.

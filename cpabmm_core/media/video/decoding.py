@@ -31,7 +31,7 @@ _ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]
 def open_input(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
-    FFmpeg receives the open file, so that it never interprets a name as a protocol or a pattern.
+    FFmpeg receives the open file, so it never interprets a name as a protocol or a pattern.
 
     Raises:
         MediaError: The file is missing, unreadable, truncated or of an unknown format.
@@ -142,11 +142,11 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int) -> Frame:
     form = "rgba" if has_alpha else "rgb24"
     image: NDArray[Any] = frame.to_ndarray(format=form, width=width, height=height, **_ONE_THREAD)
     if has_alpha:
-        image = _on_white(image)
-    return _upright(image, frame)
+        image = _composite_on_white(image)
+    return _apply_display_matrix(image, frame)
 
 
-def _on_white(
+def _composite_on_white(
     image: NDArray[np.uint8],  # (H, W, 4)
 ) -> Frame:
     alpha = image[..., 3:].astype(np.uint16)
@@ -154,13 +154,14 @@ def _on_white(
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _upright(
+def _apply_display_matrix(
     image: Frame,  # (H, W, 3)
     frame: AvFrame,
 ) -> Frame:
     """Apply the right-angle part of the display matrix.
 
-    The matrix maps a stored pixel (p, q) to the displayed one, (a p + c q, b p + d q) and a shift.
+    The matrix maps the stored pixel (p, q) to the displayed pixel (a p + c q, b p + d q), plus a
+    shift.
     """
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:

@@ -85,16 +85,16 @@ class AudioTrack:
 
     def _start(self) -> Iterator[Packet[AudioStream]]:
         if self._input.codec_context.codec.canonical_name in self._rules.copied:
-            return self._copied(self._output.add_stream_from_template(self._input))
+            return self._copy_packets(self._output.add_stream_from_template(self._input))
         rate = self._input.codec_context.sample_rate
         if rate not in (av.Codec(self._rules.encoder, "w").audio_rates or [rate]):
             rate = _USUAL_RATE
         stream = self._output.add_stream(self._rules.encoder, rate=rate)
         assert isinstance(stream, AudioStream)
         stream.layout = "mono" if self._input.codec_context.channels == 1 else "stereo"
-        return self._encoded(stream)
+        return self._encode_packets(stream)
 
-    def _copied(self, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+    def _copy_packets(self, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         last: int | None = None
         for packet in self._container.demux(self._input):
             if not packet.size:
@@ -107,7 +107,7 @@ class AudioTrack:
             packet.stream = stream
             yield packet
 
-    def _encoded(self, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+    def _encode_packets(self, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
         context = stream.codec_context
         resampler = AudioResampler(
             context.format, context.layout, context.sample_rate, context.frame_size or None

@@ -26,7 +26,7 @@ from cpabmm_core.media.video.sound import AudioTrack
 
 
 class VideoWriter:
-    """Writes frames with timestamps to a video file.
+    """A video file to which frames are written with their timestamps.
 
     MP4, MOV and MKV contain H.264, WebM contains VP9, all as yuv420p, which every player supports.
     H.264 then requires even sizes, so the last row or column of an odd size is repeated. MP4 and
@@ -138,7 +138,7 @@ class VideoWriter:
             )
         if self._times.last is not None and pts <= self._times.last:
             raise MediaError(f"{self.path}: timestamp {pts} is not greater than {self._times.last}")
-        frame = self._encodable(image)
+        frame = self._to_video_frame(image)
         frame.pts, frame.time_base = self._times.place(pts), self._times.time_base
         self._durations[frame.pts] = self._times.convert(duration)
         try:
@@ -199,7 +199,7 @@ class VideoWriter:
                 return None
         return AudioTrack(Path(source), self._container, self._format.audio)
 
-    def _encodable(
+    def _to_video_frame(
         self,
         image: Frame,  # (H, W, 3)
     ) -> AvFrame:

@@ -49,8 +49,8 @@ def choose_keypoint_extractor(
 ) -> Choice[KeypointExtractor]:
     """Choose the keypoint extractor for a set of real videos, without downloads.
 
-    ``puppets`` if puppet joints lie next to the videos. Else the first face extractor that finds a
-    face in most sampled frames. Else ``bodies`` if its weights are present.
+    The choice is ``puppets`` if puppet joints lie next to the videos, else the first face extractor
+    that finds a face in most sampled frames, else ``bodies`` if its weights are present.
 
     Raises:
         ConfigError: the puppet extractor cannot be opened.
@@ -80,8 +80,9 @@ def choose_embedding_extractor(
 ) -> Choice[EmbeddingExtractor]:
     """Choose the identity extractor for a set of real videos, without downloads.
 
-    ``puppets`` if puppet joints lie next to the videos. Else ``faces-dlib`` if it finds a face in
-    most sampled frames. Never ``dino``, which describes similarity rather than identity.
+    The choice is ``puppets`` if puppet joints lie next to the videos, else ``faces-dlib`` if it
+    finds a face in most sampled frames. It is never ``dino``, which measures similarity rather
+    than identity.
 
     Raises:
         ConfigError: the puppet extractor cannot be opened.
@@ -98,7 +99,7 @@ def choose_embedding_extractor(
         trouble = f"{_FACE_IDENTITY} finds no face in most frames"
     return Choice(
         None,
-        f"{trouble}; dino, which describes similarity rather than identity, is never automatic",
+        f"{trouble}; dino is never chosen automatically: it measures similarity, not identity",
     )
 
 
@@ -109,7 +110,7 @@ def _are_puppets(videos: Sequence[Path]) -> bool:
 def _try_open(
     opener: Callable[[str, Request], _E], name: str, request: Request
 ) -> tuple[_E | None, str]:
-    """Return the extractor, or None and why it is unavailable."""
+    """Return the extractor, or None and the reason why it is unavailable."""
     try:
         return opener(name, request), ""
     except (ConfigError, CheckpointError, ResourceError) as error:

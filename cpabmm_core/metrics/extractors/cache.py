@@ -157,7 +157,7 @@ class FrameCache:
             return _connect(path)
 
     def _give_up(self, error: Exception) -> None:
-        """Continue in memory, and discard a damaged file so that the next run starts a new one."""
+        """Continue in memory, and discard a damaged file, so that the next run starts a new one."""
         with suppress(sqlite3.Error):
             self._table.close()
         damaged = not isinstance(error, sqlite3.OperationalError)

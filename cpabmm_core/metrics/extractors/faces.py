@@ -30,7 +30,7 @@ _TERMS = (
     "the landmark network was trained on 300W-LP, derived from iBUG 300-W, whose licence excludes "
     "commercial use"
 )
-_WITHOUT = "the extractor to faces-dlib, whose weights are a package"
+_WITHOUT = "the extractor to faces-dlib, whose weights pip installs"
 
 LANDMARK_FILE = WeightFile(
     what="face-alignment's 2D-FAN",

