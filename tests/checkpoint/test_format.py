@@ -306,7 +306,7 @@ def test_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     [
         (
             {"format_version": "3"},
-            "of format version 3, this cpabmm reads up to 2; install a newer",
+            "format version 3, but this cpabmm reads up to 2; install a newer",
         ),
         ({"format_version": "one"}, "format version 'one'"),
         ({"config": "{"}, "config in its metadata is not JSON"),

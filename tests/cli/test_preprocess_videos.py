@@ -88,6 +88,7 @@ def test_a_broken_video_is_one_line_and_exit_code_1(raw: Path, tmp_path: Path) -
     assert len(list((tmp_path / "set").glob("t*/*.mp4"))) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_continued(tmp_path: Path) -> None:
     """After two kills with two processes each, no clip is lost or incomplete."""
     output, count = tmp_path / "set", 24

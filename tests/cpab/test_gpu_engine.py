@@ -25,6 +25,7 @@ def triton() -> Any:  # noqa: ANN401  a module without types
     return pytest.importorskip("triton", reason="Triton has no build for this system")
 
 
+@pytest.mark.slow
 def test_kernels_equal_plain_in_the_interpreter(triton: object) -> None:
     """Triton selects its interpreter when it is imported, so this needs its own process."""
     run = subprocess.run(

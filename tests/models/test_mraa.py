@@ -19,8 +19,8 @@ def test_every_tensor_agrees(tmp_path: Path) -> None:
         compared.add(name)
     of_images = {
         f"{part}_{image}"
-        for part in ("mean", "covariance", "frame")
+        for part in ("mean", "covariance", "axes")
         for image in ("source", "driving")
     }
     of_pairs = {"background", "masks", "flow", "visible", "prediction"}
-    assert compared == of_images | of_pairs | {"avd", "avd_of_turned_frames"}
+    assert compared == of_images | of_pairs | {"avd", "avd_of_turned_axes"}

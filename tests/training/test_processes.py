@@ -124,6 +124,7 @@ def test_killed_process_ends_the_other_and_the_run_resumes(
         assert lines(out / log) == lines(whole / log)
 
 
+@pytest.mark.slow
 def test_signal_stops_all_processes_and_torchrun_resumes(
     config: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:

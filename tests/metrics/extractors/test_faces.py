@@ -106,6 +106,7 @@ def error_of(request: Request, kind: type[Exception]) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_landmarks_agree_with_face_alignment(
     faces: AlignedFaces, frames: NDArray[np.uint8]
 ) -> None:
