@@ -32,7 +32,7 @@ def locate_checkpoint(checkpoint: str) -> str | Path:
     """Return the file of a published checkpoint by its alias; return any other name unchanged.
 
     Raises:
-        CheckpointError: The published checkpoint is not on this machine.
+        CheckpointError: the published checkpoint is not on this machine.
     """
     public = find_public_checkpoint(checkpoint)
     if public is None:
@@ -53,7 +53,7 @@ def prepare_checkpoint(checkpoint: str) -> str | Path:
     Conversions are kept in the cache folder.
 
     Raises:
-        CheckpointError: The published checkpoint is not on this machine, or the file cannot be
+        CheckpointError: the published checkpoint is not on this machine, or the file cannot be
             read.
     """
     path = locate_checkpoint(checkpoint)

@@ -54,8 +54,8 @@ class Terminal:
     """Output to the user.
 
     Attributes:
-        quiet: Whether to leave out messages and bars; results and errors are always shown.
-        debug: Whether to show the traceback of an error.
+        quiet: whether to leave out messages and bars; results and errors are always shown.
+        debug: whether to show the traceback of an error.
     """
 
     def __init__(self) -> None:

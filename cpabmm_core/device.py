@@ -13,7 +13,7 @@ def resolve_device(name: str) -> torch.device:
             then the CPU.
 
     Raises:
-        ResourceError: The name is unknown, or this machine has no such device.
+        ResourceError: the name is unknown, or this machine has no such device.
 
     Example:
         >>> resolve_device("cpu")

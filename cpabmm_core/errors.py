@@ -35,9 +35,9 @@ class CpabmmError(Exception):
     """Base class of every error that the core raises on purpose (exit code 1).
 
     Args:
-        trouble: The file or setting, and what is wrong with it; or the complete message.
-        cure: What to do about it, in terms of the Python interface.
-        remedy: The cure for callers that phrase it themselves.
+        trouble: the file or setting, and what is wrong with it; or the complete message.
+        cure: what to do about it, in terms of the Python interface.
+        remedy: the cure for callers that phrase it themselves.
 
     Example:
         >>> error = CpabmmError("a.mp4: already exists", "pass force=True", remedy=Remedy.OVERWRITE)
@@ -88,10 +88,10 @@ class TrainingStopped(CpabmmError):
     """Training stopped in an orderly way on request (exit code 128 + signal).
 
     Args:
-        trouble: What happened.
-        cure: How to continue.
-        signal: Number of the signal that requested the stop.
-        remedy: The cure for callers that phrase it themselves.
+        trouble: what happened.
+        cure: how to continue.
+        signal: number of the signal that requested the stop.
+        remedy: the cure for callers that phrase it themselves.
     """
 
     def __init__(

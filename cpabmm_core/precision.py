@@ -34,13 +34,13 @@ def choose_precision(choice: str, device: torch.device) -> Precision:
     """Return the precision to compute in.
 
     Args:
-        choice: A precision, or ``auto`` for the fastest one that the device computes natively. On
+        choice: a precision, or ``auto`` for the fastest one that the device computes natively. On
             CUDA that is bfloat16 or else float16 if the device has tensor cores for it, on a CPU
             bfloat16 if it has AVX-512 BF16 or AMX, and float32 everywhere else.
-        device: The device that computes.
+        device: the device that computes.
 
     Raises:
-        ConfigError: The precision is unknown.
+        ConfigError: the precision is unknown.
 
     Example:
         >>> choose_precision("fp16", torch.device("cpu"))

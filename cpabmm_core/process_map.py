@@ -25,10 +25,10 @@ def process_map(workers: int) -> Iterator[Map]:
     also stop when this process is killed.
 
     Args:
-        workers: Number of processes; 1 computes in this process.
+        workers: number of processes; 1 computes in this process.
 
     Raises:
-        ResourceError: A worker was killed.
+        ResourceError: a worker was killed.
 
     Example:
         >>> with process_map(1) as map_function:

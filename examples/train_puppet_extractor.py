@@ -185,7 +185,7 @@ def train(
 
 
 def sample_batches(rng: np.random.Generator, count: int, batch: int) -> Iterator[NDArray[np.int64]]:
-    """Yield endless batches of shuffled indices; in a round each index occurs at most once."""
+    """Yield shuffled batches without end; each index occurs at most once per pass."""
     while True:
         order = rng.permutation(count)
         for start in range(0, count - batch + 1, batch):

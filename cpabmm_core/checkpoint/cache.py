@@ -18,12 +18,12 @@ def convert_cached(path: Path, cache: Path, announce: Callable[[str], None]) -> 
     reads as well.
 
     Args:
-        path: A checkpoint of any known layout. A cpabmm checkpoint is returned unchanged.
-        cache: Folder of the cache; it is created if missing.
-        announce: Receives one line about each conversion.
+        path: a checkpoint of any known layout. A cpabmm checkpoint is returned unchanged.
+        cache: folder of the cache; it is created if missing.
+        announce: receives one line about each conversion.
 
     Raises:
-        CheckpointError: The file is missing, damaged or of an unknown layout.
+        CheckpointError: the file is missing, damaged or of an unknown layout.
     """
     if is_cpabmm_checkpoint(path):
         return path

@@ -175,9 +175,9 @@ def recognise_public_checkpoint(name: str, sha256: str, kind: str) -> PublicChec
     """Return the published checkpoint that a file is a copy of, or None.
 
     Args:
-        name: Name of the file.
-        sha256: Digest of the file; a match takes precedence over the name.
-        kind: Layout of the file, which must also match if only the name does.
+        name: name of the file.
+        sha256: digest of the file; a match takes precedence over the name.
+        kind: layout of the file, which must also match if only the name does.
     """
     for each in PUBLIC_CHECKPOINTS:
         if each.sha256 == sha256:

@@ -52,7 +52,7 @@ class Conversion:
     record: dict[str, Any]
     """Origin of the checkpoint: layout, file name, size and SHA-256."""
     title: str
-    """Name of the layout in sentences."""
+    """Name of the layout as it appears in messages."""
     left_out: list[str]
     """Contents of the file that are not part of the model."""
     size_is_known: bool
@@ -68,8 +68,8 @@ class Conversion:
         """Write the checkpoint atomically; an existing file is replaced.
 
         Raises:
-            CheckpointError: The file cannot be written.
-            ResourceError: The disk is full.
+            CheckpointError: the file cannot be written.
+            ResourceError: the disk is full.
         """
         save_tensors(path, self.tensors, self.config, record=self.record)
 
@@ -86,13 +86,13 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """Read a cpabmm checkpoint, or convert one of another layout in memory.
 
     Args:
-        path: A safetensors or PyTorch file of cpabmm, TPSMM, the paper's code, FOMM or MRAA.
+        path: a safetensors or PyTorch file of cpabmm, TPSMM, the paper's code, FOMM or MRAA.
 
     Returns:
         The model, on the CPU in eval mode, with its configuration and record.
 
     Raises:
-        CheckpointError: The file is missing, damaged or of an unknown layout.
+        CheckpointError: the file is missing, damaged or of an unknown layout.
 
     Example:
         >>> from cpabmm_core.checkpoint import find_checkpoint
@@ -110,7 +110,7 @@ def is_cpabmm_checkpoint(path: Path) -> bool:
     """Return whether a file is a cpabmm checkpoint of any format version.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or neither safetensors nor PyTorch.
+        CheckpointError: the file is missing, damaged, or neither safetensors nor PyTorch.
     """
     expected = "a checkpoint, of cpabmm or published"
     return tensor_format(path, expected) == "safetensors" and has_cpabmm_metadata(path)
@@ -120,15 +120,15 @@ def convert_checkpoint(path: Path, *, frame_size: int | None = None) -> Conversi
     """Convert a checkpoint of any known layout to the format of cpabmm, in float32.
 
     Args:
-        path: A PyTorch or safetensors file of TPSMM, the paper's code, FOMM, MRAA or cpabmm.
-        frame_size: Side in pixels of the frames that the model was trained on, which the tensors do
+        path: a PyTorch or safetensors file of TPSMM, the paper's code, FOMM, MRAA or cpabmm.
+        frame_size: side in pixels of the frames that the model was trained on, which the tensors do
             not reveal. None takes it from the published file of equal content or name, else 256.
 
     Returns:
         The conversion, ready to save.
 
     Raises:
-        CheckpointError: The file is missing, damaged or of an unknown layout, or its networks
+        CheckpointError: the file is missing, damaged or of an unknown layout, or its networks
             differ from those of its layout.
 
     Example:

@@ -14,8 +14,8 @@ def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
     """Describe which tensors are missing, unknown or of another shape.
 
     Args:
-        stored: Shapes of the tensors in the file, by name.
-        expected: Shapes of the tensors of the model, by name.
+        stored: shapes of the tensors in the file, by name.
+        expected: shapes of the tensors of the model, by name.
 
     Returns:
         The number of each kind with the first names; None if nothing differs.
@@ -46,12 +46,12 @@ def check_tensors(path: Path, stored: Shapes, expected: Shapes) -> None:
     """Check that the tensors of a cpabmm checkpoint match its configuration.
 
     Args:
-        path: The file, for the message.
-        stored: Shapes of the tensors in the file, by name.
-        expected: Shapes of the tensors of the configured model, by name.
+        path: the file, for the message.
+        stored: shapes of the tensors in the file, by name.
+        expected: shapes of the tensors of the configured model, by name.
 
     Raises:
-        CheckpointError: They differ; the message names the first differences and a likely cause.
+        CheckpointError: they differ; the message names the first differences and a likely cause.
     """
     problems = describe_differences(stored, expected)
     if problems:

@@ -14,18 +14,18 @@ def download_checkpoint(
     """Download a published checkpoint into a folder, complete and verified or not at all.
 
     Args:
-        file: The checkpoint.
-        folder: Folder to write into. It is created if missing; a file of the same name is replaced.
-        show_progress: Receives the name of the file, then the number of bytes; None uses the
+        file: the checkpoint.
+        folder: folder to write into. It is created if missing; a file of the same name is replaced.
+        show_progress: receives the name of the file, then the number of bytes; None uses the
             display of `show_downloads`.
 
     Returns:
         The path of the file.
 
     Raises:
-        CheckpointError: The file has no direct link, cannot be downloaded, or is not the stated
+        CheckpointError: the file has no direct link, cannot be downloaded, or is not the stated
             one.
-        ResourceError: The disk is full.
+        ResourceError: the disk is full.
 
     Example:
         >>> from cpabmm_core.checkpoint import find_public_checkpoint

@@ -29,7 +29,7 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
     The prefix ``module.`` of wrapped networks is removed.
 
     Raises:
-        CheckpointError: The file is missing or damaged, holds no tensors, or reading it would
+        CheckpointError: the file is missing or damaged, holds no tensors, or reading it would
             execute code.
     """
     values = read_tensor_file(path, "a checkpoint, of cpabmm or published")

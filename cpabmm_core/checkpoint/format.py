@@ -102,17 +102,17 @@ def save_checkpoint(
     Equal arguments give equal bytes.
 
     Args:
-        path: The file to write.
-        model: The model, without a wrapper such as `DistributedDataParallel`.
-        config: The configuration that it was built from.
-        record: How the weights were made (steps, seed, losses, ...), in plain JSON values.
-        dtype: Type to store the weights in, for example ``torch.float16``; None keeps the
+        path: the file to write.
+        model: the model, without a wrapper such as `DistributedDataParallel`.
+        config: the configuration that it was built from.
+        record: how the weights were made (steps, seed, losses, ...), in plain JSON values.
+        dtype: type to store the weights in, for example ``torch.float16``; None keeps the
             current type. The running statistics of normalisation layers always keep theirs.
 
     Raises:
         CheckpointError: `record` is not plain JSON, a weight is too large for `dtype`, or the file
             cannot be written.
-        ResourceError: The disk is full.
+        ResourceError: the disk is full.
 
     Example:
         >>> import tempfile
@@ -155,7 +155,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a cpabmm checkpoint; the model is on the CPU, in float32 and in eval mode.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or no cpabmm checkpoint.
+        CheckpointError: the file is missing, damaged, or no cpabmm checkpoint.
     """
     path = Path(path)
     header = read_header(path)
@@ -179,7 +179,7 @@ def has_cpabmm_metadata(path: Path) -> bool:
     """Return whether a safetensors file is marked as a cpabmm checkpoint, of any version.
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: the file is damaged.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -192,7 +192,7 @@ def read_header(path: str | Path) -> CheckpointHeader:
     """Read the configuration, the record and the shapes of a checkpoint, without its weights.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or no cpabmm checkpoint.
+        CheckpointError: the file is missing, damaged, or no cpabmm checkpoint.
 
     Example:
         >>> from cpabmm_core.checkpoint import find_checkpoint

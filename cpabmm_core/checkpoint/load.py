@@ -17,7 +17,7 @@ def load_model(
     """Load a trained model in eval mode.
 
     Args:
-        name_or_path: Name of a bundled model, or path of a checkpoint: one of cpabmm, or a
+        name_or_path: name of a bundled model, or path of a checkpoint: one of cpabmm, or a
             published one of TPSMM, FOMM or MRAA.
         device: ``auto`` (CUDA, else MPS, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
@@ -25,8 +25,8 @@ def load_model(
         The model, in float32 on the device.
 
     Raises:
-        CheckpointError: The name is unknown, or the file is missing or not a checkpoint.
-        ResourceError: The device is unavailable.
+        CheckpointError: the name is unknown, or the file is missing or not a checkpoint.
+        ResourceError: the device is unavailable.
 
     Example:
         >>> model = load_model("puppets", device="cpu")
@@ -42,10 +42,10 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     """Return the file of a bundled model, or the given path if it exists.
 
     Args:
-        name_or_path: Name of a bundled model (only as a string), or path of a checkpoint.
+        name_or_path: name of a bundled model (only as a string), or path of a checkpoint.
 
     Raises:
-        CheckpointError: The name is unknown, or the file is missing.
+        CheckpointError: the name is unknown, or the file is missing.
 
     Example:
         >>> find_checkpoint("puppets").name

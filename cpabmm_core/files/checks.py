@@ -18,15 +18,15 @@ def require_file(
     """Check that a path leads to a readable file with content of its own.
 
     Args:
-        path: The file to check.
-        error: Class of the error to raise.
-        expected: What the file should be, for the messages, such as ``an image``.
+        path: the file to check.
+        error: class of the error to raise.
+        expected: what the file should be, for the messages, such as ``an image``.
 
     Returns:
         The first bytes of the file, at most 512, from which its type can be recognised.
 
     Raises:
-        CpabmmError: The path is missing, a folder or a device, or the file is unreadable, empty, a
+        CpabmmError: the path is missing, a folder or a device, or the file is unreadable, empty, a
             Git LFS pointer or an HTML page. The class is `error`.
     """
     try:
@@ -53,7 +53,7 @@ def describe_wrong_content(head: bytes) -> tuple[str, str] | None:
     """Recognise content that commonly replaces a file by mistake.
 
     Args:
-        head: The first bytes of the file.
+        head: the first bytes of the file.
 
     Returns:
         The trouble and its cure if the file is empty, a Git LFS pointer or an HTML page, else None.
@@ -85,9 +85,9 @@ def write_error(
     """Return the error to raise for a failed write to `path`.
 
     Args:
-        path: The file or folder that could not be written.
-        error: The error of the system or of a library.
-        kind: Class of the returned error, unless storage is exhausted.
+        path: the file or folder that could not be written.
+        error: the error of the system or of a library.
+        kind: class of the returned error, unless storage is exhausted.
 
     Returns:
         A `ResourceError` if storage is exhausted, else an error of class `kind`.

@@ -11,7 +11,7 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 digest of a file in hexadecimal.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: the file cannot be read.
     """
     return files_sha256([path])
 
@@ -20,7 +20,7 @@ def files_sha256(paths: Sequence[Path]) -> str:
     """Return one SHA-256 digest of several files, as ``cat A B | sha256sum`` prints it.
 
     Raises:
-        OSError: A file cannot be read.
+        OSError: a file cannot be read.
     """
     digest = hashlib.sha256()
     for path in paths:

@@ -24,7 +24,7 @@ def show_downloads(display: ShowProgress) -> Iterator[None]:
     """Use a display for all downloads while the context lasts.
 
     Args:
-        display: Receives the name of each file, then the number of bytes.
+        display: receives the name of each file, then the number of bytes.
 
     Example:
         >>> @contextmanager

@@ -30,19 +30,19 @@ def download_file(
     """Download a file from its URL into a folder, complete and verified or not at all.
 
     Args:
-        file: The file; its source must be a URL.
-        folder: Folder to write into. It is created if missing; a file of the same name is replaced.
-        show_progress: Receives the name of the file, then the number of bytes; None uses the
+        file: the file; its source must be a URL.
+        folder: folder to write into. It is created if missing; a file of the same name is replaced.
+        show_progress: receives the name of the file, then the number of bytes; None uses the
             display of `show_downloads`.
 
     Returns:
         The path of the downloaded file.
 
     Raises:
-        DownloadError: The server cannot be reached or answers with an error, the content is empty,
+        DownloadError: the server cannot be reached or answers with an error, the content is empty,
             a web page, a Git LFS pointer or has another SHA-256 digest than stated, or the file
             cannot be written. The message is a reason without the description of the file.
-        ResourceError: The disk is full.
+        ResourceError: the disk is full.
     """
     path = folder / file.name
     display = show_progress or current_display()
@@ -68,16 +68,16 @@ def download_from_hub(file: PublishedFile, show_progress: ShowProgress | None = 
     """Download a file from its Hugging Face repository into the cache of huggingface_hub.
 
     Args:
-        file: The file; its source must be a repository.
-        show_progress: Receives the name of the file, then the number of bytes; None uses the
+        file: the file; its source must be a repository.
+        show_progress: receives the name of the file, then the number of bytes; None uses the
             display of `show_downloads`.
 
     Returns:
         The path of the file in the cache.
 
     Raises:
-        DownloadError: The file cannot be downloaded. The message is a reason without its name.
-        ResourceError: The disk is full.
+        DownloadError: the file cannot be downloaded. The message is a reason without its name.
+        ResourceError: the disk is full.
     """
     assert file.source is not None
     display = show_progress or current_display()

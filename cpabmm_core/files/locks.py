@@ -23,14 +23,14 @@ def exclusive_lock(
     On a file system without locks the context runs unlocked, and `report` receives a warning.
 
     Args:
-        lock_file: File to lock; it is created if missing and stays. Its folder must exist.
-        folder: The folder that the lock protects, for the warning.
-        report: Receives the warning, one line.
-        busy: Error to raise if another process holds the lock; None waits for that process.
+        lock_file: file to lock; it is created if missing and stays. Its folder must exist.
+        folder: the folder that the lock protects, for the warning.
+        report: receives the warning, one line.
+        busy: error to raise if another process holds the lock; None waits for that process.
 
     Raises:
-        CpabmmError: Another process holds the lock; the error is `busy`.
-        MediaError: The lock file may not be created.
+        CpabmmError: another process holds the lock; the error is `busy`.
+        MediaError: the lock file may not be created.
     """
     # The library's substitute for a lock is a file that would outlive a killed process.
     lock = FileLock(lock_file, timeout=-1 if busy is None else 0, fallback_to_soft=False)

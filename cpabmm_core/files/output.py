@@ -29,14 +29,14 @@ def check_output(
     """Check that a file can be written, before any work is done.
 
     Args:
-        path: The file to write.
-        force: Whether an existing file may be replaced.
-        inputs: Files that the same task reads, which must not be replaced.
-        kind: Class of the error for a path that cannot be written.
+        path: the file to write.
+        force: whether an existing file may be replaced.
+        inputs: files that the same task reads, which must not be replaced.
+        kind: class of the error for a path that cannot be written.
 
     Raises:
-        OutputExistsError: The file exists and `force` is False.
-        CpabmmError: Its folder is missing or read-only, the path is no regular file, or it is also
+        OutputExistsError: the file exists and `force` is False.
+        CpabmmError: its folder is missing or read-only, the path is no regular file, or it is also
             an input. The class is `kind`.
     """
     path = Path(path)
@@ -70,18 +70,18 @@ def atomic_path(
     symbolic link, that is the folder of the link's target.
 
     Args:
-        path: The file to write.
-        force: Whether an existing file may be replaced.
-        inputs: Files that the same task reads, which must not be replaced.
-        kind: Class of the error for a path that cannot be written.
+        path: the file to write.
+        force: whether an existing file may be replaced.
+        inputs: files that the same task reads, which must not be replaced.
+        kind: class of the error for a path that cannot be written.
 
     Yields:
         The temporary path. No file exists there yet.
 
     Raises:
-        OutputExistsError: The file exists and `force` is False.
-        CpabmmError: The file cannot be written. The class is `kind`.
-        ResourceError: The disk is full.
+        OutputExistsError: the file exists and `force` is False.
+        CpabmmError: the file cannot be written. The class is `kind`.
+        ResourceError: the disk is full.
     """
     path = Path(path)
     check_output(path, force=force, inputs=inputs, kind=kind)
@@ -109,13 +109,13 @@ def write_atomically(
     """Write bytes to a file that appears complete or not at all; an existing file is replaced.
 
     Args:
-        path: The file to write.
-        data: Its content.
-        kind: Class of the error for a path that cannot be written.
+        path: the file to write.
+        data: its content.
+        kind: class of the error for a path that cannot be written.
 
     Raises:
-        CpabmmError: The file cannot be written. The class is `kind`.
-        ResourceError: The disk is full.
+        CpabmmError: the file cannot be written. The class is `kind`.
+        ResourceError: the disk is full.
     """
     with atomic_path(path, force=True, kind=kind) as temporary:
         try:
@@ -130,13 +130,13 @@ def check_output_folder(
     """Check that a folder can be written, before any work is done; an empty one may exist.
 
     Args:
-        path: The folder to write.
-        force: Whether to write into a folder that is not empty.
-        inputs: Files and folders that the same task reads, which must not be replaced.
+        path: the folder to write.
+        force: whether to write into a folder that is not empty.
+        inputs: files and folders that the same task reads, which must not be replaced.
 
     Raises:
-        OutputExistsError: The folder is not empty and `force` is False.
-        MediaError: Its parent is missing or read-only, the path is a file, or it is also an input.
+        OutputExistsError: the folder is not empty and `force` is False.
+        MediaError: its parent is missing or read-only, the path is a file, or it is also an input.
     """
     path = Path(path)
     _check_parent(path, MediaError)
@@ -165,17 +165,17 @@ def atomic_folder(
     accidental ``force=True`` never deletes a whole folder.
 
     Args:
-        path: The folder to write.
-        force: Whether to write into a folder that is not empty.
-        inputs: Files and folders that the same task reads, which must not be replaced.
+        path: the folder to write.
+        force: whether to write into a folder that is not empty.
+        inputs: files and folders that the same task reads, which must not be replaced.
 
     Yields:
         The temporary folder, which exists and is empty.
 
     Raises:
-        OutputExistsError: The folder is not empty and `force` is False.
-        MediaError: The folder cannot be written.
-        ResourceError: The disk is full.
+        OutputExistsError: the folder is not empty and `force` is False.
+        MediaError: the folder cannot be written.
+        ResourceError: the disk is full.
     """
     path = Path(path)
     check_output_folder(path, force=force, inputs=inputs)

@@ -19,9 +19,9 @@ def default_mode(temporary: Path, path: Path, kind: type[CpabmmError]) -> int:
     """Return the permissions of an ordinary new file; some libraries create private ones.
 
     Args:
-        temporary: A path without a file, in the folder of the target.
-        path: The target as the caller named it, for errors.
-        kind: Class of the error for a path that cannot be written.
+        temporary: a path without a file, in the folder of the target.
+        path: the target as the caller named it, for errors.
+        kind: class of the error for a path that cannot be written.
     """
     try:
         temporary.touch(exist_ok=False)
@@ -38,11 +38,11 @@ def move_into_place(
     """Store a finished temporary file on the disk under the name of its target.
 
     Args:
-        temporary: The temporary file.
-        target: The path to rename it to.
-        mode: Permissions of the file.
-        path: The target as the caller named it, for errors.
-        kind: Class of the error for a path that cannot be written.
+        temporary: the temporary file.
+        target: the path to rename it to.
+        mode: permissions of the file.
+        path: the target as the caller named it, for errors.
+        kind: class of the error for a path that cannot be written.
     """
     try:
         temporary.chmod(mode)

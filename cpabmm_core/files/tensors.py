@@ -28,11 +28,11 @@ def tensor_format(path: Path, expected: str = "a file of tensors") -> TensorForm
     """Return the format of a file of tensors, recognised by its first bytes.
 
     Args:
-        path: The file.
-        expected: What the file should hold, for the messages.
+        path: the file.
+        expected: what the file should hold, for the messages.
 
     Raises:
-        CheckpointError: The file is missing, unreadable or of another format; the message names
+        CheckpointError: the file is missing, unreadable or of another format; the message names
             the actual format if it is recognised.
     """
     head = require_file(path, error=CheckpointError, expected=expected)
@@ -49,8 +49,8 @@ def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[An
     """Read a safetensors or PyTorch file.
 
     Args:
-        path: The file.
-        expected: What the file should hold, for the messages.
+        path: the file.
+        expected: what the file should hold, for the messages.
 
     Returns:
         The dictionary in the file, on the CPU. A safetensors file holds tensors by name. A PyTorch
@@ -59,7 +59,7 @@ def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[An
         object gives an empty dictionary.
 
     Raises:
-        CheckpointError: The file is missing or damaged, or reading it would execute code.
+        CheckpointError: the file is missing or damaged, or reading it would execute code.
     """
     if tensor_format(path, expected) == "safetensors":
         return dict(read_safetensors(path))
@@ -70,7 +70,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file by name.
 
     Raises:
-        CheckpointError: The file is missing or damaged.
+        CheckpointError: the file is missing or damaged.
     """
     try:
         return dict(safetensors.torch.load_file(path))
@@ -86,8 +86,8 @@ def write_safetensors(
     Equal arguments give equal bytes.
 
     Raises:
-        CheckpointError: The file cannot be written.
-        ResourceError: The disk is full.
+        CheckpointError: the file cannot be written.
+        ResourceError: the disk is full.
     """
     with atomic_path(path, force=True, kind=CheckpointError) as temporary:
         try:

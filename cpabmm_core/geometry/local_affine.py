@@ -164,8 +164,8 @@ def principal_axes(
     form does not depend on the build of LAPACK.
 
     No axis is shorter than 1e-3, so that the matrix of a heatmap with a single bright pixel is
-    invertible. The result is differentiable. Where the axes are nearly of one length, their
-    direction receives no gradient because it would be unbounded.
+    invertible. The result is differentiable. If the axes have almost equal lengths, their
+    direction receives no gradient, which would be unbounded.
     """
     xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     mean, half, tiny = (xx + yy) / 2, (xx - yy) / 2, torch.finfo(covariance.dtype).tiny

@@ -8,7 +8,7 @@ from cpabmm_core.models.frozen.sam import SamFeatures
 
 
 class SemanticLoss(nn.Module):
-    """Distance between the embeddings of matching keypoints by a frozen Segment Anything model.
+    """Distance between the Segment Anything embeddings of corresponding keypoints.
 
     Args:
         sam: the frozen model.

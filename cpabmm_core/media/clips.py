@@ -47,13 +47,13 @@ class Clip(Protocol):
         """Read frames in the given order.
 
         Args:
-            indices: Frame numbers from 0 to ``len(clip) - 1``.
+            indices: frame numbers from 0 to ``len(clip) - 1``.
 
         Returns:
             (H, W, 3) uint8 RGB each, all of one size.
 
         Raises:
-            DataError: A number is out of range, or the clip is damaged.
+            DataError: a number is out of range, or the clip is damaged.
         """
         ...
 
@@ -73,13 +73,13 @@ def open_clip(path: str | Path) -> Clip:
     """Open a clip to read its frames by number.
 
     Args:
-        path: A video or GIF, a strip, a stack, or a folder of frames. A strip is an image whose
+        path: a video or GIF, a strip, a stack, or a folder of frames. A strip is an image whose
             width is a multiple (2 or more) of its height: square frames next to each other. A stack
             is a TIFF file of several pages. The frames of a folder come in natural order: 2
             precedes 10.
 
     Raises:
-        DataError: The path is none of these, or the clip is damaged.
+        DataError: the path is none of these, or the clip is damaged.
 
     Example:
         >>> import tempfile
@@ -107,7 +107,7 @@ def list_clips(folder: str | Path) -> list[Path]:
     files, such as annotations, do not count.
 
     Raises:
-        DataError: The folder is missing or holds no clip.
+        DataError: the folder is missing or holds no clip.
 
     Example:
         >>> import tempfile

@@ -16,7 +16,7 @@ class FrameFolderWriter:
     `open_frames` reads the folder at 25 frames per second.
 
     Args:
-        path: The folder to write into. It exists and is empty.
+        path: the folder to write into. It exists and is empty.
 
     Example:
         >>> import tempfile
@@ -42,13 +42,13 @@ class FrameFolderWriter:
         """Append a frame.
 
         Args:
-            image: The frame, RGB, of the same size as the first one.
-            pts: Ignored; it exists for compatibility with `VideoWriter`.
-            duration: Ignored.
+            image: the frame, RGB, of the same size as the first one.
+            pts: ignored; it exists for compatibility with `VideoWriter`.
+            duration: ignored.
 
         Raises:
-            MediaError: The frame has the wrong size or type, or the file cannot be written.
-            ResourceError: The disk is full.
+            MediaError: the frame has the wrong size or type, or the file cannot be written.
+            ResourceError: the disk is full.
         """
         self._shape = self._shape or image.shape
         if image.shape != self._shape:
@@ -68,16 +68,16 @@ def create_frame_folder(path: str | Path) -> Iterator[FrameFolderWriter]:
     The files are named ``000000.png``, ``000001.png`` and so on.
 
     Args:
-        path: The folder to create. An existing folder must be empty, because frames of a longer
+        path: the folder to create. An existing folder must be empty, because frames of a longer
             clip would remain and become the end of this one.
 
     Yields:
         The writer of the frames.
 
     Raises:
-        OutputExistsError: The folder is not empty.
-        MediaError: It cannot be written.
-        ResourceError: The disk is full.
+        OutputExistsError: the folder is not empty.
+        MediaError: it cannot be written.
+        ResourceError: the disk is full.
 
     Example:
         >>> import tempfile

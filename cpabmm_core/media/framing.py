@@ -21,8 +21,8 @@ def square_frame(
         bottom or the right: the square begins at row (H - side) // 2 and column (W - side) // 2.
 
     Args:
-        image: The frame.
-        size: Side of the result, in pixels.
+        image: the frame.
+        size: side of the result, in pixels.
 
     Returns:
         A copy, also if the frame already has this size.

@@ -29,15 +29,15 @@ def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
     bits, and an animation gives its first frame.
 
     Args:
-        path: The file.
-        alpha: Whether to keep the transparency of an image that has some.
+        path: the file.
+        alpha: whether to keep the transparency of an image that has some.
 
     Returns:
         (H, W, 3) uint8 RGB in [0, 255]. With `alpha`, an image with transparency gives (H, W, 4)
         uint8 RGBA, not premultiplied.
 
     Raises:
-        MediaError: The file is missing, unreadable, damaged or no image.
+        MediaError: the file is missing, unreadable, damaged or no image.
 
     Example:
         >>> import tempfile
@@ -73,13 +73,13 @@ def write_image(
     """Write an RGB or RGBA image in the format of the suffix, JPEG and WebP with quality 95.
 
     Args:
-        path: The file to write; an existing one is replaced.
-        image: The image.
+        path: the file to write; an existing one is replaced.
+        image: the image.
 
     Raises:
-        MediaError: The suffix is unknown or cannot store the transparency of an RGBA image, the
+        MediaError: the suffix is unknown or cannot store the transparency of an RGBA image, the
             array has the wrong shape or type, or the file cannot be written.
-        ResourceError: The disk is full.
+        ResourceError: the disk is full.
 
     Example:
         >>> import tempfile
@@ -117,11 +117,11 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
     """Check that `write_image` can write a file of this name.
 
     Args:
-        path: The file to write.
-        alpha: Whether the image is RGBA.
+        path: the file to write.
+        alpha: whether the image is RGBA.
 
     Raises:
-        MediaError: The suffix is not allowed; the message lists those that are.
+        MediaError: the suffix is not allowed; the message lists those that are.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -141,11 +141,11 @@ def check_frame(
     """Check that an array is an RGB frame.
 
     Args:
-        image: The array.
-        path: The file to write, for the message.
+        image: the array.
+        path: the file to write, for the message.
 
     Raises:
-        MediaError: The array has another shape or type.
+        MediaError: the array has another shape or type.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise MediaError(

@@ -18,7 +18,7 @@ def count_pages(path: Path) -> int:
     """Return the number of pages of an image file; 1 for an ordinary image.
 
     Raises:
-        MediaError: The file is missing, unreadable or no image.
+        MediaError: the file is missing, unreadable or no image.
     """
     require_file(path, expected="an image")
     try:
@@ -33,11 +33,11 @@ def read_page(path: Path, index: int) -> Frame:
     """Read a page of an image file as (H, W, 3) uint8 RGB, with the rules of `read_image`.
 
     Args:
-        path: The file.
-        index: Number of the page, from 0.
+        path: the file.
+        index: number of the page, from 0.
 
     Raises:
-        MediaError: The file is missing, unreadable or no image, or has no such page.
+        MediaError: the file is missing, unreadable or no image, or has no such page.
     """
     require_file(path, expected="an image")
     try:

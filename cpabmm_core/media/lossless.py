@@ -18,7 +18,7 @@ def is_lossless(clip: Path) -> bool:
     folder, where one lossless image is enough. A GIF counts as lossy because of its few colours.
 
     Raises:
-        MediaError: A video is missing or cannot be read.
+        MediaError: a video is missing or cannot be read.
 
     Example:
         >>> is_lossless(Path("strip.png")), is_lossless(Path("strip.jpg"))

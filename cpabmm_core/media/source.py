@@ -12,13 +12,13 @@ def read_source(path: str | Path) -> Frame:
     """Read the source image to animate: an image, or the first frame of a video or GIF.
 
     Args:
-        path: The file; its content decides what it is, not its suffix.
+        path: the file; its content decides what it is, not its suffix.
 
     Returns:
         (H, W, 3) uint8 RGB in [0, 255].
 
     Raises:
-        MediaError: The file is missing, unreadable, or neither an image nor a video.
+        MediaError: the file is missing, unreadable, or neither an image nor a video.
 
     Example:
         >>> import tempfile

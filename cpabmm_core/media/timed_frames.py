@@ -17,7 +17,7 @@ class StillFrames:
     """Images without timestamps, shown at 25 frames per second; iterable like a `VideoReader`.
 
     Args:
-        clip: The images.
+        clip: the images.
     """
 
     frame_rate = _RATE
@@ -44,15 +44,15 @@ def open_frames(path: Path) -> TimedFrames:
     """Open a clip to read its frames in order, in constant memory.
 
     Args:
-        path: Anything that `open_clip` opens, or any other video that FFmpeg reads.
+        path: anything that `open_clip` opens, or any other video that FFmpeg reads.
 
     Returns:
         An iterable of `VideoFrame` with the attributes `frame_rate` and `time_base`. A strip, a
         stack and a folder of frames have 25 frames per second.
 
     Raises:
-        MediaError: A video is missing, unreadable or damaged.
-        DataError: An image is neither a strip nor a stack, or a folder contains no frames.
+        MediaError: a video is missing, unreadable or damaged.
+        DataError: an image is neither a strip nor a stack, or a folder contains no frames.
 
     Example:
         >>> import tempfile
@@ -74,10 +74,10 @@ def clips_by_name(path: Path) -> dict[str, Path]:
     """Map the names of clips, without suffix, to their paths, in natural order.
 
     Args:
-        path: A folder of clips, or a single clip.
+        path: a folder of clips, or a single clip.
 
     Raises:
-        DataError: The folder contains no clip, or two of the same name.
+        DataError: the folder contains no clip, or two of the same name.
 
     Example:
         >>> list(clips_by_name(Path("videos/walk.mp4")))

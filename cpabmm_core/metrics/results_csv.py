@@ -1,4 +1,4 @@
-"""Metric values in a CSV file, for spreadsheets."""
+"""Export of metric values to CSV."""
 
 import csv
 from collections.abc import Mapping

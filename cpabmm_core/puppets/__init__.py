@@ -1,8 +1,7 @@
 """Procedural articulated characters with known joints, for training and testing.
 
 Puppets are two- and four-legged cartoon characters that walk, jump, dance or play in front of a
-simple scene. Every video comes with the true position and visibility of each joint, which real data
-lacks.
+simple scene. Unlike real videos, they come with the true position and visibility of each joint.
 
 Example:
     >>> from cpabmm_core.puppets import render_puppet

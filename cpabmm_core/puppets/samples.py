@@ -15,7 +15,7 @@ from cpabmm_core.puppets.repertoire import sample_motion
 from cpabmm_core.puppets.stage import Stage
 
 _LONGEST = 20.0
-"""Frames are sampled from this many seconds of a motion, whose loop may be shorter."""
+"""Length in seconds of the part of a motion that frames come from; its loop may be shorter."""
 _EMPTY_SHARE = 0.04
 _INCOMPLETE_SHARE = 0.3
 _HEADLESS_SHARE = 0.04

@@ -18,7 +18,7 @@ from cpabmm_core.media.lossless import is_lossless
         ("a.gif", "gif", "rgb8", False),
     ],
 )
-def test_codec_decides_for_a_video(
+def test_a_video_is_lossless_if_its_codec_is(
     tmp_path: Path, name: str, codec: str, pixels: str, expected: bool
 ) -> None:
     path = write_test_video(tmp_path / name, frames=2, codec=codec, pixels=pixels)
@@ -26,7 +26,9 @@ def test_codec_decides_for_a_video(
 
 
 @pytest.mark.parametrize(("suffix", "expected"), [(".png", True), (".bmp", True), (".jpg", False)])
-def test_suffix_decides_for_images_and_folders(tmp_path: Path, suffix: str, expected: bool) -> None:
+def test_the_suffix_decides_for_images_and_folders(
+    tmp_path: Path, suffix: str, expected: bool
+) -> None:
     write_image(tmp_path / f"0{suffix}", np.zeros((8, 8, 3), dtype=np.uint8))
     (tmp_path / "notes.txt").touch()
     assert is_lossless(tmp_path / f"0{suffix}") is expected

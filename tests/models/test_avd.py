@@ -24,7 +24,7 @@ def network() -> AvdNetwork:
 
 
 @torch.inference_mode()
-def test_it_agrees_with_tpsmm(network: AvdNetwork, golden: Mapping[str, Tensor]) -> None:
+def test_output_agrees_with_tpsmm(network: AvdNetwork, golden: Mapping[str, Tensor]) -> None:
     ours = network(golden["kp_source"], golden["kp_driving"])
     torch.testing.assert_close(ours, golden["kp_avd"], rtol=0, atol=TOLERANCE)
     swapped = network(golden["kp_driving"], golden["kp_source"])

@@ -40,11 +40,11 @@ def affine_model(
     """Return the section ``model`` of the configuration, without background and avd.
 
     Args:
-        tensors: Tensors by their original names.
-        detector: Prefix of the keypoint detector.
-        heatmaps: Name of the weights that compute the heatmaps.
-        dense: Prefix of the dense motion network.
-        settings: Keys of the section ``affine`` that the tensors do not determine.
+        tensors: tensors by their original names.
+        detector: prefix of the keypoint detector.
+        heatmaps: name of the weights that compute the heatmaps.
+        dense: prefix of the dense motion network.
+        settings: keys of the section ``affine`` that the tensors do not determine.
     """
     return {
         "motion": "affine",
@@ -76,7 +76,7 @@ def reorder_channels(tensors: Tensors) -> Tensors:
     """Reorder the input channels of the three layers that read the input of the network.
 
     Args:
-        tensors: Tensors by their names in cpabmm.
+        tensors: tensors by their names in cpabmm.
     """
     channels = tensors[_INPUT].shape[1]
     reordered = {

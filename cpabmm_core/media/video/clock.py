@@ -29,10 +29,10 @@ class TimestampClock:
     """Strictly increasing presentation times; those of the file wherever it states them.
 
     Args:
-        container: The open file. No frame has been read yet.
-        time_base: Seconds per unit of its timestamps.
-        interval: Units between two frames at the nominal rate, for files without timestamps.
-        path: The name of the file, for errors.
+        container: the open file. No frame has been read yet.
+        time_base: seconds per unit of its timestamps.
+        interval: units between two frames at the nominal rate, for files without timestamps.
+        path: the name of the file, for errors.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TimestampClock:
         """Return the presentation time of the next frame.
 
         Raises:
-            MediaError: The time jumps back by more than a second.
+            MediaError: the time jumps back by more than a second.
         """
         time = frame.dts if self._by_decoding else frame.pts
         if self._by_decoding and self._last is None:

@@ -34,7 +34,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     FFmpeg receives the open file, so it never interprets a name as a protocol or a pattern.
 
     Raises:
-        MediaError: The file is missing, unreadable, truncated or of an unknown format.
+        MediaError: the file is missing, unreadable, truncated or of an unknown format.
     """
     require_file(path, expected="an image or video file")
     check_complete(path)
@@ -54,7 +54,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the stream that a player would show; cover pictures of sound files do not count.
 
     Raises:
-        MediaError: There is no such stream, or its codec is unknown.
+        MediaError: there is no such stream, or its codec is unknown.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
@@ -76,16 +76,16 @@ def decode(
     and all frames after them.
 
     Args:
-        container: The open file.
-        stream: Its video stream.
-        path: The name of the file, for errors.
-        count: Number of frames before the current position, for errors.
+        container: the open file.
+        stream: its video stream.
+        path: the name of the file, for errors.
+        count: number of frames before the current position, for errors.
 
     Yields:
         The frames in presentation order.
 
     Raises:
-        MediaError: A packet or a frame is damaged; the message states after how many frames.
+        MediaError: a packet or a frame is damaged; the message states after how many frames.
     """
     failure: str | None = None
     try:
@@ -134,9 +134,9 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int) -> Frame:
     """Convert a decoded frame to (H, W, 3) uint8 RGB, upright and composited onto white.
 
     Args:
-        frame: The frame.
-        width: Width to resize the *stored* frame to; the display matrix is applied afterwards.
-        height: Height to resize the stored frame to.
+        frame: the frame.
+        width: width to resize the *stored* frame to; the display matrix is applied afterwards.
+        height: height to resize the stored frame to.
     """
     has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
     form = "rgba" if has_alpha else "rgb24"

@@ -69,7 +69,7 @@ def video_format(path: str | Path) -> VideoFormat:
     """Return the format of a file name.
 
     Raises:
-        MediaError: The suffix is missing or unknown; the message lists the allowed ones.
+        MediaError: the suffix is missing or unknown; the message lists the allowed ones.
 
     Example:
         >>> video_format("out.webm").codec

@@ -32,10 +32,10 @@ class FrameIndex:
     The file does not stay open, so thousands of indices can be kept and sent to other processes.
 
     Args:
-        path: The video or GIF.
+        path: the video or GIF.
 
     Raises:
-        MediaError: The file is missing, unreadable, no video, damaged, or contains no frame.
+        MediaError: the file is missing, unreadable, no video, damaged, or contains no frame.
 
     Example:
         >>> import tempfile
@@ -74,13 +74,13 @@ class FrameIndex:
         """Decode the frames with these numbers, in the given order.
 
         Args:
-            indices: Frame numbers from 0.
+            indices: frame numbers from 0.
 
         Returns:
             (H, W, 3) uint8 RGB each, all of one size.
 
         Raises:
-            MediaError: The video is damaged at or before one of the frames.
+            MediaError: the video is damaged at or before one of the frames.
         """
         found: dict[int, Frame] = {}
         with open_input(self._path) as container:
@@ -108,7 +108,7 @@ class FrameIndex:
             The reason for each such frame, by its number.
 
         Raises:
-            MediaError: The file can no longer be opened.
+            MediaError: the file can no longer be opened.
         """
         lost: dict[int, str] = {}
         with open_input(self._path) as container:

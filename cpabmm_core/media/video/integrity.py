@@ -23,7 +23,7 @@ def check_complete(path: Path) -> None:
     Files of other formats pass, and so do files of unstated length (live recordings).
 
     Raises:
-        MediaError: The end is missing, or the parts are inconsistent.
+        MediaError: the end is missing, or the parts are inconsistent.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -7,7 +7,7 @@ class OutputTimes:
     """Unchanged timestamps; if the first one is negative, all are shifted to start at zero.
 
     Args:
-        time_base: Seconds per unit of the timestamps.
+        time_base: seconds per unit of the timestamps.
     """
 
     def __init__(self, time_base: Fraction) -> None:
@@ -34,7 +34,7 @@ class GifTimes(OutputTimes):
     """Timestamps of a GIF: hundredths of a second from the first frame, because it stores delays.
 
     Args:
-        time_base: Seconds per unit of the timestamps.
+        time_base: seconds per unit of the timestamps.
     """
 
     # Players replace any shorter delay by 0.1 s.

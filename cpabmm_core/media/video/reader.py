@@ -53,10 +53,10 @@ class VideoReader:
     the file even if an iteration was not finished.
 
     Args:
-        path: The file.
+        path: the file.
 
     Raises:
-        MediaError: The file is missing, unreadable, no video, or contains no frame.
+        MediaError: the file is missing, unreadable, no video, or contains no frame.
 
     Example:
         >>> import tempfile

@@ -28,12 +28,12 @@ class AudioTrack:
     Construction adds the stream, so it must precede the header of the output.
 
     Args:
-        source: The file whose sound to use.
-        output: The file to write.
-        rules: The sound that the container of the output accepts.
+        source: the file whose sound to use.
+        output: the file to write.
+        rules: the sound that the container of the output accepts.
 
     Raises:
-        MediaError: The sound can be neither copied nor decoded.
+        MediaError: the sound can be neither copied nor decoded.
     """
 
     def __init__(self, source: Path, output: OutputContainer, rules: AudioRules) -> None:
@@ -57,8 +57,8 @@ class AudioTrack:
         """Write the packets that start before a time.
 
         Args:
-            time: The time in seconds; None writes all remaining packets.
-            delay: Seconds to add to all timestamps.
+            time: the time in seconds; None writes all remaining packets.
+            delay: seconds to add to all timestamps.
         """
         delay -= self._clock_start
         while (packet := self._next or self._advance()) is not None:

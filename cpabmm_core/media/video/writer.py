@@ -40,17 +40,17 @@ class VideoWriter:
     file, or only closes it after an error.
 
     Args:
-        path: The file to write; its suffix determines the format.
-        width: Width of the frames.
-        height: Height of the frames.
-        frame_rate: Nominal frame rate; the timestamps alone determine when a frame is shown.
-        time_base: Seconds per unit of the timestamps.
-        audio_from: File whose sound to use, if it has any.
-        crf: Constant rate factor of H.264 or VP9 in place of the default; lower is better.
+        path: the file to write; its suffix determines the format.
+        width: width of the frames.
+        height: height of the frames.
+        frame_rate: nominal frame rate; the timestamps alone determine when a frame is shown.
+        time_base: seconds per unit of the timestamps.
+        audio_from: file whose sound to use, if it has any.
+        crf: constant rate factor of H.264 or VP9 in place of the default; lower is better.
 
     Raises:
-        MediaError: The suffix is unknown, the file cannot be written, or the sound cannot be used.
-        ResourceError: The disk is full.
+        MediaError: the suffix is unknown, the file cannot be written, or the sound cannot be used.
+        ResourceError: the disk is full.
 
     Example:
         >>> import tempfile
@@ -121,14 +121,14 @@ class VideoWriter:
         """Append a frame.
 
         Args:
-            image: The frame, RGB, of the size given at construction.
-            pts: Presentation time in units of the time base, greater than that of the last frame.
-            duration: Duration in the same units; it matters only for the last frame, and 0 leaves
+            image: the frame, RGB, of the size given at construction.
+            pts: presentation time in units of the time base, greater than that of the last frame.
+            duration: duration in the same units; it matters only for the last frame, and 0 leaves
                 it open.
 
         Raises:
-            MediaError: The size, type or timestamp is wrong, or the file cannot be written.
-            ResourceError: The disk is full.
+            MediaError: the size, type or timestamp is wrong, or the file cannot be written.
+            ResourceError: the disk is full.
         """
         check_frame(image, self.path)
         if image.shape[:2] != (self.height, self.width):
@@ -152,8 +152,8 @@ class VideoWriter:
         """Write the buffered frames, the rest of the sound and the end of the file.
 
         Raises:
-            MediaError: No frame was written, or the file cannot be written.
-            ResourceError: The disk is full.
+            MediaError: no frame was written, or the file cannot be written.
+            ResourceError: the disk is full.
         """
         if self._times.last is None:
             self._abandon()

@@ -23,7 +23,7 @@ class WeightFile(PublishedFile):
     """A published file of weights; the library's cache stores it under the same `name`."""
 
     what: str
-    """The weights in words, for example ``torchvision's VGG-19``."""
+    """Description of the weights for messages, for example ``torchvision's VGG-19``."""
     key: str
     """Setting that takes the path of a local copy, for example ``losses.dino.weights``."""
 
@@ -50,18 +50,18 @@ def find_weights(
     display of `show_downloads` shows their progress.
 
     Args:
-        file: The weights to find.
-        path: A local copy; None if there is none.
-        allow_download: Whether to download missing weights. The offline mode of huggingface_hub
+        file: the weights to find.
+        path: a local copy; None if there is none.
+        allow_download: whether to download missing weights. The offline mode of huggingface_hub
             forbids it as well.
-        announce: Receives one line before a download: file, size, source and destination.
-        without: Setting that avoids the need for the weights, for example ``losses.structure=0``;
+        announce: receives one line before a download: file, size, source and destination.
+        without: setting that avoids the need for the weights, for example ``losses.structure=0``;
             None if there is none.
 
     Raises:
-        CheckpointError: The given or cached file is missing or does not contain weights.
-        ConfigError: The weights are missing, and downloading is forbidden or failed.
-        ResourceError: The disk is full.
+        CheckpointError: the given or cached file is missing or does not contain weights.
+        ConfigError: the weights are missing, and downloading is forbidden or failed.
+        ResourceError: the disk is full.
     """
     found = find_local_weights(file, path)
     if found is not None:
@@ -83,7 +83,7 @@ def find_local_weights(file: WeightFile, path: Path | None) -> Path | None:
     """Return the given file, else the one in the cache of the library, else None.
 
     Raises:
-        CheckpointError: That file is missing or does not contain weights.
+        CheckpointError: that file is missing or does not contain weights.
     """
     if path is None:
         path = _cached(file)
@@ -96,14 +96,14 @@ def read_weights(path: Path, what: str) -> dict[str, Any]:
     """Read the tensors of a safetensors or PyTorch file without executing anything in it.
 
     Args:
-        path: The file.
-        what: The weights in words, for the messages.
+        path: the file.
+        what: description of the weights, for messages.
 
     Returns:
         Tensors by name. A PyTorch file may hold other values as well.
 
     Raises:
-        CheckpointError: The file is missing, damaged, of another format, or holds no tensors.
+        CheckpointError: the file is missing, damaged, of another format, or holds no tensors.
     """
     values = read_tensor_file(path, f"the file of {what}")
     if not values or not all(isinstance(name, str) for name in values):
@@ -117,13 +117,13 @@ def fill(network: nn.Module, tensors: dict[str, Any], path: Path, what: str) -> 
     """Copy tensors into a network; their names and shapes must agree exactly.
 
     Args:
-        network: The network to fill.
-        tensors: Tensors by their names in the network.
-        path: The file that they come from, for the messages.
-        what: The weights in words, for the messages.
+        network: the network to fill.
+        tensors: tensors by their names in the network.
+        path: the file that they come from, for the messages.
+        what: description of the weights, for messages.
 
     Raises:
-        CheckpointError: Names or shapes differ; the message names the first differences.
+        CheckpointError: names or shapes differ; the message names the first differences.
     """
     wanted = network.state_dict()
     trouble = [f"no {name}" for name in wanted if name not in tensors]
