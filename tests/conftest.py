@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def device(request: pytest.FixtureRequest) -> torch.device:
     """The device of the numeric tests, from the option ``--device``."""
     return torch.device(request.config.getoption("device"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interrupts_as_usual() -> None:
+    """Raise KeyboardInterrupt on SIGINT, which jobs that a shell starts in the background ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -185,6 +185,7 @@ def _act(
     for number, ending in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{words}.{ending}", os.O_WRONLY | os.O_APPEND), number)
     os.environ.update(variables)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     gc.freeze()  # skip the imported modules in garbage collections, which would be slow
     torch.set_num_threads(1)
     action(*arguments)
