@@ -44,7 +44,7 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 @pytest.fixture(autouse=True, scope="session")
 def _interrupts_as_usual() -> None:
-    """Raise KeyboardInterrupt on SIGINT, which jobs that a shell starts in the background ignore."""
+    """Raise KeyboardInterrupt on SIGINT, which background jobs of a shell ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
