@@ -34,7 +34,7 @@ _CODES: dict[type[CpabmmError], int] = {
     CheckpointError: 4,
     ResourceError: 5,
 }
-_CURES = {
+CURES = {
     Remedy.OVERWRITE: "choose another name or use --force",
     Remedy.RESUME: "continue with --resume auto",
     Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
@@ -101,7 +101,7 @@ def explain(error: Exception) -> tuple[int, str]:
 
 def message_of(error: CpabmmError) -> str:
     """Return the trouble and the cure, with the command line's own cure if there is one."""
-    cure = error.cure if error.remedy is None else _CURES[error.remedy]
+    cure = error.cure if error.remedy is None else CURES[error.remedy]
     return error.trouble if cure is None else f"{error.trouble}; {cure}"
 
 

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from cpabmm_cli.console import terminal
+from cpabmm_cli.failures import CURES
 from cpabmm_cli.processes import STARTER, usable_cores
+from cpabmm_core.errors import Remedy
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _SIGNALLED = 128
-_RESUME = "continue with --resume auto"
 
 
 class _Report(NamedTuple):
@@ -41,12 +42,12 @@ class _Report(NamedTuple):
     message: str
 
 
-def run_processes(arguments: Sequence[str], count: int, *, cure: str = _RESUME) -> int:
+def run_processes(arguments: Sequence[str], count: int, *, cure: str = CURES[Remedy.RESUME]) -> int:
     """Run ``cpabmm ARGUMENTS`` in `count` connected processes and return the exit code."""
     return run_together([sys.executable, "-m", "cpabmm_cli", *arguments], count, cure=cure)
 
 
-def run_together(command: Sequence[str], count: int, *, cure: str = _RESUME) -> int:
+def run_together(command: Sequence[str], count: int, *, cure: str = CURES[Remedy.RESUME]) -> int:
     """Run a command in `count` connected processes, and print why it failed if it did.
 
     Signals are passed on to every process. When one process fails, the launcher terminates the

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint
 from cpabmm_core.errors import CheckpointError, DownloadError
-from cpabmm_core.files.display import ShowProgress
+from cpabmm_core.files.display import ShowProgress, current_display, show_downloads
 from cpabmm_core.files.download import download_file
 
 
@@ -36,7 +36,8 @@ def download_checkpoint(
     if file.source is None:
         raise CheckpointError(f"{file.alias}: no direct link to the file exists", cure)
     try:
-        return download_file(file, folder, show_progress)
+        with show_downloads(show_progress or current_display()):
+            return download_file(file, folder)
     except DownloadError as error:
         raise CheckpointError(
             f"{file.alias}: downloading {file.source} failed ({error})", cure

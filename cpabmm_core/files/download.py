@@ -14,7 +14,7 @@ import requests
 from cpabmm_core.errors import CpabmmError, DownloadError
 from cpabmm_core.files.checks import describe_wrong_content, is_disk_full, write_error
 from cpabmm_core.files.digest import file_sha256
-from cpabmm_core.files.display import ShowProgress, current_display
+from cpabmm_core.files.display import current_display
 from cpabmm_core.files.output import atomic_path
 from cpabmm_core.files.published import PublishedFile
 from cpabmm_core.progress import Progress
@@ -24,16 +24,14 @@ _TIMEOUT_SECONDS = 30
 _HEAD_BYTES = 512
 
 
-def download_file(
-    file: PublishedFile, folder: Path, show_progress: ShowProgress | None = None
-) -> Path:
+def download_file(file: PublishedFile, folder: Path) -> Path:
     """Download a file from its URL into a folder, complete and verified or not at all.
+
+    The display of `show_downloads` shows the progress.
 
     Args:
         file: the file; its source must be a URL.
         folder: folder to write into. It is created if missing; a file of the same name is replaced.
-        show_progress: receives the name of the file, then the number of bytes; None uses the
-            display of `show_downloads`.
 
     Returns:
         The path of the downloaded file.
@@ -45,14 +43,13 @@ def download_file(
         ResourceError: the disk is full.
     """
     path = folder / file.name
-    display = show_progress or current_display()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error, DownloadError) from None
     with (
         atomic_path(path, force=True, kind=DownloadError) as temporary,
-        display(file.name) as progress,
+        current_display()(file.name) as progress,
     ):
         try:
             _fetch(file, temporary, progress)
@@ -64,13 +61,13 @@ def download_file(
     return path
 
 
-def download_from_hub(file: PublishedFile, show_progress: ShowProgress | None = None) -> Path:
+def download_from_hub(file: PublishedFile) -> Path:
     """Download a file from its Hugging Face repository into the cache of huggingface_hub.
+
+    The display of `show_downloads` shows the progress.
 
     Args:
         file: the file; its source must be a repository.
-        show_progress: receives the name of the file, then the number of bytes; None uses the
-            display of `show_downloads`.
 
     Returns:
         The path of the file in the cache.
@@ -80,9 +77,8 @@ def download_from_hub(file: PublishedFile, show_progress: ShowProgress | None = 
         ResourceError: the disk is full.
     """
     assert file.source is not None
-    display = show_progress or current_display()
     try:
-        with display(file.name) as progress:
+        with current_display()(file.name) as progress:
             bar = _hub_bar(progress)
             return Path(huggingface_hub.hf_hub_download(file.source, file.name, tqdm_class=bar))
     except CpabmmError:

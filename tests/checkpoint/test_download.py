@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from _helpers.web_server import WebServer, serve
 from cpabmm_core.checkpoint.catalogue import PUBLIC_CHECKPOINTS, PublicCheckpoint
 from cpabmm_core.checkpoint.download import download_checkpoint
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.progress import Progress
 
 
 @pytest.fixture
@@ -32,6 +34,23 @@ def test_file_arrives_whole(server: WebServer, tmp_path: Path) -> None:
     assert path == tmp_path / "new" / "folder" / PUBLIC_CHECKPOINTS[0].name
     assert path.read_bytes() == server.content
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_progress_goes_to_the_given_display(server: WebServer, tmp_path: Path) -> None:
+    names: list[str] = []
+    counts: list[tuple[int, int | None]] = []
+
+    @contextmanager
+    def display(name: str) -> Iterator[Progress]:
+        names.append(name)
+        yield lambda done, total: counts.append((done, total))
+
+    file, size = file_of(server), len(server.content)
+    download_checkpoint(file, tmp_path, display)
+    assert names == [file.name]
+    assert counts[-1] == (size, size)
+    download_checkpoint(file, tmp_path)  # the display is for that download only
+    assert names == [file.name]
 
 
 def test_every_failure_names_the_checkpoint_and_its_page(server: WebServer, tmp_path: Path) -> None:

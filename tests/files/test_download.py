@@ -77,7 +77,8 @@ def test_file_arrives_whole_with_progress(
     server: WebServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     display, folder = Display(), tmp_path / "new" / "folder"
-    path = download_file(file_at(f"{server.url}/a"), folder, display)
+    with show_downloads(display):
+        path = download_file(file_at(f"{server.url}/a"), folder)
     assert path == folder / "a.pth"
     assert path.read_bytes() == CONTENT
     assert list(folder.iterdir()) == [path]
@@ -150,7 +151,8 @@ def test_folder_that_cannot_be_created_is_named(server: WebServer, tmp_path: Pat
 def test_size_may_be_unknown(server: WebServer, tmp_path: Path) -> None:
     server.states_size = False
     display = Display()
-    path = download_file(file_at(f"{server.url}/a"), tmp_path, display)
+    with show_downloads(display):
+        path = download_file(file_at(f"{server.url}/a"), tmp_path)
     assert path.read_bytes() == CONTENT
     assert [total for _, total in display.states] == [None] * len(display.states)
     assert [done for done, _ in display.states] == [1 << 20, 2 << 20, 3 << 20]
@@ -166,7 +168,8 @@ def test_hub_file_arrives_in_its_cache_with_progress(
     server: WebServer, hub: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     display, file = Display(), replace(file_at("someone/model"), name="model.safetensors")
-    path = download_from_hub(file, display)
+    with show_downloads(display):
+        path = download_from_hub(file)
     assert path.read_bytes() == CONTENT
     assert hub in path.parents
     assert display.names == ["model.safetensors"]
