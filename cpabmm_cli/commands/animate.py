@@ -59,8 +59,8 @@ def animate(
 ) -> None:
     """Animate an image with the motion of a video, keeping the video's timestamps and sound."""
     from cpabmm_core.files.output import atomic_path, check_output
-    from cpabmm_core.media.source import read_source
     from cpabmm_core.media.video import VideoReader, video_format
+    from cpabmm_core.media.video.source import read_source
 
     path = output or Path(f"{source.stem}--{driving.stem}.mp4")
     video_format(path)

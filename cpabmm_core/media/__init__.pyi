@@ -1,17 +1,16 @@
 """The public interface for images, videos and clips."""
 
-from .clips import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .clips import Clip as Clip
 from .clips import list_clips as list_clips
 from .clips import open_clip as open_clip
 from .frame_folder import FrameFolderWriter as FrameFolderWriter
 from .frame_folder import create_frame_folder as create_frame_folder
 from .framing import square_frame as square_frame
-from .image import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .lossless import is_lossless as is_lossless
-from .source import read_source as read_source
+from .suffixes import IMAGE_SUFFIXES as IMAGE_SUFFIXES
+from .suffixes import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .timed_frames import clips_by_name as clips_by_name
 from .timed_frames import open_frames as open_frames
 from .video import VIDEO_OUTPUT_SUFFIXES as VIDEO_OUTPUT_SUFFIXES
@@ -19,3 +18,4 @@ from .video import FrameIndex as FrameIndex
 from .video import VideoFrame as VideoFrame
 from .video import VideoReader as VideoReader
 from .video import VideoWriter as VideoWriter
+from .video import read_source as read_source

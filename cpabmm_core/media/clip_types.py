@@ -9,8 +9,9 @@ from typing import TypeVar
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.media.folder_entries import is_image_file, visible_entries
-from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.image import read_image
 from cpabmm_core.media.image_stack import count_pages, read_page
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.video import FrameIndex
 
 _STACK_SUFFIXES = (".tif", ".tiff")

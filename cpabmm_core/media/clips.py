@@ -8,10 +8,7 @@ from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.clip_types import FolderClip, StackClip, StripClip, VideoClip, is_stack
 from cpabmm_core.media.folder_entries import is_image_file, visible_entries
-from cpabmm_core.media.image import IMAGE_SUFFIXES
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".wmv")
-"""Suffixes of the files that count as videos in a data set."""
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 
 class Clip(Protocol):

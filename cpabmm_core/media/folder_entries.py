@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cpabmm_core.media.image import IMAGE_SUFFIXES
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 
 
 def visible_entries(folder: Path) -> list[Path]:

@@ -11,11 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file, write_error
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""Suffixes that `write_image` accepts, and of the images in a folder of frames."""
-ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
-"""Suffixes of the formats that keep transparency."""
+from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_SUFFIXES
 
 # The usual image formats. Some of Pillow's other readers run external programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")

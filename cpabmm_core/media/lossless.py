@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cpabmm_core.media.image import IMAGE_SUFFIXES
-from cpabmm_core.media.video.decoding import open_input, video_stream
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
+from cpabmm_core.media.video.opening import open_input, video_stream
 
 _LOSSLESS_IMAGES = (".png", ".bmp", ".tif", ".tiff")
 _LOSSLESS_CODECS = frozenset(

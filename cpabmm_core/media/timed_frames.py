@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.clips import Clip, list_clips, open_clip
-from cpabmm_core.media.image import IMAGE_SUFFIXES
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.video import VideoFrame, VideoReader
 
 _RATE = Fraction(25)

@@ -9,8 +9,9 @@ import numpy as np
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.framing import square_frame
-from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.image import read_image
 from cpabmm_core.media.lossless import is_lossless
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.extractors.puppets.joints import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames

@@ -3,6 +3,7 @@
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video.frame_index import FrameIndex
 from cpabmm_core.media.video.reader import VideoFrame, VideoReader
+from cpabmm_core.media.video.source import read_source
 from cpabmm_core.media.video.writer import VideoWriter
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "VideoFrame",
     "VideoReader",
     "VideoWriter",
+    "read_source",
     "video_format",
 ]

@@ -13,14 +13,9 @@ from av.video.stream import VideoStream
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.video.decoding import (
-    decode,
-    decoding_error,
-    frame_to_rgb,
-    is_truncated,
-    open_input,
-    video_stream,
-)
+from cpabmm_core.media.video.decoding import decode, decoding_error, is_truncated
+from cpabmm_core.media.video.display import frame_to_rgb
+from cpabmm_core.media.video.opening import open_input, video_stream
 
 
 class FrameIndex:

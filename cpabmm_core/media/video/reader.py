@@ -12,12 +12,9 @@ from av.video.stream import VideoStream
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video.clock import TimestampClock
-from cpabmm_core.media.video.decoding import (
-    decode,
-    frame_to_rgb,
-    open_input,
-    video_stream,
-)
+from cpabmm_core.media.video.decoding import decode
+from cpabmm_core.media.video.display import frame_to_rgb
+from cpabmm_core.media.video.opening import open_input, video_stream
 
 _FALLBACK_RATE = Fraction(25)
 

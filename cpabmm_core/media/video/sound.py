@@ -16,8 +16,8 @@ from av.packet import Packet
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.clock import clock_start
-from cpabmm_core.media.video.decoding import open_input
 from cpabmm_core.media.video.formats import AudioRules
+from cpabmm_core.media.video.opening import open_input
 
 _USUAL_RATE = 48000
 

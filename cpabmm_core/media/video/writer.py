@@ -18,9 +18,9 @@ from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import write_error
 from cpabmm_core.media.image import check_frame
-from cpabmm_core.media.video.decoding import open_input
 from cpabmm_core.media.video.encodable import tag_colours, to_palette_frame, to_yuv_frame
 from cpabmm_core.media.video.formats import video_format
+from cpabmm_core.media.video.opening import open_input
 from cpabmm_core.media.video.output_times import GifTimes, OutputTimes
 from cpabmm_core.media.video.sound import AudioTrack
 

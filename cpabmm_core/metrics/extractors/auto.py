@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError, ResourceError
 from cpabmm_core.media.clips import open_clip
-from cpabmm_core.media.image import IMAGE_SUFFIXES, read_image
+from cpabmm_core.media.image import read_image
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.metrics.extractors.interface import (
     EmbeddingExtractor,
     Extractor,

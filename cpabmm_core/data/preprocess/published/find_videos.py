@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cpabmm_core.data.preprocess.published.table import TableRow
 from cpabmm_core.errors import CpabmmError, DataError, Remedy
-from cpabmm_core.media.clips import VIDEO_SUFFIXES
+from cpabmm_core.media.suffixes import VIDEO_SUFFIXES
 
 _NAMED = 5
 

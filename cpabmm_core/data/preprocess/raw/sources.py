@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.clips import VIDEO_SUFFIXES
+from cpabmm_core.media.suffixes import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)

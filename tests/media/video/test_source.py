@@ -9,8 +9,8 @@ from PIL import Image
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import write_image
-from cpabmm_core.media.source import read_source
 from cpabmm_core.media.video import VideoReader, VideoWriter
+from cpabmm_core.media.video.source import read_source
 
 FACES = Path(__file__).parents[2].parent / "shared" / "data" / "faces"
 needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason=f"needs the real files in {FACES}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from cpabmm_core.arrays import Frame
 from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.image import is_image, read_image
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video.reader import VideoReader
 
 
 def read_source(path: str | Path) -> Frame:
