@@ -9,9 +9,9 @@ from av.video.frame import VideoFrame as AvFrame
 
 from cpabmm_core.media.video.decoding import PacketTally
 
-_LONGEST_JUMP_BACK = 1
-"""Seconds. A larger jump back in time is a restarted clock, as in joined recordings; a smaller one
-is imprecision."""
+_LONGEST_JUMP_BACK = 8
+"""Frames. A larger jump back in time is a restarted clock, as in joined recordings; a smaller one is
+imprecision, or a wrong order."""
 _LONGEST_JUMP_AHEAD = 10
 """Seconds, for MPEG streams, whose clock may also continue anywhere. In other files a frame may
 last as long as it likes."""
@@ -57,7 +57,7 @@ class TimestampClock:
         self, container: InputContainer, time_base: Fraction, interval: int, tally: PacketTally
     ) -> None:
         self._interval = max(1, interval)
-        self._longest_jump_back = round(_LONGEST_JUMP_BACK / time_base)
+        self._longest_jump_back = _LONGEST_JUMP_BACK * self._interval
         self._longest_jump_ahead: int | None = None
         if container.format.flags & Flags.ts_discont.value:
             self._longest_jump_ahead = round(_LONGEST_JUMP_AHEAD / time_base)

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoder import video_decoder
-from cpabmm_core.media.video.frame_shape import check_size
+from cpabmm_core.media.video.frame_shape import MAX_PIXELS, check_size
 
 
 @dataclass(slots=True)
@@ -41,6 +41,11 @@ class PacketTally:
             self.decoding_start = packet.dts
         self.end = _later(self.end, packet.pts, packet.duration)
         self.decoding_end = _later(self.decoding_end, packet.dts, packet.duration)
+
+    def extend(self, duration: int) -> None:
+        """Include packets without content at the end."""
+        self.end = None if self.end is None else self.end + duration
+        self.decoding_end = None if self.decoding_end is None else self.decoding_end + duration
 
 
 def _later(end: int | None, time: int | None, duration: int | None) -> int | None:
@@ -93,6 +98,8 @@ def decode(
                 frames = decoder.decode(packet)
             except av.FFmpegError as error:
                 failure = one_line(error)
+                if isinstance(error, av.ArgumentError):  # how FFmpeg refuses a size
+                    failure += f", perhaps because it has more than {MAX_PIXELS:,} pixels"
                 continue
             for frame in frames:
                 if frame.is_corrupt:
@@ -102,8 +109,6 @@ def decode(
     except av.FFmpegError as error:
         raise decoding_error(path, count, one_line(error)) from None
     if failure and count == 0:
-        if not stream.codec_context.width:
-            failure += ", which may be due to its size: the limit is 8192 x 8192 pixels in all"
         raise decoding_error(path, count, failure)
 
 

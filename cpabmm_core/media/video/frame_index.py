@@ -22,8 +22,10 @@ from cpabmm_core.media.video.picture_frames import PictureFrames, is_picture
 class FrameIndex:
     """Index of a video's frames, to read them by number.
 
-    Construction lists the packets without decoding and then decodes the last run of frames, from a
-    keyframe to the next one, to verify the list. If packets have no usable timestamps or the list
+    Numbers and images are those of the frames that `VideoReader` yields.
+
+    Construction lists the packets without decoding and then decodes the first frame and the last
+    run of frames, from a keyframe to the next one, to verify the list. If packets have no usable timestamps or the list
     is wrong, it decodes the whole video once to count the frames, and `read` starts at the first.
     The file does not stay open, so thousands of indices can be kept and sent to other processes.
 
@@ -188,13 +190,12 @@ class FrameIndex:
             self._keys = []
 
     def _check_head(self, container: InputContainer, stream: VideoStream) -> None:
-        """Decode the first frame; remove packets before it, or discard the whole list."""
+        """Decode the first frame; discard the whole list if it is not the first of the list."""
         first = next(self._decode_from(container, stream, self._keys[0]), None)
-        if first is None or first.pts is None:
+        if first is None or first.pts != self._times[0]:
             self._keys = []
-            return
-        self._shape = FrameShape.of(stream, first, self._path)
-        del self._times[: bisect_left(self._times, first.pts)]
+        else:
+            self._shape = FrameShape.of(stream, first, self._path)
 
     def _count_frames(self, stream: VideoStream, frames: Iterator[AvFrame]) -> None:
         """Decode all frames to count them."""

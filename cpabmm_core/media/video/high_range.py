@@ -67,7 +67,9 @@ def _light_table(transfer: int) -> NDArray[np.float32]:
     signal = np.arange(65536) / 65535
     if transfer == _PQ:
         root = signal ** (1 / 78.84375)
-        light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
+        light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (
+            1 / 0.1593017578125
+        )
         return (light * 10000 / _WHITE).astype(np.float32)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     dark, bright = signal**2 / 3, (np.exp((signal - c) / a) + b) / 12

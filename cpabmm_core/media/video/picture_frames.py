@@ -32,7 +32,8 @@ def is_picture(path: Path) -> bool:
     with path.open("rb") as file:
         if file.read(3) == _MPEG_START:
             return False
-    return is_image(path) and not _is_animated(path, ("GIF",))
+    with _without_warnings():
+        return is_image(path) and not _is_animated(path, ("GIF",))
 
 
 class PictureFrames:

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video.clock import TimestampClock
 from cpabmm_core.media.video.decoding import PacketTally, decode
+from cpabmm_core.media.video.empty_packets import count_empty_packets
 from cpabmm_core.media.video.frame_shape import FrameShape
 from cpabmm_core.media.video.opening import open_input, video_stream
 from cpabmm_core.media.video.video_frame import VideoFrame
@@ -59,37 +60,38 @@ class StreamFrames:
                         yield replace(last, duration=pts - last.pts)
                     duration = (decoded.duration or 0) if self._has_clock else self._interval
                     last = VideoFrame(self._shape.to_rgb(decoded), pts, duration)
-                self._require_end(stream, tally)
+                self._reach_end(stream, tally)
             except MediaError:
                 if last:
                     yield last
                 raise
             if last:
-                end = clock.end() if self._has_clock else 0
-                yield replace(last, duration=max(last.duration, end - last.pts))
+                yield replace(last, duration=max(last.duration, clock.end() - last.pts))
 
     @property
     def _interval(self) -> int:
         return max(1, round(1 / (self.frame_rate * self.time_base)))
 
-    def _require_end(self, stream: VideoStream, tally: PacketTally) -> None:
-        """Raise an error if a file stops long before the end that its header announces.
+    def _reach_end(self, stream: VideoStream, tally: PacketTally) -> None:
+        """Include empty packets at the end, or raise an error if packets are missing.
 
         FFmpeg ends a truncated MP4 without an error. Both the number of packets and the time must
-        be short by more than one frame, because complete files may lack either of them (edit lists,
-        a long last frame). Packets without content are announced, but not read.
+        be short by more than one frame of what the header announces, because complete files may
+        lack either of them (edit lists, a long last frame).
         """
         if not stream.frames or not stream.duration or tally.end is None:
             return
-        missing_time = (stream.start_time or 0) + stream.duration - tally.end
-        if stream.frames - tally.count <= 1 or missing_time <= 1.5 * self._interval:
+        end = (stream.start_time or 0) + stream.duration
+        missing = stream.frames - tally.count
+        if missing < 1 or end - tally.end < 0.5 * self._interval:
             return
-        empty = sum(not entry.size for entry in stream.index_entries)
-        if stream.frames - tally.count - empty > 1 and not _is_whole_avi(self.path):
+        empty = count_empty_packets(stream, self.path)
+        if missing - empty.total > 1 and end - tally.end > 1.5 * self._interval:
             raise MediaError(
                 f"{self.path}: ends after {tally.count} of {stream.frames} frames; "
                 "the file is truncated: fetch it again"
             )
+        tally.extend(empty.last * self._interval)
 
 
 def _usable_rate(stream: VideoStream) -> Fraction:
@@ -103,11 +105,3 @@ def _has_clock(container: InputContainer, stream: VideoStream, rate: Fraction) -
     """Return whether the unit of the timestamps is known. AVI only counts frames."""
     is_avi = container.format.name == "avi"
     return bool(stream.time_base) and (not is_avi or stream.average_rate == rate)
-
-
-def _is_whole_avi(path: Path) -> bool:
-    """Return whether a file is an AVI as long as its header states; its index omits empty frames."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    length = int.from_bytes(head[4:8], "little") + 8
-    return head[:4] == b"RIFF" and head[8:] == b"AVI " and path.stat().st_size >= length
