@@ -10,13 +10,13 @@ from av.video.frame import VideoFrame as AvFrame
 from cpabmm_core.media.video.decoding import PacketTally
 
 _LONGEST_JUMP_BACK = 8
-"""Frames. A larger jump back in time is a restarted clock, as in joined recordings; a smaller one is
-imprecision, or a wrong order."""
+"""Frames. A larger jump back in time is a restarted clock, as in joined recordings; a smaller one
+is imprecision, or a wrong order."""
 _LONGEST_JUMP_AHEAD = 10
 """Seconds, for MPEG streams, whose clock may also continue anywhere. In other files a frame may
 last as long as it likes."""
 _LONGEST_PRIMING = Fraction(1, 2)
-"""Seconds. Sound that starts less than this before zero is inaudible: it only starts its decoder."""
+"""Seconds. Sound that starts less than this before zero only primes its decoder."""
 
 
 def clock_start(container: InputContainer) -> Fraction:
@@ -30,7 +30,7 @@ def clock_start(container: InputContainer) -> Fraction:
     starts = [_start(s.start_time, s.time_base) for s in streams]
     for sound in container.streams.audio[:1]:
         start = _start(sound.start_time, sound.time_base)
-        starts.append(0 if -_LONGEST_PRIMING < start < 0 else start)
+        starts.append(Fraction(0) if -_LONGEST_PRIMING < start < 0 else start)
     return min(starts, default=Fraction(0))
 
 
@@ -59,7 +59,7 @@ class TimestampClock:
         self._interval = max(1, interval)
         self._longest_jump_back = _LONGEST_JUMP_BACK * self._interval
         self._longest_jump_ahead: int | None = None
-        if container.format.flags & Flags.ts_discont.value:
+        if Flags(container.format.flags) & Flags.ts_discont:
             self._longest_jump_ahead = round(_LONGEST_JUMP_AHEAD / time_base)
         self._start: int | None = None
         if container.streams.audio:

@@ -64,8 +64,9 @@ def decode(
 ) -> Iterator[AvFrame]:
     """Decode a stream from the current position of the container, and raise an error on damage.
 
-    A packet without a frame is accepted: it means that the frame before it stays. Frames are decoded one at a time: with several at once FFmpeg loses errors near the end
-    and all frames after them.
+    A packet without a frame is accepted: it means that the frame before it stays. Frames are
+    decoded one at a time: with several at once FFmpeg loses errors near the end and all frames
+    after them.
 
     Args:
         container: the open file.

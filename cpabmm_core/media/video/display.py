@@ -14,6 +14,7 @@ from cpabmm_core.media.video.high_range import HDR_TRANSFERS, is_wide_gamut, to_
 # Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
 # One thread is faster, and threads of this kind do not survive the fork of a data worker.
 _ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+_WITH_ALPHA, _DEEP = "rgba", "rgb48le"
 _UNSPECIFIED = 2
 """FFmpeg's number of an unstated matrix."""
 
@@ -40,15 +41,19 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
         options["interpolation"] = Interpolation.BICUBIC
     if _lacks_matrix(frame):
         options["src_colorspace"] = Colorspace.ITU709
-    image: NDArray[Any]
-    if frame.format.has_palette or any(c.is_alpha for c in frame.format.components):
-        image = _composite_on_white(frame.to_ndarray(format="rgba", **options))
-    elif frame.color_trc in HDR_TRANSFERS:
-        deep = frame.to_ndarray(format="rgb48le", **options)
-        image = to_standard_range(deep, frame.color_trc, wide=is_wide_gamut(frame))
-    else:
-        image = frame.to_ndarray(format="rgb24", **options)
+    form = _target_format(frame)
+    image: NDArray[Any] = frame.to_ndarray(format=form, **options)
+    if form == _WITH_ALPHA:
+        image = _composite_on_white(image)
+    elif form == _DEEP:
+        image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
+
+
+def _target_format(frame: AvFrame) -> str:
+    if frame.format.has_palette or any(c.is_alpha for c in frame.format.components):
+        return _WITH_ALPHA
+    return _DEEP if frame.color_trc in HDR_TRANSFERS else "rgb24"
 
 
 def _lacks_matrix(frame: AvFrame) -> bool:

@@ -25,9 +25,10 @@ class FrameIndex:
     Numbers and images are those of the frames that `VideoReader` yields.
 
     Construction lists the packets without decoding and then decodes the first frame and the last
-    run of frames, from a keyframe to the next one, to verify the list. If packets have no usable timestamps or the list
-    is wrong, it decodes the whole video once to count the frames, and `read` starts at the first.
-    The file does not stay open, so thousands of indices can be kept and sent to other processes.
+    run of frames, from a keyframe to the next one, to verify the list. If packets have no usable
+    timestamps or the list is wrong, it decodes the whole video once to count the frames, and `read`
+    starts at the first. The file does not stay open, so thousands of indices can be kept and sent
+    to other processes.
 
     Args:
         path: the video, GIF or picture.

@@ -23,6 +23,10 @@ _HLG_PEAK = 1000.0
 """cd/m² of the display that HLG is converted for (ITU-R BT.2100)."""
 _KNEE = 0.75
 """The light up to which nothing changes, in units of white."""
+_DARKEST = 1e-6
+"""A light that is no longer visible, to divide by."""
+_ROWS = 64
+"""The number of rows that are converted at a time, to bound memory."""
 
 # ITU-R BT.2087: linear light with the primaries of BT.2020 to those of BT.709.
 _TO_BT709 = np.array(
@@ -34,7 +38,7 @@ _LUMINANCE = np.array([0.2627, 0.6780, 0.0593], dtype=np.float32)  # of BT.2020
 
 def is_wide_gamut(frame: AvFrame) -> bool:
     """Return whether the colours of a frame have the primaries of BT.2020."""
-    return frame.color_primaries == _BT2020 or frame.colorspace == _BT2020
+    return _BT2020 in (frame.color_primaries, frame.colorspace)
 
 
 def to_standard_range(
@@ -50,13 +54,21 @@ def to_standard_range(
         transfer: one of `HDR_TRANSFERS`.
         wide: whether its primaries are those of BT.2020.
     """
+    shown = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        shown[rows] = _convert(pixels[rows], transfer, wide)
+    return shown
+
+
+def _convert(pixels: NDArray[np.uint16], transfer: int, wide: bool) -> Frame:
     light = _light_table(transfer)[pixels]
     if transfer == _HLG:
-        scene = np.maximum(light @ _LUMINANCE, 1e-6)
+        scene = np.maximum(light @ _LUMINANCE, _DARKEST)
         light *= (_HLG_PEAK / _WHITE * scene**0.2)[..., None]
     if wide:
         light = np.maximum(light @ _TO_BT709.T, 0)
-    brightest = np.maximum(light.max(axis=2, keepdims=True), 1e-6)
+    brightest = np.maximum(light.max(axis=2, keepdims=True), _DARKEST)
     light *= _compress(brightest) / brightest
     return _encode_srgb(light)
 
@@ -66,11 +78,9 @@ def _light_table(transfer: int) -> NDArray[np.float32]:
     """Return the linear light of each 16-bit value: units of white for PQ, scene light for HLG."""
     signal = np.arange(65536) / 65535
     if transfer == _PQ:
-        root = signal ** (1 / 78.84375)
-        light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (
-            1 / 0.1593017578125
-        )
-        return (light * 10000 / _WHITE).astype(np.float32)
+        root = signal ** (32 / 2523)
+        part = np.maximum(root - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * root)
+        return (part ** (16384 / 2610) * 10000 / _WHITE).astype(np.float32)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     dark, bright = signal**2 / 3, (np.exp((signal - c) / a) + b) / 12
     return np.where(signal <= 0.5, dark, bright).astype(np.float32)
@@ -86,4 +96,6 @@ def _compress(light: NDArray[np.float32]) -> NDArray[np.float32]:
 def _encode_srgb(light: NDArray[np.float32]) -> Frame:
     linear = np.clip(light, 0, 1)
     curved = 1.055 * linear ** (1 / 2.4) - 0.055
-    return np.rint(np.where(linear <= 0.0031308, 12.92 * linear, curved) * 255).astype(np.uint8)
+    signal = np.where(linear <= 0.0031308, 12.92 * linear, curved)
+    encoded: Frame = np.rint(signal * 255).astype(np.uint8)
+    return encoded

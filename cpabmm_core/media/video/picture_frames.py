@@ -121,7 +121,7 @@ class PictureFrames:
         return to_rgb(pixels), delay if delay > _SHORTEST_DELAY else _USUAL_DELAY
 
 
-def _is_animated(path: Path, formats: Sequence[str]) -> bool:
+def _is_animated(path: Path, formats: tuple[str, ...]) -> bool:
     try:
         with _without_warnings(), Image.open(path, formats=formats) as image:
             return bool(getattr(image, "is_animated", False))

@@ -1,5 +1,6 @@
 """Frames are as a player shows them: pixel shape, transparency, colours, dynamic range."""
 
+import math
 import subprocess
 import sys
 from fractions import Fraction
@@ -146,7 +147,7 @@ def to_rgb(values: tuple[int, int, int], matrix: str, *, full: bool, bits: int) 
         y, u, v = (y - 16) / 219, (u - 128) / 224, (v - 128) / 224
     r, b = y + 2 * (1 - red) * v, y + 2 * (1 - blue) * u
     g = (y - red * r - blue * b) / (1 - red - blue)
-    return 255 * np.clip([r, g, b], 0, 1)
+    return np.array([r, g, b]).clip(0, 1) * 255
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -160,7 +161,8 @@ def to_rgb(values: tuple[int, int, int], matrix: str, *, full: bool, bits: int) 
 def test_matrix_and_range_are_those_of_the_tags(
     tmp_path: Path, pixels: str, bits: int, tag: int, matrix: str, full: bool
 ) -> None:
-    values = tuple(value << (bits - 8) for value in (150, 100, 160))
+    y, u, v = (value << (bits - 8) for value in (150, 100, 160))
+    values = (y, u, v)
     path = tmp_path / "a.mkv"
     odd.write_colour(
         path, values, pixels=pixels, colorspace=tag, color_range=FULL if full else LIMITED
@@ -212,13 +214,14 @@ def from_srgb(value: np.ndarray) -> np.ndarray:
 def pq_signal(nits: float) -> float:
     """Return the PQ signal of a light level by SMPTE ST 2084."""
     y = (nits / 10000) ** (2610 / 16384)
-    return ((3424 / 4096 + 2413 / 128 * y) / (1 + 2392 / 128 * y)) ** (2523 / 32)
+    signal: float = ((3424 / 4096 + 2413 / 128 * y) / (1 + 2392 / 128 * y)) ** (2523 / 32)
+    return signal
 
 
 def hlg_signal(scene: float) -> float:
     """Return the HLG signal of scene light by ITU-R BT.2100."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
-    return (3 * scene) ** 0.5 if scene <= 1 / 12 else a * np.log(12 * scene - b) + c
+    return math.sqrt(3 * scene) if scene <= 1 / 12 else a * math.log(12 * scene - b) + c
 
 
 @pytest.mark.parametrize("nits", [1, 20, 100, 150])

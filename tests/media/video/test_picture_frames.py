@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,11 @@ def test_transparent_animation_is_composed_onto_white(tmp_path: Path, suffix: st
         frame.paste((200, 0, 0, 255), (8 * number, 0, 8 * number + 8, 8))
         frames.append(frame)
     path = tmp_path / f"a{suffix}"
-    options = {".webp": {"lossless": True}, ".gif": {"disposal": 2}, ".png": {"disposal": 1}}
+    options: dict[str, dict[str, Any]] = {
+        ".webp": {"lossless": True},
+        ".gif": {"disposal": 2},
+        ".png": {"disposal": 1},
+    }
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, **options[suffix])
     with VideoReader(path) as reader:
         images = [frame.image for frame in reader]
