@@ -17,6 +17,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoder import video_decoder
 from cpabmm_core.media.video.frame_shape import MAX_PIXELS, check_size
+from cpabmm_core.media.video.shown_packets import only_describes
 
 
 @dataclass(slots=True)
@@ -98,6 +99,8 @@ def decode(
             try:
                 frames = decoder.decode(packet)
             except av.FFmpegError as error:
+                if packet.size and only_describes(packet, stream):
+                    continue
                 failure = one_line(error)
                 if isinstance(error, av.ArgumentError):  # how FFmpeg refuses a size
                     failure += f", perhaps because it has more than {MAX_PIXELS:,} pixels"

@@ -67,8 +67,9 @@ class FrameShape:
         Raises:
             MediaError: the frames are too large.
         """
-        ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-        width, height = _with_square_pixels(first.width, first.height, ratio or Fraction(1))
+        stated = (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio)
+        ratio = next((each for each in stated if each and _is_plausible(each)), Fraction(1))
+        width, height = _with_square_pixels(first.width, first.height, ratio)
         check_size(path, width, height)
         return cls(width, height, (width, height) != (first.width, first.height))
 
@@ -77,9 +78,11 @@ class FrameShape:
         return frame_to_rgb(frame, self.width, self.height, smooth=self.is_stretched)
 
 
+def _is_plausible(ratio: Fraction) -> bool:
+    return Fraction(1, _LONGEST_PIXEL) <= ratio <= _LONGEST_PIXEL
+
+
 def _with_square_pixels(width: int, height: int, ratio: Fraction) -> tuple[int, int]:
-    if not 1 / Fraction(_LONGEST_PIXEL) <= ratio <= _LONGEST_PIXEL:
-        return width, height
     if ratio >= 1:
         return round(width * ratio), height
     return width, round(height / ratio)

@@ -12,9 +12,7 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoding import decoding_error, is_truncated
-
-_LONGEST_EMPTY_VOP = 19
-"""Bytes. A packet of MPEG-4 up to this size may hold no picture; FFmpeg has the same limit."""
+from cpabmm_core.media.video.shown_packets import may_show_nothing
 
 
 @dataclass
@@ -46,7 +44,7 @@ def list_packets(container: InputContainer, stream: VideoStream, path: Path) -> 
                 raise decoding_error(path, len(found.times), "a packet is truncated")
             if packet.pts is None or not _is_consistent(packet, decoding_time):
                 return PacketList()
-            if not (packet.is_keyframe or found.keys) or _may_be_empty(packet, stream):
+            if not (packet.is_keyframe or found.keys) or may_show_nothing(packet, stream):
                 return PacketList()
             decoding_time = packet.dts if packet.dts is not None else decoding_time
             found.times.append(packet.pts)
@@ -64,28 +62,3 @@ def _is_consistent(packet: Packet[VideoStream], decoding_time: int | None) -> bo
     if packet.dts is None or packet.pts is None:
         return True
     return packet.dts <= packet.pts and (decoding_time is None or packet.dts > decoding_time)
-
-
-def _may_be_empty(packet: Packet[VideoStream], stream: VideoStream) -> bool:
-    codec = stream.codec_context.name
-    if codec == "mpeg4":
-        return packet.size <= _LONGEST_EMPTY_VOP
-    if codec in ("vp8", "vp9"):
-        data = memoryview(packet)
-        return not (_shows_vp8(data[0]) if codec == "vp8" else _shows_vp9(data[0], data[-1]))
-    return False
-
-
-def _shows_vp8(first: int) -> bool:
-    """Return whether the first byte of a VP8 frame (RFC 6386, section 9.1) tells to show it."""
-    return bool(first >> 4 & 1)
-
-
-def _shows_vp9(first: int, last: int) -> bool:
-    """Return whether a VP9 packet shows a frame; hidden ones share a packet with one that does."""
-    if last >> 5 == 0b110:  # the index of such a packet
-        return True
-    bits = f"{first:08b}"
-    position = 5 if bits[2:4] == "11" else 4  # profile 3 has a reserved bit
-    shows_earlier_frame, is_shown = bits[position], bits[position + 2]
-    return "1" in (shows_earlier_frame, is_shown)

@@ -247,6 +247,14 @@ def _replace_packets(source: Path, target: Path, replaced: dict[int, bytes]) -> 
             output.mux(copy)
 
 
+def make_packet_without_picture(path: Path) -> None:
+    """H.264 of 12 packets at 25/s; 4 and 5 hold only a delimiter, and the frame before stays."""
+    options = {"g": "3", "bf": "0", "x264-params": "scenecut=0:min-keyint=3"}
+    plain = write_test_video(path.with_name(f"plain{path.suffix}"), frames=12, options=options)
+    _replace_packets(plain, path, dict.fromkeys((4, 5), b"\0\0\0\2\x09\xf0"))
+    plain.unlink()
+
+
 def make_packed_divx(path: Path) -> None:
     """AVI in which a chunk holds a P and a B frame, and the next one only a placeholder."""
     chunks = encoded(path, "mpeg4", 12, {"bf": "1", "g": "12", "b_strategy": "0"})
@@ -546,6 +554,8 @@ READABLE: dict[str, tuple[Callable[[Path], None], int]] = {
     "dropped-frames.avi": (make_dropped_frames, 10),
     "empty-samples.mp4": (make_empty_samples, 6),
     "uncoded-vops.mp4": (make_uncoded_vops, 10),
+    "without-picture.mp4": (make_packet_without_picture, 10),
+    "without-picture.mkv": (make_packet_without_picture, 10),
     "packed-divx.avi": (make_packed_divx, 12),
     "hidden-vp8.webm": (make_hidden_vp8, 10),
     "repeating.gif": (make_repeating_gif, 8),

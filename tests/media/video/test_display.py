@@ -80,6 +80,14 @@ def test_absurd_ratio_counts_as_none(tmp_path: Path, across: int, down: int) -> 
         np.testing.assert_array_equal(image, numbered_frame(number))
 
 
+def test_absurd_ratio_in_the_container_leaves_that_of_the_stream(tmp_path: Path) -> None:
+    odd.make_wide_pixels(tmp_path / "a.mp4")
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    data[data.index(b"pasp") + 4 : data.index(b"pasp") + 12] = bytes([0, 0, 0, 1, 0, 0, 9, 0])
+    (tmp_path / "a.mp4").write_bytes(bytes(data))
+    assert read(tmp_path / "a.mp4")[0].shape == (128, 128, 3)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
 def test_square_pixels_are_not_touched(tmp_path: Path, name: str) -> None:
     codec = "libvpx-vp9" if name == "a.webm" else "libx264"

@@ -36,6 +36,8 @@ SLOTS: dict[str, Sequence[tuple[int, int]]] = {
     "dropped-frames.avi": [*((k, k) for k in range(4)), *((k, k + 1) for k in range(4, 10))],
     "empty-samples.mp4": [(k, k) for k in (0, 1, 2, 5, 6, 7)],
     "uncoded-vops.mp4": [(k, k) for k in range(12) if k not in (4, 5)],
+    "without-picture.mp4": [(k, k) for k in range(12) if k not in (4, 5)],
+    "without-picture.mkv": [(k, k) for k in range(12) if k not in (4, 5)],
     "packed-divx.avi": TWELVE,
     "hidden-vp8.webm": [(k, k) for k in range(12) if k not in (4, 5)],
     "b-frames.avi": TWELVE,
@@ -125,6 +127,24 @@ def test_long_frame_of_a_screen_recording_is_kept(tmp_path: Path) -> None:
     with VideoReader(tmp_path / "a.mp4") as reader:
         times = [frame.pts * reader.time_base for frame in reader]
     assert times == [0, Fraction(1, 25), 60, 60 + Fraction(1, 25)]
+
+
+@pytest.mark.parametrize(("audio", "start"), [(False, 0), ("libmp3lame", 5)])
+def test_empty_frames_at_the_start_keep_the_sound_in_sync(
+    tmp_path: Path, audio: bool | str, start: int
+) -> None:
+    path = write_test_video(
+        tmp_path / "a.avi", frames=10, codec="mpeg4", audio=audio, audio_seconds=0.6
+    )
+    data = path.read_bytes().replace(b"idx1", b"JUNK")
+    movie = data.index(b"movi")
+    first = data.index(b"00dc", movie)
+    data = data[:first] + (b"00dc" + bytes(4)) * 5 + data[first:]
+    length = int.from_bytes(data[movie - 4 : movie], "little") + 40
+    path.write_bytes(data[: movie - 4] + length.to_bytes(4, "little") + data[movie:])
+    with VideoReader(path) as reader:
+        times = [frame.pts * reader.time_base for frame in reader]
+    assert times[0] == Fraction(start, 25)
 
 
 def copy(source: Path, target: Path) -> Path:
