@@ -5,18 +5,23 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import require_file
+from cpabmm_core.files.checks import one_line, require_file
 from cpabmm_core.media.video.decoding import decode
 from cpabmm_core.media.video.frame_shape import FrameShape
 from cpabmm_core.media.video.opening import open_input, video_stream
 from cpabmm_core.media.video.packet_list import list_packets
 from cpabmm_core.media.video.picture_frames import PictureFrames, is_picture
+
+
+class _SeekError(MediaError):
+    """The file cannot be read from the middle."""
 
 
 class FrameIndex:
@@ -64,9 +69,7 @@ class FrameIndex:
             packets = list_packets(container, stream, path)
             self._times, self._keys = packets.times, packets.keys
             if self._keys:
-                self._check_tail(container, stream)
-            if self._keys:
-                self._check_head(container, stream)
+                self._check_list(container, stream)
         if not self._keys:
             with open_input(path) as container:
                 stream = self._stream(container)
@@ -177,8 +180,23 @@ class FrameIndex:
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
         """Decode from the keyframe with timestamp `key`, or from an earlier one."""
-        container.seek(key, stream=stream)
+        try:
+            container.seek(key, stream=stream)
+        except av.FFmpegError as error:
+            raise _SeekError(
+                f"{self._path}: cannot be read from its middle ({one_line(error)})",
+                "convert it to H.264",
+            ) from None
         yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
+
+    def _check_list(self, container: InputContainer, stream: VideoStream) -> None:
+        """Compare both ends of the list with what decodes; discard the list if they differ."""
+        try:
+            self._check_tail(container, stream)
+            if self._keys:
+                self._check_head(container, stream)
+        except _SeekError:
+            self._keys = []
 
     def _check_tail(self, container: InputContainer, stream: VideoStream) -> None:
         """Decode the last run; remove final packets without a frame, or discard the whole list."""
