@@ -58,11 +58,12 @@ def only_describes(packet: Packet[VideoStream], stream: VideoStream) -> bool:
     if rules is None:
         return False
     description = stream.codec_context.extradata or b""
-    kinds = [
-        first >> rules.shift & rules.mask
-        for first in _units(memoryview(packet), description, rules.length_position)
-    ]
-    return bool(kinds) and all(kind in rules.parameters for kind in kinds)
+    found = False
+    for first in _units(memoryview(packet), description, rules.length_position):
+        if first >> rules.shift & rules.mask not in rules.parameters:
+            return False
+        found = True
+    return found
 
 
 def _shows_vp8(first: int) -> bool:

@@ -214,6 +214,17 @@ def test_grey_and_rgb(
     np.testing.assert_allclose(read(tmp_path / "a.mkv")[0][10, 10], expected, atol=1)
 
 
+def test_fields_of_an_interlaced_frame_stay_together(tmp_path: Path) -> None:
+    path = write_test_video(
+        tmp_path / "a.mpg", codec="mpeg2video", options={"flags": "+ildct+ilme", "b": "4M"}
+    )
+    with av.open(str(path)) as source:
+        assert all(frame.interlaced_frame for frame in source.decode(video=0))
+    images = read(path)
+    assert [number_of(image) for image in images] == list(range(10))
+    assert images[0].shape == (48, 64, 3)
+
+
 def from_srgb(value: np.ndarray) -> np.ndarray:
     value = value / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
