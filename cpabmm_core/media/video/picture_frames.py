@@ -12,7 +12,7 @@ from PIL import Image
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.image import is_image, read_image, to_rgb
+from cpabmm_core.media.image import is_image, read_image
 from cpabmm_core.media.video.frame_shape import check_size
 from cpabmm_core.media.video.video_frame import VideoFrame
 
@@ -109,7 +109,7 @@ class PictureFrames:
         try:
             with _without_warnings():
                 image.seek(number + self._skipped)
-                pixels = np.asarray(image.convert("RGBA"))
+                picture = image.convert("RGBA")
         except MemoryError:
             raise
         except Exception as error:  # Pillow's decoders raise whatever their parsers raise
@@ -118,7 +118,9 @@ class PictureFrames:
                 "fetch or export it again",
             ) from None
         delay = float(image.info.get("duration", 0))
-        return to_rgb(pixels), delay if delay > _SHORTEST_DELAY else _USUAL_DELAY
+        white = Image.new("RGBA", picture.size, "white")
+        frame = np.array(Image.alpha_composite(white, picture).convert("RGB"))
+        return frame, delay if delay > _SHORTEST_DELAY else _USUAL_DELAY
 
 
 def _is_animated(path: Path, formats: tuple[str, ...]) -> bool:
