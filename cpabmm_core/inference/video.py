@@ -61,7 +61,8 @@ def animate_video(
     """
     clock = _Timestamps(driving)
     size, count = animator.size, 0
-    with _video_writer(output, size, driving, audio_from=driving.path) as writer:
+    audio_from = driving.path if driving.has_audio else None
+    with _video_writer(output, size, driving, audio_from=audio_from) as writer:
         for count, frame in enumerate(animator.animate(source, clock.images()), 1):
             writer.write(frame, *clock.next())
             if progress:

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _helpers.media_files import packet_times, write_test_video
+from _helpers.odd_files import display as odd
 from _helpers.tiny_model import tiny_model
 
 from cpabmm_core.errors import MediaError
@@ -47,6 +48,16 @@ def test_the_file_holds_the_frames_of_the_animator(tmp_path: Path) -> None:
     difference = np.abs(np.asarray(written, float) - np.asarray(generated, float))
     assert difference.mean() < 6
     assert np.std(generated) > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "times"), [("turned.jpg", [0]), ("animated.webp", [0, 40, 140, 240])]
+)
+def test_a_picture_drives_as_a_video_does(tmp_path: Path, name: str, times: list[int]) -> None:
+    odd.READABLE[name][0](tmp_path / name)
+    with VideoReader(tmp_path / name) as video:
+        assert animate_video(Animator(MODEL), SOURCE, video, tmp_path / "o.mp4") == len(times)
+    assert packet_times(tmp_path / "o.mp4") == [Fraction(time, 1000) for time in times]
 
 
 def test_a_video_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video.frame_index import FrameIndex
-from cpabmm_core.media.video.reader import VideoFrame, VideoReader
+from cpabmm_core.media.video.reader import VideoReader
 from cpabmm_core.media.video.source import read_source
+from cpabmm_core.media.video.video_frame import VideoFrame
 from cpabmm_core.media.video.writer import VideoWriter
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -14,29 +15,76 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.media.video.decoder import video_decoder
+from cpabmm_core.media.video.frame_shape import MAX_PIXELS, check_size
+from cpabmm_core.media.video.shown_packets import only_describes
+
+
+@dataclass(slots=True)
+class PacketTally:
+    """What the packets of a stream state, including those without a frame."""
+
+    count: int = 0
+    """The number of packets."""
+    end: int | None = None
+    """The end of the latest packet by its presentation time, in units of the stream."""
+    decoding_start: int | None = None
+    """The decoding time of the first packet."""
+    decoding_end: int | None = None
+    """The end of the latest packet by its decoding time."""
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Include a packet."""
+        self.count += 1
+        if packet.is_discard:
+            return
+        if self.decoding_start is None:
+            self.decoding_start = packet.dts
+        self.end = _later(self.end, packet.pts, packet.duration)
+        self.decoding_end = _later(self.decoding_end, packet.dts, packet.duration)
+
+    def extend(self, duration: int) -> None:
+        """Include packets without content at the end."""
+        self.end = None if self.end is None else self.end + duration
+        self.decoding_end = None if self.decoding_end is None else self.decoding_end + duration
+
+
+def _later(end: int | None, time: int | None, duration: int | None) -> int | None:
+    if time is None:
+        return end
+    return time + (duration or 0) if end is None else max(end, time + (duration or 0))
 
 
 def decode(
-    container: InputContainer, stream: VideoStream, path: Path, *, count: int = 0
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    *,
+    count: int = 0,
+    tally: PacketTally | None = None,
 ) -> Iterator[AvFrame]:
     """Decode a stream from the current position of the container, and raise an error on damage.
 
-    A last packet without a frame is accepted, because many files announce one frame more than they
-    contain. Frames are decoded one at a time: with several at once FFmpeg loses errors near the end
-    and all frames after them.
+    A packet without a frame is accepted: it means that the frame before it stays. Frames are
+    decoded one at a time: with several at once FFmpeg loses errors near the end and all frames
+    after them.
 
     Args:
         container: the open file.
         stream: its video stream.
         path: the name of the file, for errors.
         count: number of frames before the current position, for errors.
+        tally: collects what the packets state.
 
     Yields:
         The frames in presentation order.
 
     Raises:
-        MediaError: a packet or a frame is damaged; the message states after how many frames.
+        MediaError: a packet or a frame is damaged, and the message states after how many frames; or
+            the frames are too large.
     """
+    check_size(path, stream.codec_context.width, stream.codec_context.height)
+    decoder = video_decoder(stream)
     failure: str | None = None
     try:
         for packet in container.demux(stream):
@@ -44,10 +92,18 @@ def decode(
                 raise decoding_error(path, count, failure)
             if is_truncated(packet, container):
                 raise decoding_error(path, count, "a packet is truncated")
+            if not packet.size and packet.dts is not None:
+                continue  # to the decoder it would mean the end of the stream
+            if tally and packet.size:
+                tally.add(packet)
             try:
-                frames = packet.decode()
+                frames = decoder.decode(packet)
             except av.FFmpegError as error:
+                if packet.size and only_describes(packet, stream):
+                    continue
                 failure = one_line(error)
+                if isinstance(error, av.ArgumentError):  # how FFmpeg refuses a size
+                    failure += f", perhaps because it has more than {MAX_PIXELS:,} pixels"
                 continue
             for frame in frames:
                 if frame.is_corrupt:

@@ -12,22 +12,31 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.video.decoding import decode, decoding_error, is_truncated
-from cpabmm_core.media.video.display import frame_to_rgb
+from cpabmm_core.files.checks import one_line, require_file
+from cpabmm_core.media.video.decoding import decode
+from cpabmm_core.media.video.frame_shape import FrameShape
 from cpabmm_core.media.video.opening import open_input, video_stream
+from cpabmm_core.media.video.packet_list import list_packets
+from cpabmm_core.media.video.picture_frames import PictureFrames, is_picture
+
+
+class _SeekError(MediaError):
+    """The file cannot be read from the middle."""
 
 
 class FrameIndex:
     """Index of a video's frames, to read them by number.
 
-    Construction lists the packets without decoding and then decodes the last run of frames, from a
-    keyframe to the next one, to verify the list. If packets have no usable timestamps or the list
-    is wrong, it decodes the whole video once to count the frames, and `read` starts at the first.
-    The file does not stay open, so thousands of indices can be kept and sent to other processes.
+    Numbers and images are those of the frames that `VideoReader` yields.
+
+    Construction lists the packets without decoding and then decodes the first frame and the last
+    run of frames, from a keyframe to the next one, to verify the list. If packets have no usable
+    timestamps or the list is wrong, it decodes the whole video once to count the frames, and `read`
+    starts at the first. The file does not stay open, so thousands of indices can be kept and sent
+    to other processes.
 
     Args:
-        path: the video or GIF.
+        path: the video, GIF or picture.
 
     Raises:
         MediaError: the file is missing, unreadable, no video, damaged, or contains no frame.
@@ -49,17 +58,22 @@ class FrameIndex:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        require_file(path, expected="an image or video file")
+        self._picture = PictureFrames(path) if is_picture(path) else None
+        self._times: list[int] = list(range(len(self._picture or ())))
+        self._keys: list[int] = []
+        if self._picture:
+            return
         with open_input(path) as container:
             stream = self._stream(container)
-            self._times, self._keys = _list_packets(container, stream, path)
+            packets = list_packets(container, stream, path)
+            self._times, self._keys = packets.times, packets.keys
             if self._keys:
-                self._check_tail(container, stream)
+                self._check_list(container, stream)
         if not self._keys:
             with open_input(path) as container:
-                frames = decode(container, self._stream(container), path)
-                self._times = list(range(sum(1 for _ in frames)))
-        if not self._times:
-            raise MediaError(f"{path}: contains no frame; give a video with at least one")
+                stream = self._stream(container)
+                self._count_frames(stream, decode(container, stream, path))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -77,10 +91,11 @@ class FrameIndex:
         Raises:
             MediaError: the video is damaged at or before one of the frames.
         """
+        if self._picture:
+            return self._picture.read(indices)
         found: dict[int, Frame] = {}
         with open_input(self._path) as container:
             stream = self._stream(container)
-            size = stream.codec_context.width, stream.codec_context.height
             frames: Iterator[tuple[int, AvFrame]] = iter(())
             run = None
             for index in sorted(set(indices)):
@@ -93,7 +108,7 @@ class FrameIndex:
                         f"{self._path}: frame {index} does not decode; the file is damaged or "
                         "has changed since it was opened"
                     )
-                found[index] = frame_to_rgb(frame, *size)
+                found[index] = self._shape.to_rgb(frame)
         return [found[index] for index in indices]
 
     def find_damage(self) -> dict[int, str]:
@@ -105,6 +120,8 @@ class FrameIndex:
         Raises:
             MediaError: the file can no longer be opened.
         """
+        if self._picture:
+            return self._picture.find_damage()
         lost: dict[int, str] = {}
         with open_input(self._path) as container:
             stream = self._stream(container)
@@ -141,23 +158,45 @@ class FrameIndex:
     def _decode_run(
         self, container: InputContainer, stream: VideoStream, run: int
     ) -> Iterator[tuple[int, AvFrame]]:
-        """Yield frames with their numbers, from the keyframe of a run or an earlier one."""
+        """Yield frames with their numbers, from the keyframe of a run or an earlier one.
+
+        A packet without a frame of its own, which the list could not tell, means that the frame
+        before it stays.
+        """
         if not self._keys:
             yield from enumerate(decode(container, stream, self._path))
             return
+        last: tuple[int, AvFrame] | None = None
         for frame in self._decode_from(container, stream, self._keys[run]):
-            if frame.pts is None:
+            number = bisect_left(self._times, frame.pts) if frame.pts is not None else len(self)
+            if number == len(self) or self._times[number] != frame.pts:
                 continue
-            number = bisect_left(self._times, frame.pts)
-            if number < len(self._times) and self._times[number] == frame.pts:
-                yield number, frame
+            if last:
+                yield from ((missing, last[1]) for missing in range(last[0] + 1, number))
+            last = number, frame
+            yield last
 
     def _decode_from(
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
         """Decode from the keyframe with timestamp `key`, or from an earlier one."""
-        container.seek(key, stream=stream)
+        try:
+            container.seek(key, stream=stream)
+        except av.FFmpegError as error:
+            raise _SeekError(
+                f"{self._path}: cannot be read from its middle ({one_line(error)})",
+                "convert it to H.264",
+            ) from None
         yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
+
+    def _check_list(self, container: InputContainer, stream: VideoStream) -> None:
+        """Compare both ends of the list with what decodes; discard the list if they differ."""
+        try:
+            self._check_tail(container, stream)
+            if self._keys:
+                self._check_head(container, stream)
+        except _SeekError:
+            self._keys = []
 
     def _check_tail(self, container: InputContainer, stream: VideoStream) -> None:
         """Decode the last run; remove final packets without a frame, or discard the whole list."""
@@ -169,26 +208,18 @@ class FrameIndex:
         else:
             self._keys = []
 
+    def _check_head(self, container: InputContainer, stream: VideoStream) -> None:
+        """Decode the first frame; discard the whole list if it is not the first of the list."""
+        first = next(self._decode_from(container, stream, self._keys[0]), None)
+        if first is None or first.pts != self._times[0]:
+            self._keys = []
+        else:
+            self._shape = FrameShape.of(stream, first, self._path)
 
-def _list_packets(
-    container: InputContainer, stream: VideoStream, path: Path
-) -> tuple[list[int], list[int]]:
-    """Return the sorted timestamps of frames and keyframes; empty lists if they are unreliable."""
-    times: list[int] = []
-    keys: list[int] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            if is_truncated(packet, container):
-                raise decoding_error(path, len(times), "a packet is truncated")
-            if packet.pts is None:
-                return [], []
-            times.append(packet.pts)
-            if packet.is_keyframe:
-                keys.append(packet.pts)
-    except av.FFmpegError as error:
-        raise decoding_error(path, len(times), one_line(error)) from None
-    if len(set(times)) < len(times):
-        return [], []
-    return sorted(times), sorted(keys)
+    def _count_frames(self, stream: VideoStream, frames: Iterator[AvFrame]) -> None:
+        """Decode all frames to count them."""
+        first = next(frames, None)
+        if first is None:
+            raise MediaError(f"{self._path}: contains no frame; give a video with at least one")
+        self._shape = FrameShape.of(stream, first, self._path)
+        self._times = list(range(1 + sum(1 for _ in frames)))

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from cpabmm_core.arrays import Frame
-from cpabmm_core.files.checks import require_file
-from cpabmm_core.media.image import is_image, read_image
 from cpabmm_core.media.video.reader import VideoReader
 
 
 def read_source(path: str | Path) -> Frame:
-    """Read the source image to animate: an image, or the first frame of a video or GIF.
+    """Read the source image to animate: an image, or the first frame of a video or animation.
 
     Args:
         path: the file; its content decides what it is, not its suffix.
@@ -29,9 +27,5 @@ def read_source(path: str | Path) -> Frame:
         ...     read_source(f"{folder}/face.png").shape
         (4, 4, 3)
     """
-    path = Path(path)
-    require_file(path, expected="an image or video file")
-    if is_image(path):
-        return read_image(path)
     with VideoReader(path) as reader:
         return next(iter(reader)).image

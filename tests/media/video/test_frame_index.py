@@ -1,16 +1,18 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from _helpers.media_files import numbered_frame, write_test_video
+from _helpers.media_files import number_of, numbered_frame, write_test_video
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video import VideoReader, opening
 from cpabmm_core.media.video.decoding import decode
 from cpabmm_core.media.video.frame_index import FrameIndex
 
@@ -133,6 +135,33 @@ def test_damage_of_a_video_without_timestamps(tmp_path: Path) -> None:
     assert damage
     assert damage.keys() == set(range(min(damage), COUNT))
     index.read(range(min(damage)))
+
+
+def test_video_that_cannot_be_read_from_the_middle_is_read_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("open.mp4", tmp_path)
+    opened = opening.open_input
+
+    class Unseekable:
+        def __init__(self, container: InputContainer) -> None:
+            self._container = container
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._container, name)
+
+        def seek(self, *_: object, **__: object) -> None:
+            raise av.error.PermissionError(1, "Operation not permitted")
+
+    @contextmanager
+    def without_seeking(path: Path) -> Iterator[Unseekable]:
+        with opened(path) as container:
+            yield Unseekable(container)
+
+    monkeypatch.setattr("cpabmm_core.media.video.frame_index.open_input", without_seeking)
+    index = FrameIndex(path)
+    assert len(index) == COUNT
+    assert number_of(index.read([20])[0]) == 20
 
 
 def test_damage_of_a_deleted_video(tmp_path: Path) -> None:

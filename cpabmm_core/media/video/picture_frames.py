@@ -1,0 +1,146 @@
+"""Still and animated pictures as videos."""
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cpabmm_core.arrays import Frame
+from cpabmm_core.errors import MediaError
+from cpabmm_core.files.checks import one_line
+from cpabmm_core.media.image import is_image, read_image
+from cpabmm_core.media.video.frame_shape import check_size
+from cpabmm_core.media.video.video_frame import VideoFrame
+
+_ANIMATED = ("PNG", "WEBP", "AVIF")
+"""Formats whose animations Pillow composes. FFmpeg reads those of GIF, faster; it reads no animated
+WebP, and ignores the transparency of AVIF."""
+_STILL_RATE = Fraction(25)
+_MILLISECOND = Fraction(1, 1000)
+_SHORTEST_DELAY, _USUAL_DELAY = 10.0, 100.0
+"""Milliseconds. Browsers replace any delay up to the first by the second."""
+_MPEG_START = b"\0\0\1"
+"""What raw MPEG streams begin with. Pillow may take them for TGA, which has no signature."""
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether `PictureFrames` reads a file: a picture, but no animated GIF."""
+    with path.open("rb") as file:
+        if file.read(3) == _MPEG_START:
+            return False
+    with _without_warnings():
+        return is_image(path) and not _is_animated(path, ("GIF",))
+
+
+class PictureFrames:
+    """The frames of a picture: a still one has one, of 1/25 s.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MediaError: the picture is damaged or too large.
+    """
+
+    has_audio = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_animated = _is_animated(path, _ANIMATED)
+        if not self._is_animated:
+            self.height, self.width = read_image(path).shape[:2]
+            self.frame_rate, self.time_base = _STILL_RATE, 1 / _STILL_RATE
+            self._count = 1
+            return
+        with _opened(path) as image:
+            self.width, self.height = image.size
+            check_size(path, self.width, self.height)
+            self._skipped = int(bool(getattr(image, "default_image", False)))
+            self._count = getattr(image, "n_frames", 1) - self._skipped
+        self.time_base = _MILLISECOND
+        first = next(iter(self))
+        self.frame_rate = 1 / (first.duration * self.time_base)
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self._count
+
+    def __iter__(self) -> Generator[VideoFrame]:
+        """Iterate over all frames from the first one."""
+        if not self._is_animated:
+            yield VideoFrame(read_image(self.path), 0, 1)
+            return
+        end = 0.0
+        for image, delay in self._composed(range(self._count)):
+            start, end = end, end + delay
+            yield VideoFrame(image, round(start), round(end) - round(start))
+
+    def read(self, indices: Sequence[int]) -> list[Frame]:
+        """Read the frames with these numbers, in the given order."""
+        wanted = sorted(set(indices))
+        if self._is_animated:
+            frames = (image for image, _ in self._composed(wanted))
+        else:
+            frames = (read_image(self.path) for _ in wanted)
+        found = dict(zip(wanted, frames, strict=True))
+        return [found[index] for index in indices]
+
+    def find_damage(self) -> dict[int, str]:
+        """Read all frames and return the reason for each that cannot be read."""
+        lost: dict[int, str] = {}
+        for number in range(self._count):
+            try:
+                self.read([number])
+            except MediaError as error:
+                lost[number] = str(error)
+        return lost
+
+    def _composed(self, numbers: Sequence[int]) -> Iterator[tuple[Frame, float]]:
+        """Yield frames, in ascending order, with their durations in milliseconds."""
+        with _opened(self.path) as image:
+            for number in numbers:
+                yield self._compose(image, number)
+
+    def _compose(self, image: Image.Image, number: int) -> tuple[Frame, float]:
+        try:
+            with _without_warnings():
+                image.seek(number + self._skipped)
+                picture = image.convert("RGBA")
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow's decoders raise whatever their parsers raise
+            raise MediaError(
+                f"{self.path}: damaged after {number} frames ({one_line(error)})",
+                "fetch or export it again",
+            ) from None
+        delay = float(image.info.get("duration", 0))
+        white = Image.new("RGBA", picture.size, "white")
+        frame = np.array(Image.alpha_composite(white, picture).convert("RGB"))
+        return frame, delay if delay > _SHORTEST_DELAY else _USUAL_DELAY
+
+
+def _is_animated(path: Path, formats: tuple[str, ...]) -> bool:
+    try:
+        with _without_warnings(), Image.open(path, formats=formats) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # of another format, or damaged, which the reader reports
+        return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with _without_warnings():
+        image = Image.open(path, formats=_ANIMATED)
+    with image:
+        yield image
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
