@@ -104,11 +104,11 @@ def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _decode(pixels: bytes | bytearray, factor: int) -> Image.Image:
-    with JpegImageFile(io.BytesIO(pixels)) as image:
-        if factor > 1:
-            image.draft(None, (image.width // factor, image.height // factor))
-        image.load()
-        return image.copy()
+    image = JpegImageFile(io.BytesIO(pixels))
+    if factor > 1:
+        image.draft(None, (image.width // factor, image.height // factor))
+    image.load()
+    return image
 
 
 def _decode_without_end(pixels: bytearray, factor: int) -> Image.Image:

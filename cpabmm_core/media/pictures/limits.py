@@ -13,7 +13,7 @@ from cpabmm_core.media.pictures.notices import notify
 
 FULL_SIZE_PIXELS = 64_000_000
 """Pictures with more pixels are reduced by 2, 4 or 8 in each direction."""
-_MEGAPIXELS = {"WEBP": 120, "AVIF": 120, "HEIF": 120, "JPEG2000": 100, "GIF": 64}
+_MEGAPIXELS = {"WEBP": 120, "AVIF": 120, "HEIF": 120, "JPEG2000": 120, "GIF": 64}
 _DEFAULT_MEGAPIXELS = 256
 _LONGEST_SIDE = 1 << 20
 

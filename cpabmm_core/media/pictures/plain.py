@@ -52,7 +52,8 @@ def read_plain(path: Path, kind: str, head: bytes) -> Picture:
     announced = _announced_size(kind, head)
     if announced is not None:  # these decoders allocate memory when they open a file
         check_size(path, announced, kind)
-    with quiet(), path.open("rb") as file, _PLUGINS[kind](file) as image:
+    with quiet(), path.open("rb") as file:
+        image = _PLUGINS[kind](file)
         check_size(path, image.size, kind)
         factor, stored = reduction(image.size), image.size
         image.load()
@@ -85,7 +86,7 @@ def _little(head: bytes, start: int, count: int) -> int:
 
 
 def _in_8_bits(image: ImageFile.ImageFile) -> Image.Image:
-    """Return a copy of the pixels with 8 bits a sample."""
+    """Return the pixels with 8 bits a sample."""
     if image.mode == "F":
         return Image.fromarray(to_8_bits(np.asarray(image)))
     if image.mode == "I":  # Pillow scales samples of 16 bits to this range
@@ -94,7 +95,7 @@ def _in_8_bits(image: ImageFile.ImageFile) -> Image.Image:
         return Image.fromarray(to_8_bits(np.asarray(image).astype(np.uint16)))
     if image.mode in ("YCbCr", "RGBX", "RGBa", "La"):
         return image.convert({"RGBa": "RGBA", "La": "LA"}.get(image.mode, "RGB"))
-    return image.copy()
+    return image
 
 
 def _scaled(values: np.ndarray, white: int) -> np.ndarray:

@@ -151,11 +151,11 @@ def _decode(chunks: _Chunks, coded: CodedColour | None) -> Image.Image:
 
 def _decode_8_bits(data: io.BytesIO, raw_mode: str | None = None) -> Image.Image:
     data.seek(0)
-    with PngImageFile(data) as image:
-        if raw_mode is not None:
-            image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
-        image.load()
-        return image.copy()
+    image = PngImageFile(data)
+    if raw_mode is not None:
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+    image.load()
+    return image
 
 
 def _decode_16_bits(chunks: _Chunks) -> NDArray[Any]:

@@ -23,6 +23,7 @@ Samples = NDArray[Any]
 _WIDE_TYPE_RANGES = (255, 65535)
 _RANGE_SHARE = 0.001
 _FLOAT_TOLERANCE = 2.0
+_SCALED_16_BITS = np.rint(np.arange(65536) / 257).astype(np.uint8)
 
 
 def has_measured_range(dtype: np.dtype[Any]) -> bool:
@@ -46,6 +47,8 @@ def measure_white(parts: Iterable[Samples]) -> float:
     for part in parts:
         dtype = part.dtype
         with np.errstate(invalid="ignore"):
+            if dtype == np.float16:
+                part = part.astype(np.float32)  # noqa: PLW2901 - 65535 is beyond its range
             finite = part[np.isfinite(part)] if dtype.kind == "f" else part
             count += finite.size
             positive += int((finite > 0).sum())
@@ -62,7 +65,8 @@ def measure_white(parts: Iterable[Samples]) -> float:
 def to_unit_range(values: Samples, white: float) -> NDArray[np.float32]:
     """Scale samples to [0, 1] so that `white` becomes 1; NaN and infinite values become 0."""
     wide = values.dtype.itemsize > 2
-    scaled: Floats = values.astype(np.float64 if wide else np.float32) / white
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        scaled: Floats = np.divide(values, white, dtype=np.float64 if wide else np.float32)
     if values.dtype.kind == "f":
         scaled[~np.isfinite(scaled)] = 0
     return np.clip(scaled, 0, 1).astype(np.float32, copy=False)
@@ -84,8 +88,7 @@ def to_8_bits(values: Samples, bits: int | None = None) -> NDArray[np.uint8]:
     if values.dtype == np.uint8 and bits in (None, 8):
         return values
     if values.dtype == np.uint16 and bits in (None, 16):
-        # rounded division by 257 in integers, without a copy in floating point
-        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        return np.take(_SCALED_16_BITS, values)
     return np.rint(to_unit_range(values, white_of(values, bits)) * 255).astype(np.uint8)
 
 

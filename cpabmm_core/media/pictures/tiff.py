@@ -17,7 +17,12 @@ from cpabmm_core.media.pictures.limits import check_size, reduction
 from cpabmm_core.media.pictures.picture import Picture
 from cpabmm_core.media.pictures.samples import has_measured_range, measure_white
 from cpabmm_core.media.pictures.tiff_bands import decoded_bands, sample_bands
-from cpabmm_core.media.pictures.tiff_layout import Layout, UnreadLayoutError, layout_of
+from cpabmm_core.media.pictures.tiff_layout import (
+    Layout,
+    UnreadLayoutError,
+    in_short_strips,
+    layout_of,
+)
 from cpabmm_core.media.pictures.tiff_paint import paint
 
 _REDUCED = 1
@@ -37,6 +42,8 @@ def read_tiff(path: Path, page: int = 0) -> Picture:
         Exception: whatever the libraries raise for a damaged file.
     """
     numbers = page_numbers(path)
+    if not numbers:
+        raise OSError("no page found")
     if not 0 <= page < len(numbers):
         raise MediaError(f"{path}: has pages 0 to {len(numbers) - 1}, not {page}")
     with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
@@ -47,7 +54,7 @@ def read_tiff(path: Path, page: int = 0) -> Picture:
         size = found.imagewidth, found.imagelength
         check_size(path, size, "TIFF")
         try:
-            layout = layout_of(found)
+            layout = in_short_strips(layout_of(found))
             image = _decode(file, layout, reduction(size))
         except UnreadLayoutError as error:
             raise MediaError(

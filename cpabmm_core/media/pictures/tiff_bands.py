@@ -19,6 +19,7 @@ from cpabmm_core.media.pictures.tiff_layout import Layout, UnreadLayoutError
 from cpabmm_core.media.pictures.tiff_samples import to_samples
 
 _BAND_BYTES = 32 << 20
+_LARGEST_BLOCK = 1 << 30
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
 _SIZES = {_SHORT: "H", _LONG: "L"}
 _YCBCR = 6
@@ -40,15 +41,25 @@ def sample_bands(file: BinaryIO, layout: Layout, factor: int) -> Iterator[NDArra
         factor: all bands but the last have a multiple of this number of rows.
     """
     planes = layout.samples if layout.planar else 1
-    per_block = layout.samples // planes
-    row_bytes = -(-layout.block[0] * per_block * layout.bits // 8)
+    row_bytes = layout.bytes_per_block_row
+    if row_bytes * layout.block[1] > _LARGEST_BLOCK:
+        size = row_bytes * layout.block[1] >> 20
+        raise UnreadLayoutError(f"with a strip of {size} MB, where the limit is 1024 MB")
     for blocks, rows in _bands(layout, row_bytes * _across(layout), factor):
         parts = []
         for plane in range(planes):
             tags = _byte_tags(layout)
-            data = _wrap(file, layout, blocks, plane, (row_bytes, rows), tags)
-            parts.append(to_samples(np.asarray(data), layout, per_block))
-        yield parts[0] if planes == 1 else np.concatenate(parts, axis=2)
+            parts.append(_wrap(file, layout, blocks, plane, (row_bytes, rows), tags))
+        yield from _samples(parts, layout, factor)
+
+
+def _samples(parts: list[Image.Image], layout: Layout, factor: int) -> Iterator[NDArray[Any]]:
+    """Interpret the bytes of each plane, some rows at a time."""
+    step = -(-max(1, _BAND_BYTES // (parts[0].width * len(parts))) // factor) * factor
+    for top in range(0, parts[0].height, step):
+        box = (0, top, parts[0].width, min(top + step, parts[0].height))
+        planes = [to_samples(np.asarray(part.crop(box)), layout) for part in parts]
+        yield planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
 
 
 def decoded_bands(file: BinaryIO, layout: Layout, factor: int) -> Iterator[Image.Image]:
@@ -116,10 +127,11 @@ def _wrap(
         shape |= {322: (_LONG, width), 323: (_LONG, layout.block[1])}
     else:
         shape |= {278: (_LONG, layout.block[1])}
-    with _Band(io.BytesIO(_file(pieces, {**tags, **shape}, is_tiled=layout.is_tiled))) as band:
-        band.load()
-        image = band.copy()
-    return image.crop((0, 0, image.width, rows))
+    data = _file(pieces, {**tags, **shape}, is_tiled=layout.is_tiled)
+    del pieces
+    band = _Band(io.BytesIO(data))
+    band.load()
+    return band if band.height == rows else band.crop((0, 0, band.width, rows))
 
 
 def _read(file: BinaryIO, offset: int, count: int) -> bytes:

@@ -1,6 +1,6 @@
 """How a page of a TIFF file stores its pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ _COLOURS = {
     _CIELAB: 3,
     _ICCLAB: 3,
 }
+_STRIP_BYTES = 1 << 20
 _FLOAT_BITS, _INTEGER_BITS = (16, 32, 64), (8, 16, 32, 64)
 _ICC_PROFILE, _ORIENTATION, _INK_SET, _CMYK = 34675, 274, 332, 1
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -87,6 +88,16 @@ class Layout:
         return _COLOURS[self.photometric]
 
     @property
+    def samples_per_block(self) -> int:
+        """Number of samples of a pixel that are next to each other."""
+        return 1 if self.planar else self.samples
+
+    @property
+    def bytes_per_block_row(self) -> int:
+        """Length of a row of a strip or tile without compression."""
+        return -(-self.block[0] * self.samples_per_block * self.bits // 8)
+
+    @property
     def is_decoded_by_pillow(self) -> bool:
         """Whether Pillow decodes the colours too, not only the bytes."""
         return self.compression in _PICTURE_CODECS or self.photometric == _YCBCR
@@ -95,6 +106,28 @@ class Layout:
     def white(self) -> float:
         """Sample value of white for types whose range is not measured."""
         return float(2 ** (self.bits - (self.dtype.kind == "i")) - 1)
+
+
+def in_short_strips(layout: Layout) -> Layout:
+    """Divide long strips without compression, so that few rows can be read at a time."""
+    rows = max(1, _STRIP_BYTES // layout.bytes_per_block_row)
+    whole, height = layout.block[1], layout.size[1]
+    if layout.compression != 1 or layout.is_tiled or rows >= whole or whole < height:
+        return layout
+    if layout.is_decoded_by_pillow or any(
+        count < layout.bytes_per_block_row * height for count in layout.counts
+    ):
+        return layout
+    lengths = [
+        min(rows, height - top) * layout.bytes_per_block_row for top in range(0, height, rows)
+    ]
+    starts = [top * layout.bytes_per_block_row for top in range(0, height, rows)]
+    return replace(
+        layout,
+        block=(layout.block[0], rows),
+        offsets=tuple(offset + start for offset in layout.offsets for start in starts),
+        counts=tuple(lengths) * len(layout.offsets),
+    )
 
 
 def layout_of(page: tifffile.TiffPage) -> Layout:

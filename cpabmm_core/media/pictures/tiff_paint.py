@@ -63,9 +63,10 @@ def _from_palette(indices: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
     if palette is None or palette.ndim != 2:
         raise UnreadLayoutError("with a palette that is missing or malformed")
     if palette.max() > 255:  # some programs store 8 bits where 16 are due
-        palette = to_8_bits(palette.astype(np.uint16))
+        palette = palette >> 8  # exact for multiples of 257 and of 256, which are both common
     colours = palette.astype(np.uint8).T
-    return np.take(colours, np.minimum(indices, len(colours) - 1), axis=0)
+    shown: NDArray[np.uint8] = np.take(colours, np.minimum(indices, len(colours) - 1), axis=0)
+    return shown
 
 
 def _lab_bytes(values: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:

@@ -13,18 +13,17 @@ _NONE, _DIFFERENCES, _FLOATS = 1, 2, 3
 def to_samples(
     data: NDArray[np.uint8],  # (rows, bytes): blocks next to each other, each of whole bytes
     layout: Layout,
-    per_block: int,
 ) -> NDArray[Any]:
     """Interpret bytes as samples.
 
     Args:
         data: the uncompressed bytes of rows.
         layout: how the page stores its pixels.
-        per_block: samples per pixel in a block; 1 if each sample has a plane of its own.
 
     Returns:
-        (rows, W, per_block) in native byte order.
+        (rows, W, S) in native byte order; S is 1 if each sample has a plane of its own.
     """
+    per_block = layout.samples_per_block
     rows, width = data.shape[0], layout.block[0]
     across = -(-layout.size[0] // width)
     blocks = data.reshape(rows, across, -1)
