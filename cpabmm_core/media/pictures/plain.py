@@ -6,6 +6,7 @@ The classes of Pillow are used directly. `Image.open` would warn about large pic
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -55,16 +56,32 @@ def read_plain(path: Path, kind: str, head: bytes) -> Picture:
     with quiet(), path.open("rb") as file:
         image = _PLUGINS[kind](file)
         check_size(path, image.size, kind)
-        factor, stored = reduction(image.size), image.size
+        stored = image.size
+        if isinstance(image, Jpeg2KImageFile) and reduction(stored) > 1:
+            image = _opened_reduced(file, reduction(stored))
         image.load()
         pixels = _in_8_bits(image)
-        profile, orientation = image.info.get("icc_profile"), read_exif(image.info.get("exif"))
+        profile, exif = image.info.get("icc_profile"), read_exif(image.info.get("exif"))
     if kind == "AVIF" and not profile:
         coded = find_coded_colour(path)
         if coded is not None and coded.is_hdr:
             pixels = Image.fromarray(colour_managed(np.asarray(pixels), coded))
         profile = coded.profile if coded is not None else None
-    return Picture(reduced(pixels, factor), profile, orientation.orientation, stored)
+    pixels = reduced(pixels, reduction(pixels.size))
+    return Picture(pixels, profile, exif.orientation, stored)
+
+
+def _opened_reduced(file: BinaryIO, factor: int) -> ImageFile.ImageFile:
+    """Decode fewer levels of a JPEG 2000; all of them if it has too few."""
+    file.seek(0)
+    image = Jpeg2KImageFile(file)
+    try:
+        image.reduce = factor.bit_length() - 1
+        image.load()
+    except OSError:
+        file.seek(0)
+        return Jpeg2KImageFile(file)
+    return image
 
 
 def _announced_size(kind: str, head: bytes) -> tuple[int, int] | None:

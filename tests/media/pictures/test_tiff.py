@@ -110,8 +110,17 @@ def test_codecs_of_libtiff(tmp_path: Path, compression: str, predictor: int) -> 
 
 @pytest.mark.parametrize(
     ("mode", "compression"),
-    [("1", "group4"), ("1", "group3"), ("L", "jpeg"), ("RGB", "jpeg"), ("CMYK", "jpeg"), ("P", "tiff_lzw"), ("LA", "raw"), ("YCbCr", "tiff_lzw")],
-)  # fmt: skip
+    [
+        ("1", "group4"),
+        ("1", "group3"),
+        ("L", "jpeg"),
+        ("RGB", "jpeg"),
+        ("CMYK", "jpeg"),
+        ("P", "tiff_lzw"),
+        ("LA", "raw"),
+        ("YCbCr", "tiff_lzw"),
+    ],
+)
 def test_codecs_of_pictures_agree_with_pillow(tmp_path: Path, mode: str, compression: str) -> None:
     image = Image.fromarray(COLOUR)
     image = image.quantize(64) if mode == "P" else image.convert(mode)
