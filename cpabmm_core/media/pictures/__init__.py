@@ -2,7 +2,6 @@
 
 from cpabmm_core.media.pictures.formats import is_picture, picture_format
 from cpabmm_core.media.pictures.heif_brand import heif_brand, is_heif
-from cpabmm_core.media.pictures.notices import show_notices
 from cpabmm_core.media.pictures.opening import open_picture
 from cpabmm_core.media.pictures.showing import to_frame
 
@@ -12,6 +11,5 @@ __all__ = [
     "is_picture",
     "open_picture",
     "picture_format",
-    "show_notices",
     "to_frame",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.pictures.notices import notify
+from cpabmm_core.media.notices import notify
 
 FULL_SIZE_PIXELS = 64_000_000
 """Pictures with more pixels are reduced by 2, 4 or 8 in each direction."""

@@ -1,4 +1,4 @@
-"""Notices about a file that was read, but not as it is stored; the caller shows them."""
+"""Notices about files that were read, but not as they are stored; the caller shows them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ def _ignore(_: str) -> None:
     """Show nothing. This is the default."""
 
 
-_show: ContextVar[Show] = ContextVar("picture notices", default=_ignore)
+_show: ContextVar[Show] = ContextVar("notices", default=_ignore)
 
 
 @contextmanager
 def show_notices(show: Show) -> Iterator[None]:
-    """Pass the notices of all pictures that are read while the context lasts.
+    """Receive the notices about all files that are read while the context lasts.
 
     Args:
         show: receives each notice as one line.
