@@ -13,7 +13,8 @@ from cpabmm_core.media.notices import notify
 
 FULL_SIZE_PIXELS = 64_000_000
 """Pictures with more pixels are reduced by 2, 4 or 8 in each direction."""
-_MEGAPIXELS = {"WEBP": 120, "AVIF": 120, "HEIF": 120, "JPEG2000": 120, "GIF": 64}
+_ROWS_OF_STRIP = 256
+_MEGAPIXELS = {"WEBP": 110, "AVIF": 120, "HEIF": 210, "JPEG2000": 120, "GIF": 64}
 _DEFAULT_MEGAPIXELS = 256
 _LONGEST_SIDE = 1 << 20
 
@@ -54,12 +55,23 @@ def reduction(size: tuple[int, int]) -> int:
 
 
 def reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Return an image of any mode with blocks of `factor` x `factor` pixels averaged."""
+    """Return an image of any mode with blocks of `factor` x `factor` pixels averaged.
+
+    This works in strips, because Pillow copies an image with transparency before it averages.
+    """
     if factor == 1:
         return image
-    if image.mode in ("P", "PA", "1"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image.reduce(factor)
+    whole: Image.Image | None = None
+    for top in range(0, image.height, factor * _ROWS_OF_STRIP):
+        strip = image.crop((0, top, image.width, min(top + factor * _ROWS_OF_STRIP, image.height)))
+        if strip.mode in ("P", "PA", "1"):
+            strip = strip.convert("RGBA" if strip.has_transparency_data else "RGB")
+        strip = strip.reduce(factor)
+        if whole is None:
+            whole = Image.new(strip.mode, (strip.width, -(-image.height // factor)))
+        whole.paste(strip, (0, top // factor))
+    assert whole is not None  # a picture has at least a row
+    return whole
 
 
 def tell_reduction(path: Path, stored: tuple[int, int], read: tuple[int, int]) -> None:

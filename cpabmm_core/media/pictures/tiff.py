@@ -41,14 +41,8 @@ def read_tiff(path: Path, page: int = 0) -> Picture:
             read.
         Exception: whatever the libraries raise for a damaged file.
     """
-    numbers = page_numbers(path)
-    if not numbers:
-        raise OSError("no page found")
-    if not 0 <= page < len(numbers):
-        raise MediaError(f"{path}: has pages 0 to {len(numbers) - 1}, not {page}")
     with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
-        found = tiff.pages[numbers[page]]
-        assert isinstance(found, tifffile.TiffPage)
+        found = _page(path, tiff, page)
         if _is_camera_raw(found):
             raise MediaError(f"{path}: is a camera raw file; develop it to JPEG or TIFF first")
         size = found.imagewidth, found.imagelength
@@ -61,6 +55,20 @@ def read_tiff(path: Path, page: int = 0) -> Picture:
                 f"{path}: is a TIFF {error}; save it again as RGB of 8 or 16 bits"
             ) from None
         return Picture(image, layout.profile, layout.orientation, size)
+
+
+def _page(path: Path, tiff: tifffile.TiffFile, page: int) -> tifffile.TiffPage:
+    first = next(iter(tiff.pages), None)
+    if not isinstance(first, tifffile.TiffPage):
+        raise OSError("no page found")
+    if page == 0 and not first.subfiletype & _REDUCED:
+        return first
+    numbers = page_numbers(path)
+    if not 0 <= page < len(numbers):
+        raise MediaError(f"{path}: has pages 0 to {len(numbers) - 1}, not {page}")
+    found = tiff.pages[numbers[page]]
+    assert isinstance(found, tifffile.TiffPage)
+    return found
 
 
 def page_numbers(path: Path) -> tuple[int, ...]:

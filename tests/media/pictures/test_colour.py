@@ -39,7 +39,7 @@ def shown_as(stored: np.ndarray, space: str) -> np.ndarray:
     matrix = np.linalg.inv(rgb_to_xyz(PRIMARIES[1])) @ rgb_to_xyz(primaries)
     linear = np.clip(light @ matrix.T, 0, 1)
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return coded * 255
+    return np.asarray(coded * 255)
 
 
 def rgb_to_xyz(primaries: Primaries) -> np.ndarray:
@@ -74,9 +74,11 @@ def test_profile_matches_the_closed_form() -> None:
     light = (128 / 255) ** (563 / 256)
     truth = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
     assert np.abs(np.asarray(shown, dtype=float) - truth).max() <= 1
-    red, green = opened.profile.red_colorant[0], opened.profile.green_colorant[0]
-    np.testing.assert_allclose(red, (0.60974, 0.31111, 0.01947), atol=2e-4)
-    np.testing.assert_allclose(green, (0.20528, 0.62567, 0.06087), atol=2e-4)
+    red, green = opened.profile.red_colorant, opened.profile.green_colorant
+    assert red
+    assert green
+    np.testing.assert_allclose(red[0], (0.60974, 0.31111, 0.01947), atol=2e-4)
+    np.testing.assert_allclose(green[0], (0.20528, 0.62567, 0.06087), atol=2e-4)
 
 
 def test_profile_of_a_transparent_picture(tmp_path: Path) -> None:
@@ -146,6 +148,54 @@ def test_cmyk_without_a_profile_follows_the_formula(tmp_path: Path) -> None:
     inks.save(tmp_path / "a.tif")
     truth = (255 - COLOUR.astype(float)) * (255 - ALPHA[..., None]) / 255
     assert np.abs(read_image(tmp_path / "a.tif") - truth).max() <= 1
+
+
+INKS = {
+    (0, 0, 0, 0): (100, 0, 0),
+    (255, 0, 0, 0): (60, -25, -30),
+    (0, 255, 0, 0): (50, 45, 0),
+    (0, 0, 255, 0): (88, 0, 60),
+    (0, 0, 0, 255): (0, 0, 0),
+}
+"""Lab of full inks in the profile `ink_profile`."""
+
+
+def ink_profile() -> bytes:
+    """Return a CMYK profile of version 2: a table of 16 nodes to Lab, black where inks overlap."""
+    nodes = np.zeros((2, 2, 2, 2, 3))
+    for inks, colour in INKS.items():
+        nodes[tuple(ink // 255 for ink in inks)] = colour
+    coded_lab = (nodes * (65280 / 100, 256, 256) + (0, 32768, 32768)).astype(">u2")
+    identity = struct.pack(">9l", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    line = struct.pack(">HH", 0, 65535)
+    table = b"mft2\0\0\0\0" + bytes([4, 3, 2, 0]) + identity + struct.pack(">HH", 2, 2)
+    table += line * 4 + coded_lab.tobytes() + line * 3
+    header = struct.pack(">L4xL", 144 + len(table), 0x02100000) + b"prtrCMYKLab ".ljust(24, b"\0")
+    header = (header + b"acsp").ljust(68, b"\0") + struct.pack(">3l", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">L4sLL", 1, b"A2B0", 144, len(table)) + table
+
+
+def lab_as_srgb(lab: tuple[int, int, int]) -> np.ndarray:
+    """Return Lab (D50) in sRGB by the formulas of CIE and Bradford's adaptation."""
+    middle = (lab[0] + 16) / 116
+    f = np.array([middle + lab[1] / 500, middle, middle - lab[2] / 200])
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * (0.9642, 1, 0.8249)
+    to_d65 = [[0.95558, -0.02304, 0.06316], [-0.02829, 1.00994, 0.02101], [0.0123, -0.0205, 1.33]]
+    light = np.linalg.inv(rgb_to_xyz(PRIMARIES[1])) @ np.array(to_d65) @ xyz
+    light = np.clip(light, 0, 1)
+    coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(coded * 255)
+
+
+@pytest.mark.parametrize("inks", INKS)
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_cmyk_with_its_profile(
+    tmp_path: Path, inks: tuple[int, int, int, int], suffix: str
+) -> None:
+    """JPEG stores inks inverted, as Adobe does."""
+    path = tmp_path / f"a.{suffix}"
+    Image.new("CMYK", (16, 16), inks).save(path, icc_profile=ink_profile(), quality=100)
+    assert error(path, lab_as_srgb(INKS[inks])) <= 2
 
 
 def coded(samples: np.ndarray, primaries: int, transfer: int) -> bytes:

@@ -129,6 +129,13 @@ def test_brands(brands: bytes, kind: str | None) -> None:
     assert heif_brand((len(body) + 4).to_bytes(4, "big") + body + b"rest" * 9) == kind
 
 
+def test_avif_sequence_gives_its_first_picture(tmp_path: Path) -> None:
+    frames = [Image.fromarray(LARGE), Image.new("RGB", (192, 144))]
+    frames[0].save(tmp_path / "a.avif", save_all=True, append_images=frames[1:], quality=95)
+    assert (tmp_path / "a.avif").read_bytes()[8:12] == b"avis"
+    assert mean_error(read_source(tmp_path / "a.avif"), LARGE) < 3
+
+
 def test_turned_avif(tmp_path: Path) -> None:
     odd.make_turned_avif(tmp_path / "a.avif")
     assert mean_error(read_image(tmp_path / "a.avif"), LARGE) < 3

@@ -77,6 +77,14 @@ def test_large_pictures_are_reduced_and_the_caller_is_told(
     ]
 
 
+def test_reducing_in_strips_averages_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_ROWS_OF_STRIP", 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)
+    blocks = pixels.reshape(4, 4, 3, 4, 3).mean(axis=(1, 3))
+    shown = np.asarray(limits.reduced(Image.fromarray(pixels), 4))
+    assert np.abs(shown - blocks).max() <= 0.51
+
+
 def test_ordinary_pictures_are_read_whole_without_a_notice(tmp_path: Path) -> None:
     Image.new("RGB", (640, 480)).save(tmp_path / "a.png")
     told: list[str] = []

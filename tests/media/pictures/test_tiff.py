@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -75,8 +75,9 @@ def test_layouts(
 ) -> None:
     """tifffile writes them; sizes are no multiples of strips and tiles."""
     shown = np.dstack([COLOUR, ALPHA])[:47, :61]
-    samples = (shown.astype(np.uint64) * scale).astype(dtype)
-    for byte_order in "<>":
+    samples: np.ndarray = (shown.astype(np.uint64) * scale).astype(dtype)
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for byte_order in orders:
         for predictor in (False, True) if compression in ("zlib", "lzma") else (False,):
             tifffile.imwrite(
                 tmp_path / "a.tif",
