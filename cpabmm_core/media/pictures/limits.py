@@ -16,6 +16,8 @@ FULL_SIZE_PIXELS = 64_000_000
 _ROWS_OF_STRIP = 256
 _MEGAPIXELS = {"WEBP": 110, "AVIF": 120, "HEIF": 210, "JPEG2000": 120, "GIF": 64}
 _DEFAULT_MEGAPIXELS = 256
+_HELD_IN_MEMORY = ("JPEG", "PNG", "HEIF", "AVIF", "WEBP")
+_LARGEST_FILE = 1024
 _LONGEST_SIDE = 1 << 20
 
 
@@ -38,6 +40,20 @@ def check_size(path: Path, size: tuple[int, int], kind: str) -> None:
         raise MediaError(
             f"{path}: {width} x {height} pixels ({width * height / 1e6:,.0f} megapixels) are too "
             f"many; the limit for {kind} is {limit} megapixels; shrink the picture first"
+        )
+
+
+def check_file_size(path: Path, kind: str) -> None:
+    """Refuse a file that is too large for the decoders that hold it in memory.
+
+    Raises:
+        MediaError: the file is too large.
+    """
+    size = path.stat().st_size >> 20
+    if kind in _HELD_IN_MEMORY and size > _LARGEST_FILE:
+        raise MediaError(
+            f"{path}: is a {kind} file of {size:,} MB; the limit is {_LARGEST_FILE:,} MB; "
+            "export the picture alone"
         )
 
 

@@ -7,7 +7,7 @@ from cpabmm_core.files.checks import one_line, require_file
 from cpabmm_core.media.pictures.formats import picture_format, unread_format
 from cpabmm_core.media.pictures.heif import read_heif
 from cpabmm_core.media.pictures.jpeg import read_jpeg
-from cpabmm_core.media.pictures.limits import tell_reduction
+from cpabmm_core.media.pictures.limits import check_file_size, tell_reduction
 from cpabmm_core.media.pictures.picture import Picture
 from cpabmm_core.media.pictures.plain import read_plain
 from cpabmm_core.media.pictures.png import read_png
@@ -38,6 +38,7 @@ def open_picture(path: Path, page: int = 0) -> Picture:
         )
     if page and kind != "TIFF":
         raise MediaError(f"{path}: has no page {page}; only a TIFF has several")
+    check_file_size(path, kind)
     try:
         picture = _read(path, kind, head, page)
     except (MediaError, MemoryError):

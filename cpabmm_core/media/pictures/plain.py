@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -18,6 +18,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TgaImagePlugin import TgaImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from cpabmm_core.errors import MediaError
 from cpabmm_core.media.pictures.box_colour import find_coded_colour
 from cpabmm_core.media.pictures.coded_colour import colour_managed
 from cpabmm_core.media.pictures.exif import read_exif
@@ -35,6 +36,8 @@ _PLUGINS: dict[str, Callable[..., ImageFile.ImageFile]] = {
     "TGA": TgaImageFile,
     "WEBP": WebPImageFile,
 }
+_OPTIONAL = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}
+"""Formats that Pillow can be built without, and their names in `PIL.features`."""
 _MASK_14, _WHITE_OF_I = 0x3FFF, 65535
 
 
@@ -47,9 +50,14 @@ def read_plain(path: Path, kind: str, head: bytes) -> Picture:
         head: the first bytes of the file.
 
     Raises:
-        MediaError: the picture is too large.
+        MediaError: the picture is too large, or Pillow was built without the format.
         Exception: whatever Pillow raises for a damaged file.
     """
+    if kind in _OPTIONAL and not features.check(_OPTIONAL[kind]):
+        raise MediaError(
+            f"{path}: is a {kind} picture, which the installed Pillow does not decode; pip install "
+            "--upgrade pillow, or convert the picture to PNG"
+        )
     announced = _announced_size(kind, head)
     if announced is not None:  # these decoders allocate memory when they open a file
         check_size(path, announced, kind)

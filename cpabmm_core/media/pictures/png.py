@@ -5,6 +5,7 @@ metadata do not matter. `gAMA` and `cHRM` are ignored.
 """
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -105,8 +106,10 @@ def _collect(path: Path, file: BinaryIO) -> _Chunks:
 
 
 def _headers(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    size = os.fstat(file.fileno()).st_size
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        yield head[4:], int.from_bytes(head[:4], "big")
+        # a length beyond the end must not reserve memory
+        yield head[4:], min(int.from_bytes(head[:4], "big"), size - file.tell())
 
 
 def _checked(file: BinaryIO, kind: bytes, length: int) -> bytes:

@@ -28,7 +28,8 @@ from cpabmm_core.media.pictures.tiff_paint import paint
 _REDUCED = 1
 _DNG_VERSION, _SUB_IFDS = 50706, 330
 _CFA, _LINEAR_RAW = 32803, 34892
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it logs to stderr otherwise
+for _name in ("tifffile", "PIL"):  # without a handler, their messages go to stderr
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 def read_tiff(path: Path, page: int = 0) -> Picture:

@@ -6,6 +6,7 @@ picture of bytes, and the samples are interpreted afterwards.
 """
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -135,11 +136,10 @@ def _wrap(
 
 
 def _read(file: BinaryIO, offset: int, count: int) -> bytes:
-    file.seek(offset)
-    data = file.read(count)
-    if len(data) < count or not count:
+    if not count or offset + count > os.fstat(file.fileno()).st_size:
         raise OSError("image file is truncated")
-    return data
+    file.seek(offset)
+    return file.read(count)
 
 
 def _byte_tags(layout: Layout) -> dict[int, tuple[int, Any]]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _helpers.odd_files.pictures_other import UNREAD
-from PIL import Image
+from PIL import Image, features
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import is_image, read_image
@@ -43,6 +43,16 @@ def test_every_format_is_recognised_and_read(tmp_path: Path, suffix: str, mode: 
     truth = np.asarray(image.convert("RGB")).astype(int)
     assert shown.shape == (30, 40, 3)
     assert np.abs(shown[15, 20] - truth[15, 20]).max() <= 6
+
+
+@pytest.mark.parametrize("suffix", ["avif", "webp", "jp2"])
+def test_pillow_without_a_format_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr(features, "check", lambda _: False)
+    with pytest.raises(MediaError, match="Pillow does not decode; pip install --upgrade pillow"):
+        read_image(tmp_path / f"a.{suffix}")
 
 
 @pytest.mark.parametrize("suffix", UNREAD)

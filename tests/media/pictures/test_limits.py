@@ -77,6 +77,13 @@ def test_large_pictures_are_reduced_and_the_caller_is_told(
     ]
 
 
+def test_very_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    pictures_jpeg.make_junk_around(tmp_path / "a.jpg")
+    os.truncate(tmp_path / "a.jpg", 3 << 30)  # a hole, which takes no room
+    with pytest.raises(MediaError, match=r"JPEG file of 3,072 MB; the limit is 1,024 MB"):
+        read_image(tmp_path / "a.jpg")
+
+
 def test_reducing_in_strips_averages_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_ROWS_OF_STRIP", 2)
     pixels = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,33 @@ def test_transparent_colour_of_8_bits(tmp_path: Path) -> None:
     image = read_image(tmp_path / "a.png")
     assert (image[5, 7] == 255).all()
     np.testing.assert_array_equal(image[5, 8], COLOUR[5, 8])
+
+
+@pytest.mark.parametrize(("colour", "bits"), [(2, 16), (2, 8), (0, 16), (6, 16)])
+def test_interlaced(tmp_path: Path, colour: int, bits: int) -> None:
+    """The seven passes of Adam7, as the specification defines them."""
+    shown = np.dstack([COLOUR, ALPHA])[..., : {0: 1, 2: 3, 6: 4}[colour]]
+    samples = shown.astype(np.uint16) * 257 if bits == 16 else shown
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+    lines = b""
+    for left, top, across, down in [*passes, (0, 1, 1, 2)]:
+        part = samples[top::down, left::across]
+        rows = deep_rows(part) if bits == 16 else part.reshape(len(part), -1)
+        lines += b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">LLBBBBB", 64, 48, bits, colour, 0, 0, 1)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    signature = colour_png()[:8]
+    (tmp_path / "a.png").write_bytes(signature + b"".join(odd.chunk(*part) for part in parts))
+    truth = grey_as_rgb(GREY) if colour == 0 else shown
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", alpha=True), truth)
+
+
+def test_length_beyond_the_end_is_truncation(tmp_path: Path) -> None:
+    data = colour_png()
+    at = data.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
+    with pytest.raises(MediaError, match="damaged image"):
+        read_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(
