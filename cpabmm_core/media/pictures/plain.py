@@ -55,8 +55,8 @@ def read_plain(path: Path, kind: str, head: bytes) -> Picture:
     """
     if kind in _OPTIONAL and not features.check(_OPTIONAL[kind]):
         raise MediaError(
-            f"{path}: is a {kind} picture, which the installed Pillow does not decode; pip install "
-            "--upgrade pillow, or convert the picture to PNG"
+            f"{path}: is a {kind} picture, which the installed Pillow does not decode; update "
+            "Pillow, or convert the picture to PNG"
         )
     announced = _announced_size(kind, head)
     if announced is not None:  # these decoders allocate memory when they open a file

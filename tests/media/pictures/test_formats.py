@@ -51,7 +51,7 @@ def test_pillow_without_a_format_is_named(
 ) -> None:
     Image.new("RGB", (40, 30)).save(tmp_path / f"a.{suffix}")
     monkeypatch.setattr(features, "check", lambda _: False)
-    with pytest.raises(MediaError, match="Pillow does not decode; pip install --upgrade pillow"):
+    with pytest.raises(MediaError, match="Pillow does not decode; update Pillow"):
         read_image(tmp_path / f"a.{suffix}")
 
 
