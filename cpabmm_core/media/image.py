@@ -19,8 +19,10 @@ _LOSSY_QUALITY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
     """Read an image as a viewer would show it.
 
-    EXIF rotation is applied, transparency is composited onto white, 16-bit values are scaled to 8
-    bits, and an animation gives its first frame.
+    EXIF rotation is applied, colour profiles are converted to sRGB, transparency is composited onto
+    white, and samples of any type are scaled to 8 bits. An animation gives its first frame, a file
+    of several pictures its main one. An image of more than 64 megapixels is divided by 2, 4 or 8 in
+    each direction; `cpabmm_core.media.notices.show_notices` tells the caller.
 
     Args:
         path: the file.
@@ -31,7 +33,8 @@ def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
         uint8 RGBA, not premultiplied.
 
     Raises:
-        MediaError: the file is missing, unreadable, damaged or no image.
+        MediaError: the file is missing, unreadable, damaged, too large or no image, or it needs
+            the optional dependency pillow-heif.
 
     Example:
         >>> import tempfile

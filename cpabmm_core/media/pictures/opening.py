@@ -44,9 +44,8 @@ def open_picture(path: Path, page: int = 0) -> Picture:
     except (MediaError, MemoryError):
         raise
     except Exception as error:  # decoders raise whatever their parsers raise
-        raise MediaError(
-            f"{path}: damaged image ({one_line(error)}); fetch or export it again"
-        ) from None
+        cure = "export it again" if kind != "HEIF" else "export it again, or convert it to JPEG"
+        raise MediaError(f"{path}: damaged image ({one_line(error)}); fetch or {cure}") from None
     tell_reduction(path, picture.stored_size, picture.image.size)
     return picture
 

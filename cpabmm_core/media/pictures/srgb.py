@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 _GREY_MODES = ("1", "L", "LA")
 _SAME = 2
-_LONGEST_PROFILE = 16 << 20
+_LONGEST_PROFILE = 4 << 20
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -58,7 +58,7 @@ def _converted(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Ima
     return shown
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _profile_mode(profile: bytes) -> str | None:
     """Return the mode of the pixels that a profile describes; None for a malformed one."""
     try:
@@ -68,7 +68,7 @@ def _profile_mode(profile: bytes) -> str | None:
         return None
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the conversion to sRGB; None if it is not needed, or the profile is malformed."""
     try:

@@ -165,9 +165,7 @@ def layout_of(page: tifffile.TiffPage) -> Layout:
         counts=tuple(page.databytecounts),
         palette=None if colormap is None else np.asarray(colormap),
         tags={
-            code: (int(page.tags[code].dtype), page.tags[code].value)
-            for code in _COPIED_TAGS
-            if code in page.tags
+            tag.code: (int(tag.dtype), tag.value) for tag in page.tags if tag.code in _COPIED_TAGS
         },
         profile=profile if isinstance(profile, bytes) else None,
         orientation=orientation if orientation in range(1, 9) else 1,
