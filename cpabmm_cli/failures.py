@@ -21,6 +21,7 @@ from cpabmm_core.errors import (
 )
 from cpabmm_core.files.checks import is_disk_full
 from cpabmm_core.files.display import show_downloads
+from cpabmm_core.media.notices import show_notices
 
 P = ParamSpec("P")
 
@@ -62,7 +63,7 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            with show_downloads(terminal.download_bar):
+            with show_downloads(terminal.download_bar), show_notices(terminal.say):
                 command(*args, **kwargs)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise

@@ -1,28 +1,28 @@
 """Reading and writing still images."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line, require_file, write_error
+from cpabmm_core.files.checks import require_file, write_error
+from cpabmm_core.media.pictures import is_picture, open_picture, to_frame
 from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_SUFFIXES
 
-# The usual image formats. Some of Pillow's other readers run external programs.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
 _LOSSY_QUALITY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 
 
 def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
     """Read an image as a viewer would show it.
 
-    EXIF rotation is applied, transparency is composited onto white, 16-bit values are scaled to 8
-    bits, and an animation gives its first frame.
+    EXIF rotation is applied, colour profiles are converted to sRGB, transparency is composited onto
+    white, and samples of any type are scaled to 8 bits. An animation gives its first frame, a file
+    of several pictures its main one. An image of more than 64 megapixels is divided by 2, 4 or 8 in
+    each direction; `cpabmm_core.media.notices.show_notices` tells the caller.
 
     Args:
         path: the file.
@@ -33,7 +33,8 @@ def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
         uint8 RGBA, not premultiplied.
 
     Raises:
-        MediaError: the file is missing, unreadable, damaged or no image.
+        MediaError: the file is missing, unreadable, damaged, too large or no image, or it needs
+            the optional dependency pillow-heif.
 
     Example:
         >>> import tempfile
@@ -43,23 +44,7 @@ def read_image(path: str | Path, *, alpha: bool = False) -> Frame:
         ...     read_image(path).tolist()
         [[[255, 0, 0], [255, 0, 0]]]
     """
-    path = Path(path)
-    require_file(path, expected="an image or video file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
-                return _to_array(image, alpha)
-    except UnidentifiedImageError:
-        raise MediaError(
-            f"{path}: is not a readable image; give a PNG, JPEG, WebP, BMP, TIFF or GIF"
-        ) from None
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise whatever their parsers raise
-        raise MediaError(
-            f"{path}: damaged image ({one_line(error)}); fetch or export it again"
-        ) from None
+    return to_frame(open_picture(Path(path)), alpha=alpha)
 
 
 def write_image(
@@ -99,14 +84,11 @@ def write_image(
 
 
 def is_image(path: Path) -> bool:
-    """Return whether the content of a file is an image or GIF, even a damaged one."""
+    """Return whether the content of a file is a picture, even a damaged or unreadable one."""
     try:
-        with Image.open(path, formats=_FORMATS):
-            return True
-    except UnidentifiedImageError:
+        return is_picture(require_file(path))
+    except MediaError:
         return False
-    except Exception:  # a damaged image, which `read_image` reports
-        return True
 
 
 def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
@@ -148,40 +130,3 @@ def check_frame(
             f"{path}: expected a frame of shape (height, width, 3) and type uint8, "
             f"got {image.shape} {image.dtype}"
         )
-
-
-def to_rgb(
-    pixels: NDArray[Any],  # (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA
-) -> Frame:  # (H, W, 3)
-    """Convert decoded pixels to RGB with the rules of `read_image`."""
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * 255
-    if pixels.dtype != np.uint8:
-        pixels = _to_8_bits(pixels)
-    return _to_array(Image.fromarray(pixels), alpha=False)
-
-
-def _to_array(image: Image.Image, alpha: bool) -> Frame:
-    image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = _to_8_bits(np.asarray(image))
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if alpha:
-            return np.array(image)
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
-
-
-def _to_8_bits(
-    values: NDArray[Any],  # integers of 16 bits or more, or floats
-) -> NDArray[np.uint8]:
-    """Scale to [0, 255]; wider integer types hold 16-bit files, and floats are in [0, 1] or 255."""
-    scaled = values.astype(np.float64)
-    if np.issubdtype(values.dtype, np.floating):
-        top = 1.0 if scaled.max(initial=0) <= 1 else 255.0
-    else:
-        top = 65535.0
-    return np.rint(np.clip(scaled / top, 0, 1) * 255).astype(np.uint8)

@@ -1,32 +1,36 @@
-"""Images of several pages, read page by page with imageio."""
+"""Images of several pages, read page by page."""
 
-import warnings
 from pathlib import Path
-from typing import Any
-
-import imageio.v3 as iio
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file
-from cpabmm_core.media.image import to_rgb
-
-_ALL_PAGES: Any = ...  # imageio documents this value, but its types lack it
+from cpabmm_core.media.pictures import open_picture, picture_format, to_frame
 
 
 def count_pages(path: Path) -> int:
     """Return the number of pages of an image file; 1 for an ordinary image.
 
+    Thumbnails and the smaller levels of a pyramid do not count.
+
     Raises:
         MediaError: the file is missing, unreadable or no image.
     """
-    require_file(path, expected="an image")
+    kind = picture_format(require_file(path, expected="an image"))
+    if kind is None:
+        raise MediaError(
+            f"{path}: cannot be read as an image (unknown format); fetch or export it again"
+        )
+    if kind != "TIFF":
+        return 1
+    from cpabmm_core.media.pictures.tiff import page_numbers
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return int(iio.improps(path, index=_ALL_PAGES, plugin="pillow").n_images or 1)
-    except Exception as error:  # imageio and Pillow raise whatever their parsers raise
-        raise _unreadable(path, error) from None
+        return len(page_numbers(path))
+    except Exception as error:  # tifffile raises whatever its parsers raise
+        raise MediaError(
+            f"{path}: cannot be read as an image ({one_line(error)}); fetch or export it again"
+        ) from None
 
 
 def read_page(path: Path, index: int) -> Frame:
@@ -39,18 +43,4 @@ def read_page(path: Path, index: int) -> Frame:
     Raises:
         MediaError: the file is missing, unreadable or no image, or has no such page.
     """
-    require_file(path, expected="an image")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return to_rgb(iio.imread(path, index=index, plugin="pillow", rotate=True))
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> MediaError:
-    return MediaError(
-        f"{path}: cannot be read as an image ({one_line(error)}); fetch or export it again"
-    )
+    return to_frame(open_picture(path, index))

@@ -1,0 +1,39 @@
+"""Notices about files that were read, but not as they are stored; the caller shows them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Show = Callable[[str], None]
+"""Called with one line: the file, and what was done."""
+
+
+def _ignore(_: str) -> None:
+    """Show nothing. This is the default."""
+
+
+_show: ContextVar[Show] = ContextVar("notices", default=_ignore)
+
+
+@contextmanager
+def show_notices(show: Show) -> Iterator[None]:
+    """Receive the notices about all files that are read while the context lasts.
+
+    Args:
+        show: receives each notice as one line.
+
+    Example:
+        >>> with show_notices(print):
+        ...     notify("a.jpg: 16320 x 12240 pixels, read at 8160 x 6120")
+        a.jpg: 16320 x 12240 pixels, read at 8160 x 6120
+    """
+    token = _show.set(show)
+    try:
+        yield
+    finally:
+        _show.reset(token)
+
+
+def notify(text: str) -> None:
+    """Pass on a notice."""
+    _show.get()(text)
