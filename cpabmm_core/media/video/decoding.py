@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.media.video.library_calls import library_calls
 
 
 def decode(
@@ -38,7 +39,7 @@ def decode(
         MediaError: a packet or a frame is damaged; the message states after how many frames.
     """
     failure: str | None = None
-    try:
+    with library_calls(lambda reason: decoding_error(path, count, reason)):
         for packet in container.demux(stream):
             if failure and packet.size:
                 raise decoding_error(path, count, failure)
@@ -54,8 +55,6 @@ def decode(
                     raise decoding_error(path, count, "a frame is corrupt")
                 yield frame
                 count += 1
-    except av.FFmpegError as error:
-        raise decoding_error(path, count, one_line(error)) from None
     if failure and count == 0:
         raise decoding_error(path, count, failure)
 
@@ -65,7 +64,7 @@ def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool
 
     MPEG streams also mark every joint between recordings as corrupt, so theirs do not count.
     """
-    return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
+    return packet.is_corrupt and not container.format.flags & Flags.ts_discont.value
 
 
 def decoding_error(path: Path, count: int, reason: str) -> MediaError:

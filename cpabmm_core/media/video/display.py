@@ -8,6 +8,8 @@ from av.video.frame import VideoFrame as AvFrame
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.media.video.library_calls import library_calls
+from cpabmm_core.media.video.side_data import read_side_data
 
 # Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
 # One thread is faster, and threads of this kind do not survive the fork of a data worker.
@@ -22,9 +24,12 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int) -> Frame:
         width: width to resize the *stored* frame to; the display matrix is applied afterwards.
         height: height to resize the stored frame to.
     """
-    has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
-    form = "rgba" if has_alpha else "rgb24"
-    image: NDArray[Any] = frame.to_ndarray(format=form, width=width, height=height, **_ONE_THREAD)
+    with library_calls():
+        has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
+        form = "rgba" if has_alpha else "rgb24"
+        image: NDArray[Any] = frame.to_ndarray(
+            format=form, width=width, height=height, **_ONE_THREAD
+        )
     if has_alpha:
         image = _composite_on_white(image)
     return _apply_display_matrix(image, frame)
@@ -47,7 +52,8 @@ def _apply_display_matrix(
     The matrix maps the stored pixel (p, q) to the displayed pixel (a p + c q, b p + d q), plus a
     shift.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    with library_calls():
+        matrix = read_side_data(frame, "DISPLAYMATRIX")
     if matrix is None:
         return image
     a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, dtype=np.int32)[:5])

@@ -5,16 +5,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoding import decode, decoding_error, is_truncated
 from cpabmm_core.media.video.display import frame_to_rgb
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 
 
@@ -156,7 +155,8 @@ class FrameIndex:
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
         """Decode from the keyframe with timestamp `key`, or from an earlier one."""
-        container.seek(key, stream=stream)
+        with library_calls():
+            container.seek(key, stream=stream)
         yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
 
     def _check_tail(self, container: InputContainer, stream: VideoStream) -> None:
@@ -176,7 +176,7 @@ def _list_packets(
     """Return the sorted timestamps of frames and keyframes; empty lists if they are unreliable."""
     times: list[int] = []
     keys: list[int] = []
-    try:
+    with library_calls(lambda reason: decoding_error(path, len(times), reason)):
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
@@ -187,8 +187,6 @@ def _list_packets(
             times.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)
-    except av.FFmpegError as error:
-        raise decoding_error(path, len(times), one_line(error)) from None
     if len(set(times)) < len(times):
         return [], []
     return sorted(times), sorted(keys)

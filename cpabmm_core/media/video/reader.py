@@ -14,6 +14,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video.clock import TimestampClock
 from cpabmm_core.media.video.decoding import decode
 from cpabmm_core.media.video.display import frame_to_rgb
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 
 _FALLBACK_RATE = Fraction(25)
@@ -88,9 +89,10 @@ class VideoReader:
             if first is None:
                 raise MediaError(f"{self.path}: contains no frame; give a video with at least one")
             self.height, self.width = frame_to_rgb(first, first.width, first.height).shape[:2]
-            self.frame_rate = stream.average_rate or stream.guessed_rate or _FALLBACK_RATE
-            self.time_base = stream.time_base or 1 / self.frame_rate
-            self.has_audio = bool(container.streams.audio)
+            with library_calls():
+                self.frame_rate = stream.average_rate or stream.guessed_rate or _FALLBACK_RATE
+                self.time_base = stream.time_base or 1 / self.frame_rate
+                self.has_audio = bool(container.streams.audio)
 
     def __enter__(self) -> Self:
         """Return the reader."""
