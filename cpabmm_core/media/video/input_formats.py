@@ -47,7 +47,6 @@ VIDEO_FORMATS = (
     InputFormat("ivf", "IVF", (".ivf",)),
     InputFormat("yuv4mpegpipe", "YUV4MPEG2", (".y4m",)),
     InputFormat("mjpeg", "Motion JPEG", (".mjpeg", ".mjpg")),
-    InputFormat("mpjpeg", "Motion JPEG as cameras send it"),
     InputFormat("mpegvideo", "MPEG-1 and MPEG-2 stream", (".m1v", ".m2v")),
     InputFormat("m4v", "MPEG-4 stream"),
     InputFormat("h264", "H.264 stream", (".h264", ".264")),

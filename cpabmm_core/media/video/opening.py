@@ -22,12 +22,9 @@ from cpabmm_core.media.video.integrity import check_complete
 from cpabmm_core.media.video.library_calls import UnnamedError, library_calls
 from cpabmm_core.media.video.not_video import describe_no_video
 
-_LIMITS = {
+_CLOSED = {
     "format_whitelist": FORMAT_WHITELIST,
     "protocol_whitelist": "none",  # there is no protocol of this name
-    # Bytes and microseconds that FFmpeg reads ahead to find the streams.
-    "probesize": str(5 * 2**20),
-    "analyzeduration": str(10 * 10**6),
 }
 
 
@@ -70,7 +67,7 @@ def _open(file: BinaryIO) -> InputContainer:
             return av.open(
                 unnamed,
                 mode="r",
-                container_options=_LIMITS,
+                container_options=_CLOSED,
                 metadata_errors="replace",
                 io_open=_refuse_opening,
             )
