@@ -1,6 +1,7 @@
 """The video library with one fault: an attribute that raises whatever a test chooses."""
 
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any, Self
 
 import av
@@ -40,7 +41,7 @@ class FaultyObject:
             return map(self._wrap, value)
         if isinstance(value, (list, tuple)):
             return [self._wrap(each) for each in value]
-        if type(value).__module__.startswith("av.") and not isinstance(value, (int, str)):
+        if type(value).__module__.startswith("av.") and not isinstance(value, Enum):
             if id(value) not in self._known:
                 faulty = FaultyObject(value, self._attribute, self._error)
                 vars(faulty)["_known"] = self._known

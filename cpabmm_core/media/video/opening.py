@@ -5,6 +5,7 @@ reads only the formats of a closed list, may use no protocol, and is refused wha
 to open.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,8 +72,10 @@ def _open(file: BinaryIO) -> InputContainer:
                 metadata_errors="replace",
                 io_open=_refuse_opening,
             )
-        except av.ArgumentError:  # the only hint that the format is not on the list
-            raise _unrecognised("its format is unknown or not supported") from None
+        except av.FFmpegError as error:
+            if error.errno != errno.EINVAL:  # the only hint that the format is not on the list
+                raise
+            raise _unrecognised("its format is unknown or not supported") from error
 
 
 def _refuse_opening(url: str, flags: int, options: dict[str, str]) -> NoReturn:
