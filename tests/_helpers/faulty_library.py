@@ -17,15 +17,15 @@ class FaultyObject:
         error: what it raises.
     """
 
-    def __init__(self, target: Any, attribute: str, error: BaseException) -> None:
+    def __init__(self, target: object, attribute: str, error: BaseException) -> None:
         vars(self).update(_target=target, _attribute=attribute, _error=error, _known={})
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         if name == self._attribute:
             raise self._error
         return self._wrap(getattr(self._target, name))
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._target, name, value)
 
     def __enter__(self) -> Self:
@@ -34,7 +34,7 @@ class FaultyObject:
     def __exit__(self, *_: object) -> None:
         self._target.close()
 
-    def _wrap(self, value: Any) -> Any:
+    def _wrap(self, value: object) -> Any:  # noqa: ANN401
         if callable(value):
             return self._wrap_call(value)
         if isinstance(value, Iterator):
@@ -50,14 +50,14 @@ class FaultyObject:
         return value
 
     def _wrap_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
+        def call(*arguments: object, **named: object) -> object:
             positional = [_unwrap(each) for each in arguments]
             return self._wrap(function(*positional, **{k: _unwrap(v) for k, v in named.items()}))
 
         return call
 
 
-def _unwrap(value: Any) -> Any:
+def _unwrap(value: object) -> object:
     return value._target if isinstance(value, FaultyObject) else value
 
 
@@ -71,7 +71,7 @@ def break_library(
     """
     real = av.open
 
-    def faulty_open(*arguments: Any, **named: Any) -> Any:
+    def faulty_open(*arguments: Any, **named: Any) -> object:  # noqa: ANN401
         if attribute == "open":
             raise error
         return FaultyObject(real(*arguments, **named), attribute, error)

@@ -8,7 +8,9 @@ from _helpers.command_line import assert_fails, assert_leaves_no_file, run
 from _helpers.faulty_library import break_library
 from _helpers.media_files import numbered_frame, write_test_video
 from _helpers.odd_files.opening import NO_VIDEOS, make_camera_avi, make_photo
+from _helpers.tiny_model import tiny_config
 
+from cpabmm_core.config import dump_config
 from cpabmm_core.media import VideoReader, write_image
 
 ODD = ("notes.mp4", "playlist.mov", "script.mp4", "session.avi", "speech.mp4", "zeros.mp4")
@@ -75,3 +77,42 @@ def test_frames_with_exif_animate(tmp_path: Path, picture: Path, checkpoint: Pat
         images = [frame.image for frame in VideoReader(output)]
         assert len(images) == count
         assert all(np.isfinite(image).all() for image in images)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_training_skips_or_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    """Only odd clips are unusable; with a failing library all are."""
+    (tmp_path / "tiny.yaml").write_text(dump_config(tiny_config()))
+    folder = tmp_path / "data" / "train"
+    folder.mkdir(parents=True)
+    for name in ODD:
+        NO_VIDEOS[name][0](folder / name)
+    for name in ("camera1.avi", "camera2.avi"):
+        make_camera_avi(folder / name)
+    options = ("--config", tmp_path / "tiny.yaml", "--data", tmp_path / "data", "--device", "cpu")
+    changes = ("--set", "training.batch_size=2", "--set", "losses.reconstruction_kind=pixel")
+    command = ("train", *options, *changes, "--out", tmp_path / "run", "--dry-run")
+    if failing:
+        break_library(monkeypatch, "demux", RuntimeError("as never seen"))
+    result = run(*command, "--set", "data.on_error=skip")
+    assert result.exit_code == (3 if failing else 0), result.output
+    for name in ODD:
+        trouble = NO_VIDEOS[name][1]
+        assert f"unusable clip: {folder / name}: {trouble}" in result.stderr
+    assert (f"unusable clip: {folder / 'camera1.avi'}: " in result.stderr) == failing
+    refused = run(*command, "--set", "data.on_error=refuse")
+    assert refused.exit_code == 3
+    assert f"{len(ODD) + 2 * failing} clips are unusable" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_preprocessing_names_what_is_no_video(tmp_path: Path, name: str) -> None:
+    (tmp_path / "raw").mkdir()
+    NO_VIDEOS[name][0](tmp_path / "raw" / name)
+    options = ("--subject", "none", "--scenes", "none", "--size", 64, "--workers", 1)
+    result = run("preprocess", "videos", tmp_path / "raw", "-o", tmp_path / "set", *options)
+    assert result.exit_code == 1
+    first = result.stderr.splitlines()[0]
+    assert first.startswith(f"error: {tmp_path / 'raw' / name}: {NO_VIDEOS[name][1]}")

@@ -20,7 +20,7 @@ def clock_start(container: InputContainer) -> Fraction:
 
     The clock of an MPEG stream starts at an arbitrary time; that of other formats at zero.
     """
-    if container.format.flags & Flags.ts_discont.value and container.start_time:
+    if Flags(container.format.flags) & Flags.ts_discont and container.start_time:
         return Fraction(container.start_time, av.time_base)
     return Fraction(0)
 

@@ -64,7 +64,7 @@ def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool
 
     MPEG streams also mark every joint between recordings as corrupt, so theirs do not count.
     """
-    return packet.is_corrupt and not container.format.flags & Flags.ts_discont.value
+    return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 
 def decoding_error(path: Path, count: int, reason: str) -> MediaError:

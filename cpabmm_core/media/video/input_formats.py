@@ -20,7 +20,9 @@ class InputFormat(NamedTuple):
 # header of their own (rawvideo, data), formats of games and programs, and all others.
 VIDEO_FORMATS = (
     InputFormat(
-        "mov", "MP4, QuickTime, 3GP", tuple(".mp4 .m4v .mov .qt .3gp .3g2 .f4v .mj2".split())
+        "mov",
+        "MP4, QuickTime, 3GP",
+        (".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mj2"),
     ),
     InputFormat("matroska", "Matroska, WebM", (".mkv", ".webm", ".mk3d")),
     InputFormat("avi", "AVI", (".avi", ".divx")),

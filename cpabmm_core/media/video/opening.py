@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 import av
 from av.container import InputContainer
@@ -63,10 +63,9 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 def _open(file: BinaryIO) -> InputContainer:
     with library_calls(_unrecognised):
-        unnamed: Any = _Unnamed(file)
         try:
             return av.open(
-                unnamed,
+                _Unnamed(file),
                 mode="r",
                 container_options=_CLOSED,
                 metadata_errors="replace",

@@ -1,6 +1,7 @@
 """Additional data of decoded frames."""
 
 from fractions import Fraction
+from typing import Any
 
 from av.filter import Graph
 from av.sidedata.sidedata import Type
@@ -17,6 +18,7 @@ def read_side_data(frame: AvFrame, kind: str) -> bytes | None:
         frame: the frame.
         kind: name of the kind in PyAV, such as ``DISPLAYMATRIX``.
     """
+    found: Any  # a buffer, which the types of PyAV do not say
     try:
         found = frame.side_data.get(kind)
     except ValueError:  # PyAV before version 19 fails if it has no name for one of the kinds
@@ -30,7 +32,7 @@ def _without_unnamed(frame: AvFrame) -> AvFrame:
     node = graph.add_buffer(
         width=frame.width,
         height=frame.height,
-        format=frame.format.name,
+        format=frame.format,
         time_base=frame.time_base or Fraction(1, 25),
     )
     named = {each.value for each in Type}

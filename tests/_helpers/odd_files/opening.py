@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 from _helpers.media_files import numbered_frame, write_test_video
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -70,7 +71,7 @@ def make_text(path: Path) -> None:
 
 def make_utf_16_text(path: Path) -> None:
     """Write text as some editors of Windows store it."""
-    path.write_bytes("name;value\r\nGr\u00f6\u00dfe;3\r\n".encode("utf-16") * 1)
+    path.write_bytes("name;value\r\nGr\u00f6\u00dfe;3\r\n".encode("utf-16"))
 
 
 def make_latin_1_text(path: Path) -> None:
@@ -150,7 +151,7 @@ def make_noise(path: Path) -> None:
 
 def make_nested_clusters(path: Path) -> None:
     """Write a Matroska file with 20,000 clusters inside each other."""
-    header = bytes.fromhex("1a45dfa38b 42828 86d6174726f736b61".replace(" ", ""))
+    header = bytes.fromhex("1a45dfa38b4282886d6174726f736b61")
     body = b"".join(b"\x1f\x43\xb6\x75" + _length(12 * k) for k in range(20_000, -1, -1))
     path.write_bytes(header + b"\x18\x53\x80\x67" + _length(len(body)) + body)
 
@@ -212,6 +213,7 @@ def exif_jpeg(number: int, orientation: int) -> bytes:
 def _write_silence(path: Path, container: str, codec: str, samples: str) -> None:
     with av.open(str(path), "w", format=container) as output:
         sound = output.add_stream(codec, rate=44100)
+        assert isinstance(sound, AudioStream)
         silence = av.AudioFrame.from_ndarray(
             np.zeros((2, 1152) if samples.endswith("p") else (1, 2304), np.int16), samples, "stereo"
         )

@@ -39,12 +39,13 @@ READERS: dict[str, Callable[[Path], object]] = {
     "open_clip": open_clip,
     "open_frames": open_frames,
 }
-opened: list[str] | None = None
+_watching: list[list[str]] = []
 
 
 def _note_opening(event: str, arguments: tuple[object, ...]) -> None:
-    if opened is not None and event in ("open", "socket.connect", "socket.bind"):
-        opened.append(str(arguments[0]))
+    if event in ("open", "socket.connect", "socket.bind"):
+        for opened in _watching:
+            opened.append(str(arguments[0]))
 
 
 sys.addaudithook(_note_opening)  # it stays for good, so it is added once
@@ -53,10 +54,10 @@ sys.addaudithook(_note_opening)  # it stays for good, so it is added once
 @pytest.fixture
 def python_opens() -> Iterator[list[str]]:
     """Everything that Python opens during a test."""
-    global opened
-    opened = []
+    opened: list[str] = []
+    _watching.append(opened)
     yield opened
-    opened = None
+    _watching.clear()
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def bait(folder: Path, url: str) -> list[Path]:
     """Write files that name an existing video, by each way of naming and under each guise."""
     whole = write_test_video(folder / "part.ts", frames=3)
     write_test_video(folder / "part.mov", frames=3)
-    makers = {
+    makers: dict[str, Callable[[Path], None]] = {
         "http.m3u8": lambda path: make_hls_playlist(path, f"{url}/part.ts"),
         "http.mov": lambda path: make_hls_playlist(path, f"{url}/part.ts"),
         "file.mov": lambda path: make_hls_playlist(path, f"file://{whole}"),
@@ -253,9 +254,13 @@ def test_ffmpeg_reads_files_in_one_place_only() -> None:
                     "InputContainer",
                     "av.container.open",
                 ):
-                    mode = next((ast.unparse(k.value) for k in node.keywords if k.arg == "mode"), "")
+                    mode = next(
+                        (ast.unparse(k.value) for k in node.keywords if k.arg == "mode"), ""
+                    )
                     calls.append((path.name, mode))
-                assert not (isinstance(node, ast.ImportFrom) and node.module == "av" and any(
-                    alias.name == "open" for alias in node.names
-                ))
+                assert not (
+                    isinstance(node, ast.ImportFrom)
+                    and node.module == "av"
+                    and any(alias.name == "open" for alias in node.names)
+                )
     assert sorted(calls) == [("opening.py", "'r'"), ("writer.py", "'w'")]

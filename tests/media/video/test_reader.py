@@ -201,7 +201,7 @@ def test_cover_picture_of_a_sound_file_is_no_video(tmp_path: Path) -> None:
         sound = output.add_stream("mp3", rate=44100)
         cover = output.add_stream("png", 1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "rgb24"
-        cover.disposition = av.stream.Disposition.attached_pic.value
+        cover.disposition = av.stream.Disposition.attached_pic
         silence = av.AudioFrame.from_ndarray(np.zeros((2, 1152), np.int16), "s16p", "stereo")
         silence.sample_rate = 44100
         output.mux(cover.encode(av.VideoFrame.from_ndarray(numbered_frame(0))))

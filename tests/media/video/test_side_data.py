@@ -20,7 +20,6 @@ def shown(number: int, orientation: int) -> np.ndarray:
     exif = Exif()
     exif[0x112] = orientation
     image.info["exif"] = exif.tobytes()
-    image._exif = None  # type: ignore[attr-defined]
     return np.asarray(ImageOps.exif_transpose(image))
 
 
