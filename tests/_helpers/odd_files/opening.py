@@ -106,6 +106,11 @@ def make_svg(path: Path) -> None:
     )
 
 
+def make_web_page(path: Path) -> None:
+    """Write what a download gives in place of a video."""
+    path.write_text("\n<!DOCTYPE html>\n<html><body>Not found</body></html>\n")
+
+
 def make_pdf(path: Path) -> None:
     """Write the first bytes of a PDF document."""
     path.write_bytes(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n" + bytes(600))
@@ -255,6 +260,7 @@ NO_VIDEOS: dict[str, tuple[Callable[[Path], None], str]] = {
     "run.mp4": (make_shell_script, "is a text file"),
     "titles.srt": (make_subtitles, "is a text file"),
     "drawing.mp4": (make_svg, "is an SVG"),
+    "page.mp4": (make_web_page, "is a web page"),
     "paper.mp4": (make_pdf, "is a PDF"),
     "packed.mp4": (make_zip, "is an archive"),
     "speech.mp4": (make_wav, "contains no video, only sound"),

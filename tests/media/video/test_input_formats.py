@@ -126,7 +126,8 @@ def test_the_list_contains_no_reader_that_opens_more_or_draws_text() -> None:
 
 def test_suffixes_are_those_of_the_formats() -> None:
     suffixes = [suffix for each in VIDEO_FORMATS for suffix in each.suffixes]
-    assert list(VIDEO_SUFFIXES) == suffixes
+    assert {*VIDEO_SUFFIXES} == {*suffixes}
+    assert len(VIDEO_SUFFIXES) == len(suffixes)
     assert len({*suffixes}) == len(suffixes)
     assert not {*suffixes} & {*IMAGE_SUFFIXES}
     assert {*VIDEO_OUTPUT_SUFFIXES} <= {*suffixes}
