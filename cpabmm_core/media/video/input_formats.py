@@ -44,7 +44,7 @@ VIDEO_FORMATS = (
     InputFormat("nsv", "Nullsoft Streaming Video", (".nsv",)),
     InputFormat("dhav", "surveillance video of Dahua cameras", (".dav",)),
     InputFormat("cine", "Phantom Cine", (".cine",)),
-    InputFormat("ser", "SER", (".ser",)),
+    InputFormat("ser", "SER", (".ser",)),  # codespell:ignore ser
     InputFormat("flic", "FLIC animation", (".flc", ".fli")),
     InputFormat("ivf", "IVF", (".ivf",)),
     InputFormat("yuv4mpegpipe", "YUV4MPEG2", (".y4m",)),

@@ -58,7 +58,7 @@ def make_reference_movie(path: Path, target: str = "part.mov") -> None:
     name += b"\0" * (len(name) % 2)
     record = struct.pack(">10xB27s12xB63s16xhh16x", 0, b"", 0, b"", 1, 1)
     record += struct.pack(">HH", 2, len(name)) + name + struct.pack(">hH", -1, 0)
-    entry = b"alis" + struct.pack(">I", 0) + record
+    entry = b"alis" + struct.pack(">I", 0) + record  # codespell:ignore alis
     references = struct.pack(">II", 0, 1) + struct.pack(">I", len(entry) + 4) + entry
     box = struct.pack(">I4s", len(references) + 8, b"dref") + references
     path.write_bytes(_replace_box(path.read_bytes(), box))
@@ -255,7 +255,7 @@ NO_VIDEOS: dict[str, tuple[Callable[[Path], None], str]] = {
     "notes.mp4": (make_text, "is a text file"),
     "editor.mp4": (make_utf_16_text, "is a text file"),
     "old.webm": (make_latin_1_text, "is a text file"),
-    "log.ans": (make_coloured_text, "is a text file"),
+    "log.webm": (make_coloured_text, "is a text file"),
     "pairs.mp4": (make_csv, "is a text file"),
     "run.mp4": (make_shell_script, "is a text file"),
     "titles.srt": (make_subtitles, "is a text file"),
