@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.config import DataConfig
-from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip
+from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip, clip_errors
 from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 from cpabmm_core.errors import DataError
-from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]
@@ -94,10 +93,8 @@ class ClipFrames:
         path, clip = self.clips[number]
         frames = {index: self._cache.get(number, index) for index in indices}
         missing = [index for index, frame in frames.items() if frame is None]
-        try:
+        with clip_errors(path):
             decoded = clip.read(missing) if missing else []
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
         for index, image in zip(missing, decoded, strict=True):
             frame = CachedFrame(square_frame(image, self._size), image.shape)
             frames[index] = frame
@@ -111,10 +108,10 @@ class ClipFrames:
         path, clip = self.clips[number]
         if number not in self._damage:
             try:
-                self._damage[number] = clip.find_damage()
-            except OSError as error:
-                reason = f"{path}: cannot be read ({one_line(error)})"
-                self._damage[number] = dict.fromkeys(range(len(clip)), reason)
+                with clip_errors(path):
+                    self._damage[number] = clip.find_damage()
+            except DataError as error:
+                self._damage[number] = dict.fromkeys(range(len(clip)), str(error))
         return [index for index in range(len(clip)) if index not in self._damage[number]]
 
     def _note(self, number: int, readable: Sequence[int], error: str) -> str:

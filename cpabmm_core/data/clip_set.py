@@ -1,12 +1,13 @@
 """Opening the clips of a folder, and the handling of unusable clips."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cpabmm_core.errors import DataError
+from cpabmm_core.errors import CpabmmError, DataError, MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.clips import Clip, list_clips, open_clip
 
@@ -88,6 +89,28 @@ def open_clips(
     return clips
 
 
+@contextmanager
+def clip_errors(path: Path) -> Iterator[None]:
+    """Turn whatever is raised while a clip is read into a `DataError`, so that it can be skipped.
+
+    One clip of many must not end a training run, whatever is wrong with it.
+
+    Raises:
+        DataError: the clip cannot be read.
+    """
+    try:
+        yield
+    except MediaError as error:
+        raise DataError(str(error)) from error
+    except (CpabmmError, MemoryError):
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({one_line(error)}); check it") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise DataError(f"{path}: cannot be read ({reason}); convert or remove it") from error
+
+
 def _refusal(folder: Path, problems: list[str]) -> str:
     if len(problems) == 1:
         return f"{problems[0]}, or {SKIP_CURE}"
@@ -105,11 +128,10 @@ def _open_all(paths: Sequence[Path]) -> list[NamedClip | str]:
 def _open(path: Path) -> NamedClip | str:
     """Return the clip, or a description of its problem."""
     try:
-        clip = open_clip(path)
+        with clip_errors(path):
+            clip = open_clip(path)
     except DataError as error:
         return str(error)
-    except OSError as error:
-        return f"{path}: cannot be read ({one_line(error)}); check it"
     if len(clip) < 2:
         return f"{path}: has one frame, but a pair needs two; remove it"
     return NamedClip(path, clip)

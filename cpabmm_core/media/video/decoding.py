@@ -17,6 +17,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoder import video_decoder
 from cpabmm_core.media.video.frame_shape import MAX_PIXELS, check_size
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.shown_packets import only_describes
 
 
@@ -83,10 +84,10 @@ def decode(
         MediaError: a packet or a frame is damaged, and the message states after how many frames; or
             the frames are too large.
     """
-    check_size(path, stream.codec_context.width, stream.codec_context.height)
-    decoder = video_decoder(stream)
     failure: str | None = None
-    try:
+    with library_calls(lambda reason: decoding_error(path, count, reason)):
+        check_size(path, stream.codec_context.width, stream.codec_context.height)
+        decoder = video_decoder(stream)
         for packet in container.demux(stream):
             if failure and packet.size:
                 raise decoding_error(path, count, failure)
@@ -110,8 +111,6 @@ def decode(
                     raise decoding_error(path, count, "a frame is corrupt")
                 yield frame
                 count += 1
-    except av.FFmpegError as error:
-        raise decoding_error(path, count, one_line(error)) from None
     if failure and count == 0:
         raise decoding_error(path, count, failure)
 

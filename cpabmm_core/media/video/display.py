@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.media.video.high_range import HDR_TRANSFERS, is_wide_gamut, to_standard_range
+from cpabmm_core.media.video.library_calls import library_calls
+from cpabmm_core.media.video.side_data import read_side_data
 
 # Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
 # One thread is faster, and threads of this kind do not survive the fork of a data worker.
@@ -36,13 +38,14 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
         height: height to resize the stored frame to.
         smooth: whether to resize with a bicubic filter in place of a bilinear one.
     """
-    options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
-    if smooth:
-        options["interpolation"] = Interpolation.BICUBIC
-    if _lacks_matrix(frame):
-        options["src_colorspace"] = Colorspace.ITU709
-    form = _target_format(frame)
-    image: NDArray[Any] = frame.to_ndarray(format=form, **options)
+    with library_calls():
+        options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
+        if smooth:
+            options["interpolation"] = Interpolation.BICUBIC
+        if _lacks_matrix(frame):
+            options["src_colorspace"] = Colorspace.ITU709
+        form = _target_format(frame)
+        image: NDArray[Any] = frame.to_ndarray(format=form, **options)
     if form == _WITH_ALPHA:
         image = _composite_on_white(image)
     elif form == _DEEP:
@@ -83,7 +86,8 @@ def _apply_display_matrix(
     The matrix maps the stored pixel (p, q) to the displayed pixel (a p + c q, b p + d q), plus a
     shift.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    with library_calls():
+        matrix = read_side_data(frame, "DISPLAYMATRIX")
     if matrix is None:
         return image
     a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, dtype=np.int32)[:5])

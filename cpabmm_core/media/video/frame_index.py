@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line, require_file
+from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.video.decoding import decode
 from cpabmm_core.media.video.frame_shape import FrameShape
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 from cpabmm_core.media.video.packet_list import list_packets
 from cpabmm_core.media.video.picture_frames import PictureFrames, is_picture
@@ -180,14 +180,14 @@ class FrameIndex:
         self, container: InputContainer, stream: VideoStream, key: int
     ) -> Iterator[AvFrame]:
         """Decode from the keyframe with timestamp `key`, or from an earlier one."""
-        try:
+        with library_calls(self._seek_error):
             container.seek(key, stream=stream)
-        except av.FFmpegError as error:
-            raise _SeekError(
-                f"{self._path}: cannot be read from its middle ({one_line(error)})",
-                "convert it to H.264",
-            ) from None
         yield from decode(container, stream, self._path, count=bisect_left(self._times, key))
+
+    def _seek_error(self, reason: str) -> _SeekError:
+        return _SeekError(
+            f"{self._path}: cannot be read from its middle ({reason})", "convert it to H.264"
+        )
 
     def _check_list(self, container: InputContainer, stream: VideoStream) -> None:
         """Compare both ends of the list with what decodes; discard the list if they differ."""

@@ -16,6 +16,10 @@ _EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43
 _MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
 _MP4_BODY = {b"mdat", b"moov", b"moof"}
 
+_MOST_PARTS = 2**21
+"""Number of parts after which the check ends, in about a second per million; hours of video have
+fewer. A hostile file can consist of many more."""
+
 
 def check_complete(path: Path) -> None:
     """Check that a GIF, MP4, MOV, MKV or WebM is as long as its headers state.
@@ -46,7 +50,9 @@ def check_complete(path: Path) -> None:
 def _mp4_end(file: BinaryIO, size: int) -> int:
     """Return the stated end of the last box with frames or their index."""
     position = end = 0
-    while position + 8 <= size:
+    for _ in range(_MOST_PARTS):
+        if position + 8 > size:
+            break
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))
         if length == 1:
@@ -76,16 +82,25 @@ def _matroska_end(file: BinaryIO, size: int) -> int | None:
 
 def _is_consistent(file: BinaryIO, end: int) -> bool:
     """Return whether the elements from here to `end`, and those in clusters, are contiguous."""
-    while file.tell() < end:
+    limit = end  # of the cluster or segment that contains the next element
+    for _ in range(_MOST_PARTS):
+        if file.tell() >= limit:
+            if limit == end:
+                return True
+            limit = end
+            continue
         element = _element(file)
         if element is None:
             return False
         kind, element_end = element
         if element_end is None:
             return True
-        if element_end > end or (kind == _CLUSTER and not _is_consistent(file, element_end)):
+        if element_end > limit:
             return False
-        file.seek(element_end)
+        if kind == _CLUSTER and limit == end:
+            limit = element_end
+        else:
+            file.seek(element_end)
     return True
 
 
@@ -113,11 +128,12 @@ def _variable(file: BinaryIO) -> bytes | None:
 
 
 def _gif_end(file: BinaryIO) -> int | None:
-    """Return the end of the last block; None if the file ends within a block."""
+    """Return the end of the last block; None if the file ends within a block, 0 if unknown."""
     header = file.read(13)
     if len(header) < 13:
         return None
     file.seek(_colours(header[10]), os.SEEK_CUR)
+    parts = 0
     while (kind := file.read(1)) not in (b"", _GIF_END):
         if kind == _GIF_EXTENSION:
             file.seek(1, os.SEEK_CUR)
@@ -127,8 +143,11 @@ def _gif_end(file: BinaryIO) -> int | None:
         else:
             return None
         while length := file.read(1):
+            parts += 1
             if length == b"\0":
                 break
+            if parts > _MOST_PARTS:
+                return 0
             file.seek(length[0], os.SEEK_CUR)
         else:
             return None

@@ -1,8 +1,15 @@
-"""Opening a video file for reading."""
+"""Opening a video file for reading.
 
+A file never makes the program open anything else: FFmpeg receives the open file without its name,
+reads only the formats of a closed list, may use no protocol, and is refused whatever else it asks
+to open.
+"""
+
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 import av
 from av.container import InputContainer
@@ -10,31 +17,75 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line, require_file
+from cpabmm_core.files.checks import require_file
+from cpabmm_core.media.video.input_formats import FORMAT_WHITELIST
 from cpabmm_core.media.video.integrity import check_complete
+from cpabmm_core.media.video.library_calls import UnnamedError, library_calls
+from cpabmm_core.media.video.not_video import describe_no_video
+
+_CLOSED = {
+    "format_whitelist": FORMAT_WHITELIST,
+    "protocol_whitelist": "none",  # there is no protocol of this name
+}
+
+
+class _Unnamed:
+    """An open file without its name, so that the content alone decides how FFmpeg reads it.
+
+    Args:
+        file: the file, which stays open.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 @contextmanager
 def open_input(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
-    FFmpeg receives the open file, so it never interprets a name as a protocol or a pattern.
-
     Raises:
-        MediaError: the file is missing, unreadable, truncated or of an unknown format.
+        MediaError: the file is missing, unreadable, truncated, no video, or in a format that is not
+            on the list; or the library fails on it later, within `library_calls`.
     """
-    require_file(path, expected="an image or video file")
-    check_complete(path)
-    with path.open("rb") as file:
-        try:
-            container = av.open(file, mode="r", metadata_errors="replace")
-        except (av.FFmpegError, ValueError) as error:
-            raise MediaError(
-                f"{path}: is not a readable video ({one_line(error)}); "
-                "give an MP4, MOV, MKV, WebM, AVI or GIF"
-            ) from None
-        with container:
+    head = require_file(path, expected="an image or video file")
+    if (wrong := describe_no_video(head)) is not None:
+        raise MediaError(f"{path}: {wrong[0]}", wrong[1])
+    try:
+        with library_calls():
+            check_complete(path)
+            file = path.open("rb")
+        with file, _open(file) as container:
             yield container
+    except UnnamedError as error:
+        raise MediaError(f"{path}: {error.trouble}", error.cure) from error
+
+
+def _open(file: BinaryIO) -> InputContainer:
+    with library_calls(_unrecognised):
+        try:
+            return av.open(
+                _Unnamed(file),
+                mode="r",
+                container_options=_CLOSED,
+                metadata_errors="replace",
+                io_open=_refuse_opening,
+            )
+        except av.FFmpegError as error:
+            if error.errno != errno.EINVAL:  # the only hint that the format is not on the list
+                raise
+            raise _unrecognised("its format is unknown or not supported") from error
+
+
+def _refuse_opening(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    """Refuse what FFmpeg asks to open while it reads a file."""
+    raise UnnamedError("refers to another file or address", "give the video itself")
+
+
+def _unrecognised(reason: str) -> UnnamedError:
+    return UnnamedError(
+        f"is not a readable video ({reason})", "give an MP4, MOV, MKV, WebM, AVI or GIF"
+    )
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -43,10 +94,14 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         MediaError: there is no such stream, or its codec is unknown.
     """
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    with library_calls():
+        videos = container.streams.video
+        streams = [s for s in videos if not s.disposition & Disposition.attached_pic]
+        best = container.streams.best("video")
+        has_sound = bool(container.streams.audio)
     if not streams:
-        raise MediaError(f"{path}: contains no video; give a video file")
-    best = container.streams.best("video")
+        other = ", only sound" if has_sound else ""
+        raise MediaError(f"{path}: contains no video{other}; give a video file")
     stream = next((s for s in streams if s is best), streams[0])
     if stream.codec_context is None:
         raise MediaError(f"{path}: its video codec is unknown; convert it to H.264")

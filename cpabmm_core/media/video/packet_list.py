@@ -5,13 +5,12 @@ from __future__ import annotations  # `Packet` takes its parameter only in stubs
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.decoding import decoding_error, is_truncated
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.shown_packets import may_show_nothing
 
 
@@ -36,7 +35,7 @@ def list_packets(container: InputContainer, stream: VideoStream, path: Path) -> 
     """
     found = PacketList()
     decoding_time: int | None = None
-    try:
+    with library_calls(lambda reason: decoding_error(path, len(found.times), reason)):
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
@@ -50,8 +49,6 @@ def list_packets(container: InputContainer, stream: VideoStream, path: Path) -> 
             found.times.append(packet.pts)
             if packet.is_keyframe:
                 found.keys.append(packet.pts)
-    except av.FFmpegError as error:
-        raise decoding_error(path, len(found.times), one_line(error)) from None
     if len(set(found.times)) < len(found.times):
         return PacketList()
     return PacketList(sorted(found.times), sorted(found.keys))

@@ -13,6 +13,7 @@ from cpabmm_core.media.video.clock import TimestampClock
 from cpabmm_core.media.video.decoding import PacketTally, decode
 from cpabmm_core.media.video.empty_packets import count_empty_packets
 from cpabmm_core.media.video.frame_shape import FrameShape
+from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 from cpabmm_core.media.video.video_frame import VideoFrame
 
@@ -41,17 +42,19 @@ class StreamFrames:
                 raise MediaError(f"{path}: contains no frame; give a video with at least one")
             self._shape = FrameShape.of(stream, first, path)
             self.height, self.width = self._shape.to_rgb(first).shape[:2]
-            self.frame_rate = _usable_rate(stream)
-            self._has_clock = _has_clock(container, stream, self.frame_rate)
-            self.time_base = (self._has_clock and stream.time_base) or 1 / self.frame_rate
-            self.has_audio = bool(container.streams.audio)
+            with library_calls():
+                self.frame_rate = _usable_rate(stream)
+                self._has_clock = _has_clock(container, stream, self.frame_rate)
+                self.time_base = (self._has_clock and stream.time_base) or 1 / self.frame_rate
+                self.has_audio = bool(container.streams.audio)
 
     def __iter__(self) -> Generator[VideoFrame]:
         """Iterate over all frames from the first one; each lasts until the next one."""
         with open_input(self.path) as container:
             stream = video_stream(container, self.path)
             tally = PacketTally()
-            clock = TimestampClock(container, self.time_base, self._interval, tally)
+            with library_calls():
+                clock = TimestampClock(container, self.time_base, self._interval, tally)
             last: VideoFrame | None = None
             try:
                 for decoded in decode(container, stream, self.path, tally=tally):

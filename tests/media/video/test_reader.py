@@ -307,10 +307,10 @@ def test_truncated_files_of_other_formats(tmp_path: Path, name: str) -> None:
 TROUBLES = {
     "missing.mp4": "no such file",
     "empty.mp4": "is empty",
-    "text.mp4": "is not a readable video",
+    "text.mp4": "is a text file",
     "pointer.mp4": "Git LFS pointer",
     "cut.mp4": "truncated",
-    "playlist.mp4": "is not a readable video",
+    "playlist.mp4": "is a playlist",
     "sound.mp4": "contains no video",
 }
 
