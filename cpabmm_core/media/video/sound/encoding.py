@@ -134,7 +134,8 @@ class _Encoding:
 
     def _silence(self, samples: int) -> Iterator[AudioFrame]:
         for done in range(0, samples, self._rate):
-            yield silence(self._format, self._layout, min(self._rate, samples - done))
+            length = min(self._rate, samples - done)
+            yield silence(self._format, self._layout, self._rate, length)
 
     def _encode(self, frames: Iterable[AudioFrame]) -> None:
         for frame in frames:

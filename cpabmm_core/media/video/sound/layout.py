@@ -5,8 +5,10 @@ import ctypes
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
+AMBISONIC = "ambisonic"
+"""Start of FFmpeg's names of layouts whose channels are no loudspeakers."""
 _LISTED_ORDER = "("
-"""In the names that FFmpeg gives to layouts, this starts a list of channels in an unusual order."""
+"""In FFmpeg's names of layouts, this starts a list of channels in an unusual order."""
 
 
 def layout_name(owner: AudioCodecContext | AudioFrame) -> str:
@@ -22,10 +24,10 @@ def layout_name(owner: AudioCodecContext | AudioFrame) -> str:
 
 
 def has_unusual_order(name: str) -> bool:
-    """Return whether a layout lists its channels in an order that few containers can express.
+    """Return whether the order of the channels is one that few containers can express.
 
     Example:
         >>> has_unusual_order("5.1"), has_unusual_order("3 channels (FC+FL+FR)")
         (False, True)
     """
-    return _LISTED_ORDER in name
+    return _LISTED_ORDER in name or name.startswith(AMBISONIC)

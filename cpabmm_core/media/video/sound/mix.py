@@ -8,9 +8,8 @@ from av.audio.layout import AudioLayout
 from av.error import BlockingIOError, EOFError
 from av.filter import Graph
 
-from cpabmm_core.media.video.sound.layout import layout_name
+from cpabmm_core.media.video.sound.layout import AMBISONIC, layout_name
 
-_AMBISONIC = "ambisonic"
 _TWO_CARDIOIDS = "stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0-0.5*c1"
 """Virtual microphones to the left and right, from the channels W and Y of AmbiX."""
 
@@ -67,7 +66,7 @@ class Mixer:
         graph = Graph()
         source = {"sample_fmt": sample_format, "channel_layout": layout, "sample_rate": str(rate)}
         filters = [graph.add("abuffer", time_base=f"1/{rate}", **source)]
-        if layout.startswith(_AMBISONIC):
+        if layout.startswith(AMBISONIC):
             filters.append(graph.add("pan", _TWO_CARDIOIDS))
         filters += [graph.add("aformat", **self._target), graph.add("abuffersink")]
         graph.link_nodes(*filters).configure()
@@ -84,9 +83,10 @@ def _pull(graph: Graph) -> Iterator[AudioFrame]:
         yield frame
 
 
-def silence(sample_format: str, layout: str, samples: int) -> AudioFrame:
+def silence(sample_format: str, layout: str, rate: int, samples: int) -> AudioFrame:
     """Return a silent frame."""
     frame = av.AudioFrame(sample_format, layout, samples)
+    frame.sample_rate = rate
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
     return frame

@@ -28,8 +28,8 @@ from cpabmm_core.media.video.sound.report import (
 from cpabmm_core.media.video.sound.streams import OpenSound, open_sound, read_sound
 from cpabmm_core.media.video.sound.trial import MuxerTrial, container_accepts
 
-_OPUS_HEAD = b"OpusHead"
-_OPUS_RATE = 48000
+_ROUNDING = Fraction(1, 1000)
+"""Seconds. The unit of the timestamps in Matroska."""
 _PRIMING = Fraction(1, 5)
 """Seconds before time zero that a decoder may need; earlier sound is left out."""
 
@@ -111,13 +111,14 @@ class AudioTrack:
             self._outcome = "encoded"
         self._packets, self._clock_start = until_change(sound.packets, sound.stream), sound.start
         self._trial = self._stack.enter_context(MuxerTrial(sound.stream, self._output.format.name))
-        self._padding = _pre_skip(sound.stream)
+        self._padding = _padding(sound.stream)
         self._stream = self._output.add_stream_from_template(sound.stream)
 
     def _can_copy(self, sound: OpenSound) -> bool:
         codec = sound.stream.codec_context.codec.canonical_name
         if codec not in self._rules.copied:
             return False
+        # Nothing but the container tells the order of the channels of uncompressed sound.
         if codec.startswith("pcm_") and not self._rules.keeps_order:
             if has_unusual_order(layout_name(sound.stream.codec_context)):
                 return False
@@ -156,7 +157,7 @@ class AudioTrack:
         if self._rules.keeps_priming:
             return end > -_PRIMING
         return start >= -self._padding
-    
+
     def _write(self, packet: Packet[AudioStream], start: Fraction) -> None:
         base = self._stream.time_base
         assert base is not None
@@ -187,9 +188,7 @@ class AudioTrack:
         return f"{self._path}: its sound is not complete ({reason})"
 
 
-def _pre_skip(stream: AudioStream) -> Fraction:
-    """Return the seconds before time zero that the container itself accounts for."""
-    head = stream.codec_context.extradata or b""
-    if not head.startswith(_OPUS_HEAD) or len(head) < 12:
-        return Fraction(0)
-    return Fraction(int.from_bytes(head[10:12], "little") + _OPUS_RATE // 1000, _OPUS_RATE)
+def _padding(stream: AudioStream) -> Fraction:
+    """Return the seconds before time zero for which the container itself makes room."""
+    context = stream.codec_context
+    return Fraction(context.delay, context.sample_rate or 1) + _ROUNDING
