@@ -63,8 +63,9 @@ class Heard:
     @property
     def click(self) -> float:
         """Time of the middle of the loud part, in seconds."""
-        loud = np.flatnonzero(np.abs(self.wave).max(axis=0) > 0.25 * np.abs(self.wave).max())
-        return self.start + float(loud[0] + loud[-1]) / 2 / RATE
+        level = np.abs(self.wave).max(axis=0)
+        loud = np.flatnonzero(level > 0.25 * level.max()).tolist()
+        return float(self.start + (loud[0] + loud[-1]) / 2 / RATE)
 
     @property
     def seconds(self) -> float:

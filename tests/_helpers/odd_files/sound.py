@@ -72,10 +72,11 @@ def write_video(
         video = output.add_stream(codec, 25, options=video_options or {})
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        sound = None
+        sound: AudioStream | None = None
         if encoder is not None:
-            sound = output.add_stream(encoder, rate=rate, options=audio_options or {})
-            assert isinstance(sound, AudioStream)
+            added = output.add_stream(encoder, rate=rate, options=audio_options or {})
+            assert isinstance(added, AudioStream)
+            sound = added
             sound.layout = layout
         output.start_encoding()
         for number in range(frames):
@@ -132,9 +133,14 @@ def make_film_order(path: Path) -> None:
 
 def make_ambisonic(path: Path) -> None:
     """Write an MKV with first-order ambisonic Opus (W Y Z X), a tone per channel."""
-    options = {"mapping_family": "2"}
-    form = {"layout": "ambisonic 1", "container": "matroska"}
-    write_video(path, "libopus", wave=tones(4), audio_options=options, **form)
+    write_video(
+        path,
+        "libopus",
+        wave=tones(4),
+        layout="ambisonic 1",
+        audio_options={"mapping_family": "2"},
+        container="matroska",
+    )
 
 
 def make_wrong_layout(path: Path) -> None:
@@ -280,7 +286,10 @@ def make_second_is_default(path: Path) -> None:
         aac = out.add_stream_from_template(second.streams.audio[0])
         flac.disposition = 0  # type: ignore[assignment]
         aac.disposition = 1  # type: ignore[assignment]
-        for source, streams in ((first, {"video": picture, "audio": flac}), (second, {"audio": aac})):
+        for source, streams in (
+            (first, {"video": picture, "audio": flac}),
+            (second, {"audio": aac}),
+        ):
             for packet in source.demux():
                 if packet.size and packet.stream.type in streams:
                     packet.stream = streams[packet.stream.type]

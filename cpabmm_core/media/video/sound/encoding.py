@@ -81,9 +81,12 @@ class _Decoder:
             return
         for frame in frames:
             if frame.samples and frame.sample_rate:
-                unit = frame.time_base
-                known = frame.pts is not None and unit is not None
-                yield frame, frame.pts * unit - self._sound.start if known else None
+                yield frame, self._time(frame)
+
+    def _time(self, frame: AudioFrame) -> Fraction | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return frame.pts * frame.time_base - self._sound.start
 
 
 class _Encoding:
@@ -100,7 +103,8 @@ class _Encoding:
         self._stream, self._rate, self._layout = stream, rate, output_layout(first)
         stream.layout = self._layout
         # In 16 bits, FFmpeg lowers a mix by 8 dB so that it can never clip.
-        stream.format = next(f for f in stream.codec_context.codec.audio_formats if "flt" in f.name)
+        formats = stream.codec_context.codec.audio_formats or []
+        stream.format = next((f for f in formats if "flt" in f.name), stream.format)
         self._container.start_encoding()
         self._format = stream.codec_context.format.name
         self._mixer = Mixer(self._format, self._layout, rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
+import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
@@ -72,7 +73,10 @@ class _Clock:
     """
 
     def __init__(self, time_base: Fraction) -> None:
-        self._unit = time_base
+        self._large_step = _units(_LARGE_STEP, time_base)
+        self._longest_overlap = _units(_LONGEST_OVERLAP, time_base)
+        self._longest_gap = _units(_LONGEST_GAP, time_base)
+        self._latest_start = _units(_LATEST_START, time_base)
         self._last: int | None = None
         self._duration = 0
         self._overlap = 0
@@ -88,7 +92,7 @@ class _Clock:
         self._duration = duration or self._duration
         if self._last is None:
             time = time or 0
-            if abs(time) * self._unit > _LATEST_START:
+            if abs(time) > self._latest_start:
                 raise SoundProblem("its timestamps are meaningless")
         else:
             time = self._after(self._last, time, following)
@@ -99,19 +103,24 @@ class _Clock:
         expected = last + self._duration
         if time is None or self._is_stray(time, expected, following):
             return expected
-        if (time - expected) * self._unit > _LONGEST_GAP:
+        if time - expected > self._longest_gap:
             raise SoundProblem("its clock jumps by hours")
         if time > last:
             self._overlap = 0
             return time
         self._overlap += max(1, self._duration)
-        if self._overlap * self._unit > _LONGEST_OVERLAP:
+        if self._overlap > self._longest_overlap:
             raise SoundProblem("its clock restarts")
         return last
 
     def _is_stray(self, time: int, expected: int, following: int | None) -> bool:
         """Return whether the next packet continues from the expected time, not from this one."""
-        if following is None or abs(time - expected) * self._unit <= _LARGE_STEP:
+        if following is None or abs(time - expected) <= self._large_step:
             return False
         distance = abs(following - (time + self._duration))
         return abs(following - (expected + self._duration)) < distance
+
+
+def _units(seconds: int, time_base: Fraction) -> int:
+    """Return a limit in units of the timestamps: comparing fractions takes longer than muxing."""
+    return math.floor(seconds / time_base)

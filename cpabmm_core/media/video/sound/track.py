@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -18,6 +19,7 @@ from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.formats import AudioRules
 from cpabmm_core.media.video.sound.changes import until_change
 from cpabmm_core.media.video.sound.layout import has_unusual_order, layout_name
+from cpabmm_core.media.video.sound.placement import Placement
 from cpabmm_core.media.video.sound.process import encoded_sound
 from cpabmm_core.media.video.sound.report import (
     SoundCallback,
@@ -64,6 +66,8 @@ class AudioTrack:
         self._last: int | None = None
         self._refused = 0
         self._strict = not Flags(output.format.flags) & Flags.ts_nonstrict
+        self._stream: AudioStream | None = None
+        self._placement: Placement | None = None
         self._stack = ExitStack()
         try:
             self._start()
@@ -86,14 +90,20 @@ class AudioTrack:
             FFmpegError: the output cannot be written.
             OSError: likewise.
         """
+        if self._stream is None:
+            return
+        place = self._placement or self._place(self._stream)
+        place.shift(delay - self._clock_start)
+        end = None if time is None else math.ceil(time / place.base)
         while (packet := self._next or self._advance()) is not None:
-            start = (packet.pts or 0) * packet.time_base - self._clock_start + delay
+            start = place.convert(packet.pts or 0)
             self._next = packet
-            if time is not None and start >= time:
+            if end is not None and start >= end:
                 return
             self._next = None
-            if self._belongs(packet, start):
-                self._write(packet, start)
+            length = place.length(packet.duration or 0)
+            if self._belongs(packet, start, length):
+                self._write(packet, start, length, place.base)
 
     def close(self) -> None:
         """Close the source file."""
@@ -111,7 +121,7 @@ class AudioTrack:
             self._outcome = "encoded"
         self._packets, self._clock_start = until_change(sound.packets, sound.stream), sound.start
         self._trial = self._stack.enter_context(MuxerTrial(sound.stream, self._output.format.name))
-        self._padding = _padding(sound.stream)
+        self._unit, self._padding = sound.head[0].time_base, _padding(sound.stream)
         self._stream = self._output.add_stream_from_template(sound.stream)
 
     def _can_copy(self, sound: OpenSound) -> bool:
@@ -119,17 +129,15 @@ class AudioTrack:
         if codec not in self._rules.copied:
             return False
         # Nothing but the container tells the order of the channels of uncompressed sound.
-        if codec.startswith("pcm_") and not self._rules.keeps_order:
-            if has_unusual_order(layout_name(sound.stream.codec_context)):
-                return False
+        needs_usual_order = codec.startswith("pcm_") and not self._rules.keeps_order
+        if needs_usual_order and has_unusual_order(layout_name(sound.stream.codec_context)):
+            return False
         return container_accepts(sound.stream, self._output.format.name, sound.head)
 
     def _encode(self, index: int) -> OpenSound:
         """Replace the source by a file that another process has encoded."""
         self._stack.close()
-        encoded = self._stack.enter_context(
-            encoded_sound(self._path, index, self._rules.encoder)
-        )
+        encoded = self._stack.enter_context(encoded_sound(self._path, index, self._rules.encoder))
         container = self._stack.enter_context(av.open(encoded.file, "r"))
         sound = read_sound(container, container.streams.audio[0])
         if sound is None:
@@ -149,30 +157,34 @@ class AudioTrack:
             self._report(self._incomplete("parts of it are damaged"))
         return packet
 
-    def _belongs(self, packet: Packet[AudioStream], start: Fraction) -> bool:
-        """Return whether a packet is heard, or primes the decoder where that is possible."""
-        end = start + (packet.duration or 0) * packet.time_base
-        if packet.is_discard and (start >= 0 or not self._rules.keeps_priming):
-            return False  # here it would be audible or delay everything else
-        if self._rules.keeps_priming:
-            return end > -_PRIMING
-        return start >= -self._padding
+    def _place(self, stream: AudioStream) -> Placement:
+        """Return the conversion of timestamps; only the header settles those of the output."""
+        assert stream.time_base is not None
+        self._placement = Placement(self._unit, stream.time_base)
+        earliest = _PRIMING if self._rules.keeps_priming else self._padding
+        self._earliest = -math.floor(earliest / stream.time_base)
+        return self._placement
 
-    def _write(self, packet: Packet[AudioStream], start: Fraction) -> None:
-        base = self._stream.time_base
-        assert base is not None
-        time = round(start / base)
+    def _belongs(self, packet: Packet[AudioStream], start: int, length: int) -> bool:
+        """Return whether a packet is heard, or primes the decoder where that is possible."""
+        if start >= 0:
+            return not packet.is_discard  # here it would be audible
+        if self._rules.keeps_priming:
+            return start + length > self._earliest
+        return start >= self._earliest and not packet.is_discard
+
+    def _write(self, packet: Packet[AudioStream], start: int, length: int, base: Fraction) -> None:
         if self._last is not None:
-            time = max(time, self._last + self._strict)
-        packet.duration = round((packet.duration or 0) * packet.time_base / base)
-        packet.pts = packet.dts = time
-        packet.time_base = base
+            start = max(start, self._last + self._strict)
+        packet.pts = packet.dts = start
+        packet.duration, packet.time_base = length, base
         try:
             self._trial.mux(packet)
         except (av.FFmpegError, ValueError):
             self._refused += 1
             return
-        self._last = time
+        self._last = start
+        assert self._stream is not None
         packet.stream = self._stream
         self._output.mux(packet)
 

@@ -5,7 +5,7 @@ from __future__ import annotations  # `Packet` takes its parameter only in stubs
 import io
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Self
+from typing import Self, cast
 
 import av
 from av.audio.stream import AudioStream
@@ -106,7 +106,7 @@ def container_accepts(
     try:
         with MuxerTrial(template, muxer) as trial:
             for number, packet in enumerate(packets):
-                copy: Packet[AudioStream] = Packet(bytes(packet))
+                copy = cast("Packet[AudioStream]", Packet(bytes(packet)))
                 copy.time_base, copy.is_keyframe = packet.time_base, True
                 copy.pts = copy.dts = number * (packet.duration or 1)
                 trial.mux(copy)

@@ -1,6 +1,7 @@
 """Every codec into every container: copied where it can be, else encoded, always in sync."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from cpabmm_core.media.video import VideoReader, VideoWriter
 FRAME = 0.04
 
 # Encoder, container of the source, further options, and the outputs that hold its codec.
-SOURCES = {
+SOURCES: dict[str, tuple[str, str, dict[str, Any], tuple[str, ...]]] = {
     "aac": ("aac", "mp4", {}, (".mp4", ".mov", ".mkv")),
     "aac-ts": ("aac", "mpegts", {}, (".mp4", ".mov", ".mkv")),
     "aac-8k": ("aac", "mp4", {"rate": 8000}, (".mp4", ".mov", ".mkv")),

@@ -1,6 +1,8 @@
 """Repair of timestamps, on packets whose right times are known."""
 
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import pytest
 from av.audio.stream import AudioStream
@@ -16,7 +18,7 @@ STEP = 20
 def packets(times: list[int | None], *, duration: int = STEP) -> "list[Packet[AudioStream]]":
     made: list[Packet[AudioStream]] = []
     for time in times:
-        packet: Packet[AudioStream] = Packet(b"sound")
+        packet = cast("Packet[AudioStream]", Packet(b"sound"))
         packet.time_base, packet.pts, packet.dts = UNIT, time, time
         packet.duration = duration
         made.append(packet)
@@ -55,33 +57,34 @@ def test_times_never_go_back(times: list[int | None], expected: list[int]) -> No
         ([2**60, 2**60 + 20], "meaningless"),
     ],
 )
-def test_a_clock_that_cannot_be_followed_ends_the_sound(times: list[int | None], words: str) -> None:
+def test_a_clock_that_cannot_be_followed_ends_the_sound(
+    times: list[int | None], words: str
+) -> None:
     with pytest.raises(SoundProblem, match=words):
         repaired(times)
 
 
 def test_the_sound_before_a_restart_is_kept() -> None:
-    kept = []
+    kept: list[int | None] = []
+    times = [*range(0, 4000, 20), *range(0, 4000, 20)]
     with pytest.raises(SoundProblem):
-        for packet in steady(packets([*range(0, 4000, 20), *range(0, 4000, 20)])):
-            kept.append(packet.pts)
+        kept.extend(packet.pts for packet in steady(packets(times)))
     assert kept[:200] == list(range(0, 4000, 20))
     assert len(kept) < 260  # a second of overlap
 
 
 def test_packets_without_data_are_passed_over() -> None:
     made = packets([0, 20, 40])
-    empty: Packet[AudioStream] = Packet()
+    empty = cast("Packet[AudioStream]", Packet())
     assert len(list(steady([made[0], empty, *made[1:]]))) == 3
 
 
 def test_the_packet_before_an_error_is_kept() -> None:
-    def failing() -> "object":
+    def failing() -> "Iterator[Packet[AudioStream]]":
         yield from packets([0, 20])
         raise OSError("disk")
 
-    kept = []
+    kept: list[int | None] = []
     with pytest.raises(OSError, match="disk"):
-        for packet in steady(failing()):  # type: ignore[arg-type]
-            kept.append(packet.pts)
+        kept.extend(packet.pts for packet in steady(failing()))
     assert kept == [0, 20]
