@@ -3,12 +3,14 @@
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video.frame_index import FrameIndex
 from cpabmm_core.media.video.reader import VideoFrame, VideoReader
+from cpabmm_core.media.video.sound import SoundReport
 from cpabmm_core.media.video.source import read_source
 from cpabmm_core.media.video.writer import VideoWriter
 
 __all__ = [
     "VIDEO_OUTPUT_SUFFIXES",
     "FrameIndex",
+    "SoundReport",
     "VideoFrame",
     "VideoReader",
     "VideoWriter",

@@ -14,8 +14,21 @@ class SoundReport:
     """What becomes of the sound of a file that is written into a video.
 
     Example:
-        >>> SoundReport("copied").problem is None
-        True
+        >>> import tempfile
+        >>> from fractions import Fraction
+        >>> import numpy as np
+        >>> from cpabmm_core.media import VideoWriter
+        >>> black = np.zeros((8, 8, 3), dtype=np.uint8)
+        >>> reports: list[SoundReport] = []
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     silent, output = f"{folder}/silent.mp4", f"{folder}/output.mp4"
+        ...     with VideoWriter(silent, 8, 8, 25, Fraction(1, 25)) as writer:
+        ...         writer.write(black, pts=0)
+        ...     options = {"audio_from": silent, "on_sound": reports.append}
+        ...     with VideoWriter(output, 8, 8, 25, Fraction(1, 25), **options) as writer:
+        ...         writer.write(black, pts=0)
+        >>> reports
+        [SoundReport(outcome='none', problem=None)]
     """
 
     outcome: SoundOutcome
