@@ -8,11 +8,15 @@ from typing import cast
 import av
 import numpy as np
 import pytest
+from _helpers.listening import listen
 from _helpers.media_files import decoded_frames, packet_times, write_test_video
+from _helpers.odd_files.sound import FLASH, click, write_video
+from _helpers.system import limited_file_size
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
+from cpabmm_core.errors import ResourceError
 from cpabmm_core.media.video import VideoReader, VideoWriter, video_format
 from cpabmm_core.media.video.sound import AudioTrack, SoundReport
 
@@ -250,3 +254,30 @@ def test_unusual_rates_and_many_channels_are_converted(tmp_path: Path) -> None:
         began, ended = tone_bounds(target)
         assert began == pytest.approx(0, abs=0.03)
         assert ended == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("start", [0.0, 3600.0])
+def test_sound_before_time_zero_is_cut_off(tmp_path: Path, suffix: str, start: float) -> None:
+    """All times are moved back to the first frame, which comes after the first sound."""
+    source = tmp_path / "a.mp4"
+    write_video(source, start=start, video_start=start)
+    rules = video_format(f"a{suffix}").audio
+    assert rules is not None
+    reports: list[SoundReport] = []
+    with av.open(str(tmp_path / f"out{suffix}"), "w") as output:
+        track = AudioTrack(source, output, rules, reports.append)
+        output.start_encoding()
+        track.write_until(None, Fraction(-3, 10) - round(start))
+        track.close()
+    assert [report.problem for report in reports] == [None]
+    heard = listen(tmp_path / f"out{suffix}")
+    assert heard.start == pytest.approx(0, abs=0.04)
+    assert heard.click == pytest.approx(FLASH - 0.3, abs=0.02)
+
+
+def test_a_full_disk_is_an_error_of_the_output(tmp_path: Path) -> None:
+    source = tmp_path / "a.mov"
+    write_video(source, "pcm_s16le", wave=click(seconds=4.0))
+    with pytest.raises(ResourceError, match=r"out\.mov: no space left"), limited_file_size(200_000):
+        copy_with_sound(source, tmp_path / "out.mov")
