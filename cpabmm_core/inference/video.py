@@ -69,7 +69,7 @@ def animate_video(
     """
     clock = _Timestamps(driving)
     size, count = animator.size, 0
-    audio_from = driving.path if audio == "copy" else None
+    audio_from = driving.path if audio == "copy" and driving.has_audio else None
     with _video_writer(output, size, driving, audio_from, on_sound) as writer:
         for count, frame in enumerate(animator.animate(source, clock.images()), 1):
             writer.write(frame, *clock.next())
