@@ -59,6 +59,7 @@ class AudioTrack:
         self, source: Path, output: OutputContainer, rules: AudioRules, notify: SoundCallback
     ) -> None:
         self._path, self._output, self._rules, self._notify = source, output, rules, notify
+        self._name = " ".join(str(source).splitlines())  # a report is one line
         self._outcome: SoundOutcome = "none"
         self._problem: str | None = None
         self._packets: Iterator[Packet[AudioStream]] = iter(())
@@ -194,10 +195,10 @@ class AudioTrack:
             self._notify(SoundReport(self._outcome, problem))
 
     def _left_out(self, reason: str) -> str:
-        return f"{self._path}: its sound is left out ({reason})"
+        return f"{self._name}: its sound is left out ({reason})"
 
     def _incomplete(self, reason: str) -> str:
-        return f"{self._path}: its sound is not complete ({reason})"
+        return f"{self._name}: its sound is not complete ({reason})"
 
 
 def _padding(stream: AudioStream) -> Fraction:
