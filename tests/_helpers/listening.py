@@ -70,7 +70,7 @@ class Heard:
     @property
     def seconds(self) -> float:
         """Duration in seconds."""
-        return self.wave.shape[1] / RATE
+        return float(self.wave.shape[1] / RATE)
 
     def levels(self, tones: int) -> np.ndarray:  # (2, tones)
         """Return the amplitude of each tone of 300 + 200 k Hz, relative to 0.1, left and right."""

@@ -91,13 +91,19 @@ class _Clock:
         """
         self._duration = duration or self._duration
         if self._last is None:
-            time = time or 0
+            time = self._first(time or 0, following)
             if abs(time) > self._latest_start:
                 raise SoundProblem("its timestamps are meaningless")
         else:
             time = self._after(self._last, time, following)
         self._last = time
         return time
+
+    def _first(self, time: int, following: int | None) -> int:
+        """Return the first time; the next packet corrects a wrong one."""
+        if following is None or abs(following - time) <= self._large_step:
+            return time
+        return following - self._duration
 
     def _after(self, last: int, time: int | None, following: int | None) -> int:
         expected = last + self._duration

@@ -43,6 +43,7 @@ def repaired(times: list[int | None]) -> list[int | None]:
         ([5000, 5020, 0, 5060], [5000, 5020, 5040, 5060]),
         ([0, 20, 3_600_000, 3_600_020], [0, 20, 3_600_000, 3_600_020]),  # silence for an hour
         ([0, 20, 10**15, 60], [0, 20, 40, 60]),
+        ([10**15, 20, 40], [0, 20, 40]),
     ],
 )
 def test_times_never_go_back(times: list[int | None], expected: list[int]) -> None:
