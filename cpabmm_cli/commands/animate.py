@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,9 @@ from cpabmm_cli.options import (
     PrecisionOption,
 )
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
+
+if TYPE_CHECKING:
+    from cpabmm_core.media.video.sound import SoundReport
 
 
 def animate(
@@ -51,6 +54,13 @@ def animate(
             "with an avd network."
         ),
     ] = "relative",
+    audio: Annotated[
+        Literal["copy", "none"],
+        typer.Option(
+            help="Sound of the output. copy: that of the driving video, encoded anew only if the "
+            "format of the output cannot hold it. none: no sound."
+        ),
+    ] = "copy",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     batch_size: BatchSizeOption = None,
@@ -73,9 +83,11 @@ def animate(
         model = load_model(prepare_checkpoint(checkpoint), device)
         animator = Animator(model, mode, precision=precision, batch_size=batch_size)
         chosen = announce_model(checkpoint, model, precision)
-        started = monotonic()
+        started, sound = monotonic(), _Sound()
         with atomic_path(path, force=force) as temporary, terminal.counter("rendering") as progress:
-            count = animate_video(animator, image, video, temporary, progress=progress)
+            count = animate_video(
+                animator, image, video, temporary, audio=audio, on_sound=sound, progress=progress
+            )
     if not json:
         terminal.result(str(path))
         return
@@ -87,5 +99,18 @@ def animate(
         "checkpoint": checkpoint,
         "mode": mode,
         "precision": chosen,
+        "audio": sound.outcome,
     }
     terminal.result(as_json(document))
+
+
+class _Sound:
+    """Shows what is lost of the sound, and remembers what became of it."""
+
+    def __init__(self) -> None:
+        self.outcome = "none"
+
+    def __call__(self, report: "SoundReport") -> None:
+        self.outcome = report.outcome
+        if report.problem is not None:
+            terminal.say(report.problem)

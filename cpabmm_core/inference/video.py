@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animator import Animator
@@ -11,10 +12,13 @@ from cpabmm_core.inference.reconstructor import FrameErrors, VideoScore, reconst
 from cpabmm_core.media.frame_folder import FrameFolderWriter, create_frame_folder
 from cpabmm_core.media.timed_frames import TimedFrames
 from cpabmm_core.media.video import VideoReader, VideoWriter
+from cpabmm_core.media.video.sound import SoundCallback
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import PrecisionChoice
 from cpabmm_core.progress import Progress
 
+AudioChoice = Literal["copy", "none"]
+"""Whether an animation keeps the sound of the driving video."""
 FramePairCallback = Callable[[Frame, Frame], None]
 """Called with each real and generated frame, both (S, S, 3) uint8 RGB."""
 
@@ -25,6 +29,8 @@ def animate_video(
     driving: VideoReader,
     output: Path,
     *,
+    audio: AudioChoice = "copy",
+    on_sound: SoundCallback = lambda _: None,
     progress: Progress | None = None,
 ) -> int:
     """Animate an image by a driving video and write the result, in constant memory.
@@ -34,6 +40,8 @@ def animate_video(
         source: (H, W, 3) uint8 RGB.
         driving: provides the poses, the timestamps and the sound.
         output: file to write; its suffix chooses the format.
+        audio: ``copy`` keeps the sound of the driving video; ``none`` does not even open it.
+        on_sound: called when it is known what becomes of the sound, and again if that changes.
         progress: called after each frame.
 
     Returns:
@@ -61,8 +69,8 @@ def animate_video(
     """
     clock = _Timestamps(driving)
     size, count = animator.size, 0
-    audio_from = driving.path if driving.has_audio else None
-    with _video_writer(output, size, driving, audio_from=audio_from) as writer:
+    audio_from = driving.path if audio == "copy" and driving.has_audio else None
+    with _video_writer(output, size, driving, audio_from, on_sound) as writer:
         for count, frame in enumerate(animator.animate(source, clock.images()), 1):
             writer.write(frame, *clock.next())
             if progress:
@@ -156,7 +164,11 @@ def _writer(
 
 
 def _video_writer(
-    output: Path, size: int, clip: TimedFrames, *, audio_from: Path | None = None
+    output: Path,
+    size: int,
+    clip: TimedFrames,
+    audio_from: Path | None = None,
+    on_sound: SoundCallback = lambda _: None,
 ) -> VideoWriter:
     rate, base = clip.frame_rate, clip.time_base
-    return VideoWriter(output, size, size, rate, base, audio_from=audio_from)
+    return VideoWriter(output, size, size, rate, base, audio_from=audio_from, on_sound=on_sound)

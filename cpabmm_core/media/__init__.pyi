@@ -15,6 +15,7 @@ from .timed_frames import clips_by_name as clips_by_name
 from .timed_frames import open_frames as open_frames
 from .video import VIDEO_OUTPUT_SUFFIXES as VIDEO_OUTPUT_SUFFIXES
 from .video import FrameIndex as FrameIndex
+from .video import SoundReport as SoundReport
 from .video import VideoFrame as VideoFrame
 from .video import VideoReader as VideoReader
 from .video import VideoWriter as VideoWriter

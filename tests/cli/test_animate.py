@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -5,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _helpers.command_line import assert_fails, document_of, output_of, run
+from _helpers.listening import sound_codec
 from _helpers.media_files import packet_times, write_test_video
+from _helpers.odd_files.sound import make_announced, write_video
 from _helpers.tiny_model import tiny_config, tiny_model
 from PIL import Image
 
@@ -88,7 +91,45 @@ def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:
         "checkpoint": str(checkpoint),
         "mode": "relative",
         "precision": "fp32",
+        "audio": "copied",
     }
+
+
+def test_sound_is_left_out_on_request_and_not_even_opened(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the sound was opened")
+
+    monkeypatch.setattr("cpabmm_core.media.video.writer.AudioTrack", fail)
+    document = document_of(*animate(folder, checkpoint, "--audio", "none"))
+    assert document["audio"] == "none"
+    assert sound_codec(folder / "o.mp4") is None
+    assert packet_times(folder / "o.mp4") == packet_times(folder / "d.mp4")
+
+
+def test_sound_that_the_format_cannot_hold_is_encoded(folder: Path, checkpoint: Path) -> None:
+    write_video(folder / "d.mp4", "pcm_s16le", container="mov", frames=3)
+    assert document_of(*animate(folder, checkpoint))["audio"] == "encoded"
+    assert sound_codec(folder / "o.mp4") == "aac"
+
+
+def test_sound_that_cannot_be_kept_is_one_line_about_the_input(
+    folder: Path, checkpoint: Path
+) -> None:
+    make_announced(folder / "d.mp4")  # the content decides what it is, not the suffix
+    result = run(*animate(folder, checkpoint, "--json"))
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["audio"] == "left out"
+    lines = [line for line in result.stderr.splitlines() if "running" not in line]
+    assert lines == [
+        f"{folder / 'd.mp4'}: its sound is left out (it is announced, but there is none)"
+    ]
+    assert len(packet_times(folder / "o.mp4")) == 25
+
+
+def test_an_unknown_choice_of_sound_is_a_usage_error(folder: Path, checkpoint: Path) -> None:
+    assert run(*animate(folder, checkpoint, "--audio", "loud")).exit_code == 2
 
 
 def test_the_default_name_joins_both_names(

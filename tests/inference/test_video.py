@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _helpers.listening import sound_codec
 from _helpers.media_files import packet_times, write_test_video
 from _helpers.odd_files import display as odd
 from _helpers.tiny_model import tiny_model
@@ -13,7 +14,7 @@ from cpabmm_core.inference.reconstructor import reconstruct, score_video
 from cpabmm_core.inference.video import animate_video, reconstruct_video
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.timed_frames import open_frames
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video import SoundReport, VideoReader
 
 MODEL = tiny_model()
 # Smooth, so that lossy coding changes it little.
@@ -96,3 +97,18 @@ def test_a_reconstruction_as_frames_is_lossless(tmp_path: Path) -> None:
     assert score.frames == len(written) == 5
     np.testing.assert_array_equal(written.read(range(5)), [frame.generated for frame in expected])
     np.testing.assert_array_equal(np.array(shown), [frame[:2] for frame in expected])
+
+
+def test_the_sound_is_reported_and_can_be_left_out(tmp_path: Path) -> None:
+    driving = write_test_video(tmp_path / "d.mp4", frames=3, audio=True)
+    reports: list[SoundReport] = []
+    with VideoReader(driving) as video:
+        animator = Animator(MODEL)
+        animate_video(animator, SOURCE, video, tmp_path / "o.mp4", on_sound=reports.append)
+        assert reports == [SoundReport("copied")]
+        animate_video(
+            animator, SOURCE, video, tmp_path / "n.mp4", audio="none", on_sound=reports.append
+        )
+    assert reports == [SoundReport("copied")]
+    assert sound_codec(tmp_path / "o.mp4") == "aac"
+    assert sound_codec(tmp_path / "n.mp4") is None

@@ -3,6 +3,7 @@
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES, video_format
 from cpabmm_core.media.video.frame_index import FrameIndex
 from cpabmm_core.media.video.reader import VideoReader
+from cpabmm_core.media.video.sound import SoundReport
 from cpabmm_core.media.video.source import read_source
 from cpabmm_core.media.video.video_frame import VideoFrame
 from cpabmm_core.media.video.writer import VideoWriter
@@ -10,6 +11,7 @@ from cpabmm_core.media.video.writer import VideoWriter
 __all__ = [
     "VIDEO_OUTPUT_SUFFIXES",
     "FrameIndex",
+    "SoundReport",
     "VideoFrame",
     "VideoReader",
     "VideoWriter",

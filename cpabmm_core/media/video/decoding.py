@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # `Packet` takes its parameter only in stubs
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ def decode(
                 if packet.size and only_describes(packet, stream):
                     continue
                 failure = one_line(error)
-                if isinstance(error, av.ArgumentError):  # how FFmpeg refuses a size
+                if error.errno == errno.EINVAL:  # how FFmpeg refuses a size
                     failure += f", perhaps because it has more than {MAX_PIXELS:,} pixels"
                 continue
             for frame in frames:

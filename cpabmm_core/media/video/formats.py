@@ -17,6 +17,8 @@ class AudioRules:
     keeps_priming: bool = True
     """Whether the container can store packets before time zero, which only prime the decoder.
     In other containers they would delay everything else."""
+    keeps_order: bool = False
+    """Whether the container can store an unusual order of the channels of uncompressed sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,22 @@ _H264 = {"crf": "18", "bf": "0"}
 _VP9 = {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
 _FASTSTART = {"movflags": "+faststart"}
 
-_COMMON = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
-_PCM = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_f32le"})
-_MP4_AUDIO = AudioRules(_COMMON | {"opus", "flac"}, "aac")
-_MOV_AUDIO = AudioRules(_COMMON | _PCM, "aac")
-_MKV_AUDIO = AudioRules(
-    _COMMON | _PCM | {"opus", "flac", "vorbis", "mp2", "dts", "truehd"}, "aac", keeps_priming=False
+# What FFmpeg can store there and usual players of the container support. Uncompressed sound in MP4
+# is recent; few play it.
+_COMMON = frozenset({"aac", "mp2", "mp3", "ac3", "eac3", "alac", "dts", "opus", "flac"})
+_PCM = frozenset(
+    f"pcm_{kind}{bits}{order}"
+    for kind, bits in (("s", 16), ("s", 24), ("s", 32), ("f", 32), ("f", 64))
+    for order in ("le", "be")
 )
-_WEBM_AUDIO = AudioRules(frozenset({"opus", "vorbis"}), "libopus")
+_MOV_ONLY = frozenset(
+    {"pcm_s8", "pcm_u8", "pcm_alaw", "pcm_mulaw", "adpcm_ima_qt", "amr_nb", "amr_wb", "gsm"}
+)
+_MKV_ONLY = frozenset({"vorbis", "truehd", "mlp", "tta", "wavpack", "pcm_u8"})
+_MP4_AUDIO = AudioRules(_COMMON, "aac")
+_MOV_AUDIO = AudioRules((_COMMON - {"opus", "flac"}) | _PCM | _MOV_ONLY, "aac", keeps_order=True)
+_MKV_AUDIO = AudioRules(_COMMON | _PCM | _MKV_ONLY, "aac", keeps_priming=False)
+_WEBM_AUDIO = AudioRules(frozenset({"opus", "vorbis"}), "libopus", keeps_priming=False)
 
 _FORMATS = {
     ".mp4": VideoFormat("mp4", "libx264", "yuv420p", True, _H264, _FASTSTART, _MP4_AUDIO),

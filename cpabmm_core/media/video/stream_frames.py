@@ -88,7 +88,8 @@ class StreamFrames:
         missing = stream.frames - tally.count
         if missing < 1 or end - tally.end < 0.5 * self._interval:
             return
-        empty = count_empty_packets(stream, self.path)
+        with library_calls():
+            empty = count_empty_packets(stream, self.path)
         if missing - empty.total > 1 and end - tally.end > 1.5 * self._interval:
             raise MediaError(
                 f"{self.path}: ends after {tally.count} of {stream.frames} frames; "

@@ -20,9 +20,8 @@ from cpabmm_core.files.checks import write_error
 from cpabmm_core.media.image import check_frame
 from cpabmm_core.media.video.encodable import tag_colours, to_palette_frame, to_yuv_frame
 from cpabmm_core.media.video.formats import video_format
-from cpabmm_core.media.video.opening import open_input
 from cpabmm_core.media.video.output_times import GifTimes, OutputTimes
-from cpabmm_core.media.video.sound import AudioTrack
+from cpabmm_core.media.video.sound import AudioTrack, SoundCallback
 
 
 class VideoWriter:
@@ -34,7 +33,9 @@ class VideoWriter:
     the first frame. If the first timestamp is negative, frames and sound are shifted to start at
     zero.
 
-    Sound is copied if the container accepts its codec, and encoded otherwise; a GIF has none.
+    Sound is copied if the container accepts it, and otherwise encoded in mono or stereo by a
+    process of its own; a GIF has none. A fault of the sound never fails the writer: the file then
+    has the sound as far as it goes, or none, and `on_sound` is told.
 
     Construction opens the file and writes its header. As a context manager the writer finishes the
     file, or only closes it after an error.
@@ -47,9 +48,11 @@ class VideoWriter:
         time_base: seconds per unit of the timestamps.
         audio_from: file whose sound to use, if it has any.
         crf: constant rate factor of H.264 or VP9 in place of the default; lower is better.
+        on_sound: called with a `SoundReport` when it is known what becomes of the sound of
+            `audio_from`, and again if that changes.
 
     Raises:
-        MediaError: the suffix is unknown, the file cannot be written, or the sound cannot be used.
+        MediaError: the suffix is unknown, or a file cannot be opened or written.
         ResourceError: the disk is full.
 
     Example:
@@ -73,6 +76,7 @@ class VideoWriter:
         *,
         audio_from: str | Path | None = None,
         crf: int | None = None,
+        on_sound: SoundCallback = lambda _: None,
     ) -> None:
         self.path = Path(path)
         self.width, self.height = width, height
@@ -87,7 +91,10 @@ class VideoWriter:
             raise write_error(self.path, error) from None
         try:
             self._stream = self._add_video(Fraction(frame_rate))
-            self._audio = self._add_audio(audio_from)
+            if audio_from is not None and self._format.audio is not None:
+                self._audio = AudioTrack(
+                    Path(audio_from), self._container, self._format.audio, on_sound
+                )
             self._container.start_encoding()
         except (OSError, av.FFmpegError) as error:
             self._abandon()
@@ -190,14 +197,6 @@ class VideoWriter:
         if form.pixels == "yuv420p":
             tag_colours(context)
         return stream
-
-    def _add_audio(self, source: str | Path | None) -> AudioTrack | None:
-        if source is None or self._format.audio is None:
-            return None
-        with open_input(Path(source)) as container:
-            if not container.streams.audio:
-                return None
-        return AudioTrack(Path(source), self._container, self._format.audio)
 
     def _to_video_frame(
         self,

@@ -8,14 +8,17 @@ from typing import cast
 import av
 import numpy as np
 import pytest
+from _helpers.listening import listen
 from _helpers.media_files import decoded_frames, packet_times, write_test_video
+from _helpers.odd_files.sound import FLASH, click, write_video
+from _helpers.system import limited_file_size
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from cpabmm_core.errors import MediaError
+from cpabmm_core.errors import ResourceError
 from cpabmm_core.media.video import VideoReader, VideoWriter, video_format
-from cpabmm_core.media.video.sound import AudioTrack
+from cpabmm_core.media.video.sound import AudioTrack, SoundReport
 
 TONE = 440
 
@@ -190,7 +193,7 @@ class Recorder:
     """An output that only records when the packets start."""
 
     def __init__(self, container: OutputContainer) -> None:
-        self.container = container
+        self.container, self.format = container, container.format
         self.times: list[float] = []
 
     def add_stream_from_template(self, template: AudioStream) -> AudioStream:
@@ -207,7 +210,8 @@ def test_sound_is_read_only_up_to_the_last_frame(tmp_path: Path) -> None:
     assert rules is not None
     with av.open(str(tmp_path / "out.mp4"), "w") as container:
         recorder = Recorder(container)
-        track = AudioTrack(source, cast(OutputContainer, recorder), rules)
+        reports: list[SoundReport] = []
+        track = AudioTrack(source, cast(OutputContainer, recorder), rules, reports.append)
         track.write_until(Fraction(1, 2), Fraction(0))
         assert 0.45 < max(recorder.times) < 0.5
         track.write_until(Fraction(2), Fraction(1))
@@ -215,24 +219,7 @@ def test_sound_is_read_only_up_to_the_last_frame(tmp_path: Path) -> None:
         track.write_until(None, Fraction(0))
         assert max(recorder.times) > 2.9
         track.close()
-
-
-def test_first_of_several_tracks_is_used(tmp_path: Path) -> None:
-    one = write_test_video(tmp_path / "one.mkv", frames=5, audio="flac")
-    two = write_test_video(tmp_path / "two.mkv", frames=5, audio=True)
-    both = tmp_path / "both.mkv"
-    with av.open(str(one)) as first, av.open(str(two)) as second, av.open(str(both), "w") as out:
-        picture = out.add_stream_from_template(first.streams.video[0])
-        sounds = [out.add_stream_from_template(file.streams.audio[0]) for file in (first, second)]
-        for packet in first.demux():
-            if packet.size:
-                packet.stream = picture if packet.stream.type == "video" else sounds[0]
-                out.mux(packet)
-        for sound in second.demux(audio=0):
-            if sound.size:
-                sound.stream = sounds[1]
-                out.mux(sound)
-    assert sound_of(copy_with_sound(both, tmp_path / "out.mkv"))[0] == "flac"
+        assert reports == [SoundReport("copied")]
 
 
 def test_source_without_sound_gives_none(tmp_path: Path) -> None:
@@ -269,14 +256,28 @@ def test_unusual_rates_and_many_channels_are_converted(tmp_path: Path) -> None:
         assert ended == pytest.approx(0.4, abs=0.06)
 
 
-def test_error_for_undecodable_sound_names_the_file(tmp_path: Path) -> None:
-    source = write_test_video(tmp_path / "a.mkv", frames=10, audio="flac", audio_seconds=1.0)
-    data = source.read_bytes()
-    with av.open(str(source)) as container:
-        spots = [p.pos for p in container.demux(audio=0) if p.pos is not None and p.size > 100]
-    broken = bytearray(data)
-    for spot in spots[2:6]:
-        broken[spot + 16 : spot + 80] = bytes(64)
-    source.write_bytes(bytes(broken))
-    with pytest.raises(MediaError, match=r"a\.mkv: its sound cannot be used"):
-        copy_with_sound(source, tmp_path / "out.webm")
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@pytest.mark.parametrize("start", [0.0, 3600.0])
+def test_sound_before_time_zero_is_cut_off(tmp_path: Path, suffix: str, start: float) -> None:
+    """All times are moved back to the first frame, which comes after the first sound."""
+    source = tmp_path / "a.mp4"
+    write_video(source, start=start, video_start=start)
+    rules = video_format(f"a{suffix}").audio
+    assert rules is not None
+    reports: list[SoundReport] = []
+    with av.open(str(tmp_path / f"out{suffix}"), "w") as output:
+        track = AudioTrack(source, output, rules, reports.append)
+        output.start_encoding()
+        track.write_until(None, Fraction(-3, 10) - round(start))
+        track.close()
+    assert [report.problem for report in reports] == [None]
+    heard = listen(tmp_path / f"out{suffix}")
+    assert heard.start == pytest.approx(0, abs=0.04)
+    assert heard.click == pytest.approx(FLASH - 0.3, abs=0.02)
+
+
+def test_a_full_disk_is_an_error_of_the_output(tmp_path: Path) -> None:
+    source = tmp_path / "a.mov"
+    write_video(source, "pcm_s16le", wave=click(seconds=4.0))
+    with pytest.raises(ResourceError, match=r"out\.mov: no space left"), limited_file_size(200_000):
+        copy_with_sound(source, tmp_path / "out.mov")
