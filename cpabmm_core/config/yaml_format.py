@@ -5,7 +5,7 @@ The values follow the core schema of YAML 1.2. YAML 1.1, PyYAML's default, reads
 """
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -82,7 +82,7 @@ def write_yaml(values: Any) -> str:  # noqa: ANN401  (any plain value)
 class _Loader(yaml.SafeLoader):
     """A loader of the core schema."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012  (add_implicit_resolver copies it)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file, write_error
-from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_SUFFIXES
+from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_OUTPUT_SUFFIXES
 
 # The usual image formats. Some of Pillow's other readers run external programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -120,9 +120,11 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
         MediaError: the suffix is not allowed; the message lists those that are.
     """
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
+    if suffix not in IMAGE_OUTPUT_SUFFIXES:
         got = f"suffix {path.suffix}" if path.suffix else "no suffix"
-        raise MediaError(f"{path}: {got}; an image ends in one of {' '.join(IMAGE_SUFFIXES)}")
+        raise MediaError(
+            f"{path}: {got}; an image ends in one of {' '.join(IMAGE_OUTPUT_SUFFIXES)}"
+        )
     if alpha and suffix not in ALPHA_SUFFIXES:
         raise MediaError(
             f"{path}: {suffix} cannot store the transparency of the image; use one of "
