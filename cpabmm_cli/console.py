@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 JSON_SCHEMA = 1
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPEED_OVER_SECONDS = 600.0
 """Period over which a bar estimates its speed. One item may take longer than the 30 seconds that
 rich uses by default."""
@@ -50,6 +52,10 @@ def as_json(document: Mapping[str, Any]) -> str:
 def _encoding(stream: TextIO | None) -> str:
     """Return the encoding of a stream; a closed or replaced one may have none."""
     return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _escape(control: re.Match[str]) -> str:
+    return repr(control[0])[1:-1]
 
 
 def _encodable(text: str, encoding: str) -> str:
@@ -134,8 +140,11 @@ class Terminal:
         self._print("".join(traceback.format_exception(error)), end="")
 
     def _print(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
-        """Print to stderr. A message that cannot be shown does not fail the command."""
-        shown = _encodable(text, self._stderr.encoding)
+        """Print to stderr. A message that cannot be shown does not fail the command.
+
+        Control characters, which names of files may contain, do not reach the terminal.
+        """
+        shown = _encodable(_CONTROL.sub(_escape, text), self._stderr.encoding)
         with suppress(OSError):
             self._stderr.print(shown, markup=False, soft_wrap=True, style=style, end=end)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+ONNX_FILE = "an ONNX file"
 _UNPACK = "unpack it and give the file of weights in it"
 _EXPORT = "give the file that it was exported from"
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
@@ -15,7 +16,7 @@ _SIGNATURES: tuple[tuple[bytes, str, str | None], ...] = (
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes", _EXPORT),
     (rb"GGUF|lmgg|fmgg|tjgg", "a GGUF file, as llama.cpp reads", _EXPORT),
     (rb".{4}TFL3", "a TensorFlow Lite file", _EXPORT),
-    (rb"\x08[\x03-\x1f](\x12.[ -~]{2}|[\x3a\x42])", "an ONNX file", _EXPORT),
+    (rb"\x08[\x03-\x1f](\x12.[ -~]{2}|[\x3a\x42])", ONNX_FILE, _EXPORT),
     (rb"\x08[\x00-\x02]\x12", "a TensorFlow file", _EXPORT),
     (rb"\x93NUMPY", "a NumPy array", None),
     (rb"\x1f\x8b", "a gzip file", _UNPACK),

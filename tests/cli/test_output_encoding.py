@@ -127,6 +127,9 @@ def test_messages_are_escaped_for_a_strict_stderr(
         terminal = Terminal()
         terminal.say("read 动.png")
         terminal.error("a\udcff.png: no such file")
-    assert (tmp_path / "log").read_bytes() == (
-        rb"read \u52a8.png" b"\n" rb"error: a\udcff.png: no such file" b"\n"
-    )
+        terminal.say("read \x1b[2Ja\r.png")
+    assert (tmp_path / "log").read_bytes().splitlines() == [
+        rb"read \u52a8.png",
+        rb"error: a\udcff.png: no such file",
+        rb"read \x1b[2Ja\r.png",
+    ]
