@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.archives import expanded_size
 from cpabmm_core.files.checks import damaged_file
 from cpabmm_core.files.foreign_formats import describe_archive
 
 _MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """The number with which torch.save began a file before it wrote zip archives."""
 _MAGIC_END = 32
-_MAX_EXPANSION = 100
-"""How many times larger a compressed archive may become. Weights shrink by a few per cent."""
 _SAFETENSORS = ".safetensors"
 
 
@@ -92,6 +91,7 @@ def _torch_takes_name(path: Path) -> bool:
 def _check_archive(path: Path, expected: str) -> bool:
     """Check that a zip archive holds tensors, and return whether they can be mapped into memory."""
     try:
+        excessive = expanded_size(str(path))
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except Exception:  # zipfile raises many types for a damaged archive
@@ -108,10 +108,9 @@ def _check_archive(path: Path, expected: str) -> bool:
     if "data.pkl" not in parts:
         what, cure = describe_archive(names)
         raise CheckpointError(f"{path}: is {what}, not {expected}; {cure}")
-    size = sum(entry.file_size for entry in entries)
-    if size > _MAX_EXPANSION * path.stat().st_size:
+    if excessive is not None:
         raise CheckpointError(
-            f"{path}: has {path.stat().st_size} bytes and would expand to {size}; get the file "
-            "from its publisher"
+            f"{path}: has {path.stat().st_size} bytes and would expand to {excessive}; get it from "
+            "its publisher"
         )
     return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.archives import expanded_size
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.json_text import read_json
 from cpabmm_core.pointsets.tables import Table, parse_table
@@ -98,6 +99,8 @@ class NumberFile:
             DataError: the content is not an archive of plain arrays.
         """
         try:
+            if (size := expanded_size(io.BytesIO(self.data))) is not None:
+                raise ValueError(f"{len(self.data)} bytes would expand to {size}")
             with np.load(io.BytesIO(self.data), allow_pickle=False) as arrays:
                 return dict(arrays)
         except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives

@@ -140,7 +140,7 @@ def make_huge_shape(path: Path) -> None:
 
 
 def make_zip_bomb(path: Path) -> None:
-    """Write a file of torch whose tensor is 200 MB of zeros in 200 kB."""
+    """Write a file of torch whose tensor is 300 MB of zeros in 300 kB."""
     content = io.BytesIO()
     torch.save({"a": torch.zeros(10)}, content)
     with (
@@ -148,7 +148,7 @@ def make_zip_bomb(path: Path) -> None:
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb,
     ):
         for entry in source.infolist():
-            data = bytes(200_000_000) if entry.filename.endswith("/data/0") else source.read(entry)
+            data = bytes(300_000_000) if entry.filename.endswith("/data/0") else source.read(entry)
             bomb.writestr(entry.filename, data)
 
 
@@ -171,3 +171,12 @@ class _Call:
 
 def make_calling_pickle(path: Path) -> None:
     torch.save({"weight": _Call()}, path)
+
+
+def make_npz_bomb(path: Path) -> None:
+    """Write 320 MB of zeros in 320 kB."""
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (40_000_000,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("source.npy", header.getvalue() + bytes(320_000_000))
