@@ -19,7 +19,7 @@ from cpabmm_cli.commands import (
 )
 from cpabmm_cli.commands.preprocess import preprocess_app
 from cpabmm_cli.console import terminal
-from cpabmm_cli.failures import with_exit_code
+from cpabmm_cli.failures import explain, with_exit_code
 
 TERMINATED = 143
 
@@ -76,6 +76,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
+    except OSError as error:  # help or a version that stdout does not take; commands report theirs
+        code, message = explain(error)
+        terminal.error(message)
+        sys.exit(code)
     finally:  # all clean-up is done, so the handler is no longer needed
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -43,6 +43,9 @@ CURES = {
         "give one of these, the path of a checkpoint, or a name that `cpabmm checkpoints` lists"
     ),
     Remedy.CONVERT: "convert it with `cpabmm convert`",
+    Remedy.GIVE_CONFIG: (
+        "give the configuration that it was trained with: `cpabmm convert --config NAME|PATH`"
+    ),
     Remedy.TRAIN_AVD: "train one with `cpabmm train --stage avd`, or use --mode relative",
     Remedy.DOWNLOAD: "add them as VIDEO_ID.mp4, or use --download",
     Remedy.WHOLE_VIDEOS: "pip install 'cpabmm[scenes]', or use --scenes none if no video has cuts",

@@ -27,6 +27,8 @@ class Remedy(Enum):
     """Allow missing videos to be downloaded."""
     WHOLE_VIDEOS = auto()
     """Do not split videos into scenes."""
+    GIVE_CONFIG = auto()
+    """Pass the configuration of the model, which the file does not state."""
     FIT_TRANSFORMATIONS = auto()
     """Provide a document of fitted transformations."""
 

@@ -177,7 +177,7 @@ def test_overrides_take_precedence() -> None:
         (["training.batch_size"], "expected key=value"),
         (["model.motion=fomm"], "model.motion: .*'cpab', 'tps' or 'affine'.* got 'fomm'"),
         (["data.repeats.x=1"], "repeats is a value, not a section"),
-        (["data.repeats=["], "is not a YAML value"),
+        (["data.repeats=["], "the value is not valid YAML"),
         (["model.background=1"], "model.background: expected a section with keys, got 1"),
         (["training.milestones=3"], "training.milestones: expected a list, got 3"),
         (["data.augment.resize=[1]"], "data.augment.resize.1: expected another number, got \\[1"),
@@ -199,7 +199,8 @@ def test_unknown_config_suggests_the_closest_name() -> None:
     [
         (b"data: [1", "not valid YAML"),
         (b"just words", r"expected sections \(data, model, losses, training, avd\), got a str"),
-        (b"\xff\xfe\x00", "not a readable text file"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b"data: \xe9", "is not UTF-8 text .*; save it as UTF-8"),
         (b"dta: {}", "unknown key dta; did you mean data"),
     ],
 )

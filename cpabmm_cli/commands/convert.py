@@ -30,6 +30,14 @@ def convert(
             show_default="from the list of published checkpoints, else 256",
         ),
     ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Configuration of a cpabmm model whose file has lost it: a shipped one, or "
+            "RUN/config.yaml.",
+        ),
+    ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -44,9 +52,13 @@ def convert(
         raise typer.BadParameter("expected a name that ends in .safetensors", param_hint="--output")
     check_output(output, force=force, inputs=[source])
 
+    from cpabmm_core.config import load_config
+
+    settings = None if config is None else load_config(config)
+
     from cpabmm_core.checkpoint.convert import convert_checkpoint  # torch only now
 
-    conversion = convert_checkpoint(source, frame_size=size)
+    conversion = convert_checkpoint(source, frame_size=size, config=settings)
     conversion.save(output)
     terminal.say(f"{source}: {conversion}")
     if not conversion.size_is_known:

@@ -1,7 +1,7 @@
 """``cpabmm metrics``: compare generated videos with real ones."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -110,10 +110,16 @@ def metrics(
 
     selection = MetricSelection(keypoints, identity, lpips, fid, fvd, weights or ())
     selection.weight_paths()
-    pairs = _match_pairs(paths, [file for file in (csv, report) if file is not None], force=force)
-    if processes > 1 and not is_worker():
-        raise typer.Exit(run_processes(sys.argv[1:], processes, cure=_RESTART))
+    starts_others = processes > 1 and not is_worker()
     terminal.quiet = terminal.quiet or not is_main()
+    pairs = _match_pairs(
+        paths,
+        [file for file in (csv, report) if file is not None],
+        force=force,
+        tell=(lambda _: None) if starts_others else terminal.say,  # the others tell it themselves
+    )
+    if starts_others:
+        raise typer.Exit(run_processes(sys.argv[1:], processes, cure=_RESTART))
     result = _evaluate(pairs, selection, device, offline=offline, chunk_frames=batch_size)
     if not is_main():
         return
@@ -140,7 +146,9 @@ def _print(result: "SetResult", *, as_document: bool) -> None:
         terminal.result(line)
 
 
-def _match_pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs:
+def _match_pairs(
+    paths: list[str], outputs: list[Path], *, force: bool, tell: Callable[[str], None]
+) -> Pairs:
     """Check the outputs, then match the videos."""
     from cpabmm_core.files.output import check_output
     from cpabmm_core.metrics.video_pairs import match_videos
@@ -148,7 +156,7 @@ def _match_pairs(paths: list[str], outputs: list[Path], *, force: bool) -> Pairs
     real, generated = (Path(path) for path in paths)
     for output in outputs:
         check_output(output, force=force, inputs=[real, generated])
-    return match_videos(real, generated)
+    return match_videos(real, generated, tell)
 
 
 def _evaluate(

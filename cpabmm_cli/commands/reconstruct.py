@@ -79,7 +79,7 @@ def reconstruct(
 
     _check_extractors(metrics, {"--keypoints": keypoints, "--identity": identity})
     check_output_folder(output, force=force, inputs=[videos])
-    paths = clips_by_name(videos)
+    paths = clips_by_name(videos, terminal.say)
     clips = {name: open_frames(path) for name, path in paths.items()}
 
     from cpabmm_core import load_model  # imports torch; bad files fail before that

@@ -27,7 +27,9 @@ def convert_cached(path: Path, cache: Path, announce: Callable[[str], None]) -> 
     """
     if is_cpabmm_checkpoint(path):
         return path
-    key = hashlib.sha256(f"{file_sha256(path)} {path.name} {CONVERTER}".encode())
+    key = hashlib.sha256(
+        f"{file_sha256(path)} {path.name} {CONVERTER}".encode("utf-8", "surrogateescape")
+    )
     cached = cache / f"{key.hexdigest()[:32]}.safetensors"
     if cached.is_file():
         return cached

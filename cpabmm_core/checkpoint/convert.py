@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint, recognise_public_checkpoint
-from cpabmm_core.checkpoint.differences import describe_differences
 from cpabmm_core.checkpoint.flatten import CheckpointFile, read_checkpoint_file
 from cpabmm_core.checkpoint.format import (
     Checkpoint,
@@ -19,9 +16,11 @@ from cpabmm_core.checkpoint.format import (
     load_checkpoint,
     save_tensors,
 )
-from cpabmm_core.checkpoint.layouts import LAYOUTS, Layout, Tensors
+from cpabmm_core.checkpoint.layouts import Layout, Tensors, is_own, own_layout
+from cpabmm_core.checkpoint.recognise import recognise_layout, unwrap_networks
+from cpabmm_core.checkpoint.renaming import check_shapes, rename_tensors
 from cpabmm_core.config import Config, config_from_dict
-from cpabmm_core.errors import CheckpointError, ConfigError
+from cpabmm_core.errors import CheckpointError, Remedy
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.files.tensors import tensor_format
 from cpabmm_core.models.build import build_model
@@ -30,7 +29,6 @@ CONVERTER = 3
 """Version of the conversion. Increase it when the same file would give another checkpoint; cached
 conversions then become invalid."""
 _DEFAULT_SIZE = 256
-_NAMED_IN_ERRORS = 3
 
 
 @dataclass(frozen=True)
@@ -116,20 +114,24 @@ def is_cpabmm_checkpoint(path: Path) -> bool:
     return tensor_format(path, expected) == "safetensors" and has_cpabmm_metadata(path)
 
 
-def convert_checkpoint(path: Path, *, frame_size: int | None = None) -> Conversion:
+def convert_checkpoint(
+    path: Path, *, frame_size: int | None = None, config: Config | None = None
+) -> Conversion:
     """Convert a checkpoint of any known layout to the format of cpabmm, in float32.
 
     Args:
         path: a PyTorch or safetensors file of TPSMM, the paper's code, FOMM, MRAA or cpabmm.
         frame_size: side in pixels of the frames that the model was trained on, which the tensors do
-            not reveal. None takes it from the published file of equal content or name, else 256.
+            not reveal. None takes it from `config`, else from the published file of equal content
+            or name, else 256.
+        config: configuration of a cpabmm model whose file has lost it.
 
     Returns:
         The conversion, ready to save.
 
     Raises:
-        CheckpointError: the file is missing, damaged or of an unknown layout, or its networks
-            differ from those of its layout.
+        CheckpointError: the file is missing, damaged or of an unknown layout, its networks differ
+            from those of its layout or configuration, or it needs no configuration.
 
     Example:
         >>> from cpabmm_core.checkpoint import find_checkpoint
@@ -137,25 +139,60 @@ def convert_checkpoint(path: Path, *, frame_size: int | None = None) -> Conversi
         checkpoint of cpabmm, motion cpab, frames 96 x 96
     """
     if is_cpabmm_checkpoint(path):
-        return _upgrade(path, frame_size)
-    file = read_checkpoint_file(path)
-    layout = _recognise(path, file.tensors)
+        return _upgrade(path, frame_size, config)
+    file = unwrap_networks(read_checkpoint_file(path))
     origin = _origin(path)
-    public = recognise_public_checkpoint(path.name, origin["sha256"], layout.kind)
-    size = frame_size or (public.frame_size if public else _DEFAULT_SIZE)
-    config = _config(path, layout, file.tensors, size, public)
+    layout, settings, public = _find_settings(path, file.tensors, origin, frame_size, config)
     return Conversion(
-        config,
-        _rename(path, layout, file.tensors, config),
+        settings,
+        rename_tensors(path, layout, file.tensors, settings),
         {"converted_from": {"kind": layout.kind, **origin}},
         layout.title,
         _left_out(layout, file),
-        size_is_known=bool(frame_size or public),
+        size_is_known=bool(frame_size or public or config),
     )
 
 
-def _upgrade(path: Path, frame_size: int | None) -> Conversion:
+def _find_settings(
+    path: Path,
+    tensors: Tensors,
+    origin: dict[str, Any],
+    frame_size: int | None,
+    given: Config | None,
+) -> tuple[Layout, Config, PublicCheckpoint | None]:
+    """Return the layout and the configuration of a model, and the published file that it is."""
+    if given is not None:
+        if not is_own(tensors):
+            raise CheckpointError(
+                f"{path}: is not a model of cpabmm, so its tensors determine how it is built; omit "
+                "the configuration"
+            )
+        data = given.data.model_copy(update={"frame_size": frame_size or given.data.frame_size})
+        layout, config = own_layout(tensors), given.model_copy(update={"data": data})
+        check_shapes(path, layout, tensors, config)
+        return layout, config, None
+    try:
+        layout = recognise_layout(path, tensors)
+        public = recognise_public_checkpoint(path.name, origin["sha256"], layout.kind)
+        size = frame_size or (public.frame_size if public else _DEFAULT_SIZE)
+        config = _derive_config(path, layout, tensors, size, public)
+        check_shapes(path, layout, tensors, config)
+    except CheckpointError:
+        if not is_own(tensors):
+            raise
+        raise CheckpointError(
+            f"{path}: holds the tensors of a cpabmm model without its configuration, which another "
+            "program did not keep and the tensors do not determine",
+            "pass the one that it was trained with as config",
+            remedy=Remedy.GIVE_CONFIG,
+        ) from None
+    return layout, config, public
+
+
+def _upgrade(path: Path, frame_size: int | None, given: Config | None) -> Conversion:
     """Convert a cpabmm checkpoint of this or an older version."""
+    if given is not None:
+        raise CheckpointError(f"{path}: states its configuration itself; omit the configuration")
     model, config, record = load_checkpoint(path)
     if frame_size not in (None, config.data.frame_size):
         raise CheckpointError(
@@ -164,36 +201,11 @@ def _upgrade(path: Path, frame_size: int | None) -> Conversion:
     return Conversion(config, model.state_dict(), record, "cpabmm", [], size_is_known=True)
 
 
-def _recognise(path: Path, tensors: Tensors) -> Layout:
-    for layout in LAYOUTS:
-        if layout.matches(tensors):
-            return layout
-    nearest = max(LAYOUTS, key=lambda layout: _similarity(layout, tensors))
-    found = ", ".join(sorted(tensors)[:_NAMED_IN_ERRORS])
-    if not _similarity(nearest, tensors):
-        titles = ", ".join(dict.fromkeys(layout.title for layout in LAYOUTS))
-        raise CheckpointError(
-            f"{path}: has an unknown layout (it holds {found}, ...); cpabmm reads those of {titles}"
-        )
-    lacking = ", ".join(name for name in nearest.signature if name not in tensors)
-    raise CheckpointError(
-        f"{path}: resembles a checkpoint of {nearest.title}, but has no {lacking} (it holds "
-        f"{found}, ...), so it is a part of one or of another model; give the complete file as "
-        "published"
-    )
-
-
-def _similarity(layout: Layout, tensors: Tensors) -> int:
-    """Count the tensors in networks of a layout; the signature ones outweigh all others."""
-    identifying = sum(name in tensors for name in layout.signature)
-    return len(tensors) * identifying + len(layout.weights(tensors))
-
-
 def _origin(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
-def _config(
+def _derive_config(
     path: Path, layout: Layout, tensors: Tensors, size: int, public: PublicCheckpoint | None
 ) -> Config:
     try:
@@ -206,33 +218,6 @@ def _config(
     if public:
         model = {**model, "affine": {**model.get("affine", {}), **public.settings}}
     return config_from_dict({"data": {"frame_size": size}, "model": model}, str(path))
-
-
-def _rename(path: Path, layout: Layout, tensors: Tensors, config: Config) -> Tensors:
-    """Return all tensors of the model by their names in it, in float32."""
-    try:
-        with torch.device("meta"):  # only names and shapes are needed
-            expected = build_model(config).state_dict()
-    except ConfigError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    original = {layout.rename(name): name for name in layout.weights(tensors)}
-    renamed = layout.adapt({name: tensors[theirs] for name, theirs in original.items()})
-    problems = describe_differences(
-        {original.get(name, name): tuple(tensor.shape) for name, tensor in renamed.items()},
-        {original.get(name, name): tuple(tensor.shape) for name, tensor in expected.items()},
-    )
-    if problems:
-        raise CheckpointError(
-            f"{path}: has the layout of {layout.title}, but its networks differ: {problems}; "
-            "forks and other variants cannot be converted"
-        )
-    for name, tensor in renamed.items():
-        if not tensor.isfinite().all():
-            raise CheckpointError(
-                f"{path}: {original.get(name, name)} is not finite, so the file is damaged; "
-                "download it again"
-            )
-    return {name: renamed[name].detach().to(tensor.dtype) for name, tensor in expected.items()}
 
 
 def _left_out(layout: Layout, file: CheckpointFile) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from torch import Tensor
+
 from cpabmm_core.errors import CheckpointError
 
 _NAMED = 3
@@ -59,6 +61,40 @@ def check_tensors(path: Path, stored: Shapes, expected: Shapes) -> None:
             f"{path}: its tensors do not match its configuration: {problems}; "
             f"{_likely_cause(stored.keys() - expected.keys())}"
         )
+
+
+def check_values(
+    path: Path,
+    stored: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Check that tensors hold finite numbers of the expected kind, in any precision.
+
+    Args:
+        path: the file, for the message.
+        stored: the tensors in the file, by their names in the model.
+        expected: the tensors of the model, by the same names.
+        names: the names in the file where they differ, for the message.
+
+    Raises:
+        CheckpointError: weights are stored as integers, or are not finite.
+    """
+    for name, tensor in stored.items():
+        theirs = (names or {}).get(name, name)
+        if expected[name].is_floating_point() and not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"{path}: stores {theirs} as {kind}, so another tool has quantised its weights; "
+                "give the file from before that"
+            )
+        # Numbers of 8 bits lack this test.
+        values = tensor.float() if tensor.itemsize == 1 else tensor
+        if not values.isfinite().all():
+            raise CheckpointError(
+                f"{path}: {theirs} is not finite (NaN or infinity), as after a training run that "
+                "diverged; give an earlier checkpoint, or download it again"
+            )
 
 
 def _likely_cause(unknown: Iterable[str]) -> str:

@@ -47,10 +47,8 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
         elif not isinstance(value, dict) or value:  # an empty one is a network without tensors
             others.append(str(name))
     if not tensors:
-        held = ", ".join(others[:_NAMED_IN_ERRORS]) or "nothing"
-        raise CheckpointError(
-            f"{path}: holds no networks, only {held}; give the file of the trained model"
-        )
+        held = f"no networks, only {', '.join(others[:_NAMED_IN_ERRORS])}" if others else "nothing"
+        raise CheckpointError(f"{path}: holds {held}; give the file of the trained model")
     return CheckpointFile(tensors, others)
 
 

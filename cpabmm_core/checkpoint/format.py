@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors
 import torch
 from torch import Tensor
 
-from cpabmm_core.checkpoint.differences import check_tensors
+from cpabmm_core.checkpoint.differences import check_tensors, check_values
 from cpabmm_core.checkpoint.older import current_name, upgrade_config
 from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, ConfigError, Remedy
 from cpabmm_core.files.tensors import (
-    damaged_file,
+    open_safetensors,
     read_safetensors,
     tensor_format,
     write_safetensors,
@@ -168,24 +167,24 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         {name: tensor.shape for name, tensor in header.tensors.items()},
         {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
     )
-    tensors = read_safetensors(path)
-    model.load_state_dict(
-        {current_name(name, header.version): tensor for name, tensor in tensors.items()}
-    )
+    tensors = {
+        current_name(name, header.version): tensor
+        for name, tensor in read_safetensors(path).items()
+    }
+    check_values(path, tensors, model.state_dict())
+    model.load_state_dict(tensors)
     return Checkpoint(model.eval(), header.config, header.record)
 
 
 def has_cpabmm_metadata(path: Path) -> bool:
-    """Return whether a safetensors file is marked as a cpabmm checkpoint, of any version.
+    """Return whether a safetensors file states that it is a cpabmm checkpoint, and how it is built.
 
     Raises:
         CheckpointError: the file is damaged.
     """
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return (file.metadata() or {}).get("format") == _FORMAT
-    except (OSError, safetensors.SafetensorError) as error:
-        raise damaged_file(path, error) from None
+    with open_safetensors(path) as file:
+        metadata = file.metadata() or {}
+        return metadata.get("format") == _FORMAT and "config" in metadata
 
 
 def read_header(path: str | Path) -> CheckpointHeader:
@@ -206,16 +205,13 @@ def read_header(path: str | Path) -> CheckpointHeader:
             "convert it with cpabmm_core.checkpoint.convert_checkpoint",
             remedy=Remedy.CONVERT,
         )
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            tensors = {
-                name: StoredTensor(tuple(piece.get_shape()), piece.get_dtype())
-                for name, piece in slices.items()
-            }
-    except (OSError, safetensors.SafetensorError) as error:
-        raise damaged_file(path, error) from None
+    with open_safetensors(path) as file:
+        metadata = file.metadata() or {}
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {
+            name: StoredTensor(tuple(piece.get_shape()), piece.get_dtype())
+            for name, piece in slices.items()
+        }
     version = _read_version(path, metadata)
     tensors = {current_name(name, version): tensor for name, tensor in tensors.items()}
     record = _json_object(path, metadata, "record")

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ValidationError
 
 from cpabmm_core.config.schema import Config
 
+_SHOWN = 80
+"""Most characters of a key or value that a message repeats."""
 _EXPECTED = {
     "model_type": "expected a section with keys",
     "tuple_type": "expected a list",
@@ -22,15 +24,19 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         known = _keys_of_section(location[:-1])
         hint = suggest(location[-1], known) or f"; known keys: {', '.join(known)}"
-        return f"unknown key {key}{hint}"
+        return f"unknown key {_shorten(key)}{hint}"
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Input "))
-    return f"{key}: {message}, got {problem['input']!r}"
+    return f"{key}: {message}, got {_shorten(repr(problem['input']))}"
 
 
 def suggest(word: str, known: list[str]) -> str:
     """Return "; did you mean ...?" with the closest known word, or "" if none is close."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _keys_of_section(location: list[str]) -> list[str]:

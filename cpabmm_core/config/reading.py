@@ -1,19 +1,21 @@
 """Reading configurations from YAML files and overrides, and writing them."""
 
+import codecs
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from cpabmm_core.config.problems import first_problem, suggest
 from cpabmm_core.config.schema import Config
+from cpabmm_core.config.yaml_format import YamlProblem, read_yaml, write_yaml
 from cpabmm_core.errors import ConfigError
-from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.checks import one_line, require_file
 
 _EXTENDS = "extends"
+_MAX_BYTES = 1_000_000
 
 
 def shipped_configs() -> list[str]:
@@ -36,11 +38,12 @@ def load_config(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Conf
     Args:
         name_or_path: a name from `shipped_configs`, or the path of a YAML file. A file with the key
             ``extends`` contains only the differences from the configuration of that name or path.
-        overrides: ``key=value`` strings of dotted keys and YAML values.
+        overrides: ``key=value`` strings of dotted keys and YAML values; of two for the same key,
+            the later one applies.
 
     Raises:
-        ConfigError: the configuration does not exist, is not valid YAML, or has an unknown key or
-            an invalid value.
+        ConfigError: the configuration does not exist, is not valid YAML, gives a key twice, or has
+            an unknown key or an invalid value.
 
     Example:
         >>> from cpabmm_core.config import load_config
@@ -82,7 +85,7 @@ def dump_config(config: Config) -> str:
         >>> dump_config(Config()).splitlines()[:2]
         ['data:', '  frame_size: 256']
     """
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return write_yaml(config.model_dump(mode="json"))
 
 
 def _read_values(name_or_path: str | Path, derived: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -116,23 +119,43 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _read_text(name_or_path: str | Path) -> str:
     path = Path(name_or_path)
     if path.is_file():
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a readable text file ({one_line(error)})") from None
+        return _decode(path)
     names = shipped_configs()
     if str(name_or_path) in names:
         shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
         return shipped.read_text(encoding="utf-8")
+    if path.exists():
+        require_file(path, error=ConfigError, expected="a YAML file")
     cure = suggest(str(name_or_path), names) or f"; give a YAML file or one of: {', '.join(names)}"
     raise ConfigError(f"{name_or_path}: no such configuration{cure}")
 
 
+def _decode(path: Path) -> str:
+    """Return the text of a file in UTF-8, or in another encoding that a byte order mark states."""
+    try:
+        if path.stat().st_size:  # an empty file means that all values are the defaults
+            require_file(path, error=ConfigError, expected="a YAML file")
+        if path.stat().st_size > _MAX_BYTES:
+            raise ConfigError(
+                f"{path}: has {path.stat().st_size} bytes, but a configuration has at most "
+                f"{_MAX_BYTES}; give a YAML file of settings"
+            )
+        data = path.read_bytes()
+        utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if utf_16 else "utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({one_line(error)}); check it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: is not UTF-8 text ({one_line(error)}); save it as UTF-8"
+        ) from None
+
+
 def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: not valid YAML ({one_line(error)})") from None
+        values = read_yaml(text)
+    except YamlProblem as problem:
+        raise ConfigError(f"{origin}: {problem}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -158,6 +181,6 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
             )
         values = child
     try:
-        values[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"override {override}: {value!r} is not a YAML value") from None
+        values[last] = read_yaml(value)
+    except YamlProblem as problem:
+        raise ConfigError(f"override {override}: the value {problem}") from None

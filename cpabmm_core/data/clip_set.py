@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from cpabmm_core.errors import CpabmmError, DataError, MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.clips import Clip, list_clips, open_clip
+from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.media.clips import Clip, open_clip
 
 OnError = Literal["skip", "refuse"]
 StatusCallback = Callable[[str], None]
@@ -26,18 +27,6 @@ class NamedClip(NamedTuple):
     clip: Clip
 
 
-def list_paths(folder: Path) -> list[Path]:
-    """List the clips of a folder, in natural order.
-
-    Raises:
-        DataError: the folder is missing, contains no clip, or cannot be listed.
-    """
-    try:
-        return list_clips(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({one_line(error)}); check it") from None
-
-
 def open_clips(
     folder: Path, on_error: OnError, report: StatusCallback, *, paths: Sequence[Path] | None = None
 ) -> list[NamedClip]:
@@ -50,7 +39,8 @@ def open_clips(
         folder: folder with one clip per file or sub-folder (`media.clips`).
         on_error: how to handle unusable clips. ``skip`` reports each of them and leaves it out;
             ``refuse`` raises an error and, if there are several, first reports each.
-        report: called with a line for each unusable clip.
+        report: called with a line for each unusable clip, and one that names what `list_clips`
+            passed over, if anything.
         paths: the clips to open, one or more; None opens all clips of the folder.
 
     Returns:
@@ -74,7 +64,7 @@ def open_clips(
         [('00000.png', 4), ('00001.png', 4)]
         >>> temporary.cleanup()
     """
-    found = _open_all(list_paths(folder) if paths is None else paths)
+    found = _open_all(list_clips(folder, report) if paths is None else paths)
     clips = [each for each in found if isinstance(each, NamedClip)]
     problems = [each for each in found if isinstance(each, str)]
     if len(problems) > 1 or on_error == "skip":

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from cpabmm_core.data.clip_set import StatusCallback, list_paths
+from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.identities import group_by_identity
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.clip_listing import list_clips
 
 _NAMED = 5
 
@@ -63,7 +64,8 @@ def split_data_set(data: Path, test_share: float, seed: int, report: StatusCallb
         data: folder of the data set.
         test_share: share of the identities in the test set, in [0, 1).
         seed: seed of the split.
-        report: called with one line if the clips are split.
+        report: called with one line if the clips are split, and one that names what `list_clips`
+            passed over, if anything.
 
     Returns:
         The two sets.
@@ -89,7 +91,7 @@ def split_data_set(data: Path, test_share: float, seed: int, report: StatusCallb
     if train.exists() or test.exists() or not data.is_dir():
         return DataSplit(Subset(train), Subset(test))
     try:
-        paths = list_paths(data)
+        paths = list_clips(data, report)
     except DataError as error:
         raise DataError(f"{error}, or give a folder with train/ and test/") from None
     identities = group_by_identity(paths)

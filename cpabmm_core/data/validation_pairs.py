@@ -6,8 +6,9 @@ from pathlib import Path
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import NamedClip, StatusCallback, list_paths, open_clips
+from cpabmm_core.data.clip_set import NamedClip, StatusCallback, open_clips
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.clip_listing import list_clips
 
 
 class ValidationPairs(PairDataset):
@@ -111,7 +112,7 @@ def open_validation(
         >>> temporary.cleanup()
     """
     try:
-        paths = list_paths(folder) if paths is None else paths
+        paths = list_clips(folder, report) if paths is None else paths
     except DataError as error:
         report(f"no validation: {error}")
         return None

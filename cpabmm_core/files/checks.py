@@ -3,9 +3,10 @@
 import errno
 from pathlib import Path
 
-from cpabmm_core.errors import CpabmmError, MediaError, ResourceError
+from cpabmm_core.errors import CheckpointError, CpabmmError, MediaError, ResourceError
 
 _HEAD_BYTES = 512
+_REASON_CHARACTERS = 200
 _LFS_POINTER = b"version https://git-lfs"
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -97,6 +98,13 @@ def write_error(
             f"{path}: no space left to write it; free some space or write elsewhere"
         )
     return kind(f"{path}: cannot be written ({one_line(error)})")
+
+
+def damaged_file(path: Path, error: BaseException) -> CheckpointError:
+    """Return the error for a file of weights that a library cannot parse."""
+    # PyTorch appends several sentences of advice.
+    reason = one_line(error).split(". ")[0][:_REASON_CHARACTERS]
+    return CheckpointError(f"{path}: truncated or damaged ({reason}); copy or download it again")
 
 
 def one_line(error: BaseException) -> str:

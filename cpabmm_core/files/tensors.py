@@ -1,25 +1,28 @@
 """Files of tensors: safetensors and PyTorch files, read without executing anything in them."""
 
-import argparse
 import json
 import os
-import pickle
 import re
-import zipfile
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError
-from cpabmm_core.files.checks import one_line, require_file, write_error
+from cpabmm_core.files.checks import damaged_file, require_file, write_error
+from cpabmm_core.files.foreign_formats import describe_format
 from cpabmm_core.files.output import atomic_path
+from cpabmm_core.files.torch_files import read_torch_file
 
-_REASON_CHARACTERS = 200
+_MAX_HEADER = 100_000_000
+"""Most bytes of the header of a safetensors file, as in its library."""
+_WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt", "*.bin", "*.tar")
+_NAMED = 3
 
 TensorFormat = Literal["safetensors", "pytorch"]
 
@@ -35,14 +38,7 @@ def tensor_format(path: Path, expected: str = "a file of tensors") -> TensorForm
         CheckpointError: the file is missing, unreadable or of another format; the message names
             the actual format if it is recognised.
     """
-    head = require_file(path, error=CheckpointError, expected=expected)
-    # A safetensors file is a length of 8 bytes, then JSON. Its length may look like any other
-    # signature, so this test comes first.
-    if head[8:9] == b"{":
-        return "safetensors"
-    if head.startswith((b"PK", b"\x80")):
-        return "pytorch"
-    raise CheckpointError(f"{path}: is neither a safetensors nor a PyTorch file; give {expected}")
+    return _recognise(path, expected)[0]
 
 
 def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[Any, Any]:
@@ -55,15 +51,16 @@ def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[An
     Returns:
         The dictionary in the file, on the CPU. A safetensors file holds tensors by name. A PyTorch
         file may hold nested dictionaries, lists and numbers as well; the tensors of its zip format
-        are mapped into memory and read when they are used. A PyTorch file that holds any other
-        object gives an empty dictionary.
+        are mapped into memory and read when they are used.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or reading it would execute code.
+        CheckpointError: the file is missing or damaged, holds something else than a dictionary, or
+            reading it would execute code.
     """
-    if tensor_format(path, expected) == "safetensors":
+    kind, head = _recognise(path, expected)
+    if kind == "safetensors":
         return dict(read_safetensors(path))
-    return _read_pickle(path)
+    return read_torch_file(path, head, expected)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -73,9 +70,44 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing or damaged.
     """
     try:
-        return dict(safetensors.torch.load_file(path))
+        with name_as_text(path) as named:
+            return dict(safetensors.torch.load_file(named))
     except (OSError, safetensors.SafetensorError) as error:
         raise damaged_file(path, error) from None
+
+
+@contextmanager
+def open_safetensors(path: Path) -> Iterator[Any]:
+    """Open a safetensors file with `safetensors.safe_open`.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with (
+            name_as_text(path) as named,
+            safetensors.safe_open(named, framework="pt") as file,
+        ):
+            yield file
+    except (OSError, safetensors.SafetensorError) as error:
+        raise damaged_file(path, error) from None
+
+
+@contextmanager
+def name_as_text(path: Path) -> Iterator[Path]:
+    """Yield a name of a file that can be encoded, which libraries in other languages require.
+
+    On Linux a name may be any bytes. Such a file gets a link for as long as the context lasts.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "file")
+            link.symlink_to(path.absolute())
+            yield link
+        return
+    yield path
 
 
 def write_safetensors(
@@ -97,41 +129,29 @@ def write_safetensors(
             raise write_error(path, error, CheckpointError) from None
 
 
-def damaged_file(path: Path, error: BaseException) -> CheckpointError:
-    """Return the error for a file that a library cannot parse."""
-    # PyTorch appends several sentences of advice.
-    reason = one_line(error).split(". ")[0][:_REASON_CHARACTERS]
-    return CheckpointError(f"{path}: truncated or damaged ({reason}); copy or download it again")
+def _recognise(path: Path, expected: str) -> tuple[TensorFormat, bytes]:
+    """Return the format and the first bytes of a file."""
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder{_held_weights(path)}; give {expected}")
+    head = require_file(path, error=CheckpointError, expected=expected)
+    # A safetensors file is a length of 8 bytes, then JSON. Its length may look like any other
+    # signature, so this test comes first. The length of a text is beyond all bounds.
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] == b"{" and (length <= _MAX_HEADER or head.lstrip()[:1] not in b"{["):
+        return "safetensors", head
+    if head.startswith((b"PK", b"\x80")):
+        return "pytorch", head
+    what, cure = describe_format(head)
+    cure = cure or f"give {expected}"
+    if not what:
+        raise CheckpointError(f"{path}: is neither a safetensors nor a PyTorch file; {cure}")
+    raise CheckpointError(f"{path}: is {what}, not a file of safetensors or PyTorch; {cure}")
 
 
-def _read_pickle(path: Path) -> dict[Any, Any]:
-    is_zip = zipfile.is_zipfile(path)
-    if is_zip and _is_program(path):
-        raise CheckpointError(
-            f"{path}: is TorchScript, a program that would have to be executed; give a file of "
-            "tensors"
-        )
-    try:
-        # Full checkpoints of DINO hold the options of their training run, a plain namespace.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        trouble = "holds more than tensors, or is damaged"
-        if wanted:
-            trouble = f"would call {wanted[1]}, which no file of weights needs"
-        raise CheckpointError(
-            f"{path}: {trouble}; nothing in it was executed: get the file from its publisher"
-        ) from None
-    except Exception as error:  # torch raises many types for a damaged file
-        raise damaged_file(path, error) from None
-    return values if isinstance(values, dict) else {}
-
-
-def _is_program(path: Path) -> bool:
-    """Return whether a zip file is a TorchScript archive, which holds source code."""
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+def _held_weights(folder: Path) -> str:
+    """Return which files of weights a folder holds, for a message."""
+    names = sorted(file.name for pattern in _WEIGHTS for file in folder.glob(pattern))
+    return f" that holds {', '.join(names[:_NAMED])}" if names else ""
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The public interface for images, videos and clips."""
 
+from .clip_listing import list_clips as list_clips
 from .clips import Clip as Clip
-from .clips import list_clips as list_clips
 from .clips import open_clip as open_clip
 from .frame_folder import FrameFolderWriter as FrameFolderWriter
 from .frame_folder import create_frame_folder as create_frame_folder
@@ -9,6 +9,7 @@ from .framing import square_frame as square_frame
 from .image import read_image as read_image
 from .image import write_image as write_image
 from .lossless import is_lossless as is_lossless
+from .suffixes import IMAGE_OUTPUT_SUFFIXES as IMAGE_OUTPUT_SUFFIXES
 from .suffixes import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .suffixes import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .timed_frames import clips_by_name as clips_by_name

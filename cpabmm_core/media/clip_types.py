@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError, MediaError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.folder_entries import is_image_file, visible_entries
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.image_stack import count_pages, read_page
-from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.video import FrameIndex
 
-_STACK_SUFFIXES = (".tif", ".tiff")
-
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""The first bytes of a TIFF of either byte order, and of a BigTIFF."""
 _T = TypeVar("_T")
 
 
@@ -126,11 +126,12 @@ class FolderClip(_ImagesClip):
     """A folder of images."""
 
     def __init__(self, path: Path) -> None:
-        self._files = [entry for entry in visible_entries(path) if is_image_file(entry)]
+        try:
+            self._files = [entry for entry in visible_entries(path) if is_image_file(entry)]
+        except OSError as error:
+            raise DataError(f"{path}: cannot be listed ({one_line(error)}); check it") from None
         if not self._files:
-            raise DataError(
-                f"{path}: contains no frame; put images ({' '.join(IMAGE_SUFFIXES)}) in it"
-            )
+            raise DataError(f"{path}: contains no frame; put images (.png, .jpg, .tif, ...) in it")
         super().__init__(path, path.name, len(self._files))
 
     def _read_one(self, index: int) -> Frame:
@@ -155,11 +156,12 @@ class StackClip(_ImagesClip):
 
 def is_stack(path: Path) -> bool:
     """Return whether a file is a TIFF of several pages; False for a file that cannot be read."""
-    if path.suffix.lower() not in _STACK_SUFFIXES:
-        return False
     try:
+        with path.open("rb") as file:
+            if not file.read(4).startswith(_TIFF):
+                return False
         return count_pages(path) > 1
-    except MediaError:  # opening it as a strip reports what is wrong
+    except (MediaError, OSError):  # opening it as a strip reports what is wrong
         return False
 
 

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cpabmm_core.arrays import Frame
-from cpabmm_core.errors import DataError
 from cpabmm_core.media.clip_types import FolderClip, StackClip, StripClip, VideoClip, is_stack
-from cpabmm_core.media.folder_entries import is_image_file, visible_entries
-from cpabmm_core.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from cpabmm_core.media.content import is_still
 
 
 class Clip(Protocol):
@@ -72,8 +70,8 @@ def open_clip(path: str | Path) -> Clip:
     Args:
         path: a video or GIF, a strip, a stack, or a folder of frames. A strip is an image whose
             width is a multiple (2 or more) of its height: square frames next to each other. A stack
-            is a TIFF file of several pages. The frames of a folder come in natural order: 2
-            precedes 10.
+            is a TIFF file of several pages. The content of a file decides what it is, not its
+            suffix. The frames of a folder come in natural order: 2 precedes 10.
 
     Raises:
         DataError: the path is none of these, or the clip is damaged.
@@ -92,41 +90,6 @@ def open_clip(path: str | Path) -> Clip:
     path = Path(path)
     if path.is_dir():
         return FolderClip(path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if is_still(path):
         return StackClip(path) if is_stack(path) else StripClip(path)
     return VideoClip(path)
-
-
-def list_clips(folder: str | Path) -> list[Path]:
-    """List everything in a folder that looks like a clip, in natural order.
-
-    A file counts by its suffix, a sub-folder if it contains an image. Hidden entries and other
-    files, such as annotations, do not count.
-
-    Raises:
-        DataError: the folder is missing or holds no clip.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     for name in ("10.mp4", "9.mp4", "labels.csv"):
-        ...         (Path(folder) / name).touch()
-        ...     [path.name for path in list_clips(folder)]
-        ['9.mp4', '10.mp4']
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give one with a file or sub-folder per clip")
-    clips = [entry for entry in visible_entries(folder) if _looks_like_clip(entry)]
-    if not clips:
-        raise DataError(
-            f"{folder}: holds no clip; put videos ({' '.join(VIDEO_SUFFIXES)}), strip images or "
-            "folders of frames in it"
-        )
-    return clips
-
-
-def _looks_like_clip(path: Path) -> bool:
-    if path.is_dir():
-        return any(is_image_file(entry) for entry in visible_entries(path))
-    return path.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)

@@ -11,7 +11,7 @@ from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import require_file, write_error
 from cpabmm_core.media.pictures import is_picture, open_picture, to_frame
-from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_SUFFIXES
+from cpabmm_core.media.suffixes import ALPHA_SUFFIXES, IMAGE_OUTPUT_SUFFIXES
 
 _LOSSY_QUALITY = {".jpg": 95, ".jpeg": 95, ".webp": 95}
 
@@ -102,9 +102,11 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
         MediaError: the suffix is not allowed; the message lists those that are.
     """
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
+    if suffix not in IMAGE_OUTPUT_SUFFIXES:
         got = f"suffix {path.suffix}" if path.suffix else "no suffix"
-        raise MediaError(f"{path}: {got}; an image ends in one of {' '.join(IMAGE_SUFFIXES)}")
+        raise MediaError(
+            f"{path}: {got}; an image ends in one of {' '.join(IMAGE_OUTPUT_SUFFIXES)}"
+        )
     if alpha and suffix not in ALPHA_SUFFIXES:
         raise MediaError(
             f"{path}: {suffix} cannot store the transparency of the image; use one of "

@@ -5,8 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.clips import Clip, list_clips, open_clip
-from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
+from cpabmm_core.media.clip_listing import Report, ignore, list_clips
+from cpabmm_core.media.clips import Clip, open_clip
+from cpabmm_core.media.content import is_still
 from cpabmm_core.media.video import VideoFrame, VideoReader
 
 _RATE = Fraction(25)
@@ -65,16 +66,17 @@ def open_frames(path: Path) -> TimedFrames:
         ...     [float(frame.pts * frames.time_base) for frame in frames]
         [0.0, 0.04, 0.08]
     """
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_dir() or is_still(path):
         return StillFrames(open_clip(path))
     return VideoReader(path)
 
 
-def clips_by_name(path: Path) -> dict[str, Path]:
+def clips_by_name(path: Path, report: Report = ignore) -> dict[str, Path]:
     """Map the names of clips, without suffix, to their paths, in natural order.
 
     Args:
         path: a folder of clips, or a single clip.
+        report: called with one line that names what `list_clips` passed over, if anything.
 
     Raises:
         DataError: the folder contains no clip, or two of the same name.
@@ -84,7 +86,7 @@ def clips_by_name(path: Path) -> dict[str, Path]:
         ['walk']
     """
     clips: dict[str, Path] = {}
-    for clip in list_clips(path) if path.is_dir() else [path]:
+    for clip in list_clips(path, report) if path.is_dir() else [path]:
         name = clip.name if clip.is_dir() else clip.stem
         if name in clips:
             raise DataError(

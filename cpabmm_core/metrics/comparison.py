@@ -1,6 +1,5 @@
 """Comparison of several runs in one table, with the best values marked."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.json_text import read_json
 from cpabmm_core.metrics.metric_info import METRICS, MetricInfo
 
 RESULT_FILE = "metrics.json"
@@ -105,15 +105,16 @@ def read_run(source: str) -> Run:
     label, path = _split_label(source)
     file = path / RESULT_FILE if path.is_dir() else path
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file.read_bytes())
         values = {metric.key: _to_float(document.get(metric.key)) for metric in METRICS}
         videos = frozenset((video["name"], video["frames"]) for video in document["videos"])
         extractors = dict(document.get("extractors", {}))
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({one_line(error)}); check the path") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f": {one_line(error)}" if isinstance(error, ValueError) else ""
         raise DataError(
-            f"{file}: not a metrics document (the JSON output of an evaluation); "
+            f"{file}: not a metrics document (the JSON output of an evaluation{reason}); "
             "evaluate the videos again"
         ) from None
     method, _, data = label.partition("/")

@@ -42,7 +42,7 @@ def write_csv(path: Path, result: SetResult, *, force: bool = False) -> None:
     coverage = [f"{name}_{videos}" for name in _EXTRACTORS for videos in ("real", "generated")]
     with (
         atomic_path(path, force=force) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         table = csv.DictWriter(file, ["name", "frames", *keys, *coverage], restval="")
         table.writeheader()

@@ -8,10 +8,11 @@ import numpy as np
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.clip_listing import Report, ignore
+from cpabmm_core.media.content import is_still
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.lossless import is_lossless
-from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.extractors.puppets.joints import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames
@@ -19,7 +20,7 @@ from cpabmm_core.metrics.video_metric import Frames
 _NAMED_IN_ERRORS = 3
 
 
-def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
+def match_videos(real: Path, generated: Path, report: Report = ignore) -> list[tuple[Path, Path]]:
     """Match generated videos with real ones by name.
 
     Two files are one pair. In two folders, files and folders of frames of equal name match,
@@ -28,6 +29,7 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
     Args:
         real: a video or image, or a folder of them.
         generated: likewise.
+        report: called with one line for each folder that names what was passed over in it.
 
     Returns:
         Paths of the real and the generated video of each pair, in natural order of their names.
@@ -45,7 +47,7 @@ def match_videos(real: Path, generated: Path) -> list[tuple[Path, Path]]:
         raise DataError(f"{real} and {generated}: expected two files or two folders")
     if not real.is_dir():
         return [(real, generated)]
-    ours, theirs = clips_by_name(real), clips_by_name(generated)
+    ours, theirs = clips_by_name(real, report), clips_by_name(generated, report)
     _check_complete(generated, ours.keys() - theirs.keys())
     _check_complete(real, theirs.keys() - ours.keys())
     return [(path, theirs[name]) for name, path in ours.items()]
@@ -108,7 +110,7 @@ def read_frame_pairs(
 
 def are_single_images(real: Path, generated: Path) -> bool:
     """Return whether both are images to compare whole, rather than strips of puppet frames."""
-    return _is_image(real) and _is_image(generated) and not has_puppet_joints(real)
+    return is_still(real) and is_still(generated) and not has_puppet_joints(real)
 
 
 def _check_complete(folder: Path, missing: Collection[str]) -> None:
@@ -158,7 +160,3 @@ def _open_both(real: Path, generated: Path) -> tuple[Iterator[Frame], Iterator[F
         return iter([read_image(real)]), iter([read_image(generated)])
     one, other = open_frames(real), open_frames(generated)
     return (frame.image for frame in one), (frame.image for frame in other)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()

@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.archives import expanded_size
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.json_text import read_json
 from cpabmm_core.pointsets.tables import Table, parse_table
 
 _MAGIC = {b"PK": ".npz", b"\x93NUMPY": ".npy"}
@@ -53,8 +54,8 @@ class NumberFile:
             DataError: the content is not valid JSON.
         """
         try:
-            return json.loads(self.text())
-        except (ValueError, RecursionError) as error:
+            return read_json(self.text())
+        except ValueError as error:
             raise DataError(f"{self.name}: not valid JSON ({one_line(error)}); fix it") from None
 
     def table(self) -> Table:
@@ -98,6 +99,8 @@ class NumberFile:
             DataError: the content is not an archive of plain arrays.
         """
         try:
+            if (size := expanded_size(io.BytesIO(self.data))) is not None:
+                raise ValueError(f"{len(self.data)} bytes would expand to {size}")
             with np.load(io.BytesIO(self.data), allow_pickle=False) as arrays:
                 return dict(arrays)
         except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives

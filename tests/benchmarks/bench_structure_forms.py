@@ -27,7 +27,8 @@ from torchvision.transforms.functional import gaussian_blur
 
 from cpabmm_core.losses.perceptual import PerceptualLoss
 from cpabmm_core.losses.structure import Form, structure_loss
-from cpabmm_core.media.clips import list_clips, open_clip
+from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.media.clips import open_clip
 from cpabmm_core.models.frozen.dino import DinoKeys
 from cpabmm_core.models.frozen.vgg import Vgg19Features
 from cpabmm_core.puppets import render_puppet

@@ -46,6 +46,14 @@ def test_other_content_or_another_name_is_another_model(published: Path, tmp_pat
     assert load_checkpoint(third).kind == "mraa"
 
 
+def test_a_name_of_bytes_that_are_no_text_has_a_cache_as_well(
+    published: Path, tmp_path: Path
+) -> None:
+    renamed = published.rename(tmp_path / "vox\udcff.pth.tar")
+    cached = convert_cached(renamed, tmp_path / "cache", lambda _: None)
+    assert load_checkpoint(cached).record["converted_from"]["file"] == "vox\udcff.pth.tar"
+
+
 def test_cpabmm_checkpoints_are_not_copied(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, tiny_model(), tiny_config(), record={})

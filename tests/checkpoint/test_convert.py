@@ -357,7 +357,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3509
         (b"", "is empty"),
         (b"PK\x03\x04 and no more", "truncated or damaged"),
         (b"\x80\x02}q\x00", "truncated or damaged"),
-        (b"words", "is neither a safetensors nor a PyTorch file; give a checkpoint"),
+        (b"words", "is a text file, not a file of safetensors or PyTorch; give a checkpoint"),
     ],
     ids=["web page", "lfs pointer", "empty", "half a zip", "half a pickle", "text"],
 )
@@ -394,7 +394,9 @@ def test_nothing_in_the_file_is_executed(zipped: bool, tmp_path: Path) -> None:
 def test_file_without_networks_is_refused(tmp_path: Path) -> None:
     only = save(tmp_path / "a.pth", {"optimizer": {"state": {}, "groups": [1]}, "epoch": 3})
     assert "holds no networks, only optimizer, epoch" in error_of(only)
-    assert "only nothing" in error_of(save(tmp_path / "b.pth", [1, 2]))
+    assert "holds a list, not tensors by name" in error_of(save(tmp_path / "b.pth", [1, 2]))
+    assert "holds one tensor," in error_of(save(tmp_path / "c.pth", torch.ones(2)))
+    assert "c.pth: holds nothing; give the file" in error_of(save(tmp_path / "c.pth", {}))
 
 
 def test_unknown_layout_is_reported_with_its_first_names(tmp_path: Path) -> None:

@@ -267,7 +267,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 
         (lambda path: path.write_bytes(b"\x80\x02}q\x00."), "is a PyTorch or zip file"),
         (
             lambda path: path.write_text("just some text, and more of it"),
-            "is neither a safetensors nor",
+            "is a text file, not a file of safetensors or PyTorch",
         ),
         (lambda path: path.write_bytes(b"\x00\x01"), "is neither a safetensors nor"),
         (lambda path: path.write_bytes(b"\xff" * 7 + b"\x7f{"), "truncated or damaged"),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cpabmm_core.data.clip_set import list_paths
 from cpabmm_core.data.split import DataSplit, Subset, split_data_set
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.clip_listing import list_clips
 
 
 def fill(folder: Path, names: list[str]) -> Path:
@@ -57,7 +57,7 @@ def test_test_share_sets_the_number_of_held_out_identities(
     assert sorted(found) == sorted(names)
     assert len(parts.test.paths) == 3 * expected  # whole identities
     assert len(held_out(parts)) == expected
-    everything = list_paths(tmp_path)
+    everything = list_clips(tmp_path)
     assert [path for path in everything if path in parts.train.paths] == parts.train.paths
 
 
@@ -70,8 +70,8 @@ def test_only_names_and_seed_determine_the_split(
     other = fill(tmp_path / "other", shuffled)
     assert held_out(split(one)) == held_out(split(other))
     assert len({frozenset(held_out(split(one, seed=seed))) for seed in range(5)}) == 5
-    backwards = list(reversed(list_paths(one)))
-    monkeypatch.setattr("cpabmm_core.data.split.list_paths", lambda _: backwards)
+    backwards = list(reversed(list_clips(one)))
+    monkeypatch.setattr("cpabmm_core.data.split.list_clips", lambda *_: backwards)
     assert held_out(split(one)) == held_out(split(other))
 
 

@@ -40,7 +40,7 @@ def test_both_formats_are_recognised_by_content(tmp_path: Path) -> None:
 
 def test_other_content_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
-    path.write_bytes(b"hello, this is nothing")
+    path.write_bytes(b"\1\2\3\4 this is nothing")
     with pytest.raises(CheckpointError) as caught:
         read_tensor_file(path, "the file of VGG-19")
     assert str(caught.value) == (
@@ -76,9 +76,10 @@ def test_options_of_a_training_run_are_accepted(tmp_path: Path) -> None:
     assert read_tensor_file(tmp_path / "a.pth")["args"].epochs == 3
 
 
-def test_file_without_a_dictionary_is_empty(tmp_path: Path) -> None:
+def test_file_without_a_dictionary_is_refused(tmp_path: Path) -> None:
     torch.save(torch.ones(2), tmp_path / "a.pth")
-    assert read_tensor_file(tmp_path / "a.pth") == {}
+    with pytest.raises(CheckpointError, match=r"a\.pth: holds one tensor, not tensors by name"):
+        read_tensor_file(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])

@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.clips import list_clips, open_clip
+from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.image import read_image, write_image
 from cpabmm_core.media.video import VideoReader
 from cpabmm_core.media.video.decoding import decode

@@ -70,7 +70,7 @@ def test_pages_of_different_sizes_are_damage(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_images_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "a.tif").write_text("neither\n" * 30)
+    (tmp_path / "a.tif").write_bytes(b"neither\0\1" * 30)
     for action in (count_pages, lambda path: read_page(path, 0)):
         with pytest.raises(MediaError) as caught:
             action(tmp_path / "a.tif")

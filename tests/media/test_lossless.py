@@ -26,7 +26,7 @@ def test_a_video_is_lossless_if_its_codec_is(
 
 
 @pytest.mark.parametrize(("suffix", "expected"), [(".png", True), (".bmp", True), (".jpg", False)])
-def test_the_suffix_decides_for_images_and_folders(
+def test_the_format_decides_for_images_and_folders(
     tmp_path: Path, suffix: str, expected: bool
 ) -> None:
     write_image(tmp_path / f"0{suffix}", np.zeros((8, 8, 3), dtype=np.uint8))

@@ -134,3 +134,10 @@ def test_different_videos_cause_one_warning_per_data_set(tmp_path: Path) -> None
         "a and b: evaluated on different videos or numbers of frames"
     ]
     assert comparison_warnings([read_run(f"a/vox={first}"), read_run(f"a/taichi={second}")]) == []
+
+
+def test_a_key_given_twice_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"l1": 0.25, "l1": 0.5, "videos": []}')
+    with pytest.raises(DataError, match=r"a\.json: not a metrics document .*key 'l1' twice"):
+        read_run(str(file))

@@ -39,3 +39,10 @@ def test_an_existing_file_is_replaced_only_with_force(tmp_path: Path) -> None:
     write_csv(path, result, force=True)
     assert path.read_text().startswith("name,frames,l1,")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_of_bytes_that_are_no_text_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    result = summarise([VideoRecord("动\udcff", 1, VideoSums({"l1": Tally(0, 1)}))], {}, {})
+    write_csv(path, result, force=False)
+    assert path.read_bytes().splitlines()[1].startswith("动\\udcff,1,".encode())

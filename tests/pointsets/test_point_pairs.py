@@ -182,6 +182,7 @@ def test_the_batch_is_padded_with_pairs_that_do_not_count() -> None:
     [
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+        ('{"source": [[0, 0]], "target": [[0, 0]], "source": [[1, 1]]}', "'source' twice"),
         ("[1, 2]", "expected {"),
         ("[]", "has no set"),
         ('{"source": [[0, 0]]}', "expected {"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cpabmm_core.errors import DataError, OutputExistsError
-from cpabmm_core.media.clips import list_clips, open_clip
+from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.media.clips import open_clip
 from cpabmm_core.puppets import PuppetVideo, render_puppet, write_puppets
 from cpabmm_core.puppets.appearance import BodyPlan
 from cpabmm_core.puppets.canvas import Canvas

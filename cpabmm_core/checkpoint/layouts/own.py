@@ -1,4 +1,4 @@
-"""Tensors of cpabmm without a configuration, for example a state dict that a user saved.
+"""Tensors of cpabmm without a configuration: a state dict, or a file that lost its metadata.
 
 The configuration is derived from the tensors as far as they determine it. It assumes the paper's
 backbone and head, and groups of five keypoints.
@@ -31,6 +31,18 @@ def _model(tensors: Tensors) -> dict[str, Any]:
         "inpainting": layout.generator_widths(tensors, "generator", stem="stem"),
         "avd": layout.avd_sizes(tensors, "avd"),
     }
+
+
+def is_own(tensors: Tensors) -> bool:
+    """Return whether the names of tensors are those of cpabmm, of any configuration."""
+    networks = {name.partition(".")[0] for name in tensors}
+    return networks >= {"keypoint_detector", "dense_motion"}
+
+
+def own_layout(tensors: Tensors) -> Layout:
+    """Return the layout of tensors for which `is_own` holds."""
+    first = "inpainting.stem.conv.weight" in tensors
+    return OWN_VERSION_1 if first else OWN
 
 
 OWN = Layout(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.clip_set import StatusCallback, list_paths
+from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.identities import group_by_identity
 from cpabmm_core.data.preprocess.boxes import Box, crop_and_resize
 from cpabmm_core.data.preprocess.clip_writer import (
@@ -21,7 +21,11 @@ from cpabmm_core.data.preprocess.clip_writer import (
 from cpabmm_core.data.preprocess.reading import UnreadableVideoError, open_video, read_frames
 from cpabmm_core.data.split import hold_out
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.output import atomic_folder, check_output_folder
+from cpabmm_core.media.clip_listing import report_passed_over
+from cpabmm_core.media.content import is_gif
+from cpabmm_core.media.folder_entries import visible_entries
 from cpabmm_core.process_map import process_map
 
 _SUFFIX = ".gif"
@@ -71,7 +75,8 @@ def convert_gifs(
         test_share: share of the identities in the test set, if `source` has no split.
         workers: number of processes; 1 converts in this process.
         force: replace ``train`` and ``test`` in a folder that is not empty.
-        report: called with one line for each unreadable GIF.
+        report: called with one line for each unreadable GIF, and one that names the entries of a
+            folder that are no GIFs, if any.
         progress: called after each GIF with the number of finished GIFs and the total.
 
     Returns:
@@ -102,7 +107,7 @@ def convert_gifs(
     """
     check_clip_size(size, file_format)
     check_output_folder(folder, force=force, inputs=[source])
-    split = _split(source, test_share)
+    split = _split(source, test_share, report)
     made = {"train": 0, "test": 0}
     with atomic_folder(folder, force=force) as temporary:
         tasks = []
@@ -130,14 +135,16 @@ class _Task:
     file_format: ClipFormat
 
 
-def _split(source: Path, test_share: float) -> dict[Literal["train", "test"], list[Path]]:
+def _split(
+    source: Path, test_share: float, report: StatusCallback
+) -> dict[Literal["train", "test"], list[Path]]:
     train, test = source / "train", source / "test"
     if train.is_dir() or test.is_dir():
         return {
-            "train": _gifs(train) if train.is_dir() else [],
-            "test": _gifs(test) if test.is_dir() else [],
+            "train": _gifs(train, report) if train.is_dir() else [],
+            "test": _gifs(test, report) if test.is_dir() else [],
         }
-    paths = _gifs(source)
+    paths = _gifs(source, report)
     identities = group_by_identity(paths)
     numbers = {n for name in hold_out(identities, test_share, 0) for n in identities[name]}
     return {
@@ -146,14 +153,20 @@ def _split(source: Path, test_share: float) -> dict[Literal["train", "test"], li
     }
 
 
-def _gifs(folder: Path) -> list[Path]:
-    gifs = [
-        path for path in list_paths(folder) if path.suffix.lower() == _SUFFIX and path.is_file()
-    ]
+def _gifs(folder: Path, report: StatusCallback) -> list[Path]:
+    """Return the files of a folder that are GIFs by their suffix or content."""
+    try:
+        entries = visible_entries(folder)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({one_line(error)}); check it") from None
+    gifs = [entry for entry in entries if _is_gif(entry)]
     if not gifs:
         raise DataError(
             f"{folder}: contains no GIF; give a folder of GIFs, or one with train/ and test/"
         )
+    found = set(gifs)
+    others = [entry for entry in entries if entry not in found]
+    report_passed_over(folder, others, report, "GIF")
     names: dict[str, Path] = {}
     for path in gifs:
         first = names.setdefault(path.stem, path)
@@ -162,6 +175,10 @@ def _gifs(folder: Path) -> list[Path]:
                 f"{folder}: {first.name} and {path.name} have the same name; rename one of them"
             )
     return gifs
+
+
+def _is_gif(path: Path) -> bool:
+    return (path.suffix.lower() == _SUFFIX and not path.is_dir()) or is_gif(path)
 
 
 def _convert(task: _Task) -> str | None:

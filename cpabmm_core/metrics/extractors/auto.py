@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError, ResourceError
 from cpabmm_core.media.clips import open_clip
+from cpabmm_core.media.content import is_still
 from cpabmm_core.media.image import read_image
-from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.metrics.extractors.interface import (
     EmbeddingExtractor,
     Extractor,
@@ -142,7 +142,7 @@ def _sample_frames(videos: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _read_spaced_frames(video: Path, count: int) -> list[NDArray[np.uint8]]:
-    if video.suffix.lower() in IMAGE_SUFFIXES and not video.is_dir():
+    if is_still(video):
         image = read_image(video)
         height, width = image.shape[:2]
         if width % height or width < 2 * height:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cpabmm_core.errors import CheckpointError, ConfigError
 from cpabmm_core.files.checks import one_line, require_file
+from cpabmm_core.files.foreign_formats import ONNX_FILE, describe_format
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo, Request
 from cpabmm_core.metrics.extractors.onnx_input import (
     KEYS,
@@ -118,7 +119,7 @@ def open_extractor(request: Request) -> OnnxIdentity:
 
 
 def _read(path: Path) -> bytes:
-    require_file(path, error=CheckpointError, expected="the .onnx file of a network")
+    head = require_file(path, error=CheckpointError, expected="the .onnx file of a network")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -127,6 +128,11 @@ def _read(path: Path) -> bytes:
         raise CheckpointError(
             f"{path}: is a PyTorch or zip file, not ONNX; export the network with torch.onnx.export"
         )
+    what, _ = describe_format(head)
+    if content[8:9] == b"{" and not what:
+        what = "a safetensors file"
+    if what and what != ONNX_FILE:
+        raise CheckpointError(f"{path}: is {what}, not ONNX; give the .onnx file of a network")
     return content
 
 

@@ -1,6 +1,5 @@
 """Conversion of frames to the input of a network in an ONNX file."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.json_text import read_json
 
 Layout = Literal["nchw", "nhwc"]
 Colour = Literal["rgb", "bgr"]
@@ -95,9 +96,11 @@ def read_options(path: Path, query: Mapping[str, str]) -> dict[str, str]:
     if not side.is_file():
         return dict(query)
     try:
-        values = json.loads(side.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        raise ConfigError(f"{side}: not valid JSON; expected the options of {path.name}") from None
+        values = read_json(side.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{side}: not valid JSON ({one_line(error)}); give the options of {path.name}"
+        ) from None
     if not isinstance(values, dict):
         raise ConfigError(f'{side}: not a JSON object; expected for example {{"size": 112}}')
     unknown = sorted(set(values) - set(KEYS))

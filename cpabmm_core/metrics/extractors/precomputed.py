@@ -8,6 +8,7 @@ NaN or of empty cells marks a frame without a subject.
 """
 
 import difflib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.archives import expanded_size
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.metrics.extractors.interface import ExtractorInfo
@@ -136,6 +138,8 @@ def read_precomputed(path: Path, kind: Kind) -> Precomputed:
 
 def _open_archive(path: Path) -> _Arrays:
     try:
+        if zipfile.is_zipfile(path) and (size := expanded_size(str(path))) is not None:
+            raise ValueError(f"{path.stat().st_size} bytes would expand to {size}")
         arrays = np.load(path, allow_pickle=False)
     except Exception as error:  # numpy and zipfile raise many classes for a damaged archive
         raise DataError(

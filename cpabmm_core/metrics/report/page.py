@@ -87,7 +87,9 @@ def write_report(
             panels[index] = render_panels(*pairs[index])
             if progress:
                 progress(len(panels), min(max_panels, len(order)))
-        temporary.write_text(_render(result, pairs, order, panels), encoding="utf-8")
+        temporary.write_text(
+            _render(result, pairs, order, panels), encoding="utf-8", errors="backslashreplace"
+        )
 
 
 def _render(

@@ -145,7 +145,7 @@ def test_a_broken_gif_is_reported_and_the_others_converted(
 def test_invalid_requests_fail_before_any_work(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    with pytest.raises(DataError, match="holds no clip"):
+    with pytest.raises(DataError, match="contains no GIF"):
         convert(source, out)
     (source / "a.mp4").touch()
     with pytest.raises(DataError, match="contains no GIF"):

@@ -117,7 +117,10 @@ def test_integer_inputs_and_failing_networks_are_errors(tmp_path: Path) -> None:
         (b"<!DOCTYPE html><html>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
         (pickle.dumps({"a": 1}), "is a PyTorch or zip file, not ONNX; export the network"),
-        (b"not a network", "onnxruntime "),
+        (b"\1\2\3 not a network", "onnxruntime "),
+        (b"not a network", "is a text file, not ONNX; give the .onnx file of a network"),
+        (b"GGUF\3\0\0\0", "is a GGUF file, as llama.cpp reads, not ONNX"),
+        (b"\x40\0\0\0\0\0\0\0{}", "is a safetensors file, not ONNX"),
     ],
 )
 def test_other_files_are_errors(tmp_path: Path, content: bytes, trouble: str) -> None:

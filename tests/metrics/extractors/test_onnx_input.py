@@ -70,6 +70,7 @@ def test_options_in_the_name_override_the_side_file(tmp_path: Path) -> None:
     assert (options["size"], options["mean"], options["colour"]) == ("4x8", "0.1,0.1,0.1", "bgr")
     for content, trouble in (
         ("{", "not valid JSON"),
+        ('{"size": 4, "size": 8}', "not valid JSON (gives the key 'size' twice)"),
         ("[1]", "not a JSON object"),
         ('{"scale": 2}', "unknown option scale; it takes size, mean, std, layout"),
         ('{"mean": {"r": 1}}', "mean: expected a string, a number, or a list of numbers"),

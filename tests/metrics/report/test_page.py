@@ -67,6 +67,15 @@ def test_names_are_escaped(text: str) -> None:
     assert f"{NASTY}: source, real, generated and error map side by side" in labels
 
 
+def test_names_of_bytes_that_are_no_text_are_escaped(tmp_path: Path) -> None:
+    for name in ("real", "generated"):
+        (tmp_path / name).mkdir()
+    pairs = pairs_of(tmp_path, 1)
+    result = result_of({"动\udcff": {"l1": 0.1}})
+    write_report(tmp_path / "page.html", result, pairs, force=False)
+    assert "动\\udcff" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_the_table_lists_all_videos_worst_first(text: str) -> None:
     head, *rows = rows_of_videos(Page(text))
     assert head == ["Video", "Frames", "L1", "PSNR", "AKD", "Coverage, keypoints"]

@@ -190,7 +190,7 @@ def test_offline_mode_sends_no_request(
         (b"", "is empty"),
         (b"<!DOCTYPE html><html>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
-        (b"hello, this is nothing", "is neither a safetensors nor a PyTorch file"),
+        (b"hello, this is nothing", "is a text file, not a file of safetensors or PyTorch"),
     ],
 )
 def test_files_of_the_wrong_kind_are_named(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cpabmm_core.data.preprocess.published.table import TableRow
 from cpabmm_core.errors import CpabmmError, DataError, Remedy
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.suffixes import VIDEO_SUFFIXES
 
 _NAMED = 5
@@ -22,10 +23,12 @@ def find_videos(
     by_video: dict[str, list[TableRow]] = {}
     for row in rows:
         by_video.setdefault(row.video, []).append(row)
-    missing = [name for name in by_video if _find_video(videos, name) is None]
+    files = _files_by_name(videos)
+    missing = [name for name in by_video if name not in files]
     if missing and fetch is not None:
         fetch(missing)
-        missing = [name for name in missing if _find_video(videos, name) is None]
+        files = _files_by_name(videos)
+        missing = [name for name in missing if name not in files]
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         problem = DataError(
@@ -35,11 +38,20 @@ def find_videos(
             remedy=Remedy.DOWNLOAD,
         )
         report(problem)
-    found = ((_find_video(videos, name), of_video) for name, of_video in by_video.items())
-    return [(source, of_video) for source, of_video in found if source is not None]
+    return [(files[name], of_video) for name, of_video in by_video.items() if name in files]
 
 
-def _find_video(videos: Path, name: str) -> Path | None:
-    """Return the file of a video, with any video suffix."""
-    paths = (videos / f"{name}{suffix}" for suffix in VIDEO_SUFFIXES)
-    return next((path for path in paths if path.exists()), None)
+def _files_by_name(folder: Path) -> dict[str, Path]:
+    """Return the files with the suffix of a video, by their names without it.
+
+    Of several files of a name, the one whose suffix is first in `VIDEO_SUFFIXES` counts.
+    """
+    ranks = {suffix: rank for rank, suffix in enumerate(VIDEO_SUFFIXES)}
+    try:
+        videos = [path for path in folder.iterdir() if path.suffix.lower() in ranks]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({one_line(error)}); check it") from None
+    videos.sort(key=lambda path: (ranks[path.suffix.lower()], path.name), reverse=True)
+    return {path.stem: path for path in videos}

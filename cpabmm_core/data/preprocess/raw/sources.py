@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.media.clip_listing import Report, has_suffix, ignore, report_passed_over
 from cpabmm_core.media.suffixes import VIDEO_SUFFIXES
 
 
@@ -27,11 +28,17 @@ class Source:
         return hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def list_sources(given: Path) -> list[Source]:
+def list_sources(given: Path, report: Report = ignore) -> list[Source]:
     """List the videos of a folder and its sub-folders, sorted by name, or a single video.
 
     The identity of a video is the name of its outermost sub-folder. Without a sub-folder, it is the
-    name of the video up to the first ``#``. Hidden files and folders are ignored.
+    name of the video up to the first ``#``. A file is a video by its suffix, or without one by its
+    content. Hidden files and folders are ignored, and links to folders are not followed.
+
+    Args:
+        given: a folder, or a video.
+        report: called with one line that names what was passed over, if anything was; annotations
+            and the like are not named.
 
     Raises:
         DataError: no video exists, or the clips of two videos would have the same names.
@@ -40,20 +47,32 @@ def list_sources(given: Path) -> list[Source]:
         return [_source(given, given.parent)]
     if not given.is_dir():
         raise DataError(f"{given}: no such file or folder; give a video or a folder of videos")
-    try:
-        files = [path for path in given.rglob("*") if _is_video(path, given)]
-    except OSError as error:
-        raise DataError(f"{given}: cannot be listed ({one_line(error)}); check it") from None
+    files: list[Path] = []
+    others: list[Path] = []
+    for path in _visible_files(given):
+        (files if has_suffix(path, VIDEO_SUFFIXES) else others).append(path)
     if not files:
-        raise DataError(f"{given}: contains no video ({' '.join(VIDEO_SUFFIXES)}); add some")
+        raise DataError(f"{given}: contains no video (.mp4, .mov, .webm, .gif, ...); add some")
+    report_passed_over(given, others, report, "video")
     sources = sorted((_source(path, given) for path in files), key=lambda source: source.name)
     _check_names(sources, given)
     return sources
 
 
-def _is_video(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+def _visible_files(root: Path) -> list[Path]:
+    """Return the files and links below a folder, sorted; hidden ones do not count."""
+    found: list[Path] = []
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be listed ({one_line(error)}); check it") from None
+        for entry in entries:
+            is_folder = entry.is_dir() and not entry.is_symlink()
+            (folders if is_folder else found).append(entry)
+    return sorted(found)
 
 
 def _source(path: Path, root: Path) -> Source:

@@ -78,7 +78,7 @@ def preprocess_videos(
         >>> temporary.cleanup()
     """
     shard, request = shard or Shard(), request or Request()
-    videos = list_sources(source)
+    videos = list_sources(source, report)
     description = describe_settings(settings, request)
     work = WorkFolder(output, settings.file_format)
     work.begin(description, source)

@@ -1,11 +1,12 @@
 """Names of puppet joints in fixed order, and detection of their annotation files."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from cpabmm_core.files.json_text import read_json
 
 _SIDES = ("left", "right")
 _SHARED = ("head", "chest", "tail_tip")
@@ -54,7 +55,7 @@ def has_puppet_joints(video: Path) -> bool:
     """Return whether ``NAME.json`` next to a video, strip or folder has the joints of a puppet."""
     name = video.name if video.is_dir() else video.stem
     try:
-        truth = json.loads((video.parent / f"{name}.json").read_bytes())
+        truth = read_json((video.parent / f"{name}.json").read_bytes())
     except (OSError, ValueError):
         return False
     if not isinstance(truth, dict) or "joints" not in truth:

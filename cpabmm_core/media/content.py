@@ -1,0 +1,74 @@
+"""Recognition of a file by its content, whatever its suffix."""
+
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from cpabmm_core.errors import MediaError
+from cpabmm_core.media.image import is_image
+from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
+from cpabmm_core.media.video.reader import VideoReader
+
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+_GIF = b"GIF8"
+_MPEG = (b"\0\0\1", b"\0\0\0\1")
+"""What MPEG streams begin with. They may pass for Targa images, which have no signature."""
+
+
+def is_still(path: Path) -> bool:
+    """Return whether a file is a still picture, such as a strip or a stack, rather than a video.
+
+    Animated pictures are videos, and so is every GIF. Content that is neither picture nor video has
+    what its suffix promises, so that its reader reports it as such. A file that is missing or
+    cannot be opened is no picture; opening it as a video reports why.
+    """
+    if not path.is_file():  # opening a pipe would wait for its other end
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        return False
+    if head.startswith((_GIF, *_MPEG)):
+        return False
+    if is_image(path):
+        return not _is_animated(path)
+    return path.suffix.lower() in IMAGE_SUFFIXES and not _has_video(path)
+
+
+def is_gif(path: Path) -> bool:
+    """Return whether a file is a GIF; False for one that cannot be opened."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == _GIF
+    except OSError:
+        return False
+
+
+def has_frames(path: Path) -> bool:
+    """Return whether a file is a picture or a video that can be opened."""
+    if not path.is_file():
+        return False
+    return is_still(path) or _has_video(path)
+
+
+def _has_video(path: Path) -> bool:
+    """Return whether the first frame of a video can be decoded."""
+    try:
+        with VideoReader(path):
+            return True
+    except (MediaError, OSError):
+        return False
+
+
+def _is_animated(path: Path) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_ANIMATED) as image:
+                return bool(getattr(image, "is_animated", False))
+    except Exception:  # of another format, or damaged, which the reader reports
+        return False
