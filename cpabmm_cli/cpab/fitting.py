@@ -94,7 +94,9 @@ def _summary(transformation: "Transformation") -> list[str]:
     residual = transformation.residual
     assert residual is not None  # every fit has one
     state = "converged" if transformation.converged else "not converged"
+    noise = transformation.noise
     return [
         f"residual mean {residual.mean:.3g} max {residual.max:.3g}",
+        *([] if noise is None else [f"noise {noise:.3g}"]),
         f"{state} after {transformation.iterations} iterations",
     ]

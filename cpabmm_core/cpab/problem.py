@@ -22,7 +22,7 @@ class Problem:
     target: Tensor
     """(B, P, 2) positions that the source points should move to."""
     weights: Tensor
-    """(B, P) weights, at least 0."""
+    """(B, P) weights, at least 0; their sum is the number of pairs that they amount to."""
     start: Tensor
     """(B, dim) theta to start from."""
     huber: float | None

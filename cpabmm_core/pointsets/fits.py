@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
+from cpabmm_core.cpab.effective_noise import effective_noise
 from cpabmm_core.cpab.fitting import FitResult, fit
-from cpabmm_core.cpab.solvers import SolverName
+from cpabmm_core.cpab.solvers import SOLVERS, SolverName
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.pointsets.point_pairs import PointPairs, stack_pairs
 from cpabmm_core.pointsets.transformations import Residual, Transformation, Transformations
@@ -28,7 +29,7 @@ def fit_pairs(
 
     Returns:
         The transformations in the order of the sets, with their residuals over the pairs that
-        count.
+        count, and the effective noise of a fit by gauss-newton.
 
     Raises:
         ConfigError: an unknown solver, or an option that the solver does not support.
@@ -45,6 +46,11 @@ def fit_pairs(
     """
     source, target, weights = (torch.from_numpy(array) for array in stack_pairs(sets))
     result = fit(space, source, target, solver, weights=weights, huber=huber)
+    noise: list[float | None] = [None] * len(sets)
+    if "noise" in SOLVERS[solver].options:
+        noise = effective_noise(
+            space, result.theta, source, target, weights=weights, huber=huber
+        ).tolist()
     tess = space.tessellation
     return Transformations(
         cells=(tess.nx, tess.ny),
@@ -52,17 +58,22 @@ def fit_pairs(
         volume_preserving=space.volume_preserving,
         solver=solver,
         huber=huber,
-        transformations=[_transformation(i, pairs, result) for i, pairs in enumerate(sets)],
+        transformations=[
+            _transformation(i, pairs, result, noise[i]) for i, pairs in enumerate(sets)
+        ],
     )
 
 
-def _transformation(index: int, pairs: PointPairs, result: FitResult) -> Transformation:
+def _transformation(
+    index: int, pairs: PointPairs, result: FitResult, noise: float | None
+) -> Transformation:
     distances = result.residual[index, : len(pairs.weights)].norm(dim=1)
     counting = distances.numpy()[pairs.weights > 0]
     return Transformation(
         name=pairs.name,
         theta=result.theta[index].tolist(),
         residual=Residual(mean=float(counting.mean()), max=float(counting.max())),
+        noise=noise,
         iterations=int(result.iterations[index]),
         converged=bool(result.converged[index]),
     )
