@@ -42,6 +42,7 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
         coordinates = coordinates - _RATE * (mean / (1 - _BETA1**k)) / (
             (square / (1 - _BETA2**k)).sqrt() + _EPSILON
         )
+        problem.report(k, total)
     theta = coordinates @ axes.T
     steps = torch.full((len(theta),), total, device=theta.device)
     return Solution(

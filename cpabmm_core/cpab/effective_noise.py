@@ -69,5 +69,5 @@ def effective_noise(
         inverse = torch.linalg.solve_triangular(factor, identity, upper=False)
         determined = space.dim - nu * inverse.square().sum((1, 2))
         roughness = eta.square().sum(1)
-        variance = nu * roughness / determined.clamp_min(torch.finfo(eta.dtype).eps)
+        variance: Tensor = nu * roughness / determined.clamp_min(torch.finfo(eta.dtype).eps)
     return variance.sqrt().to(theta)

@@ -1,6 +1,6 @@
 """Fits of CPAB transformations to point pairs (the paper's Eq. 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from cpabmm_core.cpab.folding import find_folds
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.solvers import SolverName, find_solver
 from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def fit(
     iterations: int | None = None,
     differentiable: bool = False,
     together: int | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Find theta such that transform(source) is close to target.
 
@@ -77,6 +79,7 @@ def fit(
         together: number of consecutive sets that share one norm, such as the groups of a frame.
             Sets that share a norm influence each other slightly. None: all sets of the call, as in
             the paper's code; 1: every set is independent. Only ``adam``.
+        progress: called after each iteration, with the total if the solver takes a fixed number.
 
     Returns:
         Theta, residuals, iterations and convergence of each set.
@@ -104,7 +107,7 @@ def fit(
     solve = find_solver(solver, options).solve
     problem, counted = make_problem(space, source, target, weights, huber, start, noise, together)
     with torch.no_grad():
-        solution = solve(problem, iterations)
+        solution = solve(replace(problem, progress=progress), iterations)
         converged = solution.converged & ~find_folds(problem, solution.end)
     theta = solution.theta.to(source)
     residual = (solution.end - problem.target).to(source)

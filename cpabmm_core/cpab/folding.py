@@ -63,7 +63,8 @@ def _are_stuck(first: Tensor, other: Tensor) -> Tensor:  # (B, ...)
     """
     was_x, was_y, x, y, wanted_x, wanted_y = first - other
     squeezed = x * x + y * y < _SQUEEZED**2 * (was_x * was_x + was_y * was_y)
-    return squeezed & (x * wanted_x + y * wanted_y < 0)
+    stuck: Tensor = squeezed & (x * wanted_x + y * wanted_y < 0)
+    return stuck
 
 
 def _along_curve(
@@ -77,4 +78,5 @@ def _along_curve(
     code = torch.zeros_like(whole[0])
     for bit in range(_BITS):
         code = code | (whole[0] >> bit & 1) << 2 * bit | (whole[1] >> bit & 1) << 2 * bit + 1
-    return code.argsort(dim=1)
+    order: Tensor = code.argsort(dim=1)
+    return order

@@ -56,7 +56,7 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
-    for _ in range(ITERATIONS if iterations is None else iterations):
+    for k in range(ITERATIONS if iterations is None else iterations):
         if finished.device.type == "cpu" and finished.all():
             break
         taken = taken + ~finished
@@ -68,6 +68,7 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
             gain >= 0, damping / _DAMPING, damping * _DAMPING + prior_weight(problem)
         )
         state = _choose(better, trial, state)
+        problem.report(k + 1, None)
     theta = state.eta @ whitening(space, start).T
     return Solution(theta, state.end, taken, finished)
 

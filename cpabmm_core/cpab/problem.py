@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.progress import Progress
 
 _NUMBERS_AT_ONCE = 1 << 21
 """Numbers in the derivatives of a part, 16 MB; more if a set has few pairs."""
@@ -31,6 +32,13 @@ class Problem:
     """Weight of the smoothness prior; None takes the solver's default."""
     together: int | None
     """Number of consecutive sets that share Adam's norm; None shares it among all."""
+    progress: Progress | None = None
+    """Called after each iteration."""
+
+    def report(self, done: int, total: int | None) -> None:
+        """Report the number of finished iterations."""
+        if self.progress is not None:
+            self.progress(done, total)
 
     def parts(self) -> Iterator["Problem"]:
         """Divide the pairs of every set into parts whose derivatives by theta fit in memory.

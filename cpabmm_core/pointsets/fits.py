@@ -10,6 +10,7 @@ from cpabmm_core.cpab.solvers import SOLVERS, SolverName
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.pointsets.point_pairs import PointPairs, stack_pairs
 from cpabmm_core.pointsets.transformations import Residual, Transformation, Transformations
+from cpabmm_core.progress import Progress
 
 
 def fit_pairs(
@@ -18,6 +19,7 @@ def fit_pairs(
     *,
     solver: SolverName = "gauss-newton",
     huber: float | None = None,
+    progress: Progress | None = None,
 ) -> Transformations:
     """Fit one transformation to each set of point pairs, all in one batch.
 
@@ -26,6 +28,7 @@ def fit_pairs(
         sets: the pairs, at least one set.
         solver: as in `cpabmm_core.cpab.fit`.
         huber: residual length, in sides of the square, beyond which a pair counts linearly.
+        progress: as in `cpabmm_core.cpab.fit`.
 
     Returns:
         The transformations in the order of the sets, with their residuals over the pairs that
@@ -45,7 +48,7 @@ def fit_pairs(
         [[0.35, 0.45], [0.75, 0.65]]
     """
     source, target, weights = (torch.from_numpy(array) for array in stack_pairs(sets))
-    result = fit(space, source, target, solver, weights=weights, huber=huber)
+    result = fit(space, source, target, solver, weights=weights, huber=huber, progress=progress)
     noise: list[float | None] = [None] * len(sets)
     if "noise" in SOLVERS[solver].options:
         noise = effective_noise(

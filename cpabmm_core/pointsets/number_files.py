@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.text import decode_text
+from cpabmm_core.pointsets.number_lines import check_lone_commas, number_rows, starts_with_numbers
 from cpabmm_core.pointsets.tables import Table, parse_table
 
+_MOST_BYTES = 2**32
+"""Most bytes that the arrays of an archive may unpack to."""
 _MAGIC = {b"PK": ".npz", b"\x93NUMPY": ".npy"}
 
 
@@ -39,57 +43,53 @@ class NumberFile:
         """Return the content as text, without a byte order mark.
 
         Raises:
-            DataError: the content is not UTF-8.
+            DataError: the content is neither UTF-8 nor UTF-16.
         """
-        try:
-            return self.data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise DataError(f"{self.name}: not UTF-8 text; save it as UTF-8") from None
+        return decode_text(self.name, self.data)
 
     def json(self) -> Any:  # noqa: ANN401  (any JSON value)
         """Return the JSON value.
 
         Raises:
-            DataError: the content is not valid JSON.
+            DataError: the content is not valid JSON, or an object has a key twice.
         """
         try:
-            return json.loads(self.text())
+            return json.loads(self.text(), object_pairs_hook=_unique_keys)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{self.name}: not valid JSON ({one_line(error)}); fix it") from None
 
     def table(self) -> Table:
-        """Return the CSV table; its first line names the columns, and empty lines are skipped.
+        """Return the CSV table; its first row names the columns, and blank rows are skipped.
 
         Raises:
-            DataError: a line has more or fewer fields than columns, or the content is not CSV.
+            DataError: a row has more or fewer fields than columns, or the content is not CSV.
         """
         return parse_table(self.name, self.text())
 
     def is_plain_numbers(self) -> bool:
-        """Return whether the first non-empty line holds numbers rather than column names."""
-        first = next((line for line in self.text().splitlines() if line.strip()), "")
-        try:
-            [float(field) for field in _fields(first)]
-        except ValueError:
-            return False
-        return True
+        """Return whether the first row that is not blank holds numbers, not column names."""
+        return starts_with_numbers(self.name, self.text())
 
     def numbers(self) -> Array:  # (rows, columns)
-        """Return the numbers of each line, separated by spaces or commas; skip empty lines.
+        """Return the numbers of each line; skip blank lines.
+
+        Semicolons, tabs, commas or spaces separate them. With semicolons or tabs, or with spaces
+        only, a comma is a decimal mark.
 
         Raises:
             DataError: a field is not a number, or the lines differ in length.
         """
-        rows = []
-        for number, line in enumerate(self.text().splitlines(), start=1):
-            try:
-                row = [float(field) for field in _fields(line)]
-            except ValueError:
-                raise DataError(
-                    f"{self.name}: line {number} is {line.strip()!r}, not numbers; correct it"
-                ) from None
-            rows.extend([row] if row else [])
+        rows = [row for _, row in number_rows(self.name, self.text())]
         return as_numbers(self.name, "the file", rows)
+
+    def weights(self) -> Array:  # (W,)
+        """Return the numbers of all lines in one row.
+
+        Raises:
+            DataError: as `numbers`, or a comma may be a decimal mark or a separator.
+        """
+        check_lone_commas(self.name, self.text())
+        return self.numbers().ravel()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of an NPZ archive.
@@ -99,6 +99,9 @@ class NumberFile:
         """
         try:
             with np.load(io.BytesIO(self.data), allow_pickle=False) as arrays:
+                size = sum(entry.file_size for entry in arrays.zip.infolist())
+                if size > _MOST_BYTES:
+                    raise ValueError(f"unpacks to {size:,} bytes, the limit is {_MOST_BYTES:,}")
                 return dict(arrays)
         except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives
             raise DataError(
@@ -184,7 +187,9 @@ def number_file(data: bytes, name: str, suffixes: Sequence[str]) -> NumberFile:
         >>> number_file(b"[[0.5, 0.25]]", "standard input", [".json", ".csv"]).suffix
         '.json'
     """
-    head = data.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    content = decode_text(name, data).encode() if marked else data.removeprefix(codecs.BOM_UTF8)
+    head = content.lstrip()[:1]
     if not head:
         raise DataError(f"{name}: is empty; send {_any_of(suffixes)} content")
     magic = [suffix for start, suffix in _MAGIC.items() if data.startswith(start)]
@@ -198,8 +203,17 @@ def _any_of(suffixes: Sequence[str]) -> str:
     return " or ".join([*filter(None, [", ".join(suffixes[:-1])]), suffixes[-1]])
 
 
-def _fields(line: str) -> list[str]:
-    return line.replace(",", " ").split()
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; one of two equal keys would be lost.
+
+    Raises:
+        ValueError: a key is repeated.
+    """
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"two keys {next(key for key in keys if keys.count(key) > 1)!r}")
+    return value
 
 
 def as_numbers(file: str, what: str, values: object) -> Array:

@@ -109,7 +109,7 @@ def _from_npz(file: NumberFile) -> list[RawPairs]:
 
 def _from_csv(file: NumberFile) -> list[RawPairs]:
     table = file.table()
-    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first line, separated by commas"
+    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first row"
     _check_keys(file.name, table.header, _COLUMNS, ("pair", "weight"), wanted)
     points = table.numbers(_COLUMNS)
     weights = table.numbers(["weight"])[:, 0] if "weight" in table.header else None

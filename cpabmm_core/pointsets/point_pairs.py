@@ -132,7 +132,7 @@ def read_weights(file: NumberFile | str | Path) -> Array:  # (W,)
         return file.array().ravel()
     if file.suffix == ".json":
         return as_numbers(file.name, "the list", file.json()).ravel()
-    return file.numbers().ravel()
+    return file.weights()
 
 
 def stack_pairs(sets: Sequence[PointPairs]) -> PairBatch:

@@ -65,14 +65,14 @@ def write_pairs(folder: Path, size: int) -> None:
     source = torch.rand(1, size, 2, generator=generator, dtype=torch.float64)
     noise = 0.002 * torch.randn(1, size, 2, generator=generator, dtype=torch.float64)
     target = (transform(space, theta, source) + noise)[0].numpy()
-    arrays = {"source": source[0].numpy(), "target": target}
-    np.savez(folder / f"{size}.npz", **arrays)
-    lists = {name: array.tolist() for name, array in arrays.items()}
+    places = source[0].numpy()
+    np.savez(folder / f"{size}.npz", source=places, target=target)
+    lists = {"source": places.tolist(), "target": target.tolist()}
     (folder / f"{size}.json").write_text(json.dumps(lists))
     with (folder / f"{size}.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["source_x", "source_y", "target_x", "target_y"])
-        rows.writerows(np.concatenate([arrays["source"], target], axis=1).tolist())
+        rows.writerows(np.concatenate([places, target], axis=1).tolist())
 
 
 def run(checkout: Path, arguments: list[str]) -> Measured:
@@ -80,7 +80,11 @@ def run(checkout: Path, arguments: list[str]) -> Measured:
     environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *arguments], env=environment, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
     while time.perf_counter() - start < LIMIT:
