@@ -131,3 +131,18 @@ def test_many_sets_of_many_pairs(solver: SolverName) -> None:
     if solver == "gauss-newton":
         torch.testing.assert_close(several.theta, single.theta.expand(3, -1), rtol=0, atol=1e-9)
     assert several.theta.shape == (3, space.dim)
+
+
+def test_progress_counts_the_iterations() -> None:
+    source, target = moved_points(20)
+    space = VelocitySpace(Tessellation(2, 2))
+    seen: list[tuple[int, int | None]] = []
+
+    def note(done: int, total: int | None) -> None:
+        seen.append((done, total))
+
+    result = fit(space, source, target, progress=note)
+    assert seen == [(k + 1, None) for k in range(int(result.iterations))]
+    seen.clear()
+    fit(space, source, target, "adam", iterations=3, progress=note)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
