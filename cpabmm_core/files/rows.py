@@ -14,6 +14,7 @@ Rows = Iterator[tuple[int, list[str]]]
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[ ;,]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 _LISTED = re.compile(r",\s|,$")
+_DIGITS = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "#n/a", "#na", "#nv", "#n/d"}
 _NAMES = {",": "comma", ".": "point"}
@@ -123,6 +124,8 @@ class NumberParser:
     def _check_mark(self, where: str, line: int, text: str) -> None:
         marks = [character for character in text if character in ",."]
         # Between commas, a number with a comma was quoted: either mark is common there.
+        if not _DIGITS.fullmatch(text):
+            return
         if len(marks) > 1 or (self._separator == "," and _THOUSANDS.fullmatch(text)):
             raise DataError(f"{where}; write it without thousands separators")
         if marks and marks[0] != (self._mark or marks[0]):

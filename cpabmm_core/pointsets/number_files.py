@@ -3,6 +3,8 @@
 import codecs
 import io
 import json
+import reprlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,7 +235,19 @@ def as_numbers(file: str, what: str, values: object) -> Array:
             raise TypeError
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(
-            f"{file}: {what} has rows of different lengths or a value that is not a number; "
-            "correct it"
-        ) from None
+        trouble = _first_oddity(values) or "has a value that is not a number"
+        raise DataError(f"{file}: {what} {trouble}; correct it") from None
+
+
+def _first_oddity(values: object) -> str | None:
+    """Describe the first row that is not like the others, or the first value not a number."""
+    if not isinstance(values, list):
+        return None
+    rows = [row if isinstance(row, list) else [row] for row in values]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(rows[0]):
+            return f"has rows of different lengths: row {number} has {len(row)}, not {len(rows[0])}"
+        for value in row:
+            if not isinstance(value, int | float | None) or abs(value or 0) > sys.float_info.max:
+                return f"has a value that is not a number: row {number} has {reprlib.repr(value)}"
+    return None

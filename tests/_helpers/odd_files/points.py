@@ -98,6 +98,16 @@ def make_text_number_pairs(path: Path) -> None:
     path.write_text(json.dumps({"source": [["NaN", 0]], "target": [[0, 0]]}))
 
 
+def make_ragged_pairs(path: Path) -> None:
+    """Write a row of one number."""
+    path.write_text(json.dumps({"source": [[0, 0], [1]], "target": [[0, 0], [1, 1]]}))
+
+
+def make_long_name_pairs(path: Path) -> None:
+    """Write a name that no file name can contain."""
+    path.write_text(json.dumps({"name": 100_000 * "x", "source": [[0, 0]], "target": [[0, 0]]}))
+
+
 def make_object_pairs(path: Path) -> None:
     """Write an NPZ array of Python objects."""
     objects = np.array([[0, 0]], dtype=object)
