@@ -6,8 +6,9 @@ Minimises, over the pairs p with weights w,
 
 where rho(r) is r^2 or Huber's function, and nu = noise * sqrt(sum_p w_p). The weights sum to the
 number of pairs that they amount to. The square root accounts for correlated errors: the mesh cannot
-follow neighbouring points in the same way, so the effective sample is smaller than that number. In whitened coordinates, theta = W eta with
-W^T P W = I, the prior and the damping are multiples of the identity, and a step solves
+follow neighbouring points in the same way, so the effective sample is smaller than that number. In
+whitened coordinates, theta = W eta with W^T P W = I, the prior and the damping are multiples of the
+identity, and a step solves
 
     (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
 

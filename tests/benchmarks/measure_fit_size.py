@@ -158,12 +158,9 @@ def _cell(measured: Measured | None) -> str:
     return f"{seconds} s, {measured.megabytes:,.0f} MB"
 
 
-COLOURS = {
-    "fit": (200, 60, 30),
-    "npz": (20, 110, 160),
-    "csv": (20, 130, 90),
-    "json": (120, 70, 150),
-}
+COLOURS = {"fit": (200, 60, 30), "json": (20, 110, 160)}
+LABELS = {"fit": "the fit", "json": "fit-cpab"}
+"""The tasks in the plot; that of the other format would cover one of them."""
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 900, 560, 90, 30, 190, 70
 DECADES_X, DECADES_Y = (2, 6), (-3, 3)
 
@@ -182,19 +179,17 @@ def draw(path: Path, results: dict[tuple[str, str], dict[int, Measured]]) -> Non
         pen.line([(left, y), (WIDTH - RIGHT, y)], (225, 225, 225))
         pen.text((left - 8, y), f"{10.0**decade:g} s", "black", small, anchor="rm")
     pen.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 24), "pairs", "black", small, anchor="mm")
-    labels: list[float] = []
     for (label, task), rows in results.items():
+        if task not in COLOURS:
+            continue
         points = [_place(n, row.seconds) for n, row in rows.items() if math.isfinite(row.seconds)]
         for start, end in pairwise(points):
             _line(pen, start, end, COLOURS[task], dashed=label == "before")
         for x, y in points:
             pen.ellipse((x - 4, y - 4, x + 4, y + 4), COLOURS[task])
         x, y = points[-1]
-        while any(abs(y - other) < 17 for other in labels) and x > WIDTH - RIGHT - 5:
-            y += 1
-        if x > WIDTH - RIGHT - 5:
-            labels.append(y)
-        pen.text((x + 9, y), f"{task}, {label}", COLOURS[task], small, anchor="lm")
+        name = LABELS[task] if label == "now" else f"{LABELS[task]}, {label}"
+        pen.text((x + 9, y + (6 if task == "fit" else -6)), name, COLOURS[task], small, anchor="lm")
     picture.save(path)
 
 
