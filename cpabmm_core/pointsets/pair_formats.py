@@ -11,7 +11,8 @@ import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile
 
 PAIR_SUFFIXES = (".json", ".csv", ".npz")
 """Suffixes of the files that `read_point_pairs` accepts."""

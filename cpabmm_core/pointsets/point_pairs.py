@@ -9,7 +9,8 @@ import numpy as np
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers, open_number_file
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, open_number_file
 from cpabmm_core.pointsets.pair_formats import (
     PAIR_SUFFIXES,
     RawPairs,
