@@ -45,7 +45,10 @@ def fit_sets(keypoints: Path, settings: Settings, request: Request) -> None:
     space = VelocitySpace(tessellation, settings.boundary, settings.volume_preserving)
     if not space.dim:
         raise typer.BadParameter("no motion meets the constraints; use more", param_hint="--cells")
-    document = fit_pairs(space, sets, solver=settings.solver, huber=settings.huber)
+    with terminal.counter("fit") as count:
+        document = fit_pairs(
+            space, sets, solver=settings.solver, huber=settings.huber, progress=count
+        )
     shown = [pairs.counting() for pairs in sets]
     sources, targets = [pairs.source for pairs in shown], [pairs.target for pairs in shown]
     writes = plan_pictures(pictures, files, space, document.thetas(), sources, targets)
@@ -94,7 +97,8 @@ def _summary(transformation: "Transformation") -> list[str]:
     residual = transformation.residual
     assert residual is not None  # every fit has one
     state = "converged" if transformation.converged else "not converged"
+    noise = "" if transformation.noise is None else f", noise {transformation.noise:.3g}"
     return [
-        f"residual mean {residual.mean:.3g} max {residual.max:.3g}",
+        f"residual mean {residual.mean:.3g} max {residual.max:.3g}{noise}",
         f"{state} after {transformation.iterations} iterations",
     ]

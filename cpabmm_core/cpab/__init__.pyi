@@ -1,6 +1,7 @@
 """The public interface of the package."""
 
 from .composition import compose as compose
+from .effective_noise import effective_noise as effective_noise
 from .fitting import FitResult as FitResult
 from .fitting import fit as fit
 from .image import Margin as Margin

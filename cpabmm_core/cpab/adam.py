@@ -36,13 +36,13 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
     mean, square = torch.zeros_like(coordinates), torch.zeros_like(coordinates)
     total = ITERATIONS if iterations is None else iterations
     for k in range(1, total + 1):
-        end, jacobian = transform_with_jacobian(space, coordinates, problem.source, fields)
-        gradient = _gradient(problem, end - problem.target, jacobian)
+        gradient = _gradient(problem, coordinates, fields)
         mean = _BETA1 * mean + (1 - _BETA1) * gradient
         square = _BETA2 * square + (1 - _BETA2) * gradient**2
         coordinates = coordinates - _RATE * (mean / (1 - _BETA1**k)) / (
             (square / (1 - _BETA2**k)).sqrt() + _EPSILON
         )
+        problem.report(k, total)
     theta = coordinates @ axes.T
     steps = torch.full((len(theta),), total, device=theta.device)
     return Solution(
@@ -55,12 +55,18 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
 
 def _gradient(
     problem: Problem,
-    residual: Tensor,  # (B, P, 2)
-    jacobian: Tensor,  # (B, P, 2, dim)
+    coordinates: Tensor,  # (B, dim)
+    fields: Tensor,  # (dim, cells, 2, 3)
 ) -> Tensor:  # (B, dim)
     """Return the gradient of the norm of each group of sets; 0 where all residuals are 0."""
-    weighted = problem.weights[..., None] * residual
-    together = max(len(residual) if problem.together is None else problem.together, 1)
-    squares = (weighted * residual).sum((1, 2)).view(-1, together).sum(1)
-    norm = squares.sqrt().clamp_min(torch.finfo(squares.dtype).tiny).repeat_interleave(together)
-    return torch.einsum("bpi,bpid->bd", weighted, jacobian) / norm[:, None]
+    sums, squares = torch.zeros_like(coordinates), torch.zeros_like(coordinates[:, 0])
+    for part in problem.parts():
+        end, jacobian = transform_with_jacobian(problem.space, coordinates, part.source, fields)
+        residual = end - part.target
+        weighted = part.weights[..., None] * residual
+        squares = squares + (weighted * residual).sum((1, 2))
+        sums = sums + torch.einsum("bpi,bpid->bd", weighted, jacobian)
+    together = max(len(squares) if problem.together is None else problem.together, 1)
+    shared = squares.view(-1, together).sum(1)
+    norm = shared.sqrt().clamp_min(torch.finfo(shared.dtype).tiny).repeat_interleave(together)
+    return sums / norm[:, None]

@@ -1,6 +1,6 @@
 """Fits of CPAB transformations to point pairs (the paper's Eq. 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from cpabmm_core.cpab.folding import find_folds
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.solvers import SolverName, find_solver
 from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def fit(
     iterations: int | None = None,
     differentiable: bool = False,
     together: int | None = None,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Find theta such that transform(source) is close to target.
 
@@ -61,26 +63,30 @@ def fit(
         solver: ``gauss-newton``: Levenberg-Marquardt with a smoothness prior, independent for each
             set; ``adam``: the paper's gradient descent on the norm of all residuals from theta = 0,
             whose early stop acts as a prior.
-        weights: weight of each pair, at least 0; None weighs every pair 1. A pair of weight 0 is
-            ignored and may contain NaN, so sets of different sizes can be padded.
+        weights: weight of each pair relative to the others of its set, at least 0; None weighs all
+            alike. Their scale has no effect. A pair of weight 0 is ignored and may contain NaN, so
+            sets of different sizes can be padded.
         huber: residual length, in sides of the square, beyond which a pair counts linearly instead
             of quadratically. It limits the influence of outliers; only ``gauss-newton``.
         start: theta to start from, such as that of the previous frame; None starts from 0.
         noise: weight of the smoothness prior relative to the squared residuals, for one pair; it
-            grows with the square root of the number of pairs. Smaller values follow the pairs more
-            closely; None takes the default, which extends real motion best. Only ``gauss-newton``.
+            grows with the square root of the number of pairs that the weights amount to. Smaller
+            values follow the pairs more closely; None takes the default, which extends real motion
+            best. Only ``gauss-newton``. `effective_noise` gives the result in sides of the square.
         iterations: maximum number of iterations; None takes the solver's default.
         differentiable: give theta a gradient with respect to source and target, by the implicit
             function theorem at the solution; otherwise theta is detached. Only ``gauss-newton``.
         together: number of consecutive sets that share one norm, such as the groups of a frame.
             Sets that share a norm influence each other slightly. None: all sets of the call, as in
             the paper's code; 1: every set is independent. Only ``adam``.
+        progress: called after each iteration, with the total if the solver takes a fixed number.
 
     Returns:
         Theta, residuals, iterations and convergence of each set.
 
     Raises:
-        ValueError: shapes, dtypes or values that do not fit.
+        ValueError: shapes, dtypes or values that do not fit; weights that are negative or not
+            finite (on a GPU, where a check would synchronise, such pairs are ignored).
         ConfigError: an unknown solver, or an option that the solver does not support.
 
     Example:
@@ -99,9 +105,9 @@ def fit(
         "together": together is not None,
     }
     solve = find_solver(solver, options).solve
-    problem, counted = _problem(space, source, target, weights, huber, start, noise, together)
+    problem, counted = make_problem(space, source, target, weights, huber, start, noise, together)
     with torch.no_grad():
-        solution = solve(problem, iterations)
+        solution = solve(replace(problem, progress=progress), iterations)
         converged = solution.converged & ~find_folds(problem, solution.end)
     theta = solution.theta.to(source)
     residual = (solution.end - problem.target).to(source)
@@ -115,15 +121,15 @@ def fit(
     )
 
 
-def _problem(
+def make_problem(
     space: VelocitySpace,
     source: Tensor,
     target: Tensor,
     weights: Tensor | None,
-    huber: float | None,
-    start: Tensor | None,
-    noise: float | None,
-    together: int | None,
+    huber: float | None = None,
+    start: Tensor | None = None,
+    noise: float | None = None,
+    together: int | None = None,
 ) -> tuple[Problem, Tensor]:
     """Return the problem in float64, and which pairs count (B, P)."""
     if weights is None:
@@ -131,13 +137,13 @@ def _problem(
     _check_options(space, source, weights, start, huber, noise, together)
     # MPS has no float64.
     device = torch.device("cpu") if source.device.type == "mps" else source.device
-    counted = weights > 0
+    counted = (weights > 0) & weights.isfinite()
     ignored = ~counted[..., None]
     return Problem(
         space,
         source.detach().masked_fill(ignored, 0.0).to(device).double(),
         target.detach().masked_fill(ignored, 0.0).to(device).double(),
-        weights.detach().masked_fill(~counted, 0).to(device).double(),
+        _relative(weights.detach().masked_fill(~counted, 0).to(device).double()),
         torch.zeros(len(source), space.dim, dtype=torch.float64, device=device)
         if start is None
         else start.detach().to(device).double(),
@@ -145,6 +151,20 @@ def _problem(
         noise,
         together,
     ), counted
+
+
+def _relative(weights: Tensor) -> Tensor:  # (B, P)
+    """Scale the weights of each set so that their sum is the number of pairs they amount to.
+
+    That is Kish's effective sample size, (sum of w)^2 / sum of w^2: the number of the pairs for
+    equal weights, and 1 if a single pair has all the weight. Equal weights become exactly 1.
+    """
+    if not weights.shape[1]:
+        return weights
+    tiny = torch.finfo(weights.dtype).tiny
+    shares = weights / weights.amax(1, keepdim=True).clamp_min(tiny)
+    squares = shares.square().sum(1, keepdim=True)
+    return shares * (shares.sum(1, keepdim=True) / squares.clamp_min(tiny))
 
 
 def _check_points(source: Tensor, target: Tensor) -> None:
@@ -172,6 +192,13 @@ def _check_options(
     sets, pairs = source.shape[:2]
     if weights.shape != (sets, pairs):
         raise ValueError(f"weights: expected {(sets, pairs)}, got {tuple(weights.shape)}")
+    if weights.device.type == "cpu" and weights.dtype != torch.bool:
+        wrong = (~(weights.isfinite() & (weights >= 0))).nonzero()
+        if len(wrong):
+            place = wrong[0].tolist()
+            raise ValueError(
+                f"weights: expected numbers of at least 0, got {weights[tuple(place)]:g} at {place}"
+            )
     if start is not None and start.shape != (sets, space.dim):
         raise ValueError(f"start: expected {(sets, space.dim)}, got {tuple(start.shape)}")
     for name, value in (("huber", huber), ("noise", noise)):

@@ -4,18 +4,24 @@ Minimises, over the pairs p with weights w,
 
     sum_p w_p rho(|T^theta(source_p) - target_p|) + nu * theta^T P theta,
 
-where rho(r) is r^2 or Huber's function, and nu = noise * sqrt(sum_p w_p). The square root accounts
-for correlated errors: the mesh cannot follow neighbouring points in the same way, so the effective
-sample is smaller than the number of points. In whitened coordinates, theta = W eta with
-W^T P W = I, the prior and the damping are multiples of the identity, and a step solves
+where rho(r) is r^2 or Huber's function, and nu = noise * sqrt(sum_p w_p). The weights sum to the
+number of pairs that they amount to. The square root accounts for correlated errors: the mesh cannot
+follow neighbouring points in the same way, so the effective sample is smaller than that number. In
+whitened coordinates, theta = W eta with W^T P W = I, the prior and the damping are multiples of the
+identity, and a step solves
 
     (J^T w J + (nu + damping) I) step = -(J^T w r + nu * eta).
+
+The system is dim x dim whatever the number of pairs. Many pairs are linearised part by part, and
+the rows of [J, r] are condensed to as many as its columns. So the time is proportional to the
+number of pairs, and the memory holds their coordinates but not all their derivatives.
 
 All computations use float64: the prior hardly penalises smooth fields, so the eigenvalues of the
 systems span ten orders of magnitude. On a GPU the loop never reads a value back, because that
 would synchronise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +46,7 @@ class State:
 
     eta: Tensor  # (B, dim) whitened coordinates
     end: Tensor  # (B, P, 2) transformed source
-    jacobian: Tensor  # (B, 2 P, dim) of the end points with respect to eta
+    rows: Tensor  # (B, M, dim + 1) those of sqrt(w) [J, r], or fewer with the same products
     cost: Tensor  # (B,)
 
 
@@ -51,7 +57,7 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
-    for _ in range(ITERATIONS if iterations is None else iterations):
+    for k in range(ITERATIONS if iterations is None else iterations):
         if finished.device.type == "cpu" and finished.all():
             break
         taken = taken + ~finished
@@ -63,23 +69,29 @@ def solve(problem: Problem, iterations: int | None) -> Solution:
             gain >= 0, damping / _DAMPING, damping * _DAMPING + prior_weight(problem)
         )
         state = _choose(better, trial, state)
+        problem.report(k + 1, None)
     theta = state.eta @ whitening(space, start).T
     return Solution(theta, state.end, taken, finished)
 
 
 def evaluate(problem: Problem, eta: Tensor) -> State:
     """Return the state at whitened coordinates eta (B, dim)."""
-    space = problem.space
-    fields = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
-    end, jacobian = transform_with_jacobian(space, eta, problem.source, fields)
+    parts = [*problem.parts()]
+    end, rows = _linearise(problem, eta) if len(parts) == 1 else _condense(parts, eta)
     cost = misfit(problem, end) + prior_weight(problem) * eta.square().sum(1)
-    return State(eta, end, jacobian.flatten(1, 2), cost)
+    return State(eta, end, rows, cost)
 
 
-def normal_factor(problem: Problem, state: State, damping: Tensor | float = 0.0) -> Tensor:
-    """Return the Cholesky factor (B, dim, dim) of J^T w J + (nu + damping) I."""
-    normal = _weighted(problem, state).transpose(1, 2) @ state.jacobian
-    normal.diagonal(dim1=1, dim2=2).add_((prior_weight(problem) + damping)[:, None])
+def normal_system(problem: Problem, state: State) -> tuple[Tensor, Tensor]:
+    """Return J^T w J + nu I (B, dim, dim), and the gradient of half the cost (B, dim)."""
+    products = state.rows.transpose(1, 2) @ state.rows
+    nu, normal = prior_weight(problem)[:, None], products[:, :-1, :-1].contiguous()
+    normal.diagonal(dim1=1, dim2=2).add_(nu)
+    return normal, products[:, :-1, -1] + nu * state.eta
+
+
+def factorise(normal: Tensor) -> Tensor:
+    """Return the lower Cholesky factor (B, dim, dim); NaN where the matrix has none."""
     factor: Tensor = torch.linalg.cholesky_ex(normal).L
     return factor
 
@@ -115,11 +127,9 @@ def prior_weight(problem: Problem) -> Tensor:  # (B,)
 
 
 def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
-    residual = (state.end - problem.target).flatten(1)
-    slope = (residual[:, None] @ _weighted(problem, state)).squeeze(1)
-    slope = slope + prior_weight(problem)[:, None] * state.eta
-    factor = normal_factor(problem, state, damping)
-    step = -solve_factored(factor, slope)
+    normal, slope = normal_system(problem, state)
+    normal.diagonal(dim1=1, dim2=2).add_(damping[:, None])
+    step = -solve_factored(factorise(normal), slope)
     maps = step @ problem.space.constant(
         "whitened_basis", step, lambda: _whitened_basis(problem.space)
     ).flatten(1)
@@ -127,13 +137,27 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
     return step * (_STRIDE / longest.clamp_min(_STRIDE))
 
 
-def _weighted(problem: Problem, state: State) -> Tensor:  # (B, 2 P, dim)
-    """Return the weighted Jacobian; Huber's function reduces the weight of large residuals."""
-    weights = problem.weights
-    if problem.huber is not None:
-        lengths = (state.end - problem.target).norm(dim=2)
-        weights = weights * (problem.huber / lengths.clamp_min(problem.huber))
-    return weights.repeat_interleave(2, dim=1)[..., None] * state.jacobian
+def _linearise(problem: Problem, eta: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the end points (B, P, 2) and the rows of sqrt(w) [J, r], (B, 2 P, dim + 1)."""
+    space = problem.space
+    fields = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
+    end, jacobian = transform_with_jacobian(space, eta, problem.source, fields)
+    residual, weights = end - problem.target, problem.weights
+    if problem.huber is not None:  # Huber's function reduces the weight of large residuals
+        weights = weights * (problem.huber / residual.norm(dim=2).clamp_min(problem.huber))
+    rows = torch.cat([jacobian, residual[..., None]], dim=3)
+    return end, rows.mul_(weights.sqrt()[..., None, None]).flatten(1, 2)
+
+
+def _condense(parts: Sequence[Problem], eta: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the end points of all parts, and dim + 1 rows with the products of all rows."""
+    ends, products = [], eta.new_zeros(())
+    for part in parts:
+        end, rows = _linearise(part, eta)
+        products = products + rows.transpose(1, 2) @ rows
+        ends.append(end)
+    squares, axes = torch.linalg.eigh(products)
+    return torch.cat(ends, dim=1), squares.clamp_min(0).sqrt()[..., None] * axes.mT
 
 
 def _choose(first: Tensor, trial: State, state: State) -> State:
@@ -141,7 +165,7 @@ def _choose(first: Tensor, trial: State, state: State) -> State:
     return State(
         torch.where(first[:, None], trial.eta, state.eta),
         torch.where(first[:, None, None], trial.end, state.end),
-        torch.where(first[:, None, None], trial.jacobian, state.jacobian),
+        torch.where(first[:, None, None], trial.rows, state.rows),
         torch.where(first, trial.cost, state.cost),
     )
 

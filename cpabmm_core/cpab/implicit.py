@@ -67,7 +67,8 @@ class _Implicit(torch.autograd.Function):
 
 def _solve(problem: Problem, eta: Tensor, side: Tensor) -> Tensor:
     """Solve H z = side for z, each (B, dim); stop early along directions of negative curvature."""
-    factor = gauss_newton.normal_factor(problem, gauss_newton.evaluate(problem, eta))
+    normal, _ = gauss_newton.normal_system(problem, gauss_newton.evaluate(problem, eta))
+    factor = gauss_newton.factorise(normal)
 
     def precondition(vector: Tensor) -> Tensor:
         return gauss_newton.solve_factored(factor, vector)

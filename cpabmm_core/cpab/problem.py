@@ -1,10 +1,15 @@
 """The input and the output of a solver."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from cpabmm_core.cpab.space import VelocitySpace
+from cpabmm_core.progress import Progress
+
+_NUMBERS_AT_ONCE = 1 << 21
+"""Numbers in the derivatives of a part, 16 MB; more if a set has few pairs."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Problem:
     target: Tensor
     """(B, P, 2) positions that the source points should move to."""
     weights: Tensor
-    """(B, P) weights, at least 0."""
+    """(B, P) weights, at least 0; their sum is the number of pairs that they amount to."""
     start: Tensor
     """(B, dim) theta to start from."""
     huber: float | None
@@ -27,6 +32,25 @@ class Problem:
     """Weight of the smoothness prior; None takes the solver's default."""
     together: int | None
     """Number of consecutive sets that share Adam's norm; None shares it among all."""
+    progress: Progress | None = None
+    """Called after each iteration."""
+
+    def report(self, done: int, total: int | None) -> None:
+        """Report the number of finished iterations."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def parts(self) -> Iterator["Problem"]:
+        """Divide the pairs of every set into parts whose derivatives by theta fit in memory.
+
+        A part has at least `dim` pairs, so that its derivatives shrink when they are condensed.
+        """
+        dim, sets = self.space.dim, len(self.source)
+        length = max(_NUMBERS_AT_ONCE // max(2 * dim * sets, 1), dim, 1)
+        arrays = (self.source, self.target, self.weights)
+        split = (array.split(length, dim=1) for array in arrays)
+        for source, target, weights in zip(*split, strict=True):
+            yield replace(self, source=source, target=target, weights=weights)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from cpabmm_core.errors import DataError
 from cpabmm_core.files.archives import expanded_size
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.json_text import read_json
+from cpabmm_core.files.text import decode_text
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_lines import check_lone_commas, number_rows, starts_with_numbers
 from cpabmm_core.pointsets.tables import Table, parse_table
 
 _MAGIC = {b"PK": ".npz", b"\x93NUMPY": ".npy"}
@@ -40,18 +43,15 @@ class NumberFile:
         """Return the content as text, without a byte order mark.
 
         Raises:
-            DataError: the content is not UTF-8.
+            DataError: the content is neither UTF-8 nor UTF-16.
         """
-        try:
-            return self.data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise DataError(f"{self.name}: not UTF-8 text; save it as UTF-8") from None
+        return decode_text(self.name, self.data)
 
     def json(self) -> Any:  # noqa: ANN401  (any JSON value)
         """Return the JSON value.
 
         Raises:
-            DataError: the content is not valid JSON.
+            DataError: the content is not valid JSON, or an object has a key twice.
         """
         try:
             return read_json(self.text())
@@ -59,38 +59,37 @@ class NumberFile:
             raise DataError(f"{self.name}: not valid JSON ({one_line(error)}); fix it") from None
 
     def table(self) -> Table:
-        """Return the CSV table; its first line names the columns, and empty lines are skipped.
+        """Return the CSV table; its first row names the columns, and blank rows are skipped.
 
         Raises:
-            DataError: a line has more or fewer fields than columns, or the content is not CSV.
+            DataError: a row has more or fewer fields than columns, or the content is not CSV.
         """
         return parse_table(self.name, self.text())
 
     def is_plain_numbers(self) -> bool:
-        """Return whether the first non-empty line holds numbers rather than column names."""
-        first = next((line for line in self.text().splitlines() if line.strip()), "")
-        try:
-            [float(field) for field in _fields(first)]
-        except ValueError:
-            return False
-        return True
+        """Return whether the first row that is not blank holds numbers, not column names."""
+        return starts_with_numbers(self.name, self.text())
 
     def numbers(self) -> Array:  # (rows, columns)
-        """Return the numbers of each line, separated by spaces or commas; skip empty lines.
+        """Return the numbers of each line; skip blank lines.
+
+        Semicolons, tabs, commas or spaces separate them. With semicolons or tabs, or with spaces
+        only, a comma is a decimal mark.
 
         Raises:
             DataError: a field is not a number, or the lines differ in length.
         """
-        rows = []
-        for number, line in enumerate(self.text().splitlines(), start=1):
-            try:
-                row = [float(field) for field in _fields(line)]
-            except ValueError:
-                raise DataError(
-                    f"{self.name}: line {number} is {line.strip()!r}, not numbers; correct it"
-                ) from None
-            rows.extend([row] if row else [])
+        rows = [row for _, row in number_rows(self.name, self.text())]
         return as_numbers(self.name, "the file", rows)
+
+    def weights(self) -> Array:  # (W,)
+        """Return the numbers of all lines in one row.
+
+        Raises:
+            DataError: as `numbers`, or a comma may be a decimal mark or a separator.
+        """
+        check_lone_commas(self.name, self.text())
+        return self.numbers().ravel()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of an NPZ archive.
@@ -187,7 +186,9 @@ def number_file(data: bytes, name: str, suffixes: Sequence[str]) -> NumberFile:
         >>> number_file(b"[[0.5, 0.25]]", "standard input", [".json", ".csv"]).suffix
         '.json'
     """
-    head = data.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    content = decode_text(name, data).encode() if marked else data.removeprefix(codecs.BOM_UTF8)
+    head = content.lstrip()[:1]
     if not head:
         raise DataError(f"{name}: is empty; send {_any_of(suffixes)} content")
     magic = [suffix for start, suffix in _MAGIC.items() if data.startswith(start)]
@@ -199,30 +200,3 @@ def number_file(data: bytes, name: str, suffixes: Sequence[str]) -> NumberFile:
 
 def _any_of(suffixes: Sequence[str]) -> str:
     return " or ".join([*filter(None, [", ".join(suffixes[:-1])]), suffixes[-1]])
-
-
-def _fields(line: str) -> list[str]:
-    return line.replace(",", " ").split()
-
-
-def as_numbers(file: str, what: str, values: object) -> Array:
-    """Convert values of a file to float64; null becomes NaN.
-
-    Args:
-        file: name of the file, for the error message.
-        what: name of the values, for the error message.
-        values: nested lists, or an array.
-
-    Raises:
-        DataError: rows differ in length, or a value is not a number.
-    """
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "biufO":  # astype would convert complex numbers and text
-            raise TypeError
-        return array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise DataError(
-            f"{file}: {what} has rows of different lengths or a value that is not a number; "
-            "correct it"
-        ) from None

@@ -1,6 +1,7 @@
 """Parsing of sets of point pairs from JSON, CSV and NPZ, without checks of their values."""
 
 import difflib
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile
 
 PAIR_SUFFIXES = (".json", ".csv", ".npz")
 """Suffixes of the files that `read_point_pairs` accepts."""
 
+_LONGEST_NAME = 100  # it becomes part of file names
 _COLUMNS = ("source_x", "source_y", "target_x", "target_y")
 _SET = '{"source": [[x, y], ...], "target": [[x, y], ...]}'
 
@@ -53,12 +56,15 @@ def check_names(file: str, names: Sequence[str]) -> None:
     """Check that names are unique and can stand on a line and in a file name.
 
     Raises:
-        DataError: a name is empty, not printable, or repeated.
+        DataError: a name is empty, too long, not printable, or repeated.
     """
     counts = Counter(names)
     for name in names:
-        if not name or not name.isprintable():
-            raise DataError(f"{file}: {name!r} cannot name a set; use printable characters")
+        if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
+            raise DataError(
+                f"{file}: {reprlib.repr(name)} cannot name a set; "
+                f"use 1 to {_LONGEST_NAME} printable characters"
+            )
         if counts[name] > 1:
             raise DataError(f"{file}: two sets are called {name!r}; give each its own name")
 
@@ -109,7 +115,7 @@ def _from_npz(file: NumberFile) -> list[RawPairs]:
 
 def _from_csv(file: NumberFile) -> list[RawPairs]:
     table = file.table()
-    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first line, separated by commas"
+    wanted = f"expected the columns {', '.join(_COLUMNS)} in the first row"
     _check_keys(file.name, table.header, _COLUMNS, ("pair", "weight"), wanted)
     points = table.numbers(_COLUMNS)
     weights = table.numbers(["weight"])[:, 0] if "weight" in table.header else None

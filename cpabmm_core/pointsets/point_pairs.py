@@ -9,7 +9,8 @@ import numpy as np
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers, open_number_file
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, open_number_file
 from cpabmm_core.pointsets.pair_formats import (
     PAIR_SUFFIXES,
     RawPairs,
@@ -132,7 +133,7 @@ def read_weights(file: NumberFile | str | Path) -> Array:  # (W,)
         return file.array().ravel()
     if file.suffix == ".json":
         return as_numbers(file.name, "the list", file.json()).ravel()
-    return file.numbers().ravel()
+    return file.weights()
 
 
 def stack_pairs(sets: Sequence[PointPairs]) -> PairBatch:

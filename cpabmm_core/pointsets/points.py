@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
-from cpabmm_core.pointsets.number_files import NumberFile, as_numbers, open_number_file
+from cpabmm_core.pointsets.number_arrays import as_numbers
+from cpabmm_core.pointsets.number_files import NumberFile, open_number_file
 
 POINT_SUFFIXES = (".json", ".csv", ".npz", ".txt")
 """Suffixes of the files that `read_points` accepts."""

@@ -1,7 +1,5 @@
 """CSV tables with named columns."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from cpabmm_core.arrays import Array
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.rows import NumberParser, read_text_table
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,17 @@ class Table:
     """Line number of each row in the file, from 1."""
     cells: list[list[str]]
     """The fields of each row."""
+    parser: NumberParser
+    """Parses the numbers of the table."""
 
     def column(self, name: str) -> list[str]:
-        """Return the cells of a column."""
+        """Return the cells of a column.
+
+        Raises:
+            DataError: two columns have that name.
+        """
+        if self.header.count(name) > 1:
+            raise DataError(f"{self.name}: two columns are called {name}; delete one of them")
         index = self.header.index(name)
         return [row[index].strip() for row in self.cells]
 
@@ -33,43 +40,33 @@ class Table:
         """Return columns as numbers; an empty cell is NaN.
 
         Raises:
-            DataError: a cell is not a number.
+            DataError: a cell is not a number, has thousands separators, or another decimal mark
+                than others.
         """
-        columns = [
-            [self._number(name, line, cell) for line, cell in zip(self.lines, cells, strict=True)]
-            for name, cells in ((name, self.column(name)) for name in names)
-        ]
-        return np.array(columns, dtype=np.float64).T.reshape(len(self.lines), len(names))
-
-    def _number(self, column: str, line: int, cell: str) -> float:
+        values = np.empty((len(self.lines), len(names)))
+        columns = [self.column(name) for name in names]
         try:
-            return float(cell or "nan")
+            for index, column in enumerate(columns):
+                values[:, index] = list(map(float, column))
+            plain = not any("_" in cell for column in columns for cell in column)
         except ValueError:
-            raise DataError(
-                f"{self.name}: line {line}: {column} is {cell!r}, not a number; correct it"
-            ) from None
+            plain = False
+        if not plain:  # float does not know decimal commas, and knows more than numbers
+            for row, line in enumerate(self.lines):
+                for index, name in enumerate(names):
+                    values[row, index] = self.parser.parse(line, name, columns[index][row])
+        return values
 
 
 def parse_table(name: str, text: str) -> Table:
-    """Parse the text of a CSV file whose first line names the columns; skip empty lines.
+    """Parse the text of a CSV file whose first row names the columns; skip blank rows.
 
     Raises:
-        DataError: a line has more or fewer fields than columns, or the text is not CSV.
+        DataError: a row has more or fewer fields than columns, or the text is not CSV.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    try:
-        header = [column.strip() for column in next(rows, [])]
-        lines, cells = [], []
-        for row in rows:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(
-                    f"{name}: line {rows.line_num} has {len(row)} fields, "
-                    f"the first line names {len(header)} columns; make them agree"
-                )
-            lines.append(rows.line_num)
-            cells.append(row)
-    except csv.Error as error:
-        raise DataError(f"{name}: not a valid CSV file ({error}); fix it") from None
-    return Table(name, header, lines, cells)
+    table = read_text_table(name, text)
+    lines, cells = [], []
+    for line, row in table.rows:
+        lines.append(line)
+        cells.append(row)
+    return Table(name, table.header, lines, cells, table.numbers)

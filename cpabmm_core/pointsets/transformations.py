@@ -57,6 +57,8 @@ class Transformation(_Part):
     """(dim,) coordinates in the basis of the document's space."""
     residual: Residual | None = None
     """Residuals of the fit; None without a fit."""
+    noise: Distance | None = None
+    """Effective noise of the fit in sides of the unit square; None without a prior or a fit."""
     iterations: Annotated[int, Field(ge=0)] | None = None
     """Iterations of the fit; None without a fit."""
     converged: bool | None = None

@@ -17,6 +17,8 @@ from cpabmm_core.visualize.square import WHITE, SquareView, view_square
 
 _MOTION: Colour = (224, 70, 28)
 _TARGET: Colour = (12, 132, 120)
+_MOST_ARROWS = 2000
+"""Number of points beyond which only every second, third, ... is drawn."""
 
 
 def plot_transformation(
@@ -40,7 +42,8 @@ def plot_transformation(
     Args:
         space: admissible fields.
         theta: coordinates of the field.
-        source: the points before the transformation; there may be none.
+        source: the points before the transformation; there may be none. At most 2,000 of them,
+            evenly spaced in their order, are drawn.
         target: where the points should go.
         image: a picture of the unit square; its proportions are kept.
         size: longer side of the unit square in each part, in pixels.
@@ -90,7 +93,8 @@ def _add_motions(
 ) -> None:
     # Markers shrink as their number grows, so that they do not hide each other.
     scale = view.line * float(np.clip(1.4 - len(source) / 50, 0.8, 1.2))
-    starts, tips, goals = (view.pixels(points) for points in (source, ends, target))
+    step = max(-(-len(source) // _MOST_ARROWS), 1)
+    starts, tips, goals = (view.pixels(points[::step]) for points in (source, ends, target))
     for goal in goals:
         canvas.dot(goal, 7 * scale, None, outline=WHITE, width=4 * scale)
         canvas.dot(goal, 6 * scale, None, outline=_TARGET, width=2 * scale)

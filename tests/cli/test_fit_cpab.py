@@ -1,4 +1,6 @@
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from _helpers.command_line import (
     run,
     run_with_input,
 )
+from _helpers.odd_files import points as odd
 
 from cpabmm_core import cpab
 from cpabmm_core.cpab import FitResult, Tessellation, VelocitySpace, fit, transform
@@ -159,11 +162,62 @@ def test_a_pair_of_weight_0_has_no_influence(tmp_path: Path) -> None:
 def test_without_json_the_summary_is_printed(pairs: Path, many: Path) -> None:
     theta, residual, iterations = output_of("fit-cpab", pairs).splitlines()
     assert len(theta.split()) == 59
-    assert residual.startswith("residual mean ")
+    assert re.fullmatch(r"residual mean [\d.]+ max [\d.]+, noise [\d.]+", residual)
     assert iterations.startswith("converged after ")
     lines = output_of("fit-cpab", many).splitlines()
     assert [line.split("  ")[0] for line in lines] == ["walk", "2", "one"]
     assert all("residual mean" in line and "converged after" in line for line in lines)
+
+
+def test_the_document_has_the_effective_noise(pairs: Path, tmp_path: Path) -> None:
+    """It shows that the scale of the weights does not hand the fit to the prior."""
+    (fitted,) = document_of("fit-cpab", pairs)["transformations"]
+    moved = np.linalg.norm(np.subtract(TARGET, SOURCE), axis=1).max()
+    assert 0 < fitted["noise"] < moved / 5
+    weights = tmp_path / "weights.json"
+    weights.write_text(json.dumps([1e-3] * len(SOURCE)))
+    (small,) = document_of("fit-cpab", pairs, "--weights", weights)["transformations"]
+    assert small["noise"] == fitted["noise"]
+    assert small["theta"] == fitted["theta"]
+    summary = output_of("fit-cpab", pairs)
+    assert f", noise {fitted['noise']:.3g}\n" in summary
+    (adam,) = document_of("fit-cpab", pairs, "--solver", "adam")["transformations"]
+    assert adam["noise"] is None
+
+
+def test_a_table_of_a_spreadsheet_is_fitted(tmp_path: Path) -> None:
+    odd.make_german_pairs(tmp_path / "pairs.csv")
+    document = document_of("fit-cpab", tmp_path / "pairs.csv")
+    moved = moved_by(document, 0, odd.PAIRS[:, :2].tolist())
+    np.testing.assert_allclose(moved, odd.PAIRS[:, 2:], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("0 0 0 0", "all weights are 0; at least one pair must count"),
+        ("1 1 -1 1", "the weight of pair 3 is -1; expected a number of at least 0"),
+        ("1 nan 1 1", "the weight of pair 2 is nan; expected"),
+        ("1 1 1 inf", "the weight of pair 4 is inf; expected"),
+    ],
+)
+def test_weights_that_are_none_are_one_line(
+    weights: str, words: str, pairs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.txt").write_text(weights)
+    result = run("fit-cpab", pairs, "--weights", tmp_path / "weights.txt")
+    assert result.exit_code == 3
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_plot_of_many_pairs_takes_seconds(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).random((50_000, 2))
+    np.savez(tmp_path / "pairs.npz", source=points, target=0.9 * points)
+    start = time.process_time()
+    output_of("fit-cpab", tmp_path / "pairs.npz", "--plot", tmp_path / "plot.png")
+    assert time.process_time() - start < 20  # 3 s; 40 s with all arrows
+    assert read_image(tmp_path / "plot.png").std() > 10
 
 
 @pytest.mark.parametrize("text", [json.dumps(PAIRS), f"{HEADER}\n0.5,0.5,0.6,0.5\n"])

@@ -86,7 +86,8 @@ def test_numbers_are_separated_by_spaces_or_commas() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("1 2\n3 x\n", "line 2 is '3 x', not numbers"), ("1 2\n3\n", "lengths")]
+    ("text", "words"),
+    [("1 2\n3 x\n", "line 2: a field is 'x', not a number"), ("1 2\n3\n", "lengths")],
 )
 def test_text_other_than_numbers_is_refused(text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):

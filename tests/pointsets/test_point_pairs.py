@@ -218,7 +218,7 @@ def test_a_bad_json_is_one_line_that_names_it(text: str, words: str) -> None:
     [
         ("", "columns"),
         ("source_x,source_y\n0,0\n", "columns"),
-        ("source_x;source_y;target_x;target_y\n0;0;0;0\n", "separated by commas"),
+        ("source_x source_y target_x target_y\n0 0 0 0\n", "columns"),
         (f"{HEADER}\n", "has no pairs"),
         (f"pair,{HEADER}\n", "has no pairs"),
         (f"{HEADER}\n0,0,0\n", "line 2 has 3 fields"),

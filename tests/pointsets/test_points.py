@@ -84,4 +84,4 @@ def test_several_sets_are_labelled() -> None:
 
 def test_text_that_is_not_utf8_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="UTF-8"):
-        read_points(NumberFile("p", ".txt", b"\xff\xfe"))
+        read_points(NumberFile("p", ".txt", b"\xff"))

@@ -15,8 +15,8 @@ def test_columns_are_found_by_name_and_empty_lines_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("x,y\n1\n", "line 2 has 1 fields, the first line names 2 columns"),
-        (f'x\n"{"0" * 200_000}"\n', "not a valid CSV"),
+        ("x,y\n1\n", "line 2 has 1 fields, the first row names 2 columns"),
+        (f'x\n"{"0" * 200_000}"\n', "line 2: not a valid CSV"),
     ],
 )
 def test_a_malformed_table_is_refused(text: str, words: str) -> None:

@@ -1,6 +1,5 @@
 """CSV files of precomputed values."""
 
-import csv
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.rows import read_text_table
+from cpabmm_core.files.text import decode_text
 
 _SETS = ("real", "generated")
 _PLACE = ("set", "video", "frame")
@@ -80,19 +81,13 @@ def read_csv(path: Path, kind: Literal["keypoints", "identity"]) -> CsvArrays:
     Raises:
         DataError: the file is not a table of this kind.
     """
-    lines = _lines(path)
-    _, header = next(lines, (0, []))
-    header = [name.strip() for name in header]
+    table = read_text_table(str(path), decode_text(str(path), path.read_bytes()))
+    header = table.header
     names = _columns(path, header, kind)
     order = [header.index(name) for name in names]
     rows: dict[str, array[float]] = defaultdict(lambda: array("d"))
     joints = 0
-    for number, line in lines:
-        if len(line) != len(header):
-            raise DataError(
-                f"{path}: line {number} has {len(line)} fields, expected {len(header)} as in the "
-                "first line"
-            )
+    for number, line in table.rows:
         set_name, video, frame, *cells = (line[index].strip() for index in order)
         if set_name not in _SETS:
             raise DataError(
@@ -102,27 +97,13 @@ def read_csv(path: Path, kind: Literal["keypoints", "identity"]) -> CsvArrays:
         if kind == "keypoints":
             joint = _parse_index(path, number, "joint", cells.pop(0))
             joints = max(joints, joint + 1)
-        values = [_parse_value(path, number, cell) for cell in cells]
+        values = [table.numbers.parse(number, "a value", cell) for cell in cells]
         rows[f"{set_name}/{video}"].extend(
             [_parse_index(path, number, "frame", frame), joint, *values]
         )
     is_points = kind == "keypoints"
     own = len(names) - len(_PLACE) - (1 if is_points else 0)
     return CsvArrays(path, dict(rows), own, joints if is_points else None)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the non-empty lines with their numbers."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, skipinitialspace=True)
-            for row in rows:
-                if row:
-                    yield rows.line_num, row
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{path}: not a valid CSV file ({error}); correct that line") from None
 
 
 def _columns(path: Path, header: list[str], kind: str) -> list[str]:
@@ -142,12 +123,3 @@ def _parse_index(path: Path, line: int, column: str, cell: str) -> int:
     if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
         raise DataError(f"{path}: line {line}: {column} is {cell!r}; count from 0")
     return int(cell)
-
-
-def _parse_value(path: Path, line: int, cell: str) -> float:
-    try:
-        return float(cell or "nan")
-    except ValueError:
-        raise DataError(
-            f"{path}: line {line}: {cell!r} is not a number; correct it, or leave the cell empty"
-        ) from None

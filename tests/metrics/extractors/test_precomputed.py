@@ -186,7 +186,7 @@ def test_unreadable_files_are_errors(tmp_path: Path) -> None:
     assert "is a single array, not an .npz archive" in error_of(bad, "keypoints")
     text = tmp_path / "k.csv"
     text.write_bytes(b"set,video,frame,joint,x,y\n\xff")
-    assert "not UTF-8 text" in error_of(text, "keypoints")
+    assert "line 2 is not UTF-8 text" in error_of(text, "keypoints")
 
 
 POINTS = "set,video,frame,joint,x,y\n"
@@ -206,7 +206,11 @@ IDENTITIES = "set,video,frame,e0,e1\n"
         ("identity", "set,video,frame\n", "wrong columns for identity"),
         ("identity", "set,video,frame,e0,e2\n", "wrong columns for identity"),
         ("keypoints", POINTS, "lacks real/a"),
-        ("keypoints", POINTS + "real,a,0,0,1\n", "line 2 has 5 fields, expected 6"),
+        (
+            "keypoints",
+            POINTS + "real,a,0,0,1\n",
+            "line 2 has 5 fields, the first row names 6 columns",
+        ),
         (
             "keypoints",
             POINTS + "\nfake,a,0,0,1,2\n",
@@ -214,7 +218,7 @@ IDENTITIES = "set,video,frame,e0,e1\n"
         ),
         ("keypoints", POINTS + "real,a,-1,0,1,2\n", "line 2: frame is '-1'; count from 0"),
         ("keypoints", POINTS + "real,a,0,nose,1,2\n", "line 2: joint is 'nose'; count from 0"),
-        ("keypoints", POINTS + "real,a,0,0,1,left\n", "line 2: 'left' is not a number"),
+        ("keypoints", POINTS + "real,a,0,0,1,left\n", "line 2: a value is 'left', not a number"),
         (
             "keypoints",
             POINTS + "real,a,0,0,1,2\nreal,a,0,1,1,2\nreal,a,1,1,1,2\n",

@@ -1,7 +1,5 @@
 """The tables that specify the clips of the published data sets, one per row."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +11,8 @@ from cpabmm_core.data.preprocess.boxes import Box
 from cpabmm_core.data.preprocess.clip_writer import clip_name
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line, require_file
+from cpabmm_core.files.rows import read_text_table
+from cpabmm_core.files.text import decode_text
 
 SetName = Literal["taichi", "vox", "ted"]
 Partition = Literal["train", "test"]
@@ -113,33 +113,22 @@ def read_table(path: Path, data_set: SetName) -> list[TableRow]:
 
 def _records(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Iterate over the rows of the table, each with the number of its last line."""
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(
-                f"{path}: line 1: has no column {', '.join(missing)}; "
-                f"use a table with the columns {','.join(columns)}"
-            )
-        for fields in reader:
-            line = reader.line_num
-            if None in fields or any(fields[name] is None for name in columns):
-                raise DataError(
-                    f"{path}: line {line}: has more or fewer fields than the header; correct it"
-                )
-            yield line, {name: fields[name].strip() for name in columns}
-    except csv.Error as error:
-        line = reader.reader.line_num
-        raise DataError(f"{path}: line {line}: {error}; download it again") from None
+    table = read_text_table(str(path), _text(path))
+    missing = [name for name in columns if name not in table.header]
+    if missing:
+        raise DataError(
+            f"{path}: line 1: has no column {', '.join(missing)}; "
+            f"use a table with the columns {','.join(columns)}"
+        )
+    places = [(name, table.header.index(name)) for name in columns]
+    for line, row in table.rows:
+        yield line, {name: row[place].strip() for name, place in places}
 
 
 def _text(path: Path) -> str:
     require_file(path, error=DataError, expected="a CSV file")
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}: line {line}: is not UTF-8; use the published CSV") from None
+        return decode_text(str(path), path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({one_line(error)})") from None
 
