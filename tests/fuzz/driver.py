@@ -22,17 +22,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psutil
-
 from fuzz.oracle import Finding, Target
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 60
-"""Wall-clock time after which a worker that computes nothing counts as hanging."""
+"""Time after which a worker that waits for something counts as hanging."""
 _START_SECONDS = 300
 _EDGES = re.compile(r"cov: (\d+)")
+_HARNESS_FAILS = "/fuzz/worker.py"
+"""Part of a traceback that no reader causes."""
 _FRAME = re.compile(r'File ".*?/(cpabmm_core/[^"]+|targets/[^"]+)", line \d+ in (\w+)')
 
 
@@ -65,19 +67,23 @@ class Driver:
         self._started = 0
         self._crashes: Counter[str] = Counter()
         self._process: psutil.Popen | None = None
-        self.stopping = False
+        self.stopped = False
 
     def run(self, seconds: float) -> Summary:
         """Fuzz for a time and return what was found."""
         self._prepare()
         start = time.monotonic()
         try:
-            while not self.stopping and (left := seconds - (time.monotonic() - start)) > 0:
+            while not self.stopped and (left := seconds - (time.monotonic() - start)) > 0:
                 self._run_worker(left)
         finally:
             self._end_worker()
             shutil.rmtree(self._folder / "scratch", ignore_errors=True)
         return self._summary(time.monotonic() - start)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal: end the run soon; what was found until then counts."""
+        self.stopped = True
 
     def _prepare(self) -> None:
         for name in ("corpus", "findings"):
@@ -90,7 +96,11 @@ class Driver:
             seeds.mkdir()
             self._target.write_seeds(seeds)
         for path in sorted(seeds.iterdir()):
-            number = self._target.suffixes.index(path.suffix) if path.suffix in self._target.suffixes else 0
+            number = (
+                self._target.suffixes.index(path.suffix)
+                if path.suffix in self._target.suffixes
+                else 0
+            )
             content = bytes([number]) + path.read_bytes()
             (self._folder / "corpus" / f"seed-{path.name}").write_bytes(content)
 
@@ -98,14 +108,12 @@ class Driver:
         """Run one worker until it dies, breaks a bound or the time is over."""
         scratch = self._folder / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
-        for name in ("in", "out", "tmp", "here"):
-            (scratch / name).mkdir(parents=True)
-        (scratch / "here" / "bait.mp4").write_bytes(b"a reader that opens this file is found out")
+        (scratch / "tmp").mkdir(parents=True)
         (self._folder / "current").unlink(missing_ok=True)
         self._process = self._start()
         end = time.monotonic() + seconds
         watch = _Watch(self._process, self._folder / "current", self._target)
-        while time.monotonic() < end and not self.stopping:
+        while time.monotonic() < end and not self.stopped:
             time.sleep(_POLL_SECONDS)
             code = self._process.poll()
             if code is not None:
@@ -119,15 +127,21 @@ class Driver:
 
     def _start(self) -> psutil.Popen:
         self._started += 1
-        worker = Path(__file__).with_name("worker.py")
         seed = str(self._seed + self._started)
+        command = [sys.executable, "-m", "fuzz.worker", self._target.name, str(self._folder)]
+        settings = {
+            "TMPDIR": str(self._folder / "scratch" / "tmp"),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+        }
         with (self._folder / "log.txt").open("ab") as log:
             return psutil.Popen(
-                [sys.executable, worker, self._target.name, self._folder, "--seed", seed],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "TMPDIR": str(self._folder / "scratch" / "tmp"),
-                     "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
-            )  # fmt: skip
+                [*command, "--seed", seed],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **settings},
+            )
 
     def _interrupt(self) -> None:
         """Ask the worker where it is, then end it."""
@@ -143,11 +157,12 @@ class Driver:
 
     def _keep_crash(self, kind: str, detail: str) -> None:
         current = self._folder / "current"
-        if not current.exists():
-            tail = (self._folder / "log.txt").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"a worker ended before its first input ({detail}): {tail}")
+        output = _text(self._folder / "scratch" / "output.txt")
+        if not current.exists() or _HARNESS_FAILS in output:
+            log = _text(self._folder / "log.txt")
+            raise RuntimeError(f"a worker fails ({detail}): {log[-1000:]}{output[-2000:]}")
         data = current.read_bytes()
-        trace = (self._folder / "trace.txt").read_text(errors="replace")
+        trace = _text(self._folder / "trace.txt")
         frame = _FRAME.search(trace)
         place = f"{frame[1]}:{frame[2]}" if frame else ""
         finding = Finding(kind, "all", detail, place, trace[:3000])
@@ -172,7 +187,7 @@ class Driver:
             summary.executions += numbers["executions"]
             summary.outcomes |= set(numbers["outcomes"])
             summary.findings.update(numbers["findings"])
-        log = (self._folder / "log.txt").read_text(errors="replace")
+        log = _text(self._folder / "log.txt")
         summary.edges = max(map(int, _EDGES.findall(log)), default=0)
         return summary
 
@@ -197,6 +212,7 @@ class _Watch:
         try:
             seconds = sum(self._process.cpu_times()[:2])
             memory = self._process.memory_info().rss
+            waits = self._process.status() == psutil.STATUS_SLEEPING  # and is not just out of turn
         except psutil.Error:
             return None  # it has just ended, which the driver sees next
         if modified != self._modified:
@@ -204,7 +220,7 @@ class _Watch:
             self._modified, self._since, self._seconds = modified, now, seconds
         if seconds - self._seconds > self._target.seconds:
             return "slow", f"more than {self._target.seconds:.0f} s"
-        if now - self._since > _PATIENCE_SECONDS:
+        if waits and now - self._since > _PATIENCE_SECONDS:
             return "slow", f"waits for more than {_PATIENCE_SECONDS} s"
         if memory - self._base > 2 * self._target.megabytes << 20:
             return "memory", f"more than {2 * self._target.megabytes} MB"
@@ -213,3 +229,7 @@ class _Watch:
 
 def _signal_name(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else "exit"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""

@@ -5,7 +5,6 @@ hang without harm.
 """
 
 import argparse
-import importlib
 import json
 import os
 import resource
@@ -19,7 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path[0:1] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+from fuzz.scratch import Scratch
+from fuzz.targets import load_target
 
 _SECONDS_PER_FINDING = 10
 _SECONDS_PER_TRY = 15
@@ -28,7 +28,7 @@ _ADDRESS_SPACE = 8 << 30
 
 def minimise_findings(name: str, folder: Path) -> None:
     """Write ``minimal`` next to the input of each finding of a run."""
-    worker = [sys.executable, __file__, name, str(folder.resolve())]
+    worker = [sys.executable, "-m", "fuzz.minimise", name, str(folder.resolve())]
     subprocess.run(worker, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -40,11 +40,9 @@ class Minimiser:
         scratch: folder for the inputs and the output of the readers.
     """
 
-    def __init__(self, name: str, scratch: Path) -> None:
-        self._target = importlib.import_module(f"fuzz.targets.{name}").TARGET
+    def __init__(self, name: str, scratch: Scratch) -> None:
+        self._target = load_target(name)
         self._scratch = scratch
-        for part in ("in", "out", "here", "tmp"):
-            (scratch / part).mkdir()
 
     def minimise(self, data: bytes, suffix: str, key: str) -> bytes:
         """Return a smaller input with the same finding; the input itself if there is none."""
@@ -82,19 +80,11 @@ class Minimiser:
         return set(text.decode().splitlines())
 
     def _judge(self, data: bytes, suffix: str, writing: int) -> None:
-        from fuzz.oracle import Judge
-        from fuzz.surroundings import Surroundings
-
-        limit = _ADDRESS_SPACE
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        path = self._scratch / "in" / f"input{suffix}"
-        path.write_bytes(data)
-        output = os.open(self._scratch / "output.txt", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        judge = Judge(self._target, Surroundings(self._scratch, output), self._scratch / "out")
-        keys = [finding.key.replace("\n", " ") for finding in judge.judge(path)]
-        os.write(writing, "\n".join(keys).encode())
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+        path = self._scratch.write_input(data, suffix)
+        judge = self._scratch.judge(self._target)
+        keys = [" ".join(finding.key.split()) for finding in judge.judge(path)]
+        os.write(writing, "\n".join(keys).encode(errors="replace"))
         os._exit(0)
 
 
@@ -129,12 +119,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     scratch = Path(tempfile.mkdtemp())
-    minimiser = Minimiser(arguments.target, scratch)
-    os.chdir(scratch / "here")
+    minimiser = Minimiser(arguments.target, Scratch(scratch))
     for folder in sorted((arguments.folder / "findings").iterdir()):
         [path] = folder.glob("input*")
         target = folder / f"minimal{path.suffix}"
-        key = json.loads((folder / "finding.json").read_text())["key"].replace("\n", " ")
+        key = " ".join(json.loads((folder / "finding.json").read_text())["key"].split())
         if key.startswith(("SIG", "slow")):
             key = key.split(" | ")[0] + " | "
         if not target.exists():

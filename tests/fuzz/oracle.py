@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cpabmm_cli.failures import explain
-from cpabmm_core.errors import CpabmmError
 from fuzz.surroundings import Surroundings
 
-_LONGEST_MESSAGE = 600
+from cpabmm_cli.failures import explain
+from cpabmm_core.errors import CpabmmError
+
+_LONGEST_MESSAGE = 1500  # a list of all configurations fits
 _LEISURELY_SECONDS = 2
 """Processor time after which no further reader is called, so that large inputs hold up nothing."""
 _PROJECT = re.compile(r"(cpabmm_core|cpabmm_cli|targets)/.*")
@@ -119,7 +120,9 @@ class Judge:
             message = str(error)
             self.latest.add(f"{name} {type(error).__name__} {normalise(message)[:120]}")
             for kind, detail in self._complaints(error, message, path):
-                yield Finding(kind, name, detail, _place(error), _head(error))
+                yield Finding(
+                    kind, name, detail, _place(error), f"{message[:1000]}\n{_head(error)}"
+                )
         except BrokenPromiseError as error:
             yield Finding("result", name, str(error), name, _head(error))
         except Exception as error:  # this is what fuzzing looks for
@@ -135,20 +138,24 @@ class Judge:
         self, error: CpabmmError, message: str, path: Path
     ) -> Iterator[tuple[str, str]]:
         if not message.isprintable():
-            yield "message", f"not one printable line: {message[:300]!r}"
+            yield "message", "is not one printable line"
         if len(message.replace(str(path), "")) > _LONGEST_MESSAGE:
-            yield "message", f"has {len(message)} characters: {message[:100]}"
+            yield "message", "is too long"
         if path.name not in message:
-            yield "message", f"does not name the file: {message[:200]}"
+            yield "message", "does not name the file"
         code, _ = explain(error)
         if code not in self._target.exit_codes:
-            yield "class", f"{type(error).__name__} (exit code {code}): {message[:200]}"
+            yield "class", f"{type(error).__name__} has exit code {code}"
 
 
 def _essence(text: str) -> str:
     """Return the class of a Python warning, or the first words of another output."""
     warning = re.search(r"(\w+)/(\w+\.py):\d+: (\w+Warning)", text)
-    return f"{warning[3]} in {warning[1]}/{warning[2]}" if warning else text.split(":")[0][:60]
+    return (
+        f"{warning[3]} in {warning[1]}/{warning[2]}"
+        if warning
+        else text.split(":", maxsplit=1)[0][:60]
+    )
 
 
 def _place(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MP4_CONTAINERS = frozenset(
@@ -18,7 +19,18 @@ _MP4_CONTAINERS = frozenset(
 )
 _EBML_CONTAINERS = frozenset(
     bytes.fromhex(kind)
-    for kind in "18538067 1654ae6b ae e0 e1 1f43b675 a0 114d9b74 4dbb 1549a966 1c53bb6b bb".split()
+    for kind in (
+        "18538067",
+        "1654ae6b",
+        "ae",
+        "e0",
+        "e1",
+        "1f43b675",
+        "a0",
+        "114d9b74",
+        "1c53bb6b",
+        "bb",
+    )
 )
 _MAX_DEPTH = 12
 
@@ -64,21 +76,20 @@ class Tree:
 
 def parse(data: bytes) -> Tree | None:
     """Return the tree of a file; None if its format has no parts or is damaged beyond parsing."""
-    try:
-        if data.startswith(_PNG):
-            return Tree(_png_parts(data), _build_png)
-        if data[:4] == b"RIFF":
-            return Tree(_riff_parts(data[12:]), lambda parts: _build_riff(data[8:12], parts))
-        if data[:4] == b"\x1a\x45\xdf\xa3":
-            return Tree(_ebml_parts(data, 0), _build_ebml)
-        if data[:2] == b"\xff\xd8":
-            return Tree(_jpeg_parts(data), _build_jpeg)
-        if data[:2] == b"PK":
-            return Tree(_zip_parts(data), _build_zip)
-        if data[4:8] in (b"ftyp", b"moov", b"mdat", b"jP  "):
-            return Tree(_mp4_parts(data, 0), _build_mp4)
-    except (ValueError, IndexError, struct.error, zipfile.BadZipFile, NotImplementedError):
-        return None
+    kinds: list[tuple[bool, Callable[[bytes], list[Part]], Callable[[list[Part]], bytes]]] = [
+        (data.startswith(_PNG), _png_parts, _build_png),
+        (data[:4] == b"RIFF", _riff_parts, partial(_build_riff, data[8:12])),
+        (data[:4] == b"\x1a\x45\xdf\xa3", _ebml_parts, _build_ebml),
+        (data[:2] == b"\xff\xd8", _jpeg_parts, _build_jpeg),
+        (data[:2] == b"PK", _zip_parts, _build_zip),
+        (data[4:8] in (b"ftyp", b"moov", b"mdat", b"jP  "), _mp4_parts, _build_mp4),
+    ]
+    for applies, read, build in kinds:
+        if applies:
+            try:
+                return Tree(read(data), build)
+            except (ValueError, IndexError, struct.error, zipfile.BadZipFile, NotImplementedError):
+                return None
     return None
 
 
@@ -97,20 +108,20 @@ def _png_parts(data: bytes) -> list[Part]:
 
 
 def _build_png(parts: list[Part]) -> bytes:
-    chunks = (
-        struct.pack(">I", len(p.body)) + p.name + p.body + struct.pack(">I", zlib.crc32(p.name + p.body))
-        for p in parts
-    )
+    chunks = []
+    for part in parts:
+        body = part.name + part.body
+        chunks += [struct.pack(">I", len(part.body)), body, struct.pack(">I", zlib.crc32(body))]
     return _PNG + b"".join(chunks)
 
 
-def _riff_parts(data: bytes) -> list[Part]:
-    parts, position = [], 0
+def _riff_parts(data: bytes, start: int = 12) -> list[Part]:
+    parts, position = [], start
     while position + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, position)
         body = data[position + 8 : position + 8 + length]
         if name == b"LIST" and len(body) >= 4 and body[:4] != b"movi":
-            parts.append(Part(name + body[:4], children=_riff_parts(body[4:])))
+            parts.append(Part(name + body[:4], children=_riff_parts(body, 4)))
         else:
             parts.append(Part(name, body))
         position += 8 + length + length % 2
@@ -130,7 +141,7 @@ def _riff_bytes(parts: list[Part]) -> bytes:
     return out
 
 
-def _mp4_parts(data: bytes, depth: int) -> list[Part]:
+def _mp4_parts(data: bytes, depth: int = 0) -> list[Part]:
     parts, position = [], 0
     while position + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
@@ -155,7 +166,7 @@ def _build_mp4(parts: list[Part]) -> bytes:
     return b"".join(out)
 
 
-def _ebml_parts(data: bytes, depth: int) -> list[Part]:
+def _ebml_parts(data: bytes, depth: int = 0) -> list[Part]:
     parts, position = [], 0
     while position < len(data):
         width = 9 - data[position].bit_length()
@@ -187,7 +198,9 @@ def _jpeg_parts(data: bytes) -> list[Part]:
     parts, position = [], 2
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
         length = int.from_bytes(data[position + 2 : position + 4], "big")
-        parts.append(Part(data[position : position + 2], data[position + 4 : position + 2 + length]))
+        parts.append(
+            Part(data[position : position + 2], data[position + 4 : position + 2 + length])
+        )
         position += 2 + max(length, 2)
     return [*parts, Part(b"", data[position:])]
 
@@ -202,7 +215,9 @@ def _build_jpeg(parts: list[Part]) -> bytes:
 
 def _zip_parts(data: bytes) -> list[Part]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return [Part(i.filename.encode("utf-8", "replace"), archive.read(i)) for i in archive.infolist()]
+        return [
+            Part(i.filename.encode("utf-8", "replace"), archive.read(i)) for i in archive.infolist()
+        ]
 
 
 def _build_zip(parts: list[Part]) -> bytes:

@@ -17,6 +17,7 @@ _REFUSED_EVENTS = {
     "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "urllib.Request",
 }  # fmt: skip
 _SYSTEM_FILES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib")
+_CACHES = ("numba", "numpy")  # numba reads its cache of compiled functions with pickle
 _SETTLE_SECONDS = 0.05
 
 
@@ -37,7 +38,12 @@ class Surroundings:
         self._parts = [entry.path for entry in os.scandir(self._folder) if entry.is_dir()]
         self._events: list[str] = []
         self._watching = False
-        self._allowed = (str(self._folder), sys.prefix, sys.base_prefix, str(Path(__file__).parents[2]))
+        self._allowed = (
+            str(self._folder),
+            sys.prefix,
+            sys.base_prefix,
+            str(Path(__file__).parents[2]),
+        )
         self._bait = _watch_opens(self._here)
         self._visits = _count_visitors()
         self._handles, self._threads = _handles(), _threads()
@@ -75,6 +81,8 @@ class Surroundings:
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self._watching:
             return
+        if event == "pickle.find_class" and str(arguments[0]).startswith(_CACHES):
+            return
         if event in _REFUSED_EVENTS:
             self._events.append(f"{event} {arguments[:2]}"[:200])
         elif event == "open" and isinstance(arguments[0], str | bytes):
@@ -88,10 +96,18 @@ class Surroundings:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         start, self._output_end = self._output_end, os.fstat(self._output).st_size
-        return os.pread(self._output, 2000, start).decode(errors="replace") if self._output_end > start else ""
+        return (
+            os.pread(self._output, 2000, start).decode(errors="replace")
+            if self._output_end > start
+            else ""
+        )
 
     def _list(self) -> set[str]:
-        return {path for part in self._parts for path in glob.glob(f"{part}/**", recursive=True, include_hidden=True)}
+        return {
+            path
+            for part in self._parts
+            for path in glob.glob(f"{part}/**", recursive=True, include_hidden=True)
+        }
 
 
 def _watch_opens(folder: Path) -> int:

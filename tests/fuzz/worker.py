@@ -16,35 +16,39 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from types import FunctionType, ModuleType
 from zlib import crc32
-
-sys.path[0:1] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 from fuzz.mutation import Mutator
 from fuzz.oracle import Finding, Judge, Target
-from fuzz.surroundings import Surroundings
+from fuzz.scratch import Scratch
+from fuzz.targets import load_target
 
 _LARGEST_INPUT = 400_000
 _STATISTICS_SECONDS = 1
 _ADDRESS_SPACE = 6 << 30  # in addition to what the libraries reserve
+_LEFT_ALONE = ("segv", "abrt", "bus", "fpe", "ill", "int", "term", "usr1", "usr2", "xfsz")
+"""Signals that libFuzzer does not handle, so that `faulthandler` can."""
 _MARKS = 4096
 _INSTRUMENTED = {
-    "pictures": ["cpabmm_core.media", "cpabmm_core.files", "PIL", "pillow_heif", "imageio"],
-    "videos": ["cpabmm_core.media", "cpabmm_core.files"],
-    "keypoints": [
-        "cpabmm_core.pointsets", "cpabmm_core.files", "cpabmm_core.metrics.extractors", "numpy.lib"
-    ],
-    "configurations": ["cpabmm_core.config", "cpabmm_core.checkpoint.older", "yaml"],
-    "checkpoints": [
+    "pictures": ("cpabmm_core.media", "cpabmm_core.files", "PIL", "pillow_heif", "imageio"),
+    "videos": ("cpabmm_core.media", "cpabmm_core.files"),
+    "keypoints": (
+        "cpabmm_core.pointsets", "cpabmm_core.metrics.extractors.precomputed", "numpy.lib._format"
+    ),
+    "configurations": (
+        "cpabmm_core.config", "cpabmm_core.checkpoint.older", "yaml.constructor", "yaml.resolver"
+    ),
+    "checkpoints": (
         "cpabmm_core.checkpoint", "cpabmm_core.config", "cpabmm_core.files",
-        "cpabmm_core.metrics.extractors", "cpabmm_core.training.state", "safetensors",
-        "torch.serialization", "torch._weights_only_unpickler",
-    ],
+        "cpabmm_core.metrics.extractors.onnx", "cpabmm_core.training.state", "safetensors",
+        "cpabmm_core.models.frozen", "torch.serialization", "torch._weights_only_unpickler",
+    ),
 }  # fmt: skip
-"""Packages whose coverage guides the choice of inputs, by target."""
+"""How the names of the modules begin whose coverage guides the choice of inputs, by target."""
 
 
 class Worker:
@@ -59,12 +63,11 @@ class Worker:
 
     def __init__(self, folder: Path, target: Target, marks: Sequence[Callable[[], None]]) -> None:
         self._folder = folder
-        self._marks = marks
         self._target = target
-        self._scratch = folder / "scratch"
+        self._marks = marks
+        self._scratch = Scratch(folder / "scratch")
         self._known = {entry.name for entry in (folder / "findings").iterdir()}
         self._blocked = set((folder / "blocked.txt").read_text().split())
-        self._output = os.open(folder / "output.txt", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         self._judge: Judge | None = None
         self._counts: dict[str, int] = {}
         self._executions = 0
@@ -72,14 +75,12 @@ class Worker:
 
     def run_one(self, data: bytes) -> None:
         """Read one input; its first byte chooses the suffix."""
-        if self._judge is None:
-            self._prepare()
+        if self._judge is None:  # by now libFuzzer has its own copy of stderr
+            self._judge = self._scratch.judge(self._target)
         if len(data) < 2 or sha256(data).hexdigest() in self._blocked:
             return
-        assert self._judge is not None
         suffix = self._target.suffixes[data[0] % len(self._target.suffixes)]
-        path = self._scratch / "in" / f"input{suffix}"
-        path.write_bytes(data[1:])
+        path = self._scratch.write_input(data[1:], suffix)
         (self._folder / "current").write_bytes(data)
         for finding in self._judge.judge(path):
             self._record(finding, data, suffix)
@@ -101,15 +102,8 @@ class Worker:
         temporary.write_text(json.dumps(numbers))
         temporary.replace(self._folder / f"statistics-{os.getpid()}.json")
 
-    def _prepare(self) -> None:
-        """Lead stdout and stderr to a file; libFuzzer has kept its own copy of stderr."""
-        os.dup2(self._output, 1)
-        os.dup2(self._output, 2)
-        surroundings = Surroundings(self._scratch, self._output)
-        self._judge = Judge(self._target, surroundings, self._scratch / "out")
-
     def _record(self, finding: Finding, data: bytes, suffix: str) -> None:
-        name = sha256(finding.key.encode()).hexdigest()[:12]
+        name = sha256(finding.key.encode(errors="replace")).hexdigest()[:12]
         self._counts[name] = self._counts.get(name, 0) + 1
         if name in self._known:
             return
@@ -134,7 +128,6 @@ def main() -> None:
         faulthandler.enable(trace, all_threads=False)
         faulthandler.register(signal.SIGUSR1, trace, all_threads=False)
         tempfile.tempdir = str(folder / "scratch" / "tmp")
-        os.chdir(folder / "scratch" / "here")
         for category in (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning):
             warnings.simplefilter("always", category)
         _fuzz(folder, arguments.target, arguments.seed)
@@ -142,8 +135,10 @@ def main() -> None:
 
 def _fuzz(folder: Path, name: str, seed: int) -> None:
     atheris = importlib.import_module("atheris")  # it has no types
-    with atheris.instrument_imports(include=_INSTRUMENTED[name]):
-        target = importlib.import_module(f"fuzz.targets.{name}").TARGET
+    target = load_target(name)
+    for module in [m for n, m in sys.modules.items() if n.startswith(_INSTRUMENTED[name])]:
+        for function in _functions(module):
+            atheris.instrument_func(function)
     worker = Worker(folder, target, [atheris.instrument_func(_mark()) for _ in range(_MARKS)])
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + _ADDRESS_SPACE, -1))
     pool = [entry.read_bytes()[1:] for entry in sorted((folder / "corpus").glob("seed-*"))]
@@ -154,11 +149,25 @@ def _fuzz(folder: Path, name: str, seed: int) -> None:
 
     options = [
         f"-seed={seed}", f"-max_len={_LARGEST_INPUT}", "-len_control=0", "-rss_limit_mb=0",
-        "-timeout=100000", "-close_fd_mask=3", "-reload=0", "-print_final_stats=0",
-        *(f"-handle_{kind}=0" for kind in "segv abrt bus fpe ill int term usr1 usr2 xfsz".split()),
+        "-timeout=100000", "-close_fd_mask=3", "-reload=0", f"-artifact_prefix={folder}/libfuzzer-",
+        *(f"-handle_{kind}=0" for kind in _LEFT_ALONE),
     ]  # fmt: skip
-    atheris.Setup([sys.argv[0], str(folder / "corpus"), *options], worker.run_one, custom_mutator=mutate)
+    atheris.Setup(
+        [sys.argv[0], str(folder / "corpus"), *options], worker.run_one, custom_mutator=mutate
+    )
     atheris.Fuzz()
+
+
+def _functions(module: ModuleType) -> Iterator[FunctionType]:
+    """Yield the functions and methods that a module defines."""
+    holders = [module, *(v for v in vars(module).values() if isinstance(v, type))]
+    for holder in holders:
+        if getattr(holder, "__module__", module.__name__) != module.__name__:
+            continue
+        for value in list(vars(holder).values()):
+            function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+                yield function
 
 
 def _mark() -> Callable[[], None]:

@@ -15,6 +15,7 @@ import torch
 from _helpers.onnx_graphs import write_graph
 from _helpers.published_model import Family, narrow_networks
 from _helpers.tiny_model import tiny_affine_config, tiny_model
+from fuzz.oracle import Action, BrokenPromiseError, Target
 from torch import Tensor, nn
 
 from cpabmm_core.checkpoint.convert import convert_checkpoint, open_checkpoint
@@ -26,7 +27,6 @@ from cpabmm_core.models.frozen.weights import fill, read_weights
 from cpabmm_core.training.manifest import MANIFEST_FILE, TRAINER_FILE, find_damage
 from cpabmm_core.training.run_folder import MODEL_FILE
 from cpabmm_core.training.state import TrainerState, load_state
-from fuzz.oracle import Action, BrokenPromiseError, Target
 
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".json", ".onnx")
 _SMALL_HOURGLASS = {"block_expansion": 1, "max_features": 4, "blocks": 1, "scale_factor": 1.0}
@@ -102,9 +102,14 @@ def _write_seeds(folder: Path) -> None:
     safetensors.torch.save_file(linear, folder / "linear.safetensors")
     torch.save(linear, folder / "zip.pth")
     torch.save(linear, folder / "legacy.pth", _use_new_zipfile_serialization=False)
-    torch.save({"teacher": {f"module.backbone.{k}": v for k, v in linear.items()}}, folder / "dino.pth")
+    torch.save(
+        {"teacher": {f"module.backbone.{k}": v for k, v in linear.items()}}, folder / "dino.pth"
+    )
     torch.save({"state_dict": linear, "args": Namespace(lr=0.1), "epoch": 3}, folder / "more.pth")
-    torch.save({0: linear["bias"], "a": [1, (2.5, None)], "views": linear["weight"].T[1:]}, folder / "odd.pth")
+    torch.save(
+        {0: linear["bias"], "a": [1, (2.5, None)], "views": linear["weight"].T[1:]},
+        folder / "odd.pth",
+    )
     dtypes = (torch.half, torch.bfloat16, torch.int64, torch.bool, torch.complex64)
     torch.save({str(each): torch.ones(2).to(each) for each in dtypes}, folder / "dtypes.pth")
     (folder / "object.pth").write_bytes(pickle.dumps({"a": Path("b")}))
@@ -113,14 +118,21 @@ def _write_seeds(folder: Path) -> None:
         torch.jit.script(nn.Linear(2, 2)).save(str(folder / "script.pth"))
     for family in ("fomm", "mraa", "tpsmm"):
         _write_published(folder, family)
-    moments = {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(2)}}, "param_groups": []}
+    moments = {
+        "state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(2)}},
+        "param_groups": [],
+    }
     state = TrainerState(1, moments, None, [{"cpu": torch.get_rng_state()[:16]}], 0.5)
     torch.save({k: v for k, v in vars(state).items() if v is not None}, folder / "trainer.pt")
     files = {MODEL_FILE: [5, "a" * 64], TRAINER_FILE: [7, "b" * 64]}
     (folder / "manifest.json").write_text(json.dumps(files))
     with suppress(BaseException):  # without the package onnx there are no networks to read
         write_graph(folder / "flat.onnx", (1, 3, 8, 8))
-        write_graph(folder / "any.onnx", ("n", 3, None, None), [("ReduceMean", {"axes": [2, 3], "keepdims": 0})])
+        write_graph(
+            folder / "any.onnx",
+            ("n", 3, None, None),
+            [("ReduceMean", {"axes": [2, 3], "keepdims": 0})],
+        )
 
 
 def _write_published(folder: Path, family: Family) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from fuzz.oracle import Action, BrokenPromiseError, Target
 
 from cpabmm_core.checkpoint.older import upgrade_config
 from cpabmm_core.config import Config, config_from_dict, dump_config, load_config, shipped_configs
 from cpabmm_core.config.reading import _read_text
 from cpabmm_core.errors import ConfigError
-from fuzz.oracle import Action, BrokenPromiseError, Target
 
 _SUFFIXES = (".yaml", ".json", ".set")
 _KEY = "training.seed"
@@ -19,11 +19,9 @@ _KEY = "training.seed"
 def _actions(path: Path, scratch: Path) -> Mapping[str, Action]:
     if path.suffix == ".set":
         return {"--set": lambda: _override(path)}
-    return {
-        "load_config": lambda: _check(load_config(path)),
-        "load_config with --set": lambda: _check(load_config(path, ["training.workers=2"])),
-        "config_from_dict": lambda: _from_dict(path),
-    }
+    if path.suffix == ".json":
+        return {"config_from_dict": lambda: _from_dict(path)}
+    return {"load_config": lambda: _check(load_config(path, ["training.workers=2"]))}
 
 
 def _override(path: Path) -> Config:
@@ -37,8 +35,9 @@ def _override(path: Path) -> Config:
 
 def _check(config: Config) -> Config:
     """Return a configuration that survives writing and reading."""
-    again = config_from_dict(yaml.safe_load(dump_config(config)), "dumped")
-    if again != config and "nan" not in dump_config(config):
+    text = dump_config(config)
+    again = config_from_dict(yaml.load(text, Loader=yaml.CSafeLoader), "dumped")
+    if again != config and "nan" not in text:
         raise BrokenPromiseError("the dumped configuration differs")
     if Config.model_validate_json(config.model_dump_json()) != config and "nan" not in repr(config):
         raise BrokenPromiseError("the configuration in a checkpoint differs")

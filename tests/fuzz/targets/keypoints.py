@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fuzz.oracle import Action, BrokenPromiseError, Target
 
+from cpabmm_core.cpab import Tessellation, VelocitySpace
 from cpabmm_core.metrics.extractors.precomputed import read_precomputed
 from cpabmm_core.pointsets.fits import fit_pairs
 from cpabmm_core.pointsets.number_files import number_file
-from cpabmm_core.pointsets.point_pairs import PointPairs, read_point_pairs, read_weights, stack_pairs
+from cpabmm_core.pointsets.pair_formats import PAIR_SUFFIXES
+from cpabmm_core.pointsets.point_pairs import (
+    PointPairs,
+    read_point_pairs,
+    read_weights,
+    stack_pairs,
+)
 from cpabmm_core.pointsets.points import read_points
 from cpabmm_core.pointsets.transformations import read_transformations
-from cpabmm_core.cpab import Tessellation, VelocitySpace
-from fuzz.oracle import Action, BrokenPromiseError, Target
 
 _SUFFIXES = (".json", ".csv", ".npz", ".npy", ".txt")
 _MOST_FITTED = 200
-_PIPE_SUFFIXES = (".json", ".csv", ".npz", ".npy")
 
 
 def _actions(path: Path, scratch: Path) -> Mapping[str, Action]:
@@ -29,7 +34,7 @@ def _actions(path: Path, scratch: Path) -> Mapping[str, Action]:
         "read_weights": lambda: read_weights(path),
         "read_transformations": lambda: _move(path),
         "piped pairs": lambda: read_point_pairs(
-            number_file(path.read_bytes(), path.name, _PIPE_SUFFIXES)
+            number_file(path.read_bytes(), path.name, PAIR_SUFFIXES)
         ),
         "fit_pairs": lambda: _fit(path),
         "read_precomputed keypoints": lambda: _precomputed(path, "keypoints"),
@@ -39,7 +44,9 @@ def _actions(path: Path, scratch: Path) -> Mapping[str, Action]:
 
 def _check_finite(points: Any) -> Any:  # noqa: ANN401
     if points.dtype != np.float64 or not np.isfinite(points).all():
-        raise BrokenPromiseError(f"{points.dtype}, {np.count_nonzero(~np.isfinite(points))} not finite")
+        raise BrokenPromiseError(
+            f"{points.dtype}, {np.count_nonzero(~np.isfinite(points))} not finite"
+        )
     return points
 
 
@@ -111,7 +118,10 @@ def _write_archives(folder: Path, points: Any) -> None:  # noqa: ANN401
     np.savez(folder / "pairs.npz", source=points, target=points, weights=np.ones(3))
     np.savez(folder / "sets.npz", source=points[None], target=points[None], names=np.array(["a"]))
     np.savez_compressed(folder / "points.npz", points=points.astype(np.float16))
-    np.savez(folder / "keypoints.npz", **{"real/a": points[None].repeat(2, 0), "generated/a": points[None]})
+    np.savez(
+        folder / "keypoints.npz",
+        **{"real/a": points[None].repeat(2, 0), "generated/a": points[None]},
+    )
     np.savez(folder / "identity.npz", **{"real/a": points[:2]})
     np.save(folder / "weights.npy", np.arange(3))
     objects = io.BytesIO()
@@ -120,9 +130,4 @@ def _write_archives(folder: Path, points: Any) -> None:  # noqa: ANN401
     np.save(folder / "record.npy", np.zeros(2, dtype=[("x", "f4"), ("y", "U3")]))
 
 
-# The first fit loads compiled functions from the cache of numba, which is no part of a reader.
-fit_pairs(VelocitySpace(Tessellation(1, 1)), [PointPairs("a", np.eye(2), np.eye(2), np.ones(2))])
-
-TARGET = Target(
-    name="keypoints", suffixes=_SUFFIXES, write_seeds=_write_seeds, actions=_actions
-)
+TARGET = Target(name="keypoints", suffixes=_SUFFIXES, write_seeds=_write_seeds, actions=_actions)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from fuzz.oracle import Action, BrokenPromiseError, Target
 from PIL import Image, ImageCms, PngImagePlugin
 
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.image import is_image, read_image
 from cpabmm_core.media.image_stack import count_pages, read_page
 from cpabmm_core.media.video.source import read_source
-from fuzz.oracle import Action, BrokenPromiseError, Target
 
 _SUFFIXES = (".png", ".jpg", ".tif", ".webp", ".gif", ".heic")
 _PAGES = 3
@@ -129,7 +129,11 @@ def _write_tiff_seeds(folder: Path, rgb: Pixels, grey16: Pixels) -> None:
         ("grey16", grey16, {"byteorder": ">"}),
         ("grey32", grey16.astype(np.uint32), {}),
         ("float", floats[..., 0], {}),
-        ("rgb16-planar", np.moveaxis(rgb, 2, 0).astype(np.uint16) * 257, {"planarconfig": "separate"}),
+        (
+            "rgb16-planar",
+            np.moveaxis(rgb, 2, 0).astype(np.uint16) * 257,
+            {"planarconfig": "separate"},
+        ),
         ("rgba", alpha, {"extrasamples": ["unassalpha"], "photometric": "rgb"}),
         ("deflate", rgb, {"compression": "zlib", "predictor": True}),
         ("white-is-zero", rgb[..., 0], {"photometric": "miniswhite"}),
@@ -137,7 +141,10 @@ def _write_tiff_seeds(folder: Path, rgb: Pixels, grey16: Pixels) -> None:
         ("stack", np.stack([rgb[..., 0]] * 3), {"photometric": "minisblack"}),
         ("big", rgb, {"bigtiff": True}),
     ):
-        settings: dict[str, Any] = {"photometric": "rgb" if pixels.shape[-1] == 3 else None, **options}
+        settings: dict[str, Any] = {
+            "photometric": "rgb" if pixels.shape[-1] == 3 else None,
+            **options,
+        }
         tifffile.imwrite(folder / f"{name}.tif", pixels, **settings)
     image = Image.fromarray(rgb)
     for compression in ("tiff_lzw", "packbits", "jpeg"):

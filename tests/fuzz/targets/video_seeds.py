@@ -11,9 +11,8 @@ from typing import Any
 import av
 import numpy as np
 from _helpers.media_files import rotate_by_metadata, write_test_video, write_video_with_empty_end
-from PIL import Image
-
 from fuzz.surroundings import BAIT_PORT
+from PIL import Image
 
 _SIZE = (32, 32)
 _FRAMES = 6
@@ -103,11 +102,12 @@ def _write_without_times(path: Path) -> None:
 
 def _baits() -> Iterator[bytes]:
     """Yield texts that make FFmpeg open another file or a socket if it is allowed to."""
-    url = f"http://127.0.0.1:{BAIT_PORT}/a.ts"
-    for target in (url, "file:bait.mp4", "bait.mp4"):
+    for target in (f"http://127.0.0.1:{BAIT_PORT}/a.ts", "file:bait.mp4", "bait.mp4"):
         yield f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n".encode()
         yield f"ffconcat version 1.0\nfile '{target}'\n".encode()
-        yield f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{target}</BaseURL></MPD>'.encode()
-    yield f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {BAIT_PORT} RTP/AVP 96\n".encode()
+        yield f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{target}</BaseURL>'.encode()
+    yield b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n" + (
+        f"m=video {BAIT_PORT} RTP/AVP 96\n".encode()
+    )
     yield b"A text of some lines.\n" * 30
     yield gzip.compress(b"not a video either", mtime=0)

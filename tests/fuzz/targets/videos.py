@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fuzz.oracle import Action, BrokenPromiseError, Target
+from fuzz.targets.pictures import check_frame
+from fuzz.targets.video_seeds import write_video_seeds
 
 from cpabmm_core.files.output import atomic_path
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.lossless import is_lossless
 from cpabmm_core.media.video import FrameIndex, VideoReader, VideoWriter, read_source
-from fuzz.oracle import Action, BrokenPromiseError, Target
-from fuzz.targets.pictures import check_frame
-from fuzz.targets.video_seeds import write_video_seeds
 
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".gif", ".mov", ".mpg", ".wmv")
 _OUTPUTS = (".mp4", ".mkv", ".webm", ".mov", ".gif")
