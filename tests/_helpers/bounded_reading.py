@@ -22,7 +22,8 @@ from cpabmm_core.errors import CpabmmError
 
 MOST_SECONDS = 5
 MOST_MEGABYTES = 500
-_PATIENCE_SECONDS = 40  # the machine may be busy with other work
+_PATIENCE_SECONDS = 30  # the machine may be busy with other work
+_IMPORT_SECONDS = 120
 _ROOT = Path(__file__).parents[2]
 
 
@@ -88,18 +89,24 @@ class BoundedReading:
         """Call a reader; fail the test if it crashes, hangs or prints anything."""
         child = self._started()
         assert child.stdin is not None
-        assert child.stdout is not None
         child.stdin.write(json.dumps([reader, str(path)]) + "\n")
         child.stdin.flush()
-        readable, _, _ = select.select([child.stdout], [], [], _PATIENCE_SECONDS)
-        line = child.stdout.readline() if readable else ""
-        if not line:
-            self._end()
-            what = f"ends with status {child.returncode}" if readable else "hangs"
-            raise AssertionError(f"{reader} {what}")
+        self._answer(child, f"the import of {reader}", _IMPORT_SECONDS)
+        line = self._answer(child, reader, _PATIENCE_SECONDS)
         *values, printed = json.loads(line)
         assert not printed, f"{reader} prints {printed}"
         return Outcome(*values)
+
+    def _answer(self, child: "subprocess.Popen[str]", what: str, seconds: float) -> str:
+        """Return the next line of the child; end it if there is none in this time."""
+        assert child.stdout is not None
+        readable, _, _ = select.select([child.stdout], [], [], seconds)
+        line = child.stdout.readline() if readable else ""
+        if not line:
+            self._end()
+            how = f"ends with status {child.returncode}" if readable else "hangs"
+            raise AssertionError(f"{what} {how}")
+        return line
 
     def _started(self) -> subprocess.Popen[str]:
         if self._child is None:
@@ -139,7 +146,11 @@ def _read(reader: str, path: Path) -> list[object]:
     try:
         function(path)
     except CpabmmError as problem:
-        error, message, code = f"{type(problem).__name__}: {problem}", str(problem), explain(problem)[0]
+        error, message, code = (
+            f"{type(problem).__name__}: {problem}",
+            str(problem),
+            explain(problem)[0],
+        )
     except Exception as problem:
         error, message, code = f"{type(problem).__name__}: {problem}", str(problem), 1
     seconds = time.process_time() - start
@@ -160,12 +171,16 @@ def _serve() -> None:
         for line in sys.stdin:
             reader, path = json.loads(line)
             importlib.import_module(reader.partition(":")[0])  # its memory is not the reader's
+            answers.write("imported\n")
+            answers.flush()
             start = os.fstat(printed.fileno()).st_size
             answer = _read(reader, Path(path))
             sys.stdout.flush()
             sys.stderr.flush()
             size = os.fstat(printed.fileno()).st_size - start
-            answer.append(os.pread(printed.fileno(), min(size, 500), start).decode(errors="replace"))
+            answer.append(
+                os.pread(printed.fileno(), min(size, 500), start).decode(errors="replace")
+            )
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

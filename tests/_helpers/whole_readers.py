@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cpabmm_core.config import load_config
+from cpabmm_core.errors import ConfigError
 from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.image_stack import count_pages, read_page
 from cpabmm_core.media.video import FrameIndex, VideoReader
@@ -29,3 +31,11 @@ def read_pages(path: Path) -> None:
     """Read the first and the last page of an image."""
     read_page(path, count_pages(path) - 1)
     read_page(path, 0)
+
+
+def apply_override(path: Path) -> None:
+    """Apply the text of a file as an override; name the file in an error."""
+    try:
+        load_config("vox-256", [path.read_text()])
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from None

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuzz.surroundings import Surroundings
+from fuzz.surroundings import Surroundings, waiting_seconds
 
 from cpabmm_cli.failures import explain
 from cpabmm_core.errors import CpabmmError
 
 _LONGEST_MESSAGE = 1500  # a list of all configurations fits
+_PATIENCE_SECONDS = 3
+"""Time that a reader may wait for something other than a processor."""
 _LEISURELY_SECONDS = 2
-"""Processor time after which no further reader is called, so that large inputs hold up nothing."""
+"""Time after which no further reader is called, so that large inputs hold up nothing."""
 _PROJECT = re.compile(r"(cpabmm_core|cpabmm_cli|targets)/.*")
 
 Action = Callable[[], object]
@@ -52,8 +54,8 @@ class Finding:
     """A forbidden outcome."""
 
     kind: str
-    """exception, message, class, result, output, opened, left, leak, slow, memory, or the signal
-    that ended the process."""
+    """exception, message, class, result, output, opened, left, leak, slow, waits, memory, or the
+    signal that ended the process."""
     reader: str
     detail: str
     place: str
@@ -97,9 +99,10 @@ class Judge:
         results: dict[str, Any] = {}
         found: list[Finding] = []
         self._surroundings.new_output()
-        start = time.process_time()
+        start, waited = time.process_time(), waiting_seconds()
         for name, action in self._target.actions(path, self._scratch).items():
-            if time.process_time() - start < _LEISURELY_SECONDS:
+            seconds = max(time.process_time() - start, waiting_seconds() - waited)
+            if seconds < _LEISURELY_SECONDS:
                 found += self._call(name, action, path, results)
         found += self._call("comparison", lambda: self._target.compare(results), path, {})
         found += [Finding(kind, "all", detail, "") for kind, detail in self._surroundings.end()]
@@ -111,7 +114,7 @@ class Judge:
     def _call(
         self, name: str, action: Action, path: Path, results: dict[str, Any]
     ) -> Iterator[Finding]:
-        start = time.process_time()
+        start, waited = time.process_time(), waiting_seconds()
         try:
             results[name] = action()
             size = results[name].bit_length() if isinstance(results[name], int) else ""
@@ -133,6 +136,8 @@ class Judge:
             yield Finding("output", name, _essence(text), "", text)
         if (seconds := time.process_time() - start) > self._target.seconds:
             yield Finding("slow", name, f"{seconds:.0f} s", name)
+        if (seconds := waiting_seconds() - waited) > _PATIENCE_SECONDS:
+            yield Finding("waits", name, f"{seconds:.0f} s", name)
 
     def _complaints(
         self, error: CpabmmError, message: str, path: Path

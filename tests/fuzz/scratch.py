@@ -20,7 +20,8 @@ class Scratch:
         self.folder = folder
         for part in ("in", "out", "tmp", "here"):
             (folder / part).mkdir(exist_ok=True)
-        (folder / "here" / "bait.mp4").write_bytes(_BAIT)
+        for part in ("here", "in"):  # relative names start at one of these
+            (folder / part / "bait.mp4").write_bytes(_BAIT)
 
     def write_input(self, data: bytes, suffix: str) -> Path:
         """Write the input to read next and return its path."""

@@ -17,7 +17,6 @@ _REFUSED_EVENTS = {
     "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "urllib.Request",
 }  # fmt: skip
 _SYSTEM_FILES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib")
-_CACHES = ("numba", "numpy")  # numba reads its cache of compiled functions with pickle
 _SETTLE_SECONDS = 0.05
 
 
@@ -25,8 +24,8 @@ class Surroundings:
     """Notices the side effects of one execution after the other.
 
     Args:
-        folder: the only folder that readers may use. Its part ``here`` is the working directory; it
-            contains a bait that no reader may open.
+        folder: the only folder that readers may use. Its part ``here`` is the working directory.
+            Files called ``bait.mp4`` must not be opened.
         output: file descriptor of the file that stdout and stderr lead to.
     """
 
@@ -44,7 +43,7 @@ class Surroundings:
             sys.base_prefix,
             str(Path(__file__).parents[2]),
         )
-        self._bait = _watch_opens(self._here)
+        self._bait = _watch_opens(self._folder.glob("*/bait.mp4"))
         self._visits = _count_visitors()
         self._handles, self._threads = _handles(), _threads()
         sys.addaudithook(self._note)
@@ -81,8 +80,8 @@ class Surroundings:
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self._watching:
             return
-        if event == "pickle.find_class" and str(arguments[0]).startswith(_CACHES):
-            return
+        if event == "pickle.find_class" and "numba.core.caching" in sys.modules:
+            return  # numba reads its cache of compiled functions with pickle
         if event in _REFUSED_EVENTS:
             self._events.append(f"{event} {arguments[:2]}"[:200])
         elif event == "open" and isinstance(arguments[0], str | bytes):
@@ -110,11 +109,17 @@ class Surroundings:
         }
 
 
-def _watch_opens(folder: Path) -> int:
-    """Return a descriptor that becomes readable when any code opens a file in the folder."""
+def waiting_seconds() -> float:
+    """Return for how long this process has waited for something other than a processor."""
+    delay = Path("/proc/self/schedstat").read_text().split()[1]
+    return time.monotonic() - time.process_time() - int(delay) / 1e9
+
+
+def _watch_opens(paths: Iterator[Path]) -> int:
+    """Return a descriptor that becomes readable when any code opens one of the files."""
     libc = ctypes.CDLL(None, use_errno=True)
     handle = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-    for path in folder.iterdir():
+    for path in paths:
         libc.inotify_add_watch(handle, os.fsencode(path), _IN_OPEN)
     return handle
 

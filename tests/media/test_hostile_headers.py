@@ -43,7 +43,9 @@ def test_pictures_of_huge_size_are_refused(
 
 
 @pytest.mark.parametrize("name", HEAVY_PICTURES)
-@pytest.mark.parametrize("reader", ["cpabmm_core.media.image:read_image", "cpabmm_core.media.video:read_source"])
+@pytest.mark.parametrize(
+    "reader", ["cpabmm_core.media.image:read_image", "cpabmm_core.media.video:read_source"]
+)
 def test_heavy_parts_cost_little_where_only_one_picture_is_read(
     bounded: BoundedReading, tmp_path: Path, name: str, reader: str
 ) -> None:

@@ -66,7 +66,9 @@ def make_bmp(path: Path) -> None:
 
 def make_tga(path: Path) -> None:
     """Write a TGA of 65535 x 65535."""
-    path.write_bytes(struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, _WIDE, _WIDE, 24, 32) + bytes(9))
+    path.write_bytes(
+        struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, _WIDE, _WIDE, 24, 32) + bytes(9)
+    )
 
 
 def make_ppm(path: Path) -> None:
@@ -124,7 +126,9 @@ def make_tiff_loop(path: Path) -> None:
 def make_tiff_of_deep_pages(path: Path) -> None:
     """Write a TIFF of 20000 pages that all show the same 8 x 8 pixels."""
     step = len(_tiff(8, 8, 1)) - 8 - 64
-    pages = [_tiff(8, 8, 1, following=8 + step * (i + 1), at=8 + step * i)[8:-64] for i in range(20000)]
+    pages = [
+        _tiff(8, 8, 1, following=8 + step * (i + 1), at=8 + step * i)[8:-64] for i in range(20000)
+    ]
     path.write_bytes(_tiff(8, 8, 1)[:8] + b"".join(pages))
 
 
@@ -215,4 +219,6 @@ def _tiff(
     directory = struct.pack("<H", len(entries))
     for tag, (kind, count, value) in sorted(entries.items()):
         directory += struct.pack("<HHII", tag, kind, count, value)
-    return struct.pack("<2sHI", b"II", 42, at) + directory + struct.pack("<I", following) + bytes(64)
+    return (
+        struct.pack("<2sHI", b"II", 42, at) + directory + struct.pack("<I", following) + bytes(64)
+    )

@@ -70,7 +70,9 @@ def make_y4m(path: Path) -> None:
 def make_gif_of_large_canvas(path: Path) -> None:
     """Write a GIF of 16000 x 16000 with a frame of 1 x 1."""
     frame = b",\0\0\0\0\1\0\1\0\0\x02\x02\x4c\x01\x00"
-    path.write_bytes(b"GIF89a" + struct.pack("<HHBBB", 16000, 16000, 0x80, 0, 0) + bytes(6) + frame + b";")
+    path.write_bytes(
+        b"GIF89a" + struct.pack("<HHBBB", 16000, 16000, 0x80, 0, 0) + bytes(6) + frame + b";"
+    )
 
 
 HOSTILE_VIDEOS: dict[str, Callable[[Path], None]] = {
@@ -104,4 +106,3 @@ def _patch(path: Path, mark: bytes, distance: int, value: bytes) -> None:
     at = data.index(mark) + distance
     data[at : at + len(value)] = value
     path.write_bytes(data)
-

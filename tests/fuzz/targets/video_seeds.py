@@ -39,7 +39,7 @@ _ENCODED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("prores-alpha.mov", {"codec": "prores_ks", "pixels": "yuva444p10le"}),
     ("png.mov", {"codec": "png", "pixels": "rgba"}),
     ("qtrle.mov", {"codec": "qtrle", "pixels": "argb"}),
-    ("wmv2.wmv", {"codec": "wmv2", "audio": "wmav2", "container_format": "asf"}),
+    ("wmv2.avi", {"codec": "wmv2", "audio": "wmav2", "container_format": "asf"}),
     ("mpeg2.mpg", {"codec": "mpeg2video", "audio": "mp2", "container_format": "mpeg"}),
     ("theora.avi", {"codec": "libtheora", "container_format": "ogg", "audio": "libvorbis"}),
     ("raw.y4m.avi", {"codec": "wrapped_avframe", "container_format": "yuv4mpegpipe"}),
@@ -68,8 +68,8 @@ def write_video_seeds(folder: Path) -> None:
     frames[0].save(folder / "pillow.gif", save_all=True, append_images=frames[1:], disposal=2)
     frames[0].save(folder / "pillow.webp.gif", "WEBP", save_all=True, append_images=frames[1:])
     frames[0].save(folder / "still.mp4", "PNG")
-    for number, text in enumerate(_baits()):
-        (folder / f"bait-{number}.mp4").write_bytes(text)
+    for number, (suffix, text) in enumerate(_baits()):
+        (folder / f"bait-{number}{suffix}").write_bytes(text)
 
 
 def _write_sound(path: Path, codec: str, layout: str) -> None:
@@ -100,14 +100,15 @@ def _write_without_times(path: Path) -> None:
     write_test_video(path, frames=_FRAMES, size=_SIZE, codec="mpeg4", container_format="m4v")
 
 
-def _baits() -> Iterator[bytes]:
-    """Yield texts that make FFmpeg open another file or a socket if it is allowed to."""
+def _baits() -> Iterator[tuple[str, bytes]]:
+    """Yield suffixes and texts that make FFmpeg open other files or sockets if it is allowed to."""
     for target in (f"http://127.0.0.1:{BAIT_PORT}/a.ts", "file:bait.mp4", "bait.mp4"):
-        yield f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n".encode()
-        yield f"ffconcat version 1.0\nfile '{target}'\n".encode()
-        yield f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{target}</BaseURL>'.encode()
-    yield b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n" + (
-        f"m=video {BAIT_PORT} RTP/AVP 96\n".encode()
-    )
-    yield b"A text of some lines.\n" * 30
-    yield gzip.compress(b"not a video either", mtime=0)
+        playlist = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n"
+        yield ".m3u8", f"{playlist}#EXT-X-ENDLIST\n".encode()
+        yield ".mp4", f"ffconcat version 1.0\nfile '{target}'\n".encode()
+        schema = "urn:mpeg:dash:schema:mpd:2011"
+        yield ".mpd", f'<MPD xmlns="{schema}"><BaseURL>{target}</BaseURL></MPD>'.encode()
+    session = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+    yield ".sdp", f"{session}m=video {BAIT_PORT} RTP/AVP 96\n".encode()
+    yield ".mp4", b"A text of some lines.\n" * 30
+    yield ".mp4", gzip.compress(b"not a video either", mtime=0)

@@ -16,7 +16,19 @@ from cpabmm_core.media.clips import open_clip
 from cpabmm_core.media.lossless import is_lossless
 from cpabmm_core.media.video import FrameIndex, VideoReader, VideoWriter, read_source
 
-_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".gif", ".mov", ".mpg", ".wmv")
+_SUFFIXES = (
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".gif",
+    ".mov",
+    ".mpg",
+    ".wmv",
+    ".m3u8",
+    ".sdp",
+    ".mpd",
+)
 _OUTPUTS = (".mp4", ".mkv", ".webm", ".mov", ".gif")
 _READ_BY_NUMBER = 4
 _MOST_FRAMES = 5000
