@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -136,9 +137,13 @@ def _peak_memory() -> int:
     raise OSError("this system does not report the peak of the memory")
 
 
-def _read(reader: str, path: Path) -> list[object]:
+def _import(reader: str) -> Callable[[Path], object]:
     module, _, name = reader.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function: Callable[[Path], object] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _read(function: Callable[[Path], object], path: Path) -> list[object]:
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, start = _peak_memory(), time.process_time()
@@ -170,11 +175,11 @@ def _serve() -> None:
         os.dup2(printed.fileno(), 2)
         for line in sys.stdin:
             reader, path = json.loads(line)
-            importlib.import_module(reader.partition(":")[0])  # its memory is not the reader's
+            function = _import(reader)  # its memory is not the reader's
             answers.write("imported\n")
             answers.flush()
             start = os.fstat(printed.fileno()).st_size
-            answer = _read(reader, Path(path))
+            answer = _read(function, Path(path))
             sys.stdout.flush()
             sys.stderr.flush()
             size = os.fstat(printed.fileno()).st_size - start

@@ -36,6 +36,6 @@ def read_pages(path: Path) -> None:
 def apply_override(path: Path) -> None:
     """Apply the text of a file as an override; name the file in an error."""
     try:
-        load_config("vox-256", [path.read_text()])
+        load_config("vox-256", [path.read_bytes().decode("utf-8", "surrogateescape")])
     except ConfigError as error:
         raise ConfigError(f"{path.name}: {error}") from None

@@ -17,7 +17,7 @@ _REFUSED_EVENTS = {
     "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "urllib.Request",
 }  # fmt: skip
 _SYSTEM_FILES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib")
-_SETTLE_SECONDS = 0.05
+_SETTLE_SECONDS = 1
 
 
 class Surroundings:
@@ -153,13 +153,12 @@ BAIT_PORT = 47813
 
 
 def _settled(measure: object, before: int) -> int:
-    """Return a count, again after a collection and a short wait if it has grown."""
+    """Return a count, again for a second while it is larger than before."""
     assert callable(measure)
-    count = int(measure())
-    if count > before:
+    end = time.monotonic() + _SETTLE_SECONDS
+    while (count := int(measure())) > before and time.monotonic() < end:
         gc.collect()
-        time.sleep(_SETTLE_SECONDS)
-        count = int(measure())
+        time.sleep(_SETTLE_SECONDS / 20)
     return count
 
 

@@ -105,31 +105,31 @@ def make_avif(path: Path) -> None:
 
 def make_tiff(path: Path) -> None:
     """Write a TIFF of 2^31 - 1 by 2^31 - 1 in one strip."""
-    path.write_bytes(_tiff(_MOST, _MOST, 1))
+    path.write_bytes(tiff(_MOST, _MOST, 1))
 
 
 def make_tiff_of_many_strips(path: Path) -> None:
     """Write a TIFF of 8 x 8 that announces 2^32 - 1 strips."""
-    path.write_bytes(_tiff(8, 8, 2**32 - 1))
+    path.write_bytes(tiff(8, 8, 2**32 - 1))
 
 
 def make_tiff_of_many_samples(path: Path) -> None:
     """Write a TIFF of 8 x 8 with 65535 samples per pixel."""
-    path.write_bytes(_tiff(8, 8, 1, [(277, 3, 1, 65535)]))
+    path.write_bytes(tiff(8, 8, 1, [(277, 3, 1, 65535)]))
 
 
 def make_tiff_loop(path: Path) -> None:
     """Write a TIFF whose only directory names itself as the next one."""
-    path.write_bytes(_tiff(8, 8, 1, following=8))
+    path.write_bytes(tiff(8, 8, 1, following=8))
 
 
 def make_tiff_of_deep_pages(path: Path) -> None:
     """Write a TIFF of 20000 pages that all show the same 8 x 8 pixels."""
-    step = len(_tiff(8, 8, 1)) - 8 - 64
+    step = len(tiff(8, 8, 1)) - 8 - 64
     pages = [
-        _tiff(8, 8, 1, following=8 + step * (i + 1), at=8 + step * i)[8:-64] for i in range(20000)
+        tiff(8, 8, 1, following=8 + step * (i + 1), at=8 + step * i)[8:-64] for i in range(20000)
     ]
-    path.write_bytes(_tiff(8, 8, 1)[:8] + b"".join(pages))
+    path.write_bytes(tiff(8, 8, 1)[:8] + b"".join(pages))
 
 
 HOSTILE_PICTURES: dict[str, Callable[[Path], None]] = {
@@ -201,7 +201,7 @@ def _patched(path: Path, form: str, mark: bytes, distance: int, value: bytes) ->
     path.write_bytes(data)
 
 
-def _tiff(
+def tiff(
     width: int,
     height: int,
     strips: int,
