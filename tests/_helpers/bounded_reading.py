@@ -25,6 +25,7 @@ MOST_SECONDS = 5
 MOST_MEGABYTES = 500
 _PATIENCE_SECONDS = 30  # the machine may be busy with other work
 _IMPORT_SECONDS = 120
+_ADDRESS_SPACE = 10 << 30  # torch and its libraries reserve 5 GB; the rest protects the machine
 _ROOT = Path(__file__).parents[2]
 
 
@@ -169,6 +170,9 @@ def _serve() -> None:
     import tempfile
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + _ADDRESS_SPACE
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     answers = os.fdopen(os.dup(1), "w")
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), 1)
