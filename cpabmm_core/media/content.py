@@ -1,19 +1,14 @@
 """Recognition of a file by its content, whatever its suffix."""
 
-import warnings
 from pathlib import Path
-
-from PIL import Image
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.image import is_image
+from cpabmm_core.media.pictures import is_animated
 from cpabmm_core.media.suffixes import IMAGE_SUFFIXES
 from cpabmm_core.media.video.reader import VideoReader
 
-_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _GIF = b"GIF8"
-_MPEG = (b"\0\0\1", b"\0\0\0\1")
-"""What MPEG streams begin with. They may pass for Targa images, which have no signature."""
 
 
 def is_still(path: Path) -> bool:
@@ -30,10 +25,10 @@ def is_still(path: Path) -> bool:
             head = file.read(4)
     except OSError:
         return False
-    if head.startswith((_GIF, *_MPEG)):
+    if head == _GIF:
         return False
     if is_image(path):
-        return not _is_animated(path)
+        return not is_animated(path)
     return path.suffix.lower() in IMAGE_SUFFIXES and not _has_video(path)
 
 
@@ -61,14 +56,4 @@ def _has_video(path: Path) -> bool:
         with VideoReader(path):
             return True
     except (MediaError, OSError):
-        return False
-
-
-def _is_animated(path: Path) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_ANIMATED) as image:
-                return bool(getattr(image, "is_animated", False))
-    except Exception:  # of another format, or damaged, which the reader reports
         return False

@@ -1,15 +1,17 @@
 """Detection of clips that are stored without loss."""
 
-import warnings
 from pathlib import Path
 
-from PIL import Image, TiffImagePlugin
+from PIL.TiffImagePlugin import TiffImageFile
 
+from cpabmm_core.files.checks import require_file
 from cpabmm_core.media.content import is_still
 from cpabmm_core.media.folder_entries import is_image_file
+from cpabmm_core.media.pictures import picture_format
+from cpabmm_core.media.pictures.quiet import quiet
 from cpabmm_core.media.video.opening import open_input, video_stream
 
-_LOSSLESS_IMAGES = ("PNG", "BMP", "TIFF", "PPM")
+_LOSSLESS_IMAGES = ("PNG", "BMP", "PPM")
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 _LOSSLESS_WEBP = b"VP8L"
 _LOSSLESS_CODECS = frozenset(
@@ -47,15 +49,13 @@ def is_lossless(clip: Path) -> bool:
 
 def _is_lossless_image(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            if file.read(16)[12:] == _LOSSLESS_WEBP:
-                return True
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_LOSSLESS_IMAGES) as image:
-                return not (
-                    isinstance(image, TiffImagePlugin.TiffImageFile)
-                    and image.info.get("compression") in _LOSSY_TIFF
-                )
-    except Exception:  # of another format, or damaged, which the reader reports
+        head = require_file(path)
+        kind = picture_format(head)
+        if kind == "WEBP":
+            return head[12:16] == _LOSSLESS_WEBP
+        if kind != "TIFF":
+            return kind in _LOSSLESS_IMAGES
+        with quiet(), path.open("rb") as file:
+            return TiffImageFile(file).info.get("compression") not in _LOSSY_TIFF
+    except Exception:  # the image is damaged, which its reader reports
         return False

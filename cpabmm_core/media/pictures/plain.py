@@ -58,7 +58,7 @@ def read_plain(path: Path, kind: str, head: bytes) -> Picture:
             f"{path}: is a {kind} picture, which the installed Pillow does not decode; update "
             "Pillow, or convert the picture to PNG"
         )
-    announced = _announced_size(kind, head)
+    announced = announced_size(kind, head)
     if announced is not None:  # these decoders allocate memory when they open a file
         check_size(path, announced, kind)
     with quiet(), path.open("rb") as file:
@@ -92,7 +92,8 @@ def _opened_reduced(file: BinaryIO, factor: int) -> ImageFile.ImageFile:
     return image
 
 
-def _announced_size(kind: str, head: bytes) -> tuple[int, int] | None:
+def announced_size(kind: str, head: bytes) -> tuple[int, int] | None:
+    """Return the size in the header of a GIF or WebP, or None for another format."""
     if kind == "GIF":
         return _little(head, 6, 2), _little(head, 8, 2)
     if kind != "WEBP":

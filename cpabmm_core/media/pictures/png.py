@@ -29,6 +29,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = struct.pack(">L", 0) + b"IEND" + struct.pack(">L", zlib.crc32(b"IEND"))
 _GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, 4: 2, _RGBA: 4}
+_ANIMATION = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT")
 _METADATA = (b"iCCP", b"eXIf", b"cICP")
 _LONGEST_METADATA = 16 << 20
 
@@ -103,6 +104,21 @@ def _collect(path: Path, file: BinaryIO) -> _Chunks:
     chunks.pixels.write(_END)
     chunks.pixels.seek(0)
     return chunks
+
+
+def animation_chunks(file: BinaryIO) -> bytes:
+    """Return a PNG without the chunks that do not decide about the pixels of its animation.
+
+    Args:
+        file: the open file, at its start.
+    """
+    parts = [file.read(len(_SIGNATURE))]
+    for kind, length in _headers(file):
+        if kind in _ANIMATION:
+            parts += [length.to_bytes(4, "big"), kind, file.read(length + 4)]
+        else:
+            file.seek(length + 4, io.SEEK_CUR)
+    return b"".join([*parts, _END])
 
 
 def _headers(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

@@ -1,8 +1,6 @@
 """Still and animated pictures as videos."""
 
-import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,29 +9,28 @@ from PIL import Image
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
-from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.checks import one_line, require_file
 from cpabmm_core.media.image import is_image, read_image
+from cpabmm_core.media.pictures import is_animated, open_animation, picture_format
+from cpabmm_core.media.pictures.quiet import quiet
 from cpabmm_core.media.video.frame_shape import check_size
 from cpabmm_core.media.video.video_frame import VideoFrame
 
-_ANIMATED = ("PNG", "WEBP", "AVIF")
-"""Formats whose animations Pillow composes. FFmpeg reads those of GIF, faster; it reads no animated
-WebP, and ignores the transparency of AVIF."""
 _STILL_RATE = Fraction(25)
 _MILLISECOND = Fraction(1, 1000)
 _SHORTEST_DELAY, _USUAL_DELAY = 10.0, 100.0
 """Milliseconds. Browsers replace any delay up to the first by the second."""
-_MPEG_START = b"\0\0\1"
-"""What raw MPEG streams begin with. Pillow may take them for TGA, which has no signature."""
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether `PictureFrames` reads a file: a picture, but no animated GIF."""
-    with path.open("rb") as file:
-        if file.read(3) == _MPEG_START:
-            return False
-    with _without_warnings():
-        return is_image(path) and not _is_animated(path, ("GIF",))
+    """Return whether `PictureFrames` reads a file: any picture but animated GIF and Motion JPEG.
+
+    FFmpeg reads those two. It reads no animated WebP, and ignores the transparency of AVIF.
+    """
+    kind = picture_format(require_file(path))
+    if kind in ("GIF", "JPEG") and is_animated(path):
+        return False
+    return is_image(path)
 
 
 class PictureFrames:
@@ -50,13 +47,13 @@ class PictureFrames:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_animated = _is_animated(path, _ANIMATED)
+        self._is_animated = is_animated(path)
         if not self._is_animated:
             self.height, self.width = read_image(path).shape[:2]
             self.frame_rate, self.time_base = _STILL_RATE, 1 / _STILL_RATE
             self._count = 1
             return
-        with _opened(path) as image:
+        with open_animation(path) as image:
             self.width, self.height = image.size
             check_size(path, self.width, self.height)
             self._skipped = int(bool(getattr(image, "default_image", False)))
@@ -91,23 +88,23 @@ class PictureFrames:
 
     def find_damage(self) -> dict[int, str]:
         """Read all frames and return the reason for each that cannot be read."""
-        lost: dict[int, str] = {}
-        for number in range(self._count):
-            try:
-                self.read([number])
-            except MediaError as error:
-                lost[number] = str(error)
-        return lost
+        found = 0
+        try:
+            for _ in self:
+                found += 1
+        except MediaError as error:
+            return dict.fromkeys(range(found, self._count), str(error))
+        return {}
 
     def _composed(self, numbers: Sequence[int]) -> Iterator[tuple[Frame, float]]:
         """Yield frames, in ascending order, with their durations in milliseconds."""
-        with _opened(self.path) as image:
+        with open_animation(self.path) as image:
             for number in numbers:
                 yield self._compose(image, number)
 
     def _compose(self, image: Image.Image, number: int) -> tuple[Frame, float]:
         try:
-            with _without_warnings():
+            with quiet():
                 image.seek(number + self._skipped)
                 picture = image.convert("RGBA")
         except MemoryError:
@@ -121,26 +118,3 @@ class PictureFrames:
         white = Image.new("RGBA", picture.size, "white")
         frame = np.array(Image.alpha_composite(white, picture).convert("RGB"))
         return frame, delay if delay > _SHORTEST_DELAY else _USUAL_DELAY
-
-
-def _is_animated(path: Path, formats: tuple[str, ...]) -> bool:
-    try:
-        with _without_warnings(), Image.open(path, formats=formats) as image:
-            return bool(getattr(image, "is_animated", False))
-    except Exception:  # of another format, or damaged, which the reader reports
-        return False
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    with _without_warnings():
-        image = Image.open(path, formats=_ANIMATED)
-    with image:
-        yield image
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
