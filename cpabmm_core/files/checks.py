@@ -9,6 +9,7 @@ _HEAD_BYTES = 512
 _LFS_POINTER = b"version https://git-lfs"
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MESSAGE_CHARACTERS = 400
 _STORAGE_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -102,9 +103,17 @@ def write_error(
 def one_line(error: BaseException) -> str:
     """Return the message of a foreign error on one line, without the file name of an `OSError`.
 
+    A message may quote the file. So characters that a terminal would obey appear as escape
+    sequences, and the end of a long message is left out.
+
     Example:
         >>> one_line(FileNotFoundError(2, "No such file or directory", "clip.mp4"))
         'No such file or directory'
+        >>> one_line(ValueError("unknown name \\x1b[31m"))
+        'unknown name \\\\x1b[31m'
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())
+    line = " ".join(str(text)[: 4 * _MESSAGE_CHARACTERS].split())
+    if len(line) > _MESSAGE_CHARACTERS:
+        line = f"{line[:_MESSAGE_CHARACTERS]}..."
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)

@@ -146,7 +146,7 @@ class Judge:
             yield "message", "is not one printable line"
         if len(message.replace(str(path), "")) > _LONGEST_MESSAGE:
             yield "message", "is too long"
-        if path.name not in message:
+        if path.stem not in message:
             yield "message", "does not name the file"
         code, _ = explain(error)
         if code not in self._target.exit_codes:
