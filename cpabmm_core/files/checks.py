@@ -109,8 +109,8 @@ def one_line(error: BaseException) -> str:
     Example:
         >>> one_line(FileNotFoundError(2, "No such file or directory", "clip.mp4"))
         'No such file or directory'
-        >>> one_line(ValueError("unknown name \\x1b[31m"))
-        'unknown name \\\\x1b[31m'
+        >>> one_line(ValueError("two   spaces"))
+        'two spaces'
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     line = " ".join(str(text)[: 4 * _MESSAGE_CHARACTERS].split())

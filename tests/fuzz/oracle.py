@@ -65,7 +65,8 @@ class Finding:
     @property
     def key(self) -> str:
         """What two findings with one cause have in common."""
-        return f"{self.kind} | {self.place} | {normalise(self.detail)[:80]}"
+        detail = self.detail.split(":", maxsplit=1)[0] if self.kind == "exception" else self.detail
+        return f"{self.kind} | {self.place} | {normalise(detail)[:80]}"
 
 
 def normalise(text: str) -> str:
