@@ -10,6 +10,7 @@ _REASON_CHARACTERS = 200
 _LFS_POINTER = b"version https://git-lfs"
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MESSAGE_CHARACTERS = 400
 _STORAGE_EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -110,9 +111,17 @@ def damaged_file(path: Path, error: BaseException) -> CheckpointError:
 def one_line(error: BaseException) -> str:
     """Return the message of a foreign error on one line, without the file name of an `OSError`.
 
+    A message may quote the file. So characters that a terminal would obey appear as escape
+    sequences, and the end of a long message is left out.
+
     Example:
         >>> one_line(FileNotFoundError(2, "No such file or directory", "clip.mp4"))
         'No such file or directory'
+        >>> one_line(ValueError("two   spaces"))
+        'two spaces'
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())
+    line = " ".join(str(text)[: 4 * _MESSAGE_CHARACTERS].split())
+    if len(line) > _MESSAGE_CHARACTERS:
+        line = f"{line[:_MESSAGE_CHARACTERS]}..."
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)

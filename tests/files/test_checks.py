@@ -83,3 +83,11 @@ def test_other_write_errors_have_the_kind_of_the_caller() -> None:
 def test_foreign_messages_become_one_line() -> None:
     assert one_line(ValueError("two\n  lines")) == "two lines"
     assert one_line(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x00b", "a\udc97b", "a\u2028b", "a\nb" * 1000])
+def test_foreign_messages_become_one_short_printable_line(text: str) -> None:
+    line = one_line(ValueError(text))
+    assert line.isprintable()
+    assert line.startswith("a")
+    assert len(line) < 500

@@ -65,7 +65,8 @@ class Finding:
     @property
     def key(self) -> str:
         """What two findings with one cause have in common."""
-        return f"{self.kind} | {self.place} | {normalise(self.detail)[:80]}"
+        detail = self.detail.split(":", maxsplit=1)[0] if self.kind == "exception" else self.detail
+        return f"{self.kind} | {self.place} | {normalise(detail)[:80]}"
 
 
 def normalise(text: str) -> str:
@@ -146,7 +147,7 @@ class Judge:
             yield "message", "is not one printable line"
         if len(message.replace(str(path), "")) > _LONGEST_MESSAGE:
             yield "message", "is too long"
-        if path.name not in message:
+        if path.stem not in message:
             yield "message", "does not name the file"
         code, _ = explain(error)
         if code not in self._target.exit_codes:

@@ -123,7 +123,7 @@ def _write_seeds(folder: Path) -> None:
         "param_groups": [],
     }
     state = TrainerState(1, moments, None, [{"cpu": torch.get_rng_state()[:16]}], 0.5)
-    torch.save({k: v for k, v in vars(state).items() if v is not None}, folder / "trainer.pt")
+    torch.save({k: v for k, v in vars(state).items() if k != "adversary"}, folder / "trainer.pt")
     files = {MODEL_FILE: [5, "a" * 64], TRAINER_FILE: [7, "b" * 64]}
     (folder / "manifest.json").write_text(json.dumps(files))
     with suppress(BaseException):  # without the package onnx there are no networks to read
@@ -149,6 +149,9 @@ def _write_published(folder: Path, family: Family) -> None:
 def _shrunk(tensor: Tensor) -> Tensor:
     return torch.ones([min(size, 2 if axis < 2 else 1) for axis, size in enumerate(tensor.shape)])
 
+
+with suppress(ImportError):  # its first import starts a thread, which is not the reader's
+    import onnxruntime  # noqa: F401
 
 TARGET = Target(
     name="checkpoints",
