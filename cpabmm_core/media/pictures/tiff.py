@@ -5,6 +5,7 @@ samples. Pictures are decoded in bands of rows, so large ones need little memory
 """
 
 import logging
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -78,12 +79,22 @@ def page_numbers(path: Path) -> tuple[int, ...]:
     return _page_numbers(path, state.st_mtime_ns, state.st_size)
 
 
+def _pages(tiff: tifffile.TiffFile) -> Iterator[object]:
+    """Yield the pages up to one that names an earlier page as the next one."""
+    seen: set[int] = set()
+    for page in tiff.pages:
+        if page.offset in seen:
+            return
+        seen.add(page.offset)
+        yield page
+
+
 @lru_cache(maxsize=16)
 def _page_numbers(path: Path, _modified: int, _size: int) -> tuple[int, ...]:
     with path.open("rb") as file, tifffile.TiffFile(file) as tiff:
         full = [
             number
-            for number, page in enumerate(tiff.pages)
+            for number, page in enumerate(_pages(tiff))
             if isinstance(page, tifffile.TiffPage) and not page.subfiletype & _REDUCED
         ]
         return tuple(full or range(min(1, len(tiff.pages))))

@@ -1,10 +1,11 @@
 """Timestamps of decoded frames: from zero, and strictly increasing."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from av.container import InputContainer
 from av.format import Flags
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame as AvFrame
 
 from cpabmm_core.media.video.decoding import PacketTally
@@ -15,33 +16,39 @@ is imprecision, or a wrong order."""
 _LONGEST_JUMP_AHEAD = 10
 """Seconds, for MPEG streams, whose clock may also continue anywhere. In other files a frame may
 last as long as it likes."""
+_SHORTEST_LEAD = Fraction(1, 10)
+"""Seconds. Sound that starts less than this before the frames only primes its decoder."""
 _LONGEST_PRIMING = Fraction(1, 2)
-"""Seconds. Sound that starts less than this before zero only primes its decoder."""
+"""Seconds. So does sound that starts less than this before zero, where MP4 stores priming."""
 
 
 def clock_start(container: InputContainer) -> Fraction:
     """Return the seconds to subtract from all timestamps of a file, those of sound included.
 
-    It is the time at which the frames or the sound start, whichever is earlier. So a recording
-    that was cut out of a longer one does not begin with an hour of nothing, and the distance
-    between frames and sound is kept, as in players.
+    It is the time at which the frames start, or the sound if that starts at least 0.1 s earlier. So
+    a recording that was cut out of a longer one does not begin with an hour of nothing, and the
+    distance between frames and sound is kept, as in players.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    starts = [_start(s.start_time, s.time_base) for s in streams]
-    for sound in container.streams.audio[:1]:
-        start = _start(sound.start_time, sound.time_base)
-        starts.append(Fraction(0) if -_LONGEST_PRIMING < start < 0 else start)
-    return min(starts, default=Fraction(0))
+    frames, sound = _start(streams), _start(container.streams.audio[:1])
+    if frames is None or sound is None:
+        return frames or Fraction(0)
+    is_priming = -_LONGEST_PRIMING < sound < 0 or frames - sound < _SHORTEST_LEAD
+    return frames if is_priming else sound
 
 
-def _start(time: int | None, time_base: Fraction | None) -> Fraction:
-    return (time or 0) * (time_base or Fraction(0))
+def _start(streams: Sequence[Stream]) -> Fraction | None:
+    """Return the time in seconds at which the first of the streams starts, if any states it."""
+    times = [
+        s.start_time * s.time_base for s in streams if s.start_time is not None and s.time_base
+    ]
+    return min(times, default=None)
 
 
 class TimestampClock:
     """Strictly increasing presentation times; those of the file wherever it states usable ones.
 
-    The earliest of frames and sound is at zero. A frame whose time is missing, or is not after that
+    Zero is `clock_start`. A frame whose time is missing, or is not after that
     of the frame before it, follows after one interval. A clock that restarts, as in joined
     recordings, continues after one interval as well: players show the second recording after the
     first.

@@ -13,10 +13,7 @@ _SIGNATURES: tuple[tuple[bytes, tuple[str, str]], ...] = (
     (_BYTE_ORDER_MARK + rb"(?:<\?xml.{0,400}?)?<(?:asx|MPD|smil|\?wpl|playlist)\b", _PLAYLIST),
     (_BYTE_ORDER_MARK + rb"v=0\r?\n(?:[a-z]=[^\n]*\n)*", _STREAM),
     (_BYTE_ORDER_MARK + rb"(?:rtsp|rtmp|mms|https?|udp|rtp|srt)://\S+\s*$", _STREAM),
-    (_BYTE_ORDER_MARK + rb"(?:<\?xml.{0,400}?|<!--.{0,400}?)?<svg\b", ("is an SVG", _GIVE_VIDEO)),
-    (rb"%PDF-", ("is a PDF document", _GIVE_VIDEO)),
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!|\xfd7zXZ\x00|BZh[1-9]", _ARCHIVE),
-    (rb"8BPS", ("is a Photoshop file", "export it as PNG")),
     (rb"MThd", ("is MIDI music without a picture", _GIVE_VIDEO)),
     (rb"\x7fELF|MZ", ("is a program", _GIVE_VIDEO)),
 )

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import IO, NoReturn
 
 import av
 from av.container import InputContainer
@@ -36,7 +36,7 @@ class _Unnamed:
         file: the file, which stays open.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
@@ -55,13 +55,18 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         with library_calls():
             check_complete(path)
             file = path.open("rb")
-        with file, _open(file) as container:
+        with file, open_media(file) as container:
             yield container
     except UnnamedError as error:
         raise MediaError(f"{path}: {error.trouble}", error.cure) from error
 
 
-def _open(file: BinaryIO) -> InputContainer:
+def open_media(file: IO[bytes]) -> InputContainer:
+    """Open the content of a file within the limits of this module.
+
+    Raises:
+        UnnamedError: its format is unknown or not on the list.
+    """
     with library_calls(_unrecognised):
         try:
             return av.open(

@@ -16,9 +16,10 @@ class VideoReader:
     """A video, GIF or still image as a sequence of frames, which can be iterated several times.
 
     Timestamps are strictly increasing, and variable frame rates are preserved. Zero is the start of
-    the frames or of the sound, whichever is earlier, so a recording that begins an hour late or
-    early begins at zero, and frames stay in sync with the sound. A frame whose timestamp is missing
-    or repeated follows after one interval, and so does the second of two joined recordings.
+    the frames, or of the sound if that starts at least 0.1 s earlier. So a recording that begins an
+    hour late or early begins at zero, and frames stay in sync with the sound. A frame whose
+    timestamp is missing or repeated follows after one interval, and so does the second of two
+    joined recordings.
 
     Frames are as a player shows them: upright, with square pixels, composited onto white, and in
     the standard dynamic range. A frame of another size than the first one is resized to it. An

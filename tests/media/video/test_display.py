@@ -287,7 +287,7 @@ def test_frames_that_are_too_large_are_refused_with_the_limit(tmp_path: Path, na
             reader(path)
         message = str(caught.value)
         assert message.startswith(f"{path}: ")
-        assert "67,108,864" in message
+        assert ("limit for GIF is 64 megapixels" if name == "huge.gif" else "67,108,864") in message
         assert "\n" not in message
         if name != "huge-vp8.webm":  # only its frames state their size
             assert any(size in message for size in ("12000 x 12000", "48000 x 3000"))

@@ -192,8 +192,9 @@ def test_late_frames_and_sound_begin_at_zero_in_sync(
     }
     before, after = starts[tmp_path / name], starts[target]
     assert before[0] == pytest.approx(odd.HOUR, abs=0.1)
-    assert 0 <= after[0] < 0.05
-    assert abs((after[1] - after[0]) - (before[1] - before[0])) < 0.03
+    assert after[0] == pytest.approx(0, abs=0.001)
+    priming = max(0, before[0] - before[1])  # WebM and Matroska cannot store it
+    assert abs((after[1] - after[0]) - (before[1] - before[0])) < 0.021 + priming
     with av.open(str(target)) as video:
         assert 0.35 < (video.duration or 0) / av.time_base < 0.6
 

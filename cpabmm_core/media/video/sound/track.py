@@ -17,6 +17,7 @@ from av.packet import Packet
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.formats import AudioRules
+from cpabmm_core.media.video.opening import open_media
 from cpabmm_core.media.video.sound.changes import until_change
 from cpabmm_core.media.video.sound.layout import has_unusual_order, layout_name
 from cpabmm_core.media.video.sound.placement import Placement
@@ -139,7 +140,7 @@ class AudioTrack:
         """Replace the source by a file that another process has encoded."""
         self._stack.close()
         encoded = self._stack.enter_context(encoded_sound(self._path, index, self._rules.encoder))
-        container = self._stack.enter_context(av.open(encoded.file, "r"))
+        container = self._stack.enter_context(open_media(encoded.file))
         sound = read_sound(container, container.streams.audio[0])
         if sound is None:
             raise SoundProblem("there is none")
