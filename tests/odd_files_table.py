@@ -82,8 +82,9 @@ def side_data(folder: Path) -> Iterator[Row]:
     for part in ("train", "test"):
         (folder / "data" / part).mkdir(parents=True)
         opening.make_camera_avi(folder / "data" / part / "camera.avi")
-    options = ["--config", "puppets-64", "--device", "cpu", "--dry-run", "--out", folder / "run"]
-    yield Row("camera.avi, train", "0: .*", cpabmm("train", "--data", folder / "data", *options))
+    options: list[str | Path] = ["--data", folder / "data", "--config", "puppets-64", "--dry-run"]
+    options += ["--device", "cpu", "--out", folder / "run"]
+    yield Row("camera.avi, train", "0: .*", cpabmm("train", *options))
 
 
 def sound_tracks(folder: Path) -> Iterator[Row]:
@@ -241,8 +242,9 @@ def main() -> int:
                 seen = row.seen.replace(f"{folder}/", "")
                 mark = "ok" if right else "WRONG"
                 table.add_row(mark, kind, row.file, seen if right else f"{seen}\n({row.wanted})")
-    Console(width=150).print(table)
-    print(f"{wrong} of {table.row_count} outcomes are wrong")
+    console = Console(width=150)
+    console.print(table)
+    console.print(f"{wrong} of {table.row_count} outcomes are wrong")
     return int(wrong > 0)
 
 

@@ -76,7 +76,9 @@ def write_image(
     check_image_suffix(path, alpha=with_alpha)
     check_frame(image[..., :3] if with_alpha else image, path)
     suffix = path.suffix.lower()
-    options = {"quality": _LOSSY_QUALITY[suffix]} if suffix in _LOSSY_QUALITY else {}
+    options: dict[str, Any] = (
+        {"quality": _LOSSY_QUALITY[suffix]} if suffix in _LOSSY_QUALITY else {}
+    )
     try:
         iio.imwrite(path, image, plugin="pillow", extension=suffix, is_batch=False, **options)
     except OSError as error:
