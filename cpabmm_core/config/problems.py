@@ -5,6 +5,7 @@ import difflib
 from pydantic import BaseModel, ValidationError
 
 from cpabmm_core.config.schema import Config
+from cpabmm_core.files.printable import printable
 
 _SHOWN = 80
 """Most characters of a key or value that a message repeats."""
@@ -24,9 +25,9 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         known = _keys_of_section(location[:-1])
         hint = suggest(location[-1], known) or f"; known keys: {', '.join(known)}"
-        return f"unknown key {_shorten(key)}{hint}"
+        return f"unknown key {quote(key)}{hint}"
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Input "))
-    return f"{key}: {message}, got {_shorten(repr(problem['input']))}"
+    return f"{key}: {message}, got {quote(repr(problem['input']))}"
 
 
 def suggest(word: str, known: list[str]) -> str:
@@ -35,8 +36,9 @@ def suggest(word: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+def quote(text: str) -> str:
+    """Return text of a file or an option for a message: on one line and not too long."""
+    return printable(text, _SHOWN)
 
 
 def _keys_of_section(location: list[str]) -> list[str]:

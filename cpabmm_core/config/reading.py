@@ -1,6 +1,7 @@
 """Reading configurations from YAML files and overrides, and writing them."""
 
 import codecs
+import os
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cpabmm_core.config.problems import first_problem, suggest
+from cpabmm_core.config.problems import first_problem, quote, suggest
 from cpabmm_core.config.schema import Config
 from cpabmm_core.config.yaml_format import YamlProblem, read_yaml, write_yaml
 from cpabmm_core.errors import ConfigError
@@ -94,7 +95,7 @@ def _read_values(name_or_path: str | Path, derived: tuple[str, ...] = ()) -> dic
     if origin in derived:
         chain = " -> ".join((*derived, origin))
         raise ConfigError(f"{origin}: extends itself ({chain}); remove one {_EXTENDS} of the chain")
-    values = _parse(_read_text(name_or_path), origin)
+    values = _parse(_read_text(name_or_path, derived[-1:]), origin)
     base = values.pop(_EXTENDS, None)
     if base is None:
         return values
@@ -116,18 +117,26 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _read_text(name_or_path: str | Path) -> str:
+def _read_text(name_or_path: str | Path, named_by: tuple[str, ...] = ()) -> str:
     path = Path(name_or_path)
-    if path.is_file():
+    if _is_file(path):
         return _decode(path)
     names = shipped_configs()
     if str(name_or_path) in names:
         shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
         return shipped.read_text(encoding="utf-8")
-    if path.exists():
+    shown = "".join(f"{file}: {_EXTENDS}: " for file in named_by) + quote(str(name_or_path))
+    if os.path.exists(path):
         require_file(path, error=ConfigError, expected="a YAML file")
     cure = suggest(str(name_or_path), names) or f"; give a YAML file or one of: {', '.join(names)}"
-    raise ConfigError(f"{name_or_path}: no such configuration{cure}")
+    raise ConfigError(f"{shown}: no such configuration{cure}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long for a file
+        return False
 
 
 def _decode(path: Path) -> str:
@@ -168,19 +177,18 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
+    shown = quote(override)
     if not equals or not key:
-        raise ConfigError(
-            f"override {override}: expected key=value, for example training.workers=2"
-        )
+        raise ConfigError(f"override {shown}: expected key=value, for example training.workers=2")
     *sections, last = key.split(".")
     for section in sections:
         child = values.setdefault(section, {})
         if not isinstance(child, dict):
             raise ConfigError(
-                f"override {override}: {section} is a value, not a section; set it as a whole"
+                f"override {shown}: {quote(section)} is a value, not a section; set it as a whole"
             )
         values = child
     try:
         values[last] = read_yaml(value)
     except YamlProblem as problem:
-        raise ConfigError(f"override {override}: the value {problem}") from None
+        raise ConfigError(f"override {shown}: the value {problem}") from None

@@ -12,4 +12,6 @@ NonNegative = Annotated[float, Field(ge=0)]
 class Section(BaseModel):
     """A frozen section that rejects unknown keys. The docstrings of its fields describe them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

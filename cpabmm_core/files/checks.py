@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 from cpabmm_core.errors import CheckpointError, CpabmmError, MediaError, ResourceError
+from cpabmm_core.files.printable import printable
 
 _HEAD_BYTES = 512
 _REASON_CHARACTERS = 200
@@ -122,6 +123,4 @@ def one_line(error: BaseException) -> str:
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     line = " ".join(str(text)[: 4 * _MESSAGE_CHARACTERS].split())
-    if len(line) > _MESSAGE_CHARACTERS:
-        line = f"{line[:_MESSAGE_CHARACTERS]}..."
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return printable(line, _MESSAGE_CHARACTERS)

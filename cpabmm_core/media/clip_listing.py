@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.files.printable import printable
 from cpabmm_core.media.content import has_frames
 from cpabmm_core.media.folder_entries import is_image_file, visible_entries
 from cpabmm_core.media.suffixes import COMPANION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -121,4 +122,4 @@ def _names(entries: Sequence[Path], folder: Path) -> str:
 def _shown(entry: Path, folder: Path) -> str:
     """Return the name of an entry on one line."""
     name = entry.relative_to(folder).as_posix() + ("/" if entry.is_dir() else "")
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in name)
+    return printable(name)
