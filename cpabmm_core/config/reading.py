@@ -125,10 +125,14 @@ def _read_text(name_or_path: str | Path, named_by: tuple[str, ...] = ()) -> str:
     if str(name_or_path) in names:
         shipped = resources.files("cpabmm_core") / "configs" / f"{name_or_path}.yaml"
         return shipped.read_text(encoding="utf-8")
-    shown = "".join(f"{file}: {_EXTENDS}: " for file in named_by) + quote(str(name_or_path))
     if os.path.exists(path):
         require_file(path, error=ConfigError, expected="a YAML file")
-    cure = suggest(str(name_or_path), names) or f"; give a YAML file or one of: {', '.join(names)}"
+    shown = quote(str(name_or_path))
+    close = suggest(str(name_or_path), names)
+    if named_by:
+        cure = close or "; give the path of a file or the name of a shipped one"
+        raise ConfigError(f"{named_by[0]}: {_EXTENDS}: {shown}: no such configuration{cure}")
+    cure = close or f"; give a YAML file or one of: {', '.join(names)}"
     raise ConfigError(f"{shown}: no such configuration{cure}")
 
 
