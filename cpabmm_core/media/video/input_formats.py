@@ -60,20 +60,7 @@ VIDEO_FORMATS = (
     InputFormat("dirac", "Dirac stream", (".drc",)),
     InputFormat("dnxhd", "DNxHD stream", (".dnxhd",)),
 )
-"""Formats of videos."""
-
-PICTURE_FORMATS = (
-    InputFormat("png_pipe", "PNG"),
-    InputFormat("jpeg_pipe", "JPEG"),
-    InputFormat("webp_pipe", "WebP"),
-    InputFormat("bmp_pipe", "BMP"),
-    InputFormat("tiff_pipe", "TIFF"),
-    InputFormat("j2k_pipe", "JPEG 2000"),
-    InputFormat("pbm_pipe", "PBM"),
-    InputFormat("pgm_pipe", "PGM"),
-    InputFormat("ppm_pipe", "PPM"),
-)
-"""Formats of still images, which count as videos of one frame. AVIF and HEIF are part of MP4."""
+"""Formats of videos. Still images and animated WebP and AVIF are read by `media.pictures`."""
 
 SOUND_FORMATS = (
     InputFormat("wav", "WAV"),
@@ -85,6 +72,6 @@ SOUND_FORMATS = (
 """Formats of sound without a picture. As videos they are refused, but their sound can be used."""
 
 FORMAT_WHITELIST = ",".join(
-    each.demuxer for each in (*VIDEO_FORMATS, *PICTURE_FORMATS, *SOUND_FORMATS)
+    each.demuxer for each in (*VIDEO_FORMATS, *SOUND_FORMATS)
 )
 """The value of FFmpeg's option of this name."""

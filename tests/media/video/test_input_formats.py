@@ -12,7 +12,6 @@ from cpabmm_core.media.video import FrameIndex, VideoReader, video_format
 from cpabmm_core.media.video.formats import VIDEO_OUTPUT_SUFFIXES
 from cpabmm_core.media.video.input_formats import (
     FORMAT_WHITELIST,
-    PICTURE_FORMATS,
     SOUND_FORMATS,
     VIDEO_FORMATS,
 )
@@ -112,7 +111,7 @@ def test_every_format_is_read_under_any_name(tmp_path: Path, name: str) -> None:
 
 
 def test_every_format_exists_in_ffmpeg() -> None:
-    for each in (*VIDEO_FORMATS, *PICTURE_FORMATS, *SOUND_FORMATS):
+    for each in (*VIDEO_FORMATS, *SOUND_FORMATS):
         assert ContainerFormat(each.demuxer, "r").is_input, each
 
 
