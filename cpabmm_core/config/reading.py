@@ -176,7 +176,9 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
         raise ConfigError(
             f"{origin}: expected sections ({sections}), got a {type(values).__name__}"
         )
-    return values
+    # a section whose keys are all commented out is null
+    empty = (key for key in Config.model_fields if values.get(key, ...) is None)
+    return values | {key: {} for key in empty}
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

@@ -216,3 +216,10 @@ def test_damaged_file_is_named(content: bytes, message: str, tmp_path: Path) -> 
 def test_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     assert load_config(tmp_path / "empty.yaml") == Config() == config_from_dict({}, "nothing")
+
+
+def test_an_empty_section_has_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("training:\n  # seed: 3\ndata:\n", encoding="utf-8")
+    assert load_config(path) == Config()
+    assert load_config(path, ["training.seed=4", "data.repeats=1"]).training.seed == 4
