@@ -4,14 +4,17 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.lines import LONGEST_LINE, overlong_line, quote, text_lines
 
 Rows = Iterator[tuple[int, list[str]]]
 """Rows of fields, each with the number of its last line, from 1."""
 
-_SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?[ ;,]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
+_INK = re.compile(r"\S")
+_SEPARATOR_LINE = re.compile(r'\s*+"?sep=(.)"?[ ;,]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 _LISTED = re.compile(r",\s|,$")
 _DIGITS = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
@@ -31,18 +34,22 @@ def split_rows(name: str, text: str) -> Rows:
         text: the whole content.
 
     Raises:
-        DataError: a quoted field is not closed or too long.
+        DataError: a quoted field is not closed or too long, or a row has over 1,000,000
+            characters.
 
     Example:
         >>> list(split_rows("a.csv", "sep=;\nx;y\n0,5;\"0,25\"\n;\n"))
         [(2, ['x', 'y']), (3, ['0,5', '0,25'])]
     """
     named = _SEPARATOR_LINE.match(text)
-    skipped = 1 if named else 0
-    lines = io.StringIO(text[named.end() :] if named else text, newline="")
-    rows = csv.reader(lines, delimiter=find_separator(text), skipinitialspace=True, strict=True)
+    skipped = sum(1 for _ in text_lines(name, text[: named.end()])) if named else 0
+    lines = _RowLines(name, text, skipped)
+    rows = csv.reader(
+        iter(lines), delimiter=find_separator(text), skipinitialspace=True, strict=True
+    )
     try:
         for row in rows:
+            lines.end_row()
             if any(field and not field.isspace() for field in row):
                 yield rows.line_num + skipped, row
     except csv.Error as error:
@@ -56,11 +63,39 @@ def find_separator(text: str) -> str:
     named = _SEPARATOR_LINE.match(text)
     if named:
         return named[1]
-    first = next((line for line in io.StringIO(text) if not line.isspace()), "")
-    first = _QUOTED.sub("", first.rstrip("\r\n"))
+    first = _QUOTED.sub("", _first_row(text).rstrip("\r\n"))
     if ";" in first:
         return ";"
     return "\t" if "\t" in first and not _LISTED.search(first) else ","
+
+
+class _RowLines:
+    """The lines of a CSV text. Quoted line ends make a row of several; its length is bounded."""
+
+    def __init__(self, name: str, text: str, skipped: int) -> None:
+        self._name, self._text, self._skipped = name, text, skipped
+        self._length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        lines = enumerate(text_lines(self._name, self._text), start=1)
+        for number, line in islice(lines, self._skipped, None):
+            self._length += len(line)
+            if self._length > LONGEST_LINE + 2:  # the line end is not counted
+                raise overlong_line(self._name, number)
+            yield line
+
+    def end_row(self) -> None:
+        """Begin to count anew."""
+        self._length = 0
+
+
+def _first_row(text: str) -> str:
+    """Return the first line that is not blank, up to the length that a line may have."""
+    ink = _INK.search(text)
+    if ink is None:
+        return ""
+    start = max(text.rfind("\n", 0, ink.start()), text.rfind("\r", 0, ink.start())) + 1
+    return next(io.StringIO(text[start : ink.start() + LONGEST_LINE], newline=""))
 
 
 def _same_length(name: str, columns: int, rows: Rows) -> Rows:
@@ -112,29 +147,33 @@ class NumberParser:
         text = cell.strip().replace("\u2212", "-")
         if text.lower() in _MISSING:
             return float("nan")
-        where = f"{self._name}: line {line}: {what} is {cell.strip()!r}"
-        self._check_mark(where, line, text)
+        self._check_mark(line, what, text)
         try:
             if "_" in text or not text.isascii():  # float accepts digits of other scripts
                 raise ValueError
             return float(text.replace(",", "."))
         except ValueError:
+            where = self._where(line, what, cell.strip())
             raise DataError(f"{where}, not a number; correct it") from None
 
-    def _check_mark(self, where: str, line: int, text: str) -> None:
+    def _check_mark(self, line: int, what: str, text: str) -> None:
         marks = [character for character in text if character in ",."]
         # Between commas, a number with a comma was quoted: either mark is common there.
         if not _DIGITS.fullmatch(text):
             return
         if len(marks) > 1 or (self._separator == "," and _THOUSANDS.fullmatch(text)):
+            where = self._where(line, what, text)
             raise DataError(f"{where}; write it without thousands separators")
         if marks and marks[0] != (self._mark or marks[0]):
             raise DataError(
-                f"{where}, but line {self._mark_line} has a decimal {_NAMES[self._mark]}; "
-                "use one decimal mark"
+                f"{self._where(line, what, text)}, but line {self._mark_line} has "
+                f"a decimal {_NAMES[self._mark]}; use one decimal mark"
             )
         if marks and not self._mark:
             self._mark, self._mark_line = marks[0], line
+
+    def _where(self, line: int, what: str, text: str) -> str:
+        return f"{self._name}: line {line}: {what} is {quote(text)}"
 
 
 class TextTable(NamedTuple):

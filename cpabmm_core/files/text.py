@@ -33,7 +33,7 @@ def decode_text(name: str, data: bytes) -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        line = data.count(b"\n", 0, error.start) + 1
         raise DataError(f"{name}: line {line} is not UTF-8 text; save the file as UTF-8") from None
 
 

@@ -2,12 +2,14 @@
 
 import codecs
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Array
@@ -91,21 +93,34 @@ class NumberFile:
         check_lone_commas(self.name, self.text())
         return self.numbers().ravel()
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of an NPZ archive.
+    def array_names(self) -> list[str]:
+        """Return the names of the arrays of an NPZ archive, without unpacking any.
 
         Raises:
-            DataError: the content is not an archive of plain arrays.
+            DataError: the content is not an archive.
         """
-        try:
-            if (size := expanded_size(io.BytesIO(self.data))) is not None:
+        with self._archive() as archive:
+            return archive.files
+
+    def arrays(self, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return arrays of an NPZ archive. Only these are unpacked.
+
+        Args:
+            names: the arrays to return, if the archive has them; None returns all.
+
+        Raises:
+            DataError: the content is not an archive of plain arrays, or would expand too much.
+        """
+        with self._archive() as archive:
+            chosen = [name for name in archive.files if names is None or name in names]
+            members = {*chosen, *(f"{name}.npy" for name in chosen)}
+            if (size := expanded_size(io.BytesIO(self.data), members)) is not None:
                 raise ValueError(f"{len(self.data)} bytes would expand to {size}")
-            with np.load(io.BytesIO(self.data), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives
-            raise DataError(
-                f"{self.name}: not a readable .npz archive ({one_line(error)}); save it again"
-            ) from None
+            arrays = {name: archive[name] for name in chosen}
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray):  # NumPy returns other members as bytes
+                    raise ValueError(f"{name} is not an array")
+            return arrays
 
     def array(self) -> Array:
         """Return the array of an NPY file.
@@ -115,11 +130,21 @@ class NumberFile:
         """
         try:
             array = np.load(io.BytesIO(self.data), allow_pickle=False)
-        except Exception as error:  # as in `arrays`
+        except Exception as error:  # as in `_archive`
             raise DataError(
                 f"{self.name}: not a readable .npy file ({one_line(error)}); save it again"
             ) from None
         return as_numbers(self.name, "the array", array)
+
+    @contextmanager
+    def _archive(self) -> Iterator[NpzFile]:
+        try:
+            with np.load(io.BytesIO(self.data), allow_pickle=False) as archive:
+                yield archive
+        except Exception as error:  # NumPy and zipfile raise a dozen classes for damaged archives
+            raise DataError(
+                f"{self.name}: not a readable .npz archive ({one_line(error)}); save it again"
+            ) from None
 
 
 def open_number_file(file: NumberFile | str | Path, suffixes: Sequence[str]) -> NumberFile:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.lines import quote, text_lines
 from cpabmm_core.files.rows import NumberParser, find_separator, split_rows
 
 _DECIMAL = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+")
@@ -18,14 +19,14 @@ def number_rows(name: str, text: str) -> Iterator[tuple[int, list[float]]]:
         text: the whole content.
 
     Raises:
-        DataError: a field is not a number.
+        DataError: a field is not a number, or a line has over 1,000,000 characters.
     """
     separator = find_separator(text)
     parser = NumberParser(name, separator)
     if separator != "," or '"' in text:
         rows = ((line, _without_blank_end(row)) for line, row in split_rows(name, text))
     else:
-        rows = ((line, _fields(row)) for line, row in enumerate(text.splitlines(), start=1))
+        rows = ((line, _fields(row)) for line, row in enumerate(text_lines(name, text), start=1))
     for line, fields in rows:
         if fields:
             what = "the line" if len(fields) == 1 else "a field"
@@ -45,12 +46,17 @@ def check_lone_commas(name: str, text: str) -> None:
     """Check that the lines are not all like ``0,5``: one number, or two?
 
     Raises:
-        DataError: they are.
+        DataError: they are, or a line has over 1,000,000 characters.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if lines and all(_LONE_COMMA.fullmatch(line) for line in lines):
+    first = None
+    for number, line in enumerate(text_lines(name, text), start=1):
+        if not line.isspace():
+            if not _LONE_COMMA.fullmatch(line):
+                return
+            first = first or (number, line.strip())
+    if first:
         raise DataError(
-            f"{name}: line 1 is {lines[0].strip()!r}, one number with a decimal comma or two "
+            f"{name}: line {first[0]} is {quote(first[1])}, one number with a decimal comma or two "
             "numbers; write a decimal point, or spaces between numbers"
         )
 

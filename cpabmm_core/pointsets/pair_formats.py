@@ -11,6 +11,7 @@ import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.lines import quote
 from cpabmm_core.pointsets.number_arrays import as_numbers
 from cpabmm_core.pointsets.number_files import NumberFile
 
@@ -82,17 +83,17 @@ def _from_json(file: NumberFile) -> list[RawPairs]:
         _check_keys(where, item, ("source", "target"), ("name", "weights"), f"expected {_SET}")
         name = item.get("name")
         if not isinstance(name, str | int | None):
-            raise DataError(f"{where}: name is {name!r}; expected a string or an integer")
+            raise DataError(f"{where}: name is {quote(name)}; expected a string or an integer")
         first = sum(len(pairs.source) for pairs in sets)
         sets.append(_raw_pairs(where, None if name is None else str(name), item, first))
     return sets
 
 
 def _from_npz(file: NumberFile) -> list[RawPairs]:
-    arrays = file.arrays()
     wanted = "expected the arrays source and target, (P, 2) or (N, P, 2)"
-    _check_keys(file.name, arrays, ("source", "target"), ("weights", "names"), wanted)
-    arrays = {key: arrays[key] for key in ("source", "target", "weights", "names") if key in arrays}
+    needed, optional = ("source", "target"), ("weights", "names")
+    _check_keys(file.name, file.array_names(), needed, optional, wanted)
+    arrays = file.arrays([*needed, *optional])
     if arrays["source"].ndim != 3:
         return [_raw_pairs(file.name, None, arrays, 0)]
     count, length = arrays["source"].shape[:2]
@@ -159,7 +160,7 @@ def _check_keys(
         raise DataError(f"{where}: {wanted}")
     for key in optional:
         if key not in got and (similar := difflib.get_close_matches(key, got, n=1, cutoff=0.8)):
-            raise DataError(f"{where}: has the key {similar[0]}; did you mean {key}?")
+            raise DataError(f"{where}: has the key {quote(similar[0])}; did you mean {key}?")
 
 
 def _raw_pairs(where: str, name: str | None, values: Mapping[str, Any], first: int) -> RawPairs:

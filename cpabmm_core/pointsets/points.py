@@ -132,7 +132,7 @@ def _parse_points(file: NumberFile) -> Array:
             value = value["points"]
         return as_numbers(file.name, "points", value)
     if file.suffix == ".npz":
-        arrays = file.arrays()
+        arrays = file.arrays(["points"])
         if "points" not in arrays:
             raise DataError(f"{file.name}: expected the array points, (P, 2)")
         return as_numbers(file.name, "points", arrays["points"])

@@ -12,6 +12,7 @@ from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.tessellation import Tessellation
 from cpabmm_core.cpab.transformation import transform
 from cpabmm_core.errors import DataError, Remedy
+from cpabmm_core.files.lines import quote
 from cpabmm_core.pointsets.moved_points import MovedPoints
 from cpabmm_core.pointsets.number_files import NumberFile, open_number_file
 from cpabmm_core.pointsets.pair_formats import check_names
@@ -169,7 +170,7 @@ def read_transformations(file: NumberFile | str | Path) -> Transformations:
         )
     if value.get("schema") != 1:
         raise DataError(
-            f"{file.name}: schema is {value.get('schema')!r}, this version reads 1",
+            f"{file.name}: schema is {quote(value.get('schema'))}, this version reads 1",
             "fit again, or update cpabmm",
         )
     try:
@@ -197,5 +198,5 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     got = problem["input"]
-    value = f", got {got!r}" if isinstance(got, str | int | float | bool | None) else ""
+    value = f", got {quote(got)}" if isinstance(got, str | int | float | bool | None) else ""
     return f"{key}: {problem['msg']}{value}"

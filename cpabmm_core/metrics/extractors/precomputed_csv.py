@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.lines import quote
 from cpabmm_core.files.rows import read_text_table
 from cpabmm_core.files.text import decode_text
 
@@ -91,7 +92,7 @@ def read_csv(path: Path, kind: Literal["keypoints", "identity"]) -> CsvArrays:
         set_name, video, frame, *cells = (line[index].strip() for index in order)
         if set_name not in _SETS:
             raise DataError(
-                f"{path}: line {number}: set is {set_name!r}, expected real or generated"
+                f"{path}: line {number}: set is {quote(set_name)}, expected real or generated"
             )
         joint = 0
         if kind == "keypoints":
@@ -121,5 +122,5 @@ def _columns(path: Path, header: list[str], kind: str) -> list[str]:
 
 def _parse_index(path: Path, line: int, column: str, cell: str) -> int:
     if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
-        raise DataError(f"{path}: line {line}: {column} is {cell!r}; count from 0")
+        raise DataError(f"{path}: line {line}: {column} is {quote(cell)}; count from 0")
     return int(cell)

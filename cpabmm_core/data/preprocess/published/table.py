@@ -98,7 +98,9 @@ def read_table(path: Path, data_set: SetName) -> list[TableRow]:
         try:
             row = _row(line, fields, data_set)
         except ValueError as error:
-            raise DataError(f"{path}: line {line}: {error}; correct or delete the line") from None
+            raise DataError(
+                f"{path}: line {line}: {one_line(error)}; correct or delete the line"
+            ) from None
         first = lines.setdefault((row.partition, row.name), line)
         if first != line:
             raise DataError(
