@@ -25,9 +25,9 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         known = _keys_of_section(location[:-1])
         hint = suggest(location[-1], known) or f"; known keys: {', '.join(known)}"
-        return f"unknown key {quote(key)}{hint}"
+        return f"unknown key {shorten(key)}{hint}"
     message = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Input "))
-    return f"{key}: {message}, got {quote(repr(problem['input']))}"
+    return f"{key}: {message}, got {shorten(repr(problem['input']))}"
 
 
 def suggest(word: str, known: list[str]) -> str:
@@ -36,7 +36,7 @@ def suggest(word: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def quote(text: str) -> str:
+def shorten(text: str) -> str:
     """Return text of a file or an option for a message: on one line and not too long."""
     return printable(text, _SHOWN)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cpabmm_core.config.problems import first_problem, quote, suggest
+from cpabmm_core.config.problems import first_problem, shorten, suggest
 from cpabmm_core.config.schema import Config
 from cpabmm_core.config.yaml_format import YamlProblem, read_yaml, write_yaml
 from cpabmm_core.errors import ConfigError
@@ -127,7 +127,7 @@ def _read_text(name_or_path: str | Path, named_by: tuple[str, ...] = ()) -> str:
         return shipped.read_text(encoding="utf-8")
     if os.path.exists(path):
         require_file(path, error=ConfigError, expected="a YAML file")
-    shown = quote(str(name_or_path))
+    shown = shorten(str(name_or_path))
     close = suggest(str(name_or_path), names)
     if named_by:
         cure = close or "; give the path of a file or the name of a shipped one"
@@ -183,7 +183,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
-    shown = quote(override)
+    shown = shorten(override)
     if not equals or not key:
         raise ConfigError(f"override {shown}: expected key=value, for example training.workers=2")
     *sections, last = key.split(".")
@@ -191,7 +191,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         child = values.setdefault(section, {})
         if not isinstance(child, dict):
             raise ConfigError(
-                f"override {shown}: {quote(section)} is a value, not a section; set it as a whole"
+                f"override {shown}: {shorten(section)} is a value, not a section; set it as a whole"
             )
         values = child
     try:

@@ -71,7 +71,5 @@ SOUND_FORMATS = (
 )
 """Formats of sound without a picture. As videos they are refused, but their sound can be used."""
 
-FORMAT_WHITELIST = ",".join(
-    each.demuxer for each in (*VIDEO_FORMATS, *SOUND_FORMATS)
-)
+FORMAT_WHITELIST = ",".join(each.demuxer for each in (*VIDEO_FORMATS, *SOUND_FORMATS))
 """The value of FFmpeg's option of this name."""
