@@ -22,6 +22,7 @@ from _helpers.media_files import write_test_video
 from _helpers.odd_files import display, folders, opening, pictures, pictures_other, sound
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cpabmm_core.errors import CpabmmError
@@ -241,7 +242,8 @@ def main() -> int:
                 wrong += not right
                 seen = row.seen.replace(f"{folder}/", "")
                 mark = "ok" if right else "WRONG"
-                table.add_row(mark, kind, row.file, seen if right else f"{seen}\n({row.wanted})")
+                cell = seen if right else f"{seen}\n({row.wanted})"
+                table.add_row(mark, kind, escape(row.file), escape(cell))
     console = Console(width=150)
     console.print(table)
     console.print(f"{wrong} of {table.row_count} outcomes are wrong")
