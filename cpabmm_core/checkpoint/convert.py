@@ -10,12 +10,9 @@ from typing import Any
 
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint, recognise_public_checkpoint
 from cpabmm_core.checkpoint.flatten import CheckpointFile, read_checkpoint_file
-from cpabmm_core.checkpoint.format import (
-    Checkpoint,
-    has_cpabmm_metadata,
-    load_checkpoint,
-    save_tensors,
-)
+from cpabmm_core.checkpoint.filling import filled_model
+from cpabmm_core.checkpoint.format import Checkpoint, load_checkpoint, save_tensors
+from cpabmm_core.checkpoint.header import has_cpabmm_metadata
 from cpabmm_core.checkpoint.layouts import Layout, Tensors, is_own, own_layout
 from cpabmm_core.checkpoint.recognise import recognise_layout, unwrap_networks
 from cpabmm_core.checkpoint.renaming import check_shapes, rename_tensors
@@ -23,7 +20,6 @@ from cpabmm_core.config import Config, config_from_dict
 from cpabmm_core.errors import CheckpointError, Remedy
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.files.tensors import tensor_format
-from cpabmm_core.models.build import build_model
 
 CONVERTER = 3
 """Version of the conversion. Increase it when the same file would give another checkpoint; cached
@@ -58,9 +54,7 @@ class Conversion:
 
     def checkpoint(self) -> Checkpoint:
         """Build the model, on the CPU and in eval mode, with its configuration and record."""
-        model = build_model(self.config)
-        model.load_state_dict(self.tensors)
-        return Checkpoint(model.eval(), self.config, self.record)
+        return Checkpoint(filled_model(self.config, self.tensors), self.config, self.record)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically; an existing file is replaced.
