@@ -22,22 +22,25 @@ _MAGIC_END = 32
 _SAFETENSORS = ".safetensors"
 
 
-def read_torch_file(path: Path, head: bytes, expected: str) -> dict[Any, Any]:
+def read_torch_file(
+    path: Path, head: bytes, expected: str, *, may_map: bool = True
+) -> dict[Any, Any]:
     """Read the dictionary in a file of PyTorch.
 
     Args:
         path: the file, a zip archive or a pickle.
         head: its first bytes.
         expected: what the file should hold, for the messages.
+        may_map: whether tensors may stay in the file, mapped into memory.
 
     Returns:
-        The dictionary, with tensors on the CPU. Those of the zip format are mapped into memory.
+        The dictionary, with tensors on the CPU. Those of the zip format are mapped if allowed.
 
     Raises:
         CheckpointError: the file is damaged, holds something else, or would execute code.
     """
     is_zip = head.startswith(b"PK")
-    mapped = is_zip and _check_archive(path, expected)
+    mapped = is_zip and _check_archive(path, expected) and may_map
     if not is_zip and _MAGIC not in head[:_MAGIC_END]:
         if len(head) < _MAGIC_END:
             raise damaged_file(path, EOFError(f"it ends after {len(head)} bytes"))
