@@ -6,9 +6,12 @@ from pathlib import Path
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError
-from cpabmm_core.files.printable import first_names
+from cpabmm_core.files.printable import first_names, printable
 
 _NAMED = 3
+_CHARACTERS = 120
+_NAME = 80
+"""Most characters of a name that only the file gives."""
 _MOST_AXES = 8
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -34,10 +37,13 @@ def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
         if stored[name] != expected[name]
     ]
     problems = [
-        f"{len(names)} {trouble} ({first_names(names, _NAMED)})"
+        f"{len(names)} {trouble} ({first_names(names, _NAMED, _CHARACTERS)})"
         for trouble, names in (
             ("missing", sorted(expected.keys() - stored.keys())),
-            ("unknown", sorted(stored.keys() - expected.keys())),
+            (
+                "unknown",
+                [printable(name, _NAME) for name in sorted(stored.keys() - expected.keys())],
+            ),
             ("of another shape", differing),
         )
         if names

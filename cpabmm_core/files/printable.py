@@ -23,7 +23,7 @@ def printable(text: str, limit: int | None = None) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def first_names(names: Iterable[str], most: int) -> str:
+def first_names(names: Iterable[str], most: int, limit: int = _NAME_CHARACTERS) -> str:
     """Return the first names of a file's parts for a message, each of a limited length.
 
     Example:
@@ -31,5 +31,5 @@ def first_names(names: Iterable[str], most: int) -> str:
         'a, b, ...'
     """
     listed = list(names)
-    shown = [printable(name, _NAME_CHARACTERS) for name in listed[:most]]
+    shown = [printable(name, limit) for name in listed[:most]]
     return ", ".join(shown + ["..."] * (len(listed) > most))

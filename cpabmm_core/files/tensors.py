@@ -21,8 +21,8 @@ from cpabmm_core.files.torch_files import read_torch_file
 
 _MAX_HEADER = 100_000_000
 """Most bytes of the header of a safetensors file, as in its library."""
-_LONGEST_HEADER = 10_000_000
-"""Most bytes that are read. They name over 100,000 tensors; a model has hundreds."""
+_LONGEST_HEADER = 4_000_000
+"""Most bytes that are read. They name tens of thousands of tensors; a model has hundreds."""
 _WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt", "*.bin", "*.tar")
 _NAMED = 3
 

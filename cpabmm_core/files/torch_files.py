@@ -97,10 +97,9 @@ def _check_archive(path: Path, expected: str) -> bool:
         excessive = expanded_size(str(path))
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except Exception:  # zipfile raises many types for a damaged archive
-        if not zipfile.is_zipfile(path):
-            error = EOFError("its end is missing")
-        raise damaged_file(path, error) from None
+    except Exception as error:  # zipfile raises many types for a damaged archive
+        has_end = zipfile.is_zipfile(path)
+        raise damaged_file(path, error if has_end else EOFError("its end is missing")) from None
     names = [entry.filename for entry in entries]
     parts = {PurePosixPath(name).name for name in names}
     if any("/code/" in name for name in names) or "constants.pkl" in parts:

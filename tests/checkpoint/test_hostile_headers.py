@@ -77,14 +77,17 @@ def write_deep_config(path: Path, levels: int) -> None:
 def write_many_own_tensors(path: Path) -> None:
     """Announce as many tensors as a header holds that is read."""
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-    own(path, {f"a.{i}": empty for i in range(_DEEP)}, config=Config().model_dump_json())
+    many = {f"a.{i}": empty for i in range(_DEEP // 2)}
+    own(path, {**many, **tensor([1], end=4)}, config=Config().model_dump_json())
 
 
 def write_long_names(path: Path) -> None:
     """Announce tensors whose names are long, and which a terminal would obey."""
     one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     names = [f"\x1b[31m{i}" + "x" * _DEEP for i in range(5)]
-    own(path, dict.fromkeys(names, one), config=Config().model_dump_json())
+    own(
+        path, {**dict.fromkeys(names, one), **tensor([1], end=4)}, config=Config().model_dump_json()
+    )
 
 
 def write_nested_name(path: Path) -> None:
@@ -98,6 +101,28 @@ def write_odd_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
     networks = narrow_networks("fomm")
     tensors = {f"{n}.{key}": value for n, each in networks.items() for key, value in each.items()}
     save_file({**tensors, name: tensor}, path)
+
+
+def write_largest_config(path: Path) -> None:
+    """Write a checkpoint whose configuration asks for the largest networks that it may."""
+    config = Config().model_dump(mode="json")
+    config["model"]["keypoints"].update(groups=10_000, points_per_group=10_000)
+    for section in ("inpainting", "dense_motion"):
+        config["model"][section].update(block_expansion=65_536, max_features=65_536)
+    own(path, config=json.dumps(config))
+
+
+def write_directory_without_entries(path: Path) -> None:
+    """Write a zip file whose directory has no entry where its end says."""
+    torch.save({"weight": torch.zeros(7)}, path)
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x00\x00"))
+
+
+def write_name_in_no_encoding(path: Path) -> None:
+    """Write a zip file with a name that says it is UTF-8, and is not."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl\xe9", "3")
+    path.write_bytes(path.read_bytes().replace("\xe9".encode(), b"\xff\xff"))
 
 
 def patched_pickle(number: int) -> bytes:
@@ -172,6 +197,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "scalar.safetensors": lambda path: write_odd_tensor(path, _FOMM_HEATMAPS, torch.tensor(1.0)),
     "vector.safetensors": lambda path: write_odd_tensor(path, _FOMM_INPUT, torch.ones(4)),
     "empty.safetensors": lambda path: write_odd_tensor(path, _FOMM_HEATMAPS, torch.empty(0, 2**40)),
+    "largest.safetensors": write_largest_config,
+    "directory.pth": write_directory_without_entries,
+    "encoding.pth": write_name_in_no_encoding,
     "tensor.pth": write_large_tensor,
     "legacy.pth": write_large_legacy_tensor,
     "bomb.pth": write_zip_bomb,
