@@ -4,31 +4,33 @@ The layout of a file and the widths of its networks are recognised from its tens
 file is executed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cpabmm_core.checkpoint.catalogue import PublicCheckpoint, recognise_public_checkpoint
+from cpabmm_core.checkpoint.filling import filled_model
 from cpabmm_core.checkpoint.flatten import CheckpointFile, read_checkpoint_file
-from cpabmm_core.checkpoint.format import (
-    Checkpoint,
-    has_cpabmm_metadata,
-    load_checkpoint,
-    save_tensors,
-)
+from cpabmm_core.checkpoint.format import Checkpoint, load_checkpoint, save_tensors
+from cpabmm_core.checkpoint.header import has_cpabmm_metadata
 from cpabmm_core.checkpoint.layouts import Layout, Tensors, is_own, own_layout
 from cpabmm_core.checkpoint.recognise import recognise_layout, unwrap_networks
 from cpabmm_core.checkpoint.renaming import check_shapes, rename_tensors
 from cpabmm_core.config import Config, config_from_dict
-from cpabmm_core.errors import CheckpointError, Remedy
+from cpabmm_core.errors import CheckpointError, ConfigError, Remedy
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.digest import file_sha256
+from cpabmm_core.files.printable import first_names, printable
 from cpabmm_core.files.tensors import tensor_format
-from cpabmm_core.models.build import build_model
 
 CONVERTER = 3
 """Version of the conversion. Increase it when the same file would give another checkpoint; cached
 conversions then become invalid."""
 _DEFAULT_SIZE = 256
+_NAMED = 20
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,7 @@ class Conversion:
 
     def checkpoint(self) -> Checkpoint:
         """Build the model, on the CPU and in eval mode, with its configuration and record."""
-        model = build_model(self.config)
-        model.load_state_dict(self.tensors)
-        return Checkpoint(model.eval(), self.config, self.record)
+        return Checkpoint(filled_model(self.config, self.tensors), self.config, self.record)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically; an existing file is replaced.
@@ -75,7 +75,7 @@ class Conversion:
         size = f"{self.config.data.frame_size} x {self.config.data.frame_size}"
         if not self.size_is_known:
             size += " (assumed, because the file does not state its frame size)"
-        left_out = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
+        left_out = f"; left out: {first_names(self.left_out, _NAMED)}" if self.left_out else ""
         motion = self.config.model.motion
         return f"checkpoint of {self.title}, motion {motion}, frames {size}{left_out}"
 
@@ -140,17 +140,32 @@ def convert_checkpoint(
     """
     if is_cpabmm_checkpoint(path):
         return _upgrade(path, frame_size, config)
-    file = unwrap_networks(read_checkpoint_file(path))
+    file = read_checkpoint_file(path)
     origin = _origin(path)
-    layout, settings, public = _find_settings(path, file.tensors, origin, frame_size, config)
+    with _odd_tensors_refused(path):
+        file = unwrap_networks(file)
+        layout, settings, public = _find_settings(path, file.tensors, origin, frame_size, config)
+        tensors = rename_tensors(path, layout, file.tensors, settings)
     return Conversion(
         settings,
-        rename_tensors(path, layout, file.tensors, settings),
+        tensors,
         {"converted_from": {"kind": layout.kind, **origin}},
         layout.title,
         _left_out(layout, file),
         size_is_known=bool(frame_size or public or config),
     )
+
+
+@contextmanager
+def _odd_tensors_refused(path: Path) -> Iterator[None]:
+    """Turn what tensors of impossible shapes raise into the error of their file."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: has tensors that no known layout has ({one_line(error)}); give the complete "
+            "file as published"
+        ) from None
 
 
 def _find_settings(
@@ -210,14 +225,18 @@ def _derive_config(
 ) -> Config:
     try:
         model = layout.model(tensors)
-    except (KeyError, IndexError) as error:
+    except KeyError as error:
+        lacking = printable(str(error.args[0]), _SHOWN)
         raise CheckpointError(
-            f"{path}: has the layout of {layout.title}, but no usable {error.args[0]}, so it is a "
-            "part of a model or of another model; give the complete file as published"
+            f"{path}: has the layout of {layout.title}, but no usable {lacking}, so it is a part "
+            "of a model or of another model; give the complete file as published"
         ) from None
     if public:
         model = {**model, "affine": {**model.get("affine", {}), **public.settings}}
-    return config_from_dict({"data": {"frame_size": size}, "model": model}, str(path))
+    try:
+        return config_from_dict({"data": {"frame_size": size}, "model": model}, str(path))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _left_out(layout: Layout, file: CheckpointFile) -> list[str]:

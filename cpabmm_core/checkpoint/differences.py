@@ -6,8 +6,13 @@ from pathlib import Path
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.printable import first_names, printable
 
 _NAMED = 3
+_CHARACTERS = 120
+_NAME = 80
+"""Most characters of a name that only the file gives."""
+_MOST_AXES = 8
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -27,21 +32,27 @@ def describe_differences(stored: Shapes, expected: Shapes) -> str | None:
         '1 unknown (a); 1 of another shape (b is [2, 2], not [2, 3])'
     """
     differing = [
-        f"{name} is {list(stored[name])}, not {list(expected[name])}"
+        f"{name} is {_describe(stored[name])}, not {_describe(expected[name])}"
         for name in sorted(expected.keys() & stored.keys())
         if stored[name] != expected[name]
     ]
     problems = [
-        f"{len(names)} {trouble} ({', '.join(names[:_NAMED])}"
-        f"{', ...' if len(names) > _NAMED else ''})"
+        f"{len(names)} {trouble} ({first_names(names, _NAMED, _CHARACTERS)})"
         for trouble, names in (
             ("missing", sorted(expected.keys() - stored.keys())),
-            ("unknown", sorted(stored.keys() - expected.keys())),
+            (
+                "unknown",
+                [printable(name, _NAME) for name in sorted(stored.keys() - expected.keys())],
+            ),
             ("of another shape", differing),
         )
         if names
     ]
     return "; ".join(problems) or None
+
+
+def _describe(shape: tuple[int, ...]) -> str:
+    return str(list(shape)) if len(shape) <= _MOST_AXES else f"of {len(shape)} axes"
 
 
 def check_tensors(path: Path, stored: Shapes, expected: Shapes) -> None:

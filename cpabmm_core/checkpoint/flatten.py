@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.printable import first_names
 from cpabmm_core.files.tensors import read_tensor_file
 
 _WRAPPED = "module."
@@ -45,15 +46,22 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
             network = _unwrap(name)
             tensors |= {f"{network}.{_unwrap(key)}": tensor for key, tensor in value.items()}
         elif not isinstance(value, dict) or value:  # an empty one is a network without tensors
-            others.append(str(name))
+            others.append(_text(name))
     if not tensors:
-        held = f"no networks, only {', '.join(others[:_NAMED_IN_ERRORS])}" if others else "nothing"
+        held = "nothing"
+        if others:
+            held = f"no networks, only {first_names(others, _NAMED_IN_ERRORS)}"
         raise CheckpointError(f"{path}: holds {held}; give the file of the trained model")
     return CheckpointFile(tensors, others)
 
 
 def _unwrap(name: object) -> str:
-    return str(name).removeprefix(_WRAPPED)
+    return _text(name).removeprefix(_WRAPPED)
+
+
+def _text(name: object) -> str:
+    """Return a key of a dictionary as text. A pickle may use any value as a key."""
+    return name if isinstance(name, str) else f"a key of type {type(name).__name__}"
 
 
 def _is_network(values: dict[Any, Any]) -> bool:

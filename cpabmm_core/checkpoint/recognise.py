@@ -5,8 +5,11 @@ from pathlib import Path
 from cpabmm_core.checkpoint.flatten import CheckpointFile
 from cpabmm_core.checkpoint.layouts import LAYOUTS, Layout, Tensors, is_own
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.printable import first_names
 
 _NAMED_IN_ERRORS = 3
+_MOST_WRAPPERS = 8
+"""Most parts that are removed; the time would grow with the square of their number."""
 
 
 def unwrap_networks(file: CheckpointFile) -> CheckpointFile:
@@ -16,12 +19,14 @@ def unwrap_networks(file: CheckpointFile) -> CheckpointFile:
     that stay as they are.
     """
     tensors = file.tensors
-    while not is_own(tensors) and not any(layout.matches(tensors) for layout in LAYOUTS):
+    for _ in range(_MOST_WRAPPERS):
+        if is_own(tensors) or any(layout.matches(tensors) for layout in LAYOUTS):
+            return CheckpointFile(tensors, file.others)
         parts = {name.partition(".")[0] for name in tensors}
         if len(parts) > 1 or not all("." in name for name in tensors):
             return file
         tensors = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
-    return CheckpointFile(tensors, file.others)
+    return file
 
 
 def recognise_layout(path: Path, tensors: Tensors) -> Layout:
@@ -34,7 +39,7 @@ def recognise_layout(path: Path, tensors: Tensors) -> Layout:
         if layout.matches(tensors):
             return layout
     nearest = max(LAYOUTS, key=lambda layout: _similarity(layout, tensors))
-    found = ", ".join(sorted(tensors)[:_NAMED_IN_ERRORS])
+    found = first_names(sorted(tensors)[:_NAMED_IN_ERRORS], _NAMED_IN_ERRORS)
     if not _similarity(nearest, tensors):
         titles = ", ".join(dict.fromkeys(layout.title for layout in LAYOUTS))
         raise CheckpointError(

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import torch
-
 from cpabmm_core.checkpoint.differences import check_values, describe_differences
+from cpabmm_core.checkpoint.filling import expected_tensors
 from cpabmm_core.checkpoint.layouts import Layout, Tensors
 from cpabmm_core.config import Config
-from cpabmm_core.errors import CheckpointError, ConfigError
-from cpabmm_core.models.build import build_model
+from cpabmm_core.errors import CheckpointError
 
 
 def check_shapes(path: Path, layout: Layout, tensors: Tensors, config: Config) -> None:
@@ -18,9 +16,10 @@ def check_shapes(path: Path, layout: Layout, tensors: Tensors, config: Config) -
         CheckpointError: they differ; the message names them as in the file.
     """
     original = {layout.rename(name): name for name in layout.weights(tensors)}
+    shapes = {name: tensor.to("meta") for name, tensor in tensors.items()}  # allocates nothing
     problems = describe_differences(
-        {original.get(n, n): tuple(t.shape) for n, t in _renamed(layout, tensors).items()},
-        {original.get(n, n): tuple(t.shape) for n, t in _expected(path, config).items()},
+        {original.get(n, n): tuple(t.shape) for n, t in _renamed(layout, shapes).items()},
+        {original.get(n, n): tuple(t.shape) for n, t in expected_tensors(path, config).items()},
     )
     if problems:
         raise CheckpointError(
@@ -36,7 +35,7 @@ def rename_tensors(path: Path, layout: Layout, tensors: Tensors, config: Config)
         CheckpointError: weights are stored as integers, or are not finite.
     """
     original = {layout.rename(name): name for name in layout.weights(tensors)}
-    renamed, expected = _renamed(layout, tensors), _expected(path, config)
+    renamed, expected = _renamed(layout, tensors), expected_tensors(path, config)
     check_values(path, renamed, expected, original)
     return {name: renamed[name].detach().to(tensor.dtype) for name, tensor in expected.items()}
 
@@ -44,12 +43,3 @@ def rename_tensors(path: Path, layout: Layout, tensors: Tensors, config: Config)
 def _renamed(layout: Layout, tensors: Tensors) -> Tensors:
     weights = layout.weights(tensors)
     return layout.adapt({layout.rename(name): tensor for name, tensor in weights.items()})
-
-
-def _expected(path: Path, config: Config) -> Tensors:
-    """Return the tensors of a model without their values."""
-    try:
-        with torch.device("meta"):  # only names and shapes are needed
-            return build_model(config).state_dict()
-    except ConfigError as error:
-        raise CheckpointError(f"{path}: {error}") from None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cpabmm_core.config.section import NonNegative, Positive, Section
+from cpabmm_core.config.section import FrameSize, NonNegative, Positive, Section
 
 
 class AugmentConfig(Section):
@@ -45,7 +45,7 @@ class DataConfig(Section):
         1
     """
 
-    frame_size: Positive = 256
+    frame_size: FrameSize = 256
     """Side of the square training frames, in pixels. The model estimates motion at this size."""
     identity_sampling: bool = True
     """Treat clips whose names agree up to the first ``#`` as one identity. If false, every clip is

@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cpabmm_core.config.section import Positive, Section
+from cpabmm_core.config.section import Channels, Count, Levels, Scale, Section
+
+Squares = Annotated[int, Field(gt=0, le=32)]
+"""Squares per side of a tessellation. The basis of 32 x 32 squares takes most of a minute."""
+Iterations = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 class KeypointsConfig(Section):
@@ -22,9 +26,9 @@ class KeypointsConfig(Section):
     head: Literal["regression", "heatmap"] = "regression"
     """How features become coordinates: ``regression`` maps pooled features to numbers (as in the
     paper), ``heatmap`` takes a spatial soft-argmax."""
-    groups: Positive = 10
+    groups: Count = 10
     """Number of keypoint groups. Each group has its own CPAB transformation."""
-    points_per_group: Annotated[int, Field(ge=3)] = 5
+    points_per_group: Annotated[int, Field(ge=3, le=10_000)] = 5
     """Keypoints in each group, at least 3."""
 
 
@@ -40,12 +44,12 @@ class BackgroundConfig(Section):
     backbone: str = "resnet18"
     """Feature extractor: ``resnet18`` (torchvision), the name of a timm model, or ``hourglass``,
     the encoder of an hourglass network in the sizes below (as in MRAA)."""
-    block_expansion: Positive = 32
+    block_expansion: Channels = 32
     """Half the channels of the first block; they double from block to block. ``hourglass``
     only."""
-    max_features: Positive = 1024
+    max_features: Channels = 1024
     """Upper bound of the channels of a block. ``hourglass`` only."""
-    blocks: Positive = 5
+    blocks: Levels = 5
     """Number of blocks; each halves the resolution. ``hourglass`` only."""
 
 
@@ -58,9 +62,9 @@ class CpabConfig(Section):
         'solve'
     """
 
-    cells: Positive = 4
+    cells: Squares = 4
     """Squares per side of the tessellation for each group's transformation."""
-    global_cells: Positive | None = 6
+    global_cells: Squares | None = 6
     """Squares per side of the tessellation for the global transformation, which is fitted to all
     keypoints. null removes the global transformation."""
     boundary: Literal["free", "zero"] = "free"
@@ -72,10 +76,10 @@ class CpabConfig(Section):
     """Solver of the fit. ``solve`` is Gauss-Newton with implicit gradients, so the warp also
     trains the keypoint detector. ``detached`` is the same without these gradients. ``paper`` is
     Adam without gradients, as in the paper's code."""
-    iterations: Positive | None = None
+    iterations: Iterations | None = None
     """Maximum number of iterations for ``solve`` and ``detached``. null uses the solver's
     default."""
-    paper_iterations: Positive = 100
+    paper_iterations: Iterations = 100
     """Iterations of ``paper`` for each group. The global transformation gets 1.5 times as many."""
 
 
@@ -90,7 +94,7 @@ class AffineConfig(Section):
         10
     """
 
-    keypoints: Positive = 10
+    keypoints: Count = 10
     """Number of keypoints."""
     frames: Literal["jacobian", "pca"] = "jacobian"
     """Source of each keypoint's jacobian: ``jacobian`` regresses it (FOMM), ``pca`` computes it
@@ -98,17 +102,17 @@ class AffineConfig(Section):
     single_jacobian_map: bool = False
     """Read the jacobians of all keypoints from one shared map instead of one map per keypoint
     (FOMM on MGif)."""
-    block_expansion: Positive = 32
+    block_expansion: Channels = 32
     """Channels of the finest level of the keypoint hourglass; they double from level to level."""
-    max_features: Positive = 1024
+    max_features: Channels = 1024
     """Upper bound of the channels of a level of the keypoint hourglass."""
-    blocks: Positive = 5
+    blocks: Levels = 5
     """Number of downsampling blocks of the keypoint hourglass; each halves the resolution."""
-    scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
+    scale_factor: Scale = 0.25
     """Scale at which keypoints are detected, relative to the frame."""
     padding: Annotated[int, Field(ge=0, le=3)] = 0
     """Padding of the 7 x 7 convolution that computes the heatmaps. Most published models use 0."""
-    bottleneck_blocks: Positive = 6
+    bottleneck_blocks: Annotated[int, Field(gt=0, le=100)] = 6
     """Residual blocks of the generator."""
     skips: bool = False
     """Feed the warped features of every level to the generator's decoder (MRAA)."""
@@ -126,13 +130,13 @@ class DenseMotionConfig(Section):
         0.25
     """
 
-    block_expansion: Positive = 64
+    block_expansion: Channels = 64
     """Channels of the finest level; they double from level to level."""
-    max_features: Positive = 1024
+    max_features: Channels = 1024
     """Upper bound of the channels of a level."""
-    blocks: Positive = 5
+    blocks: Levels = 5
     """Number of downsampling blocks; each halves the resolution."""
-    scale_factor: Annotated[float, Field(gt=0, le=1)] = 0.25
+    scale_factor: Scale = 0.25
     """Scale at which motion is estimated, relative to the frame."""
 
 
@@ -145,11 +149,11 @@ class InpaintingConfig(Section):
         512
     """
 
-    block_expansion: Positive = 64
+    block_expansion: Channels = 64
     """Channels of the finest level; they double from level to level."""
-    max_features: Positive = 512
+    max_features: Channels = 512
     """Upper bound of the channels of a level."""
-    down_blocks: Positive = 3
+    down_blocks: Levels = 3
     """Number of downsampling blocks of the encoder; each halves the resolution."""
 
 
@@ -162,9 +166,9 @@ class AvdConfig(Section):
         128
     """
 
-    id_bottle_size: Positive = 128
+    id_bottle_size: Channels = 128
     """Size of the vector that encodes the shape of an object."""
-    pose_bottle_size: Positive = 128
+    pose_bottle_size: Channels = 128
     """Size of the vector that encodes a pose."""
 
 

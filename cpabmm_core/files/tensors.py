@@ -21,6 +21,8 @@ from cpabmm_core.files.torch_files import read_torch_file
 
 _MAX_HEADER = 100_000_000
 """Most bytes of the header of a safetensors file, as in its library."""
+_LONGEST_HEADER = 4_000_000
+"""Most bytes that are read. They name tens of thousands of tensors; a model has hundreds."""
 _WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt", "*.bin", "*.tar")
 _NAMED = 3
 
@@ -41,17 +43,20 @@ def tensor_format(path: Path, expected: str = "a file of tensors") -> TensorForm
     return _recognise(path, expected)[0]
 
 
-def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[Any, Any]:
+def read_tensor_file(
+    path: Path, expected: str = "a file of tensors", *, mapped: bool = True
+) -> dict[Any, Any]:
     """Read a safetensors or PyTorch file.
 
     Args:
         path: the file.
         expected: what the file should hold, for the messages.
+        mapped: whether tensors may stay in the file, which must not change while they are used.
 
     Returns:
         The dictionary in the file, on the CPU. A safetensors file holds tensors by name. A PyTorch
         file may hold nested dictionaries, lists and numbers as well; the tensors of its zip format
-        are mapped into memory and read when they are used.
+        are mapped into memory and read when they are used, if `mapped` allows it.
 
     Raises:
         CheckpointError: the file is missing or damaged, holds something else than a dictionary, or
@@ -60,7 +65,7 @@ def read_tensor_file(path: Path, expected: str = "a file of tensors") -> dict[An
     kind, head = _recognise(path, expected)
     if kind == "safetensors":
         return dict(read_safetensors(path))
-    return read_torch_file(path, head, expected)
+    return read_torch_file(path, head, expected, may_map=mapped)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -138,6 +143,8 @@ def _recognise(path: Path, expected: str) -> tuple[TensorFormat, bytes]:
     # signature, so this test comes first. The length of a text is beyond all bounds.
     length = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and (length <= _MAX_HEADER or head.lstrip()[:1] not in b"{["):
+        if length > _LONGEST_HEADER:
+            raise damaged_file(path, ValueError(f"header too large, with {length} bytes"))
         return "safetensors", head
     if head.startswith((b"PK", b"\x80")):
         return "pytorch", head

@@ -22,22 +22,25 @@ _MAGIC_END = 32
 _SAFETENSORS = ".safetensors"
 
 
-def read_torch_file(path: Path, head: bytes, expected: str) -> dict[Any, Any]:
+def read_torch_file(
+    path: Path, head: bytes, expected: str, *, may_map: bool = True
+) -> dict[Any, Any]:
     """Read the dictionary in a file of PyTorch.
 
     Args:
         path: the file, a zip archive or a pickle.
         head: its first bytes.
         expected: what the file should hold, for the messages.
+        may_map: whether tensors may stay in the file, mapped into memory.
 
     Returns:
-        The dictionary, with tensors on the CPU. Those of the zip format are mapped into memory.
+        The dictionary, with tensors on the CPU. Those of the zip format are mapped if allowed.
 
     Raises:
         CheckpointError: the file is damaged, holds something else, or would execute code.
     """
     is_zip = head.startswith(b"PK")
-    mapped = is_zip and _check_archive(path, expected)
+    mapped = is_zip and _check_archive(path, expected) and may_map
     if not is_zip and _MAGIC not in head[:_MAGIC_END]:
         if len(head) < _MAGIC_END:
             raise damaged_file(path, EOFError(f"it ends after {len(head)} bytes"))
@@ -94,10 +97,9 @@ def _check_archive(path: Path, expected: str) -> bool:
         excessive = expanded_size(str(path))
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except Exception:  # zipfile raises many types for a damaged archive
-        if not zipfile.is_zipfile(path):
-            error = EOFError("its end is missing")
-        raise damaged_file(path, error) from None
+    except Exception as error:  # zipfile raises many types for a damaged archive
+        has_end = zipfile.is_zipfile(path)
+        raise damaged_file(path, error if has_end else EOFError("its end is missing")) from None
     names = [entry.filename for entry in entries]
     parts = {PurePosixPath(name).name for name in names}
     if any("/code/" in name for name in names) or "constants.pkl" in parts:

@@ -32,7 +32,7 @@ from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.stage import FinitenessGuard, Stage, open_run
-from cpabmm_core.training.state import StateModels, TrainerState, load_state, save_state
+from cpabmm_core.training.state import StateModels, TrainerState, load_state, resuming, save_state
 
 _BETAS = (0.5, 0.999)
 
@@ -175,7 +175,8 @@ class _AvdTrainer:
                 f"{start}: belongs to a run for another model than {self.checkpoint}; resume with "
                 "that model, or choose a new folder"
             )
-        self.optimizer.load_state_dict(state.optimizer)
+        with resuming(start):
+            self.optimizer.load_state_dict(state.optimizer)
         return state.step
 
     def _check(self, step: int) -> None:

@@ -17,7 +17,7 @@ from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.session import Session, open_session
 from cpabmm_core.training.stage import Stage, open_run
-from cpabmm_core.training.state import StateModels, TrainerState, load_state, save_state
+from cpabmm_core.training.state import StateModels, TrainerState, load_state, resuming, save_state
 from cpabmm_core.training.step import TrainingStep
 from cpabmm_core.training.tracking import start_trackers
 from cpabmm_core.training.validation import validate
@@ -184,15 +184,19 @@ class Trainer:
         """Restore a saved state and return its number of steps."""
         average = self.session.average
         state = load_state(start, self.model, None if average is None else average.model)
-        self.session.optimizer.load_state_dict(state.optimizer)
-        if self.session.adversary is not None and state.adversary is not None:
-            self.session.adversary.load_state_dict(state.adversary, start)
-        if self.accelerator.scaler is not None and state.scaler is not None:
-            self.accelerator.scaler.load_state_dict(state.scaler)
+        with resuming(start):
+            self.session.optimizer.load_state_dict(state.optimizer)
+            if self.session.adversary is not None and state.adversary is not None:
+                self.session.adversary.load_state_dict(state.adversary, start)
+            if self.accelerator.scaler is not None and state.scaler is not None:
+                self.accelerator.scaler.load_state_dict(state.scaler)
+            self._restore_generators(state)
+        self.best, self.step.clipped = state.best, state.clipped
+        return state.step
+
+    def _restore_generators(self, state: TrainerState) -> None:
         index = self.accelerator.process_index
         if index < len(state.random):
             torch.set_rng_state(state.random[index]["cpu"])
             if "cuda" in state.random[index] and self.accelerator.device.type == "cuda":
                 torch.cuda.set_rng_state(state.random[index]["cuda"], self.accelerator.device)
-        self.best, self.step.clipped = state.best, state.clipped
-        return state.step

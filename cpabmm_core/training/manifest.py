@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 from cpabmm_core.errors import CheckpointError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.digest import file_sha256
+from cpabmm_core.files.json_text import read_json
 from cpabmm_core.files.output import write_atomically
+from cpabmm_core.files.printable import printable
 
 MANIFEST_FILE = "manifest.json"
 TRAINER_FILE = "trainer.pt"
+_SHOWN = 80
 _REQUIRED = {"model.safetensors", TRAINER_FILE}
 
 
@@ -27,17 +31,17 @@ def write_manifest(folder: Path) -> None:
 def find_damage(folder: Path) -> str | None:
     """Return what is wrong with the files of a saved state, or None."""
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        manifest = read_json((folder / MANIFEST_FILE).read_bytes())
         if not manifest.keys() >= _REQUIRED:
             return f"{MANIFEST_FILE} is incomplete"
         for name, (size, digest) in manifest.items():
-            file = folder / name
+            file, shown = folder / name, printable(name, _SHOWN)
             if not file.is_file():
-                return f"{name} is missing"
+                return f"{shown} is missing"
             if file.stat().st_size != size:
-                return f"{name} has {file.stat().st_size} of {size} bytes"
+                return f"{shown} has {file.stat().st_size} of {size} bytes"
             if file_sha256(file) != digest:
-                return f"{name} has changed since it was written"
+                return f"{shown} has changed since it was written"
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        return f"{MANIFEST_FILE}: {error}"
+        return f"{MANIFEST_FILE}: {one_line(error)}"
     return None

@@ -3,8 +3,9 @@
 import io
 import os
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,19 @@ from torch import nn
 
 from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
 from cpabmm_core.config import Config
-from cpabmm_core.errors import CheckpointError
+from cpabmm_core.errors import CheckpointError, CpabmmError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.output import write_atomically
+from cpabmm_core.files.printable import first_names
+from cpabmm_core.files.tensors import read_tensor_file
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.training.manifest import TRAINER_FILE, write_manifest
 from cpabmm_core.training.run_folder import MODEL_FILE, RunFolder
 
 _EMA_FILE = "ema.safetensors"
+_EXPECTED = "the state of a training run"
+_NAMED = 4
+_OPTIONAL = {"clipped", "adversary"}
 
 
 @dataclass(frozen=True)
@@ -97,20 +103,46 @@ def load_state(path: Path, model: AnimationModel, ema: AnimationModel | None) ->
     Raises:
         CheckpointError: the state belongs to another model, or cannot be read.
     """
-    try:
+    with resuming(path):
         _load_weights(path / MODEL_FILE, model)
         if ema is not None:
             # If the run began without averaging, the average starts from its current weights.
             _load_weights(path / (_EMA_FILE if (path / _EMA_FILE).is_file() else MODEL_FILE), ema)
-        return TrainerState(
-            **torch.load(path / TRAINER_FILE, map_location="cpu", weights_only=True)
-        )
+        return _read_trainer(path / TRAINER_FILE)
+
+
+@contextmanager
+def resuming(path: Path) -> Iterator[None]:
+    """Turn what torch raises for parts of a saved state that do not fit into one error.
+
+    Args:
+        path: the state.
+
+    Raises:
+        CheckpointError: the state does not fit. Errors that say more stay as they are.
+    """
+    try:
+        yield
+    except CpabmmError:
+        raise
     except Exception as error:
         reason = one_line(error)[:200]
         raise CheckpointError(
             f"{path}: cannot resume from this state ({reason}); was the model's configuration "
             "changed?"
         ) from None
+
+
+def _read_trainer(path: Path) -> TrainerState:
+    # The run deletes old states, so no tensor may stay in the file.
+    values = read_tensor_file(path, _EXPECTED, mapped=False)
+    known = {each.name for each in fields(TrainerState)}
+    if not known - _OPTIONAL <= values.keys() <= known or not isinstance(values["step"], int):
+        held = first_names((name for name in values if isinstance(name, str)), _NAMED)
+        raise CheckpointError(
+            f"{path}: is not {_EXPECTED} (it holds {held or 'no names'}); give another state"
+        )
+    return TrainerState(**values)
 
 
 def _serialise(state: TrainerState) -> bytes:

@@ -2,7 +2,7 @@ import os
 
 import numpy as np
 
-from cpabmm_core.checkpoint.format import read_header
+from cpabmm_core.checkpoint.header import read_header
 from cpabmm_core.checkpoint.load import find_checkpoint, load_model
 from cpabmm_core.config import load_config
 from cpabmm_core.inference.reconstructor import reconstruct, score_video

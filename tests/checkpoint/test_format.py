@@ -12,7 +12,8 @@ from _helpers.moving_square import moving_square
 from _helpers.system import limited_file_size
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 
-from cpabmm_core.checkpoint.format import load_checkpoint, read_header, save_checkpoint
+from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
+from cpabmm_core.checkpoint.header import read_header
 from cpabmm_core.config import AvdConfig, Config
 from cpabmm_core.errors import CheckpointError, ResourceError
 from cpabmm_core.inference.animator import Animator

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 from _helpers.bounded_reading import BoundedReading
+from _helpers.published_model import narrow_networks
+from safetensors.torch import save_file
 
 from cpabmm_core.config import Config
 
@@ -21,6 +23,8 @@ pytestmark = pytest.mark.skipif(
 _BAD_CHECKPOINT = 4
 _DEEP = 100_000
 _TERA = 2**40
+_FOMM_HEATMAPS = "kp_detector.kp.weight"
+_FOMM_INPUT = "generator.dense_motion_network.hourglass.encoder.down_blocks.0.conv.weight"
 _LIST = '{"a":%s}' % ("[" * _DEEP + "]" * _DEEP)
 
 
@@ -57,12 +61,68 @@ def write_many_tensors(path: Path) -> None:
     safetensors(path, ("{" + ",".join(f'"{i}":{empty}' for i in range(_DEEP)) + "}").encode(), b"")
 
 
-def write_config(path: Path, key: str, value: int) -> None:
+def write_config(path: Path, key: str, value: float) -> None:
     """Write a checkpoint whose configuration asks for a huge network."""
     config = Config().model_dump(mode="json")
     section, name = key.split(".")
     config["model"][section][name] = value
     own(path, config=json.dumps(config))
+
+
+def write_deep_config(path: Path, levels: int) -> None:
+    """Write a configuration that JSON can express, but that is deeper than any."""
+    own(path, config='{"a":' * levels + "1" + "}" * levels)
+
+
+def write_many_own_tensors(path: Path) -> None:
+    """Announce as many tensors as a header holds that is read."""
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    many = {f"a.{i}": empty for i in range(_DEEP // 2)}
+    own(path, {**many, **tensor([1], end=4)}, config=Config().model_dump_json())
+
+
+def write_long_names(path: Path) -> None:
+    """Announce tensors whose names are long, and which a terminal would obey."""
+    one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    names = [f"\x1b[31m{i}" + "x" * _DEEP for i in range(5)]
+    own(
+        path, {**dict.fromkeys(names, one), **tensor([1], end=4)}, config=Config().model_dump_json()
+    )
+
+
+def write_nested_name(path: Path) -> None:
+    """Announce tensors whose names consist of a million parts."""
+    one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    safetensors(path, json.dumps({"a." * 10**6 + end: one for end in "ab"}).encode(), b"")
+
+
+def write_odd_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
+    """Write a small file of FOMM with a tensor of an impossible name or shape."""
+    networks = narrow_networks("fomm")
+    tensors = {f"{n}.{key}": value for n, each in networks.items() for key, value in each.items()}
+    save_file({**tensors, name: tensor}, path)
+
+
+def write_largest_config(path: Path) -> None:
+    """Write a checkpoint whose configuration asks for the largest networks that it may."""
+    config = Config().model_dump(mode="json")
+    config["model"]["keypoints"].update(groups=10_000, points_per_group=10_000)
+    for section in ("inpainting", "dense_motion"):
+        config["model"][section].update(block_expansion=65_536, max_features=65_536)
+    own(path, config=json.dumps(config))
+
+
+def write_directory_without_entries(path: Path) -> None:
+    """Write a zip file whose directory has no entry where its end says."""
+    torch.save({"weight": torch.zeros(7)}, path)
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x00\x00"))
+
+
+def write_name_in_no_encoding(path: Path) -> None:
+    """Write a zip file with a name that says it is UTF-8, and is not."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl\xe9", "3")
+    path.write_bytes(path.read_bytes().replace("\xe9".encode(), b"\xff\xff"))
 
 
 def patched_pickle(number: int) -> bytes:
@@ -125,6 +185,21 @@ FILES: dict[str, Callable[[Path], None]] = {
     "groups.safetensors": lambda path: write_config(path, "keypoints.groups", 10**9),
     "cells.safetensors": lambda path: write_config(path, "cpab.cells", 10**4),
     "blocks.safetensors": lambda path: write_config(path, "dense_motion.blocks", 10**6),
+    "frame.safetensors": lambda path: write_config(path, "dense_motion.scale_factor", 2**-1000),
+    "iterations.safetensors": lambda path: write_config(path, "cpab.paper_iterations", 10**400),
+    "deep-config.safetensors": lambda path: write_deep_config(path, 700),
+    "many-own.safetensors": write_many_own_tensors,
+    "names.safetensors": write_long_names,
+    "nested-name.safetensors": write_nested_name,
+    "number.safetensors": lambda path: write_odd_tensor(
+        path, f"generator.bottleneck.r{'9' * 5000}.conv1.weight", torch.ones(1)
+    ),
+    "scalar.safetensors": lambda path: write_odd_tensor(path, _FOMM_HEATMAPS, torch.tensor(1.0)),
+    "vector.safetensors": lambda path: write_odd_tensor(path, _FOMM_INPUT, torch.ones(4)),
+    "empty.safetensors": lambda path: write_odd_tensor(path, _FOMM_HEATMAPS, torch.empty(0, 2**40)),
+    "largest.safetensors": write_largest_config,
+    "directory.pth": write_directory_without_entries,
+    "encoding.pth": write_name_in_no_encoding,
     "tensor.pth": write_large_tensor,
     "legacy.pth": write_large_legacy_tensor,
     "bomb.pth": write_zip_bomb,

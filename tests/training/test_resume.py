@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from _helpers.command_line import assert_fails
@@ -20,6 +22,7 @@ from _helpers.training_runs import (
     lines,
     wait_for_lines,
 )
+from torch import nn
 
 from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.checkpoint.format import load_checkpoint
@@ -28,7 +31,7 @@ from cpabmm_core.errors import CheckpointError, MediaError, ResourceError
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.manifest import find_damage
 from cpabmm_core.training.run_folder import RunFolder
-from cpabmm_core.training.state import load_state
+from cpabmm_core.training.state import load_state, resuming
 
 SETTINGS = {
     "losses.reconstruction_kind": "pixel",
@@ -375,6 +378,73 @@ def test_full_disk_loses_no_state_and_leaves_no_files(tmp_path: Path) -> None:
             save(tmp_path, 4)
         assert RunFolder(tmp_path).find_state("auto") == (older, [])
         assert leftovers(tmp_path) == []
+
+
+def numpy_archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.ones(2))
+
+
+def wrong_step(path: Path) -> None:
+    torch.save({"step": "2", "optimizer": {}, "scaler": None, "random": [], "best": None}, path)
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda path: path.write_bytes(b""), "trainer.pt: is empty"),
+        (lambda path: path.write_text("<html>"), "trainer.pt: is a web page"),
+        (numpy_archive, "trainer.pt: is a NumPy archive"),
+        (lambda path: torch.save(torch.ones(2), path), "trainer.pt: holds one tensor"),
+        (
+            lambda path: torch.save({"weight": torch.ones(2)}, path),
+            "trainer.pt: is not the state of a training run (it holds weight); give another state",
+        ),
+        (wrong_step, "trainer.pt: is not the state of a training run (it holds step, optimizer,"),
+        (cut_in_half, "trainer.pt: truncated or damaged ("),
+    ],
+)
+def test_a_file_in_place_of_a_state_is_named(
+    tmp_path: Path, write: Callable[[Path], object], words: str
+) -> None:
+    path = save(tmp_path, 2)
+    write(path / "trainer.pt")
+    with pytest.raises(CheckpointError) as caught:
+        load_state(path, tiny_model(), None)
+    assert str(caught.value).startswith(f"{path / words}")
+    assert str(caught.value).isprintable()
+
+
+def test_a_model_in_a_state_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, 2)
+    cut_in_half(path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="truncated or damaged") as caught:
+        load_state(path, tiny_model(), None)
+    assert str(caught.value).startswith(f"{path / 'model.safetensors'}: ")
+
+
+def test_the_state_of_another_model_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, 2)
+    other = tiny_model(tiny_config(**{"model.keypoints.groups": 3}))
+    with pytest.raises(CheckpointError, match=r"cannot resume from this state .*size mismatch"):
+        load_state(path, other, None)
+    with (
+        pytest.raises(CheckpointError, match=r"cannot resume from this state .*parameter group"),
+        resuming(path),
+    ):
+        torch.optim.Adam(nn.Linear(1, 1).parameters()).load_state_dict(
+            load_state(path, tiny_model(), None).optimizer
+        )
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"\\u001b[31m": [1, 2]}', "3", "\x1b"])
+def test_damage_of_a_manifest_is_one_line(tmp_path: Path, text: str) -> None:
+    path = save(tmp_path, 2)
+    (path / "manifest.json").write_text(text)
+    damage = find_damage(path)
+    assert damage is not None
+    assert damage.isprintable()
+    assert len(damage) < 200
 
 
 def test_state_is_restored(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def count_blocks(tensors: Tensors, pattern: str) -> int:
         >>> count_blocks(tensors, "up.{}.weight")
         2
     """
-    expression = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
+    expression = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d{1,6})"))
     found = [int(match[1]) for name in tensors if (match := expression.fullmatch(name))]
     return max(found, default=-1) + 1
 

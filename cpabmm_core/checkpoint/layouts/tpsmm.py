@@ -41,7 +41,7 @@ def our_name(theirs: str) -> str:
         >>> our_name("inpainting_network.resblock.3.conv1.weight")
         'generator.residual_blocks.1.1.conv1.weight'
     """
-    residual = re.fullmatch(r"inpainting_network\.resblock\.(\d+)\.(.*)", theirs)
+    residual = re.fullmatch(r"inpainting_network\.resblock\.(\d{1,6})\.(.*)", theirs)
     if residual:
         level, place = divmod(int(residual[1]), 2)  # they count the blocks of all levels in a row
         return f"generator.residual_blocks.{level}.{place}.{residual[2]}"

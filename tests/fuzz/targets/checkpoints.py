@@ -19,7 +19,8 @@ from fuzz.oracle import Action, BrokenPromiseError, Target
 from torch import Tensor, nn
 
 from cpabmm_core.checkpoint.convert import convert_checkpoint, open_checkpoint
-from cpabmm_core.checkpoint.format import load_checkpoint, read_header, save_checkpoint
+from cpabmm_core.checkpoint.format import load_checkpoint, save_checkpoint
+from cpabmm_core.checkpoint.header import read_header
 from cpabmm_core.files.tensors import read_tensor_file
 from cpabmm_core.metrics.extractors import Request, open_embedding_extractor
 from cpabmm_core.models.frozen.dino import _transformer_part
