@@ -42,7 +42,11 @@ VIDEOS = {
     + b"\xfe"
     + bytes(64),
 }
-NUMBERS = {"long-line.csv": b"x" * 8000, "long-field.csv": b"x,y\n" + b"z" * 8000 + b",1\n"}
+NUMBERS = {
+    "long-line.csv": b"x" * 8000,
+    "long-field.csv": b"x,y\n" + b"z" * 8000 + b",1\n",
+    "unfinished-quote.csv": b'"a"b\tc\n1\t2\n',
+}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from cpabmm_core.errors import DataError
+from cpabmm_core.files.checks import one_line
 from cpabmm_core.files.lines import LONGEST_LINE, overlong_line, quote, text_lines
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -54,7 +55,8 @@ def split_rows(name: str, text: str) -> Rows:
                 yield rows.line_num + skipped, row
     except csv.Error as error:
         raise DataError(
-            f"{name}: line {rows.line_num + skipped}: not a valid CSV file ({error}); correct it"
+            f"{name}: line {max(1, rows.line_num) + skipped}: not a valid CSV file ({one_line(error)}); "
+            "correct it"
         ) from None
 
 

@@ -79,13 +79,16 @@ class Precomputed:
 
     def _array(self, key: str) -> NDArray[Any]:
         try:
-            return self._arrays[key]
+            values = self._arrays[key]
         except DataError:
             raise
         except Exception as error:  # numpy and zipfile raise many classes for a damaged archive
             raise DataError(
                 f"{self._path}: {key} cannot be read ({one_line(error)}); save plain numbers"
             ) from None
+        if not isinstance(values, np.ndarray):  # NumPy returns the bytes of any other member
+            raise DataError(f"{self._path}: {key} is no array; save plain numbers")
+        return values
 
     def _check_shape(self, where: str, values: NDArray[np.float64], frames: int) -> None:
         frame_shape = values.shape[1:]

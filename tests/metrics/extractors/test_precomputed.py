@@ -1,4 +1,5 @@
 import hashlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,12 @@ def test_errors_in_a_csv_file_name_the_line(
     path = tmp_path / "values.csv"
     path.write_text(content)
     assert error_of(path, kind, frames=1).startswith(trouble)
+
+
+def test_an_archive_member_that_is_no_array_is_named(tmp_path: Path) -> None:
+    path = save_npz(tmp_path / "values.npz", {})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("real/a.npy", b"not an array")
+    values = read_precomputed(path, "keypoints")
+    with pytest.raises(DataError, match=r"values\.npz: real/a is no array; save plain numbers"):
+        values.values("real", "a", 3)
