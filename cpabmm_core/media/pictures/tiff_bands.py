@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from cpabmm_core.media.pictures.quiet import quiet
 from cpabmm_core.media.pictures.tiff_layout import Layout, UnreadLayoutError
 from cpabmm_core.media.pictures.tiff_samples import to_samples
 
@@ -130,8 +131,9 @@ def _wrap(
         shape |= {278: (_LONG, layout.block[1])}
     data = _file(pieces, {**tags, **shape}, is_tiled=layout.is_tiled)
     del pieces
-    band = _Band(io.BytesIO(data))
-    band.load()
+    with quiet():
+        band = _Band(io.BytesIO(data))
+        band.load()
     return band if band.height == rows else band.crop((0, 0, band.width, rows))
 
 

@@ -21,6 +21,10 @@ from cpabmm_core.media.video.frame_shape import MAX_PIXELS, check_size
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.shown_packets import only_describes
 
+MOST_WITHOUT_FRAME = 1_000_000
+"""Packets in a row without a frame: nine hours at 30 packets per second. A file of nothing but
+their headers would take minutes per gigabyte."""
+
 
 @dataclass(slots=True)
 class PacketTally:
@@ -82,16 +86,20 @@ def decode(
         The frames in presentation order.
 
     Raises:
-        MediaError: a packet or a frame is damaged, and the message states after how many frames; or
-            the frames are too large.
+        MediaError: a packet or a frame is damaged, or too many packets hold no frame, and the
+            message states after how many frames; or the frames are too large.
     """
     failure: str | None = None
+    idle = 0
     with library_calls(lambda reason: decoding_error(path, count, reason)):
         check_size(path, stream.codec_context.width, stream.codec_context.height)
         decoder = video_decoder(stream)
         for packet in container.demux(stream):
             if failure and packet.size:
                 raise decoding_error(path, count, failure)
+            idle += 1
+            if idle > MOST_WITHOUT_FRAME:
+                raise decoding_error(path, count, f"{MOST_WITHOUT_FRAME:,} packets hold no frame")
             if is_truncated(packet, container):
                 raise decoding_error(path, count, "a packet is truncated")
             if not packet.size and packet.dts is not None:
@@ -110,6 +118,7 @@ def decode(
             for frame in frames:
                 if frame.is_corrupt:
                     raise decoding_error(path, count, "a frame is corrupt")
+                idle = 0
                 yield frame
                 count += 1
     if failure and count == 0:

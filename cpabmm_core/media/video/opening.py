@@ -22,22 +22,12 @@ from cpabmm_core.media.video.input_formats import FORMAT_WHITELIST
 from cpabmm_core.media.video.integrity import check_complete
 from cpabmm_core.media.video.library_calls import UnnamedError, library_calls
 from cpabmm_core.media.video.not_video import describe_no_video
+from cpabmm_core.media.video.unnamed_file import BUFFER_SIZE, UnnamedFile
 
 _CLOSED = {
     "format_whitelist": FORMAT_WHITELIST,
     "protocol_whitelist": "none",  # there is no protocol of this name
 }
-
-
-class _Unnamed:
-    """An open file without its name, so that the content alone decides how FFmpeg reads it.
-
-    Args:
-        file: the file, which stays open.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 @contextmanager
@@ -68,10 +58,12 @@ def open_media(file: IO[bytes]) -> InputContainer:
         UnnamedError: its format is unknown or not on the list.
     """
     with library_calls(_unrecognised):
+        content = UnnamedFile(file)
         try:
-            return av.open(
-                _Unnamed(file),
+            container = av.open(
+                content,
                 mode="r",
+                buffer_size=BUFFER_SIZE,
                 container_options=_CLOSED,
                 metadata_errors="replace",
                 io_open=_refuse_opening,
@@ -80,6 +72,8 @@ def open_media(file: IO[bytes]) -> InputContainer:
             if error.errno != errno.EINVAL:  # the only hint that the format is not on the list
                 raise
             raise _unrecognised("its format is unknown or not supported") from error
+        content.end_opening()
+        return container
 
 
 def _refuse_opening(url: str, flags: int, options: dict[str, str]) -> NoReturn:

@@ -9,9 +9,12 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cpabmm_core.media.video.decoding import decoding_error, is_truncated
+from cpabmm_core.media.video.decoding import MOST_WITHOUT_FRAME, decoding_error, is_truncated
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.shown_packets import may_show_nothing
+
+_LONGEST = 2**22
+"""Frames: 38 hours at 30 per second. A file of the headers of packets can announce many more."""
 
 
 @dataclass
@@ -28,16 +31,21 @@ def list_packets(container: InputContainer, stream: VideoStream, path: Path) -> 
     """List the packets of a stream from the start of the file.
 
     The list is unreliable if timestamps are missing, repeated or inconsistent, if the stream does
-    not begin with a keyframe, or if there is a packet that may show no picture of its own.
+    not begin with a keyframe, if there is a packet that may show no picture of its own, or if there
+    are too many packets, or too many without content.
 
     Raises:
         MediaError: a packet is damaged.
     """
     found = PacketList()
     decoding_time: int | None = None
+    empty = 0
     with library_calls(lambda reason: decoding_error(path, len(found.times), reason)):
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
+                empty += 1
+                if empty > MOST_WITHOUT_FRAME:
+                    return PacketList()
                 continue
             if is_truncated(packet, container):
                 raise decoding_error(path, len(found.times), "a packet is truncated")
@@ -47,6 +55,8 @@ def list_packets(container: InputContainer, stream: VideoStream, path: Path) -> 
                 return PacketList()
             decoding_time = packet.dts if packet.dts is not None else decoding_time
             found.times.append(packet.pts)
+            if len(found.times) > _LONGEST:
+                return PacketList()
             if packet.is_keyframe:
                 found.keys.append(packet.pts)
     if len(set(found.times)) < len(found.times):

@@ -106,3 +106,24 @@ def _patch(path: Path, mark: bytes, distance: int, value: bytes) -> None:
     at = data.index(mark) + distance
     data[at : at + len(value)] = value
     path.write_bytes(data)
+
+
+def make_asf_of_far_positions(path: Path) -> None:
+    """Write a Windows Media file with a header of an odd size, which sends readers out of it."""
+    write_test_video(path, frames=3, size=_SIZE, codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    data[39:47] = b"\xff" * 7 + b"\x7f"
+    path.write_bytes(data)
+
+
+_MPEG_PADDING = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 100
+EMPTY_STARTS = {
+    "empty.ivf": b"DKIF" + struct.pack("<HH4sHHIIII", 0, 32, b"VP80", 64, 64, 25, 1, 10, 0),
+    "empty.ts": _MPEG_PADDING,
+    "empty.flv": b"FLV\x01\x01\0\0\0\x09\0\0\0\0",
+    "empty.mpg": b"\0\0\1\xba\x44\0\4\0\4\1\0\0\3\xf8\0\0\1\xbb\0\x0c\x80\0\1\4\xe1\x7f\xe0\xe0\x80"
+    b"\xc0\xc0\x20",
+    "empty.mkv": bytes.fromhex("1a45dfa38b4282886d6174726f736b61") + b"\x18\x53\x80\x67\x01"
+    b"\xff\xff\xff\xff\xff\xff\xff",
+}
+"""Starts of video files, by file name; zeros may follow."""
