@@ -54,9 +54,9 @@ def split_rows(name: str, text: str) -> Rows:
             if any(field and not field.isspace() for field in row):
                 yield rows.line_num + skipped, row
     except csv.Error as error:
+        line = max(1, rows.line_num) + skipped
         raise DataError(
-            f"{name}: line {max(1, rows.line_num) + skipped}: not a valid CSV file ({one_line(error)}); "
-            "correct it"
+            f"{name}: line {line}: not a valid CSV file ({one_line(error)}); correct it"
         ) from None
 
 

@@ -118,7 +118,7 @@ def _change_text(data: bytes, rng: random.Random) -> bytes:
         opening, closing = rng.choice(((b"[", b"]"), (b"{", b"}"), (b'{"a":', b"}"), (b"- ", b"")))
         count = rng.choice((2, 40, _MOST_NESTED))
         return data[:at] + opening * count + closing * rng.choice((0, count)) + data[at:]
-    lines = data.splitlines(keepends=True)
+    lines = data.splitlines(keepends=True) or [b""]
     first, second = rng.randrange(len(lines)), rng.randrange(len(lines))
     if action < 0.87:
         lines.insert(first, lines[second])

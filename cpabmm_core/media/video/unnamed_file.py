@@ -10,8 +10,8 @@ BUFFER_SIZE = 32768
 """Bytes. FFmpeg reads headers, and searches for them, in steps of at most this; more at once is the
 content of a packet."""
 _MOST_TO_OPEN = 256 * 2**20
-"""Bytes of headers that FFmpeg may read before it knows the streams. Several days of video in MP4 have
-fewer; a file that only begins like a video would be searched to its end."""
+"""Bytes of headers that FFmpeg may read before it knows the streams. Several days of video in MP4
+have fewer; a file that only begins like a video would be searched to its end."""
 
 
 class UnnamedFile:
