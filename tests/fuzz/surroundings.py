@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from cpabmm_core.media.video.sound.process import _START as SOUND_PROCESS
+
 _IN_OPEN = 0x20
 _REFUSED_EVENTS = {
     "os.exec", "os.posix_spawn", "os.spawn", "os.system", "pickle.find_class", "socket.bind",
@@ -18,6 +20,11 @@ _REFUSED_EVENTS = {
 }  # fmt: skip
 _SYSTEM_FILES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib")
 _SETTLE_SECONDS = 1
+
+
+def _is_sound_process(command: object) -> bool:
+    """Return whether a command is the process that decodes sound."""
+    return isinstance(command, list) and command[-1] == SOUND_PROCESS
 
 
 class Surroundings:
@@ -82,6 +89,8 @@ class Surroundings:
             return
         if event == "pickle.find_class" and "numba.core.caching" in sys.modules:
             return  # numba reads its cache of compiled functions with pickle
+        if event == "subprocess.Popen" and _is_sound_process(arguments[1]):
+            return
         if event in _REFUSED_EVENTS:
             self._events.append(f"{event} {arguments[:2]}"[:200])
         elif event == "open" and isinstance(arguments[0], str | bytes):
