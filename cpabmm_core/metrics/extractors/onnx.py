@@ -145,7 +145,12 @@ def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> An
         "session.model_external_initializers_file_folder_path", str(path.absolute() / "none")
     )
     try:
-        return runtime.InferenceSession(content, options, providers=_providers(runtime, device))
+        return runtime.InferenceSession(
+            content,
+            options,
+            providers=_providers(runtime, device),
+            enable_fallback=0,  # it would print to stdout and try again
+        )
     except Exception as error:  # onnxruntime has many error classes
         reason = _reason(error)
         if "external data" in str(error).lower():

@@ -137,6 +137,17 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     assert "; export it again" in error_of(path, kind=CheckpointError)
 
 
+def test_a_name_that_is_not_text_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_graph(tmp_path / "net.onnx", (1, 3, 8, 8))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"embedding", b"embe\x9c\x9bing"))
+    assert path.read_bytes() != content
+    assert "; export it again" in error_of(path, kind=CheckpointError)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_missing_files_and_folders_are_errors(tmp_path: Path) -> None:
     missing = tmp_path / "none.onnx"
     assert error_of(missing, kind=CheckpointError).startswith(f"{missing}: no such file")
@@ -191,7 +202,10 @@ def test_a_gpu_is_used_if_requested_and_available(
     cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
     session, calls = onnxruntime.InferenceSession, []
 
-    def create_on_cpu(content: bytes, options: object, providers: list[object]) -> object:
+    def create_on_cpu(
+        content: bytes, options: object, providers: list[object], enable_fallback: int
+    ) -> object:
+        assert not enable_fallback
         calls.append(providers)
         return session(content, options, providers=[cpu])
 
