@@ -145,12 +145,15 @@ def _session(runtime: ModuleType, path: Path, content: bytes, device: str) -> An
         "session.model_external_initializers_file_folder_path", str(path.absolute() / "none")
     )
     try:
-        return runtime.InferenceSession(
+        session = runtime.InferenceSession(
             content,
             options,
             providers=_providers(runtime, device),
             enable_fallback=0,  # it would print to stdout and try again
         )
+        for value in (*session.get_inputs(), *session.get_outputs()):
+            str(value.name)  # fails here if it is not UTF-8
+        return session
     except Exception as error:  # onnxruntime has many error classes
         reason = _reason(error)
         if "external data" in str(error).lower():
