@@ -8,11 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from _helpers.listening import write_with_sound
 from _helpers.media_files import decoded_frames, number_of, packet_times, write_test_video
 from _helpers.odd_files import display as odd
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video import FrameIndex, VideoReader, VideoWriter
+from cpabmm_core.media.video import FrameIndex, VideoReader
 
 
 @pytest.mark.parametrize("name", odd.READABLE)
@@ -148,19 +149,7 @@ def test_empty_frames_at_the_start_keep_the_sound_in_sync(
 
 
 def copy(source: Path, target: Path) -> Path:
-    with (
-        VideoReader(source) as reader,
-        VideoWriter(
-            target,
-            reader.width,
-            reader.height,
-            reader.frame_rate,
-            reader.time_base,
-            audio_from=source if reader.has_audio else None,
-        ) as writer,
-    ):
-        for frame in reader:
-            writer.write(frame.image, frame.pts, frame.duration)
+    write_with_sound(source, target)
     return target
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import av
 import numpy as np
 import pytest
-from _helpers.listening import listen
+from _helpers.listening import listen, write_with_sound
 from _helpers.media_files import decoded_frames, packet_times, write_test_video
 from _helpers.odd_files.sound import FLASH, click, write_video
 from _helpers.system import limited_file_size
@@ -24,19 +24,7 @@ TONE = 440
 
 
 def copy_with_sound(source: Path, target: Path) -> Path:
-    with (
-        VideoReader(source) as reader,
-        VideoWriter(
-            target,
-            reader.width,
-            reader.height,
-            reader.frame_rate,
-            reader.time_base,
-            audio_from=source,
-        ) as writer,
-    ):
-        for frame in reader:
-            writer.write(frame.image, frame.pts, frame.duration)
+    write_with_sound(source, target)
     return target
 
 
