@@ -88,7 +88,7 @@ def parse(data: bytes) -> Tree | None:
         if applies:
             try:
                 return Tree(read(data), build)
-            except (ValueError, IndexError, struct.error, zipfile.BadZipFile, NotImplementedError):
+            except Exception:  # the libraries raise whatever their parsers raise
                 return None
     return None
 

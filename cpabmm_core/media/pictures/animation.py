@@ -24,6 +24,8 @@ _PLUGINS: dict[str, Callable[..., ImageFile.ImageFile]] = {
     "GIF": GifImageFile,
     "WEBP": WebPImageFile,
 }
+_SMALLEST_FRAME = 8
+"""Bytes. Every format needs more to state when and where it shows a frame."""
 _START_OF_SCAN = 0xDA
 _MULTI_PICTURE = b"MPF\0"
 _NEXT_IMAGE = b"\xff\xd9\xff\xd8\xff"
@@ -31,7 +33,9 @@ _NEXT_IMAGE = b"\xff\xd9\xff\xd8\xff"
 
 
 def is_animated(path: Path) -> bool:
-    """Return whether a picture has several frames; False for a damaged one.
+    """Return whether a picture has several frames.
+
+    The result is False for a damaged file, and for one that announces more frames than it can hold.
 
     A stream of JPEG images without an index, as cameras write it, counts as well. A photo may hold
     further images too, such as a gain map, but lists them in an index.
@@ -46,7 +50,10 @@ def is_animated(path: Path) -> bool:
             return _is_stream(path, len(head) - len(head.lstrip(JPEG_JUNK)))
         if kind in _PLUGINS or kind == "PNG":
             with open_animation(path) as image:
-                return bool(getattr(image, "is_animated", False))
+                if isinstance(image, GifImageFile):  # counting its frames would take long
+                    return image.is_animated
+                frames: int = getattr(image, "n_frames", 1)
+                return 1 < frames <= path.stat().st_size / _SMALLEST_FRAME
     except Exception:  # the picture is damaged, which its reader reports
         return False
     return False

@@ -1,5 +1,6 @@
 """Still and animated pictures as videos."""
 
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -137,3 +138,16 @@ def test_raw_mpeg_is_no_tga(tmp_path: Path) -> None:
         bytes([0, 0, 1, 0xB3, 0, 16, 24, 0, 0, 0, 0, 0, 9, 0, 9, 0, 24, 0]) + bytes(99)
     )
     assert not is_picture(path)
+
+
+def test_a_picture_that_announces_more_frames_than_it_holds_is_still(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    animation = b"acTL" + (2**24).to_bytes(4, "big") + bytes(4)
+    Image.new("RGB", (6, 4), "red").save(path)
+    content = path.read_bytes()
+    checked = animation + zlib.crc32(animation).to_bytes(4, "big")
+    path.write_bytes(content[:33] + (8).to_bytes(4, "big") + checked + content[33:])
+    with VideoReader(path) as reader:
+        [frame] = reader
+    assert frame.image.tolist() == [[[255, 0, 0]] * 6] * 4
+    assert len(FrameIndex(path)) == 1
