@@ -97,7 +97,7 @@ def test_the_configuration_page_shows_types_defaults_and_descriptions() -> None:
     _, _, kind, default, meaning, _ = (cell.strip() for cell in row.split("|"))
     assert (kind, default) == ("`skip` or `refuse`", "`skip`")
     assert "skip" in meaning
-    assert "| `frame_size` | integer > 0 | `256` |" in page
+    assert "| `frame_size` | integer > 0, ≤ 16384 | `256` |" in page
     assert all(f"`{name}`" in page for name in shipped_configs())
     assert ">>>" not in page  # the examples of the docstrings are for the Python reference
 

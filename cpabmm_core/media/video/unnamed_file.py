@@ -9,9 +9,12 @@ from cpabmm_core.media.video.library_calls import UnnamedError
 BUFFER_SIZE = 32768
 """Bytes. FFmpeg reads headers, and searches for them, in steps of at most this; more at once is the
 content of a packet."""
-_MOST_TO_OPEN = 256 * 2**20
-"""Bytes of headers that FFmpeg may read before it knows the streams. Several days of video in MP4
-have fewer; a file that only begins like a video would be searched to its end."""
+_MOST_TO_OPEN = 64 * 2**20
+"""Bytes that FFmpeg may read before it knows the streams. A file that only begins like a video
+would be searched to its end."""
+_LARGEST_TABLES = 512 * 2**20
+"""The same for MP4, whose header lists all packets: more than a week of video."""
+_MP4_START = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
 class UnnamedFile:
@@ -21,18 +24,19 @@ class UnnamedFile:
     follows before that. So at most one is raised.
 
     Args:
-        file: the file, which stays open.
+        file: the file, at its start; it stays open.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._left: int | None = _MOST_TO_OPEN
+        self._is_opening = True
+        self._count = self._most = 0
         self._has_failed = False
         self.tell = file.tell
 
     def end_opening(self) -> None:
         """Lift the limit on what may be read before the streams are known."""
-        self._left = None
+        self._is_opening = False
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; none after an error.
@@ -45,8 +49,8 @@ class UnnamedFile:
             return b""
         try:
             data = self._file.read(size)
-            if self._left is not None and size <= BUFFER_SIZE:
-                self._count(len(data))
+            if self._is_opening and size <= BUFFER_SIZE:
+                self._limit(data)
         except Exception:
             self._has_failed = True
             raise
@@ -59,11 +63,12 @@ class UnnamedFile:
         except (OSError, ValueError):
             return -errno.EINVAL
 
-    def _count(self, size: int) -> None:
-        assert self._left is not None
-        self._left -= size
-        if self._left < 0:
+    def _limit(self, data: bytes) -> None:
+        if not self._count:  # FFmpeg begins at the start
+            self._most = _LARGEST_TABLES if data[4:8] in _MP4_START else _MOST_TO_OPEN
+        self._count += len(data)
+        if self._count > self._most:
             raise UnnamedError(
-                f"is not a readable video ({_MOST_TO_OPEN // 2**20} MB of it hold none)",
+                f"is not a readable video ({self._most // 2**20} MB of it hold none)",
                 "give an MP4, MOV, MKV, WebM, AVI or GIF",
             )
