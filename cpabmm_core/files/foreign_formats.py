@@ -4,10 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from cpabmm_core.files.printable import printable
+
 ONNX_FILE = "an ONNX file"
 _UNPACK = "unpack it and give the file of weights in it"
 _EXPORT = "give the file that it was exported from"
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
+_NAME_CHARACTERS = 80
+"""Most characters of a name in a message."""
 _NAMED = 3
 _SHOWN = 60
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -88,7 +92,7 @@ def describe_archive(names: Sequence[str]) -> tuple[str, str]:
     if any(name.endswith(".weights.h5") for name in files):
         return "a Keras model", _EXPORT
     weights = [name for name in files if name.lower().endswith(_WEIGHT_SUFFIXES)]
-    shown = weights or files
+    shown = [printable(name, _NAME_CHARACTERS) for name in weights or files]
     more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
     held = f"{', '.join(shown[:_NAMED])}{more}" or "nothing"
     cure = "unpack it and give that file" if len(shown) == 1 else _UNPACK

@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,14 @@ def test_errors_of_the_system_keep_their_number(
     monkeypatch.setattr("safetensors.torch.save_file", fail)
     with pytest.raises(CheckpointError, match=r"cannot be written \(Permission denied\)"):
         write_safetensors(tmp_path / "a.safetensors", TENSORS, {})
+
+
+def test_names_in_a_hostile_archive_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dino/data.pkl\x1b[31mPK", b"")
+        archive.writestr("x" * 5000, b"")
+    with pytest.raises(CheckpointError, match="is a zip archive of") as caught:
+        read_tensor_file(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from cpabmm_core.errors import CheckpointError, ConfigError, DownloadError
 from cpabmm_core.files.download import download_file, download_from_hub
+from cpabmm_core.files.printable import printable
 from cpabmm_core.files.published import PublishedFile
 from cpabmm_core.files.tensors import read_tensor_file, tensor_format
 
 _NAMED_IN_ERRORS = 3
+_CHARACTERS = 120
+"""Most characters of one difference in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +137,7 @@ def fill(network: nn.Module, tensors: dict[str, Any], path: Path, what: str) -> 
             shape = list(got.shape) if isinstance(got, Tensor) else type(got).__name__
             trouble.append(f"{name} is {shape}, not {list(expected.shape)}")
     if trouble:
-        named = ", ".join(trouble[:_NAMED_IN_ERRORS])
+        named = ", ".join(printable(each, _CHARACTERS) for each in trouble[:_NAMED_IN_ERRORS])
         others = len(trouble) - _NAMED_IN_ERRORS
         more = f" and {others} more" if others > 0 else ""
         raise CheckpointError(f"{path}: not {what} ({named}{more}); give the file of that network")

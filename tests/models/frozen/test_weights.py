@@ -274,3 +274,11 @@ def test_weights_of_another_network_are_refused(change: dict[str, object], troub
         fill(network, tensors, Path("x.pth"), "a test")
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_names_of_a_hostile_file_do_not_fill_the_message() -> None:
+    tensors = {f"{number}" + "]" * 5000 + "\x1b[31m": torch.zeros(1) for number in range(5)}
+    with pytest.raises(CheckpointError) as caught:
+        fill(nn.Linear(1, 1), tensors, Path("a.pth"), "a network")
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
