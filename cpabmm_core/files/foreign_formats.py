@@ -67,7 +67,7 @@ def describe_format(head: bytes) -> tuple[str, str | None]:
             "the index of a checkpoint in several files",
             "join them into one, with the tensors of all",
         )
-    shown = " ".join(text[:_SHOWN].decode("utf-8", "replace").split())
+    shown = printable(" ".join(text[:_SHOWN].decode("utf-8", "replace").split()))
     return f"a JSON document ({shown}{'...' if len(text) > _SHOWN else ''})", None
 
 

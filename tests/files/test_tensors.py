@@ -147,3 +147,21 @@ def test_names_in_a_hostile_archive_do_not_reach_the_terminal(tmp_path: Path) ->
         read_tensor_file(path)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
+
+
+def test_a_json_document_is_quoted_on_one_printable_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"{nnn}\xda\x9e\xf2\xa4\xa4\xa2\xa2\x83}t\xff\xfe")
+    with pytest.raises(CheckpointError, match="is a JSON document") as caught:
+        read_tensor_file(path)
+    assert str(caught.value).isprintable()
+
+
+def test_an_archive_in_several_parts_is_damaged(tmp_path: Path) -> None:
+    """The end of a zip64 archive names the number of its parts."""
+    end = b"PK\x05\x06" + bytes(4) + b"\xff\xff" * 2 + b"\xff" * 8 + bytes(2)
+    locator = b"PK\x06\x07" + bytes(4) + bytes(8) + (2).to_bytes(4, "little")
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"PK\x03\x04" + bytes(60) + locator + end)
+    with pytest.raises(CheckpointError, match=r"a\.pth: .*span multiple disks"):
+        read_tensor_file(path)
