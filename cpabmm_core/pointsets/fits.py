@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from cpabmm_core.cpab.effective_noise import effective_noise
 from cpabmm_core.cpab.fitting import FitResult, fit
+from cpabmm_core.cpab.implied_noise import effective_noise
 from cpabmm_core.cpab.solvers import SOLVERS, SolverName
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.pointsets.point_pairs import PointPairs, stack_pairs

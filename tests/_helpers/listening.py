@@ -34,7 +34,7 @@ def write_with_sound(source: Path, target: Path, *, delay: int = 0) -> list[Soun
             reader.height,
             reader.frame_rate,
             reader.time_base,
-            audio_from=source if reader.has_audio else None,
+            audio_from=source,
             on_sound=reports.append,
         ) as writer,
     ):

@@ -194,4 +194,4 @@ def test_gifs_are_converted(tmp_path: Path) -> None:
     (tmp_path / "gifs" / "b.gif").write_text("no GIF")
     result = run(*command, "--force")
     assert result.exit_code == 1
-    assert f"{tmp_path / 'gifs' / 'b.gif'}: is not a readable video" in result.stderr
+    assert f"{tmp_path / 'gifs' / 'b.gif'}: is a text file" in result.stderr
