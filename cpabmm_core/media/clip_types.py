@@ -14,8 +14,6 @@ from cpabmm_core.media.image import read_image
 from cpabmm_core.media.image_stack import count_pages, read_page
 from cpabmm_core.media.video import FrameIndex
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""The first bytes of a TIFF of either byte order, and of a BigTIFF."""
 _T = TypeVar("_T")
 
 
@@ -157,11 +155,8 @@ class StackClip(_ImagesClip):
 def is_stack(path: Path) -> bool:
     """Return whether a file is a TIFF of several pages; False for a file that cannot be read."""
     try:
-        with path.open("rb") as file:
-            if not file.read(4).startswith(_TIFF):
-                return False
         return count_pages(path) > 1
-    except (MediaError, OSError):  # opening it as a strip reports what is wrong
+    except MediaError:  # opening it as a strip reports what is wrong
         return False
 
 

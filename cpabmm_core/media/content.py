@@ -18,14 +18,8 @@ def is_still(path: Path) -> bool:
     what its suffix promises, so that its reader reports it as such. A file that is missing or
     cannot be opened is no picture; opening it as a video reports why.
     """
-    if not path.is_file():  # opening a pipe would wait for its other end
-        return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-    except OSError:
-        return False
-    if head == _GIF:
+    head = _head(path)
+    if head in (None, _GIF):
         return False
     if is_image(path):
         return not is_animated(path)
@@ -34,13 +28,7 @@ def is_still(path: Path) -> bool:
 
 def is_gif(path: Path) -> bool:
     """Return whether a file is a GIF; False for one that cannot be opened."""
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == _GIF
-    except OSError:
-        return False
+    return _head(path) == _GIF
 
 
 def has_frames(path: Path) -> bool:
@@ -48,6 +36,17 @@ def has_frames(path: Path) -> bool:
     if not path.is_file():
         return False
     return is_still(path) or _has_video(path)
+
+
+def _head(path: Path) -> bytes | None:
+    """Return the first bytes of a file; None for one that cannot be opened and for a pipe."""
+    if not path.is_file():  # opening a pipe would wait for its other end
+        return None
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_GIF))
+    except OSError:
+        return None
 
 
 def _has_video(path: Path) -> bool:

@@ -12,7 +12,7 @@ from cpabmm_core.media.pictures.picture import Picture
 from cpabmm_core.media.pictures.plain import read_plain
 from cpabmm_core.media.pictures.png import read_png
 
-_CURES = {"SVG": "draw it as a PNG first", "camera raw": "develop it to JPEG or TIFF first"}
+_CURES = {"SVG": "render it as a PNG first", "camera raw": "develop it to JPEG or TIFF first"}
 
 
 def open_picture(path: Path, page: int = 0) -> Picture:

@@ -10,8 +10,9 @@ from PIL import Image
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line, require_file
-from cpabmm_core.media.image import is_image, read_image
+from cpabmm_core.media.image import read_image
 from cpabmm_core.media.pictures import is_animated, open_animation, picture_format
+from cpabmm_core.media.pictures import is_picture as is_picture_content
 from cpabmm_core.media.pictures.quiet import quiet
 from cpabmm_core.media.video.frame_shape import check_size
 from cpabmm_core.media.video.video_frame import VideoFrame
@@ -27,10 +28,10 @@ def is_picture(path: Path) -> bool:
 
     FFmpeg reads those two. It reads no animated WebP, and ignores the transparency of AVIF.
     """
-    kind = picture_format(require_file(path))
-    if kind in ("GIF", "JPEG") and is_animated(path):
+    head = require_file(path)
+    if picture_format(head) in ("GIF", "JPEG") and is_animated(path):
         return False
-    return is_image(path)
+    return is_picture_content(head)
 
 
 class PictureFrames:
