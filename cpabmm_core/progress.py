@@ -1,4 +1,4 @@
-"""The type of the callbacks that long operations report their progress to."""
+"""The types of the callbacks that operations report to."""
 
 from collections.abc import Callable
 
@@ -12,3 +12,6 @@ Example:
     >>> progress(3, None)
     3 of ?
 """
+
+StatusCallback = Callable[[str], None]
+"""Called with each status message, which is one line."""

@@ -1,7 +1,7 @@
 """Opening the clips of a folder, and the handling of unusable clips."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +11,9 @@ from cpabmm_core.errors import CpabmmError, DataError, MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.clip_listing import list_clips
 from cpabmm_core.media.clips import Clip, open_clip
+from cpabmm_core.progress import StatusCallback
 
 OnError = Literal["skip", "refuse"]
-StatusCallback = Callable[[str], None]
-"""Called with each status message, which is one line."""
-
 SKIP_CURE = "set data.on_error=skip to leave it out"
 _MAX_THREADS = 8  # more threads do not help, because the clips share one disk
 

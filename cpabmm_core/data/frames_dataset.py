@@ -9,9 +9,10 @@ from cpabmm_core.config import DataConfig
 from cpabmm_core.data.augment import augment_pair
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import StatusCallback, open_clips
+from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.data.identities import group_by_identity, group_clips
 from cpabmm_core.data.pair_sampler import PairKey
+from cpabmm_core.progress import StatusCallback
 
 
 class FramesDataset(PairDataset):

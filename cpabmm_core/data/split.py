@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.identities import group_by_identity
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.progress import StatusCallback
 
 _NAMED = 5
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from cpabmm_core.config import DataConfig
 from cpabmm_core.data.batches import PairDataset, PairSample
 from cpabmm_core.data.clip_frames import ClipFrames, to_tensor
-from cpabmm_core.data.clip_set import NamedClip, StatusCallback, open_clips
+from cpabmm_core.data.clip_set import NamedClip, open_clips
 from cpabmm_core.errors import DataError
 from cpabmm_core.media.clip_listing import list_clips
+from cpabmm_core.progress import StatusCallback
 
 
 class ValidationPairs(PairDataset):

@@ -1,6 +1,6 @@
 """The clips of a folder, and what else is in it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cpabmm_core.errors import DataError
@@ -9,20 +9,14 @@ from cpabmm_core.files.printable import printable
 from cpabmm_core.media.content import has_frames
 from cpabmm_core.media.folder_entries import is_image_file, visible_entries
 from cpabmm_core.media.suffixes import COMPANION_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-Report = Callable[[str], None]
-"""Called with one line."""
+from cpabmm_core.progress import StatusCallback
 
 _CLIP_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
 _FILES_OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 _NAMED = 5
 
 
-def ignore(_: str) -> None:
-    """Report nothing."""
-
-
-def list_clips(folder: str | Path, report: Report = ignore) -> list[Path]:
+def list_clips(folder: str | Path, report: StatusCallback = lambda _: None) -> list[Path]:
     """List everything in a folder that looks like a clip, in natural order.
 
     A file counts by its suffix, so that a large data set is listed quickly and a partial download
@@ -70,7 +64,7 @@ def list_clips(folder: str | Path, report: Report = ignore) -> list[Path]:
 
 
 def report_passed_over(
-    folder: Path, entries: Iterable[Path], report: Report, what: str = "clip"
+    folder: Path, entries: Iterable[Path], report: StatusCallback, what: str = "clip"
 ) -> None:
     """Report the entries of a folder that are neither clips nor companions of clips, in one line.
 

@@ -1,22 +1,21 @@
 """Notices about files that were read, but not as they are stored; the caller shows them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Show = Callable[[str], None]
-"""Called with one line: the file, and what was done."""
+from cpabmm_core.progress import StatusCallback
 
 
 def _ignore(_: str) -> None:
     """Show nothing. This is the default."""
 
 
-_show: ContextVar[Show] = ContextVar("notices", default=_ignore)
+_show: ContextVar[StatusCallback] = ContextVar("notices", default=_ignore)
 
 
 @contextmanager
-def show_notices(show: Show) -> Iterator[None]:
+def show_notices(show: StatusCallback) -> Iterator[None]:
     """Receive the notices about all files that are read while the context lasts.
 
     Args:

@@ -5,10 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.clip_listing import Report, ignore, list_clips
+from cpabmm_core.media.clip_listing import list_clips
 from cpabmm_core.media.clips import Clip, open_clip
 from cpabmm_core.media.content import is_still
 from cpabmm_core.media.video import VideoFrame, VideoReader
+from cpabmm_core.progress import StatusCallback
 
 _RATE = Fraction(25)
 _READ_AT_ONCE = 16
@@ -71,7 +72,7 @@ def open_frames(path: Path) -> TimedFrames:
     return VideoReader(path)
 
 
-def clips_by_name(path: Path, report: Report = ignore) -> dict[str, Path]:
+def clips_by_name(path: Path, report: StatusCallback = lambda _: None) -> dict[str, Path]:
     """Map the names of clips, without suffix, to their paths, in natural order.
 
     Args:

@@ -8,7 +8,6 @@ import numpy as np
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
-from cpabmm_core.media.clip_listing import Report, ignore
 from cpabmm_core.media.content import is_still
 from cpabmm_core.media.framing import square_frame
 from cpabmm_core.media.image import read_image
@@ -16,11 +15,14 @@ from cpabmm_core.media.lossless import is_lossless
 from cpabmm_core.media.timed_frames import clips_by_name, open_frames
 from cpabmm_core.metrics.extractors.puppets.joints import has_puppet_joints
 from cpabmm_core.metrics.video_metric import Frames
+from cpabmm_core.progress import StatusCallback
 
 _NAMED_IN_ERRORS = 3
 
 
-def match_videos(real: Path, generated: Path, report: Report = ignore) -> list[tuple[Path, Path]]:
+def match_videos(
+    real: Path, generated: Path, report: StatusCallback = lambda _: None
+) -> list[tuple[Path, Path]]:
     """Match generated videos with real ones by name.
 
     Two files are one pair. In two folders, files and folders of frames of equal name match,

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.augment import sample_flips
-from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip, StatusCallback
+from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.inference.frames import batches
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.media.timed_frames import open_frames
+from cpabmm_core.progress import StatusCallback
 
 _FRAMES_AT_ONCE = 32
 _FEWEST_FRAMES = 2

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.raw.assemble import VideoSummary
 from cpabmm_core.data.preprocess.raw.rules import rules_for
 from cpabmm_core.data.preprocess.raw.settings import ClipSettings
 from cpabmm_core.data.preprocess.raw.videos import preprocess_videos
 from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.metrics.extractors import Request
+from cpabmm_core.progress import StatusCallback
 
 RULES = rules_for("none", min_frames=6, max_frames=8, min_size=64)
 WHOLE = ClipSettings("none", RULES, size=64, scenes="none", test_share=0.3)

@@ -3,9 +3,9 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.errors import OutputExistsError
 from cpabmm_core.files.locks import exclusive_lock
+from cpabmm_core.progress import StatusCallback
 
 
 def lock_folder(folder: Path, file: Path, report: StatusCallback) -> AbstractContextManager[None]:

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.identities import group_by_identity
 from cpabmm_core.data.preprocess.boxes import Box, crop_and_resize
 from cpabmm_core.data.preprocess.clip_writer import (
@@ -27,6 +26,7 @@ from cpabmm_core.media.clip_listing import report_passed_over
 from cpabmm_core.media.content import is_gif
 from cpabmm_core.media.folder_entries import visible_entries
 from cpabmm_core.process_map import process_map
+from cpabmm_core.progress import StatusCallback
 
 _SUFFIX = ".gif"
 _WHITE = 255

@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.files.checks import one_line
+from cpabmm_core.progress import StatusCallback
 
 # Prefer video without sound: yt-dlp needs FFmpeg to merge the two.
 _FORMAT = "bv*[ext=mp4][height<=1080]/b[ext=mp4]/b"

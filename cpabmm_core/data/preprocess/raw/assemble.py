@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.clip_writer import move_into_place
 from cpabmm_core.data.preprocess.raw.contact_sheet import write_contact_sheet
 from cpabmm_core.data.preprocess.raw.work_folder import SUBSETS, Record, WorkFolder, as_line
@@ -14,6 +13,7 @@ from cpabmm_core.data.split import hold_out
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.locks import exclusive_lock
 from cpabmm_core.files.output import atomic_path
+from cpabmm_core.progress import StatusCallback
 
 MANIFEST = "manifest.jsonl"
 CONTACT_SHEET = "contact-sheet.png"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.clip_listing import Report, has_suffix, ignore, report_passed_over
+from cpabmm_core.media.clip_listing import has_suffix, report_passed_over
 from cpabmm_core.media.suffixes import VIDEO_SUFFIXES
+from cpabmm_core.progress import StatusCallback
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Source:
         return hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def list_sources(given: Path, report: Report = ignore) -> list[Source]:
+def list_sources(given: Path, report: StatusCallback = lambda _: None) -> list[Source]:
     """List the videos of a folder and its sub-folders, sorted by name, or a single video.
 
     The identity of a video is the name of its outermost sub-folder. Without a sub-folder, it is the

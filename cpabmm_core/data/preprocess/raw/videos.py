@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.raw.assemble import VideoSummary, assemble, summarise
 from cpabmm_core.data.preprocess.raw.one_video import preprocess_video
 from cpabmm_core.data.preprocess.raw.settings import ClipSettings, describe_settings
@@ -17,6 +16,7 @@ from cpabmm_core.data.preprocess.shard import Shard
 from cpabmm_core.errors import DataError, MediaError
 from cpabmm_core.metrics.extractors import Request, SubjectDetector, open_subject_detector
 from cpabmm_core.process_map import process_map
+from cpabmm_core.progress import StatusCallback
 
 
 def preprocess_videos(

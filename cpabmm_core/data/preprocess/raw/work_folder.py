@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from cpabmm_core.data.clip_set import StatusCallback
 from cpabmm_core.data.preprocess.clip_writer import ClipFormat, clip_path
 from cpabmm_core.data.preprocess.lock import lock_folder
 from cpabmm_core.data.preprocess.raw.sources import Source
@@ -20,6 +19,7 @@ from cpabmm_core.errors import DataError, OutputExistsError
 from cpabmm_core.files.checks import write_error
 from cpabmm_core.files.digest import file_sha256
 from cpabmm_core.files.output import atomic_path, check_output_folder
+from cpabmm_core.progress import StatusCallback
 
 Record = dict[str, Any]
 SUBSETS = ("train", "test")
