@@ -57,8 +57,8 @@ def animate(
     audio: Annotated[
         Literal["copy", "none"],
         typer.Option(
-            help="Sound of the output. copy: that of the driving video, encoded anew only if the "
-            "format of the output cannot hold it. none: no sound."
+            help="Sound of the output. copy: that of the driving video, re-encoded only if the "
+            "output format cannot hold it. none: no sound."
         ),
     ] = "copy",
     device: DeviceOption = "auto",
