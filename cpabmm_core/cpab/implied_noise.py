@@ -24,10 +24,10 @@ def effective_noise(
     field. That ratio is the right one for independent errors with a variance of nu a^2 in each
     coordinate, if the motion is a^2 times as rough as the prior's. The fit itself estimates a^2 as
     its roughness divided by the number of parameters that the pairs determine (MacKay, "Bayesian
-    Interpolation", 1992, Eq. 4.7).
+    Interpolation", 1992).
 
     The result is small compared with the motion if the fit follows the pairs. If it is as large as
-    the motion, the prior rules the fit. It grows with the fourth root of the number of pairs,
+    the motion, the prior dominates the fit. It grows with the fourth root of the number of pairs,
     because the fit takes the errors of neighbouring pairs to be correlated.
 
     Convention:

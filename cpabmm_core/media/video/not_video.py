@@ -29,7 +29,7 @@ _NOT_IN_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 def describe_no_video(head: bytes) -> tuple[str, str] | None:
     """Recognise content that is certainly no video, such as a playlist or a text.
 
-    FFmpeg has readers for some of them, which would open what the file names, or draw the text.
+    FFmpeg has readers for some of them, which would open what the file names, or render the text.
 
     Args:
         head: the first bytes of the file; a few hundred suffice.
