@@ -2,8 +2,10 @@
 
 from .animator import Animator as Animator
 from .encoded_source import EncodedSource as EncodedSource
+from .encoded_source import RenderedFrames as RenderedFrames
 from .frames import to_frames as to_frames
 from .frames import to_model_input as to_model_input
+from .full_size import add_detail as add_detail
 from .inference_model import InferenceModel as InferenceModel
 from .reconstructor import FrameErrors as FrameErrors
 from .reconstructor import ReconstructedFrame as ReconstructedFrame
