@@ -56,7 +56,7 @@ def run_jobs(
     report: StatusCallback = lambda _: None,
     on_sound: SoundCallback = lambda _: None,
 ) -> Iterator[JobResult]:
-    """Animate all pairs, one after the other.
+    r"""Animate all pairs, one after the other.
 
     Jobs with the same model follow each other, so that each model is loaded once and only one is in
     memory. It is loaded when it is first needed. Folders of outputs are created.
@@ -87,7 +87,7 @@ def run_jobs(
         ...     )
         ...     first, second = sorted((data / "test").iterdir())
         ...     table = Path(folder, "pairs.csv")
-        ...     _ = table.write_text(f"source,driving\\n{first},{second}\\n")
+        ...     _ = table.write_text(f"source,driving\n{first},{second}\n")
         ...     jobs = read_jobs(table, folder)
         ...     results = list(run_jobs(jobs, lambda options: load_model(device="cpu")))
         >>> [result.status for result in results], results[0].report.frames
