@@ -31,6 +31,10 @@ class Remedy(Enum):
     """Pass the configuration of the model, which the file does not state."""
     FIT_TRANSFORMATIONS = auto()
     """Provide a document of fitted transformations."""
+    CHOOSE_REFERENCE = auto()
+    """Use the driving frame whose pose is nearest to the source's."""
+    CHOOSE_POSE = auto()
+    """Use a source and a driving video whose poses are similar."""
 
 
 class CpabmmError(Exception):

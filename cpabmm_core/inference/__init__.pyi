@@ -1,10 +1,19 @@
 """The public names of `cpabmm_core.inference`."""
 
 from .animator import Animator as Animator
+from .driving_motion import DrivingMotion as DrivingMotion
+from .driving_motion import extract_motion as extract_motion
 from .encoded_source import EncodedSource as EncodedSource
+from .encoded_source import RenderedFrames as RenderedFrames
 from .frames import to_frames as to_frames
 from .frames import to_model_input as to_model_input
+from .full_size import add_detail as add_detail
 from .inference_model import InferenceModel as InferenceModel
+from .motion_file import is_motion_file as is_motion_file
+from .pose_gap import best_reference as best_reference
+from .pose_gap import pose_gap as pose_gap
+from .pose_gap import pose_gap_warning as pose_gap_warning
+from .poses import PoseTransfer as PoseTransfer
 from .reconstructor import FrameErrors as FrameErrors
 from .reconstructor import ReconstructedFrame as ReconstructedFrame
 from .reconstructor import SetScore as SetScore

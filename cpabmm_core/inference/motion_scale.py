@@ -103,21 +103,21 @@ def matrix_power(
     middle = (stretch[..., 0, 0] + stretch[..., 1, 1]) / 2
     half = (stretch[..., 0, 0] - stretch[..., 1, 1]) / 2
     reach = torch.hypot(half, (stretch[..., 0, 1] + stretch[..., 1, 0]) / 2)
-    long, short = (middle + reach) ** exponent, (middle - reach) ** exponent
+    long, short = (middle + reach).pow(exponent), (middle - reach).pow(exponent)
     # P^t = f(P) is linear in P for two eigenvalues: their mean, and the slope between them.
     is_round = reach <= _NEARLY_ROUND * middle
     slope = (long - short) / (2 * torch.where(is_round, 1.0, reach))
-    slope = torch.where(is_round, exponent * middle ** (exponent - 1), slope)
+    slope = torch.where(is_round, exponent * middle.pow(exponent - 1), slope)
     identity = torch.eye(2, dtype=matrices.dtype, device=matrices.device)
     deviation = stretch - middle[..., None, None] * identity
     powered = ((long + short) / 2)[..., None, None] * identity + slope[..., None, None] * deviation
     mirrors = ~((middle - reach > 0) & (middle > 0))
     powered = torch.where(mirrors[..., None, None], torch.nan, powered)
-    return _rotation(angle * exponent) @ powered
+    return torch.matmul(_rotation(angle * exponent), powered)
 
 
 def _rotation(
     angles: Tensor,  # (...)
 ) -> Tensor:  # (..., 2, 2)
     cosine, sine = angles.cos(), angles.sin()
-    return torch.stack((cosine, -sine, sine, cosine), dim=-1).unflatten(-1, (2, 2))
+    return torch.stack((cosine, -sine, sine, cosine), dim=-1).view(*angles.shape, 2, 2)
