@@ -1,20 +1,24 @@
 """One animation for ``cpabmm animate``: from checked options to the printed result."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from cpabmm_cli.checkpoints import announce_model, prepare_checkpoint
-from cpabmm_cli.console import as_json, terminal
+from cpabmm_cli.console import Counter, as_json, terminal
+from cpabmm_cli.failures import message_of
 from cpabmm_cli.stopping import StopOnSignal
 from cpabmm_core.config.section import Section
 
 if TYPE_CHECKING:
     from cpabmm_core.inference.animation import AnimationReport
-
+    from cpabmm_core.inference.callbacks import AnimationCallbacks
     from cpabmm_core.inference.jobs import JobOptions
+    from cpabmm_core.inference.open_animation import OpenAnimation
+    from cpabmm_core.inference.settings import SettingError
     from cpabmm_core.media.video.sound import SoundReport
     from cpabmm_core.models.animation_model import AnimationModel
 
@@ -38,29 +42,21 @@ def run_pair(
 
     settings, options = section_of(AnimationSettings, values), section_of(JobOptions, values)
     path = output or default_output(source, driving, settings.format)
-    with open_animation(
-        source, driving, path, settings, force=force, save_motion=options.save_motion
-    ) as opened:
+    with (
+        _usage_errors(),
+        open_animation(
+            source, driving, path, settings, force=force, save_motion=options.save_motion
+        ) as opened,
+    ):
         model = load(options)
         chosen = announce_model(options.checkpoint, model, options.precision)
 
         from cpabmm_core.inference.animation import render_animation
-
         from cpabmm_core.inference.inference_model import InferenceModel
 
         inference_model = InferenceModel(model, None, options.batch_size, options.precision)
-        with (
-            StopOnSignal() if opened.is_live else nullcontext() as stop,
-            terminal.counter("rendering", "frames") as progress,
-        ):
-            report = render_animation(
-                inference_model,
-                opened,
-                report=terminal.say,
-                on_sound=say_sound,
-                progress=progress,
-                stop=stop,
-            )
+        with _stopping(opened) as stop:
+            report = render_animation(inference_model, opened, callbacks(stop=stop))
     if output == "-":
         return
     document = {
@@ -71,6 +67,61 @@ def run_pair(
         "precision": chosen,
     }
     terminal.result(as_json(document) if json else path)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Report settings that do not go with the inputs as wrong usage of their options."""
+    from cpabmm_core.inference.settings import SettingError
+
+    try:
+        yield
+    except SettingError as error:
+        raise _bad_parameter(error) from None
+
+
+def _bad_parameter(error: "SettingError") -> typer.BadParameter:
+    return typer.BadParameter(error.problem, param_hint=f"--{error.name.replace('_', '-')}")
+
+
+@contextmanager
+def _stopping(opened: "OpenAnimation") -> Iterator[Callable[[], object]]:
+    """Let Ctrl-C and SIGTERM end a recording from a camera in good order; elsewhere they abort."""
+    if not opened.is_live:
+        yield lambda: None
+        return
+    terminal.say("recording; Ctrl-C ends it")
+    with StopOnSignal() as stop:
+        yield stop
+
+
+def callbacks(
+    label: str = "",
+    *,
+    shows_progress: bool = True,
+    stop: Callable[[], object] = lambda: None,
+) -> "AnimationCallbacks":
+    """Return callbacks that show everything on the terminal.
+
+    Args:
+        label: what the bars say before the name of the stage.
+        shows_progress: whether to show bars.
+        stop: ends the animation.
+    """
+    from cpabmm_core.files.display import show_nothing
+    from cpabmm_core.inference.callbacks import AnimationCallbacks
+
+    return AnimationCallbacks(
+        report=terminal.say,
+        warn=lambda warning: terminal.say(message_of(warning)),
+        on_sound=_say_sound,
+        show=partial(_bar, label) if shows_progress else show_nothing,
+        stop=stop,
+    )
+
+
+def _bar(label: str, stage: str) -> AbstractContextManager[Counter]:
+    return terminal.counter(f"{label}{stage}", "frames")
 
 
 def load(options: "JobOptions", device: str | None = None) -> "AnimationModel":
@@ -91,11 +142,10 @@ def section_of(kind: type[_S], values: Mapping[str, Any]) -> _S:
     try:
         return validated(kind, {name: values[name] for name in kind.model_fields})
     except SettingError as error:
-        hint = f"--{error.name.replace('_', '-')}"
-        raise typer.BadParameter(error.problem, param_hint=hint) from None
+        raise _bad_parameter(error) from None
 
 
-def say_sound(sound: "SoundReport") -> None:
+def _say_sound(sound: "SoundReport") -> None:
     """Show what is lost of the sound."""
     if sound.problem is not None:
         terminal.say(sound.problem)

@@ -1,13 +1,12 @@
 """A table of animations for ``cpabmm animate --batch``, in one process or in several."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cpabmm_cli.animation_runs import document_of, load, say_sound, section_of
+from cpabmm_cli.animation_runs import callbacks, document_of, load, section_of
 from cpabmm_cli.checkpoints import announce_model, locate_checkpoint
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.failures import RUN_FAILED, explain
@@ -17,9 +16,9 @@ from cpabmm_core.errors import CpabmmError
 
 if TYPE_CHECKING:
     from cpabmm_core.inference.batch import JobResult
+    from cpabmm_core.inference.callbacks import AnimationCallbacks
     from cpabmm_core.inference.jobs import AnimationJob, JobOptions
     from cpabmm_core.models.animation_model import AnimationModel
-    from cpabmm_core.progress import Progress
 
 
 def run_table(
@@ -61,8 +60,6 @@ def run_table(
             force=force,
             skip_existing=skip,
             start=run.start,
-            report=terminal.say,
-            on_sound=say_sound,
         ):
             run.show(result)
         failed = sum(group.gather([run.failed]))
@@ -79,7 +76,6 @@ class _TableRun:
         self.failed = 0
         self._table, self._rows, self._device, self._json = table, rows, device, json
         self._ended = 0
-        self._bar = ExitStack()
 
     def load(self, options: "JobOptions") -> "AnimationModel":
         """Load the model of a row, and show what runs."""
@@ -87,17 +83,13 @@ class _TableRun:
         announce_model(options.checkpoint, model, options.precision)
         return model
 
-    def start(self, job: "AnimationJob") -> "Progress | None":
-        """Show a bar for a row; only one process has one."""
-        if not is_main():
-            return None
-        name = Path(job.output).name
-        counter = terminal.counter(f"row {self._ended + 1} of {self._rows}: {name}", "frames")
-        return self._bar.enter_context(counter)
+    def start(self, job: "AnimationJob") -> "AnimationCallbacks":
+        """Return what shows a row on the terminal; only one process has bars."""
+        label = f"row {self._ended + 1} of {self._rows}, {Path(job.output).name}: "
+        return callbacks(label, shows_progress=is_main())
 
     def show(self, result: "JobResult") -> None:
         """Print what became of a row."""
-        self._bar.close()
         self._ended += 1
         error = None if result.error is None else self._explain(result)
         if self._json:

@@ -76,7 +76,8 @@ def animate(
     skip_existing: SkipExistingOption = False,
 ) -> None:
     """Animate a picture with the motion of a video, keeping the video's timestamps and sound."""
-    from cpabmm_cli.animation_runs import run_pair, run_table
+    from cpabmm_cli.animation_runs import run_pair
+    from cpabmm_cli.animation_tables import run_table
 
     values = context.params  # most options are fields of the settings, by the same names
     if batch is not None:

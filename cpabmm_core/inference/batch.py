@@ -9,17 +9,16 @@ from typing import Literal
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.inference.animation import AnimationReport, render_animation
+from cpabmm_core.inference.callbacks import AnimationCallbacks
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.inference.jobs import AnimationJob, JobOptions
 from cpabmm_core.inference.open_animation import open_animation
-from cpabmm_core.media.video.sound import SoundCallback
 from cpabmm_core.models.animation_model import AnimationModel
-from cpabmm_core.progress import Progress, StatusCallback
 
 LoadModel = Callable[[JobOptions], AnimationModel]
 """Called with the options of a job whose model is not that of the job before."""
-StartJob = Callable[[AnimationJob], Progress | None]
-"""Called with each job that is about to be rendered; returns what its progress is told to."""
+StartJob = Callable[[AnimationJob], AnimationCallbacks]
+"""Called with each job that is about to be rendered; returns whom the job tells about itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,7 @@ def run_jobs(
     *,
     force: bool = False,
     skip_existing: bool = False,
-    start: StartJob = lambda _: None,
-    report: StatusCallback = lambda _: None,
-    on_sound: SoundCallback = lambda _: None,
+    start: StartJob = lambda _: AnimationCallbacks(),
 ) -> Iterator[JobResult]:
     r"""Animate all pairs, one after the other.
 
@@ -67,9 +64,7 @@ def run_jobs(
         force: whether existing outputs are replaced.
         skip_existing: whether jobs are left out whose output exists. An output exists only if it is
             complete, so this continues an interrupted run.
-        start: called with each job that is about to be rendered.
-        report: receives messages about the current job.
-        on_sound: receives reports about the sound of the current job.
+        start: called with each job that is about to be rendered; returns its callbacks.
 
     Yields:
         One result per job, as soon as it ends. Any exception of a job but `KeyboardInterrupt` and
@@ -100,7 +95,7 @@ def run_jobs(
             if skip_existing and output_exists(job.output):
                 yield JobResult(job, "skipped", 0.0)
                 continue
-            yield _run(job, shared, force, start, report, on_sound)
+            yield _run(job, shared, start, force=force)
 
 
 def output_exists(output: str) -> bool:
@@ -130,14 +125,7 @@ class _SharedModel:
         return self._model
 
 
-def _run(
-    job: AnimationJob,
-    shared: _SharedModel,
-    force: bool,
-    start: StartJob,
-    report: StatusCallback,
-    on_sound: SoundCallback,
-) -> JobResult:
+def _run(job: AnimationJob, shared: _SharedModel, start: StartJob, *, force: bool) -> JobResult:
     started = monotonic()
     options = job.options
     try:
@@ -153,9 +141,7 @@ def _run(
             model = shared.get(options)
             started = monotonic()
             inference_model = InferenceModel(model, None, options.batch_size, options.precision)
-            done = render_animation(
-                inference_model, opened, report=report, on_sound=on_sound, progress=start(job)
-            )
+            done = render_animation(inference_model, opened, start(job))
     except Exception as error:
         return JobResult(job, "failed", monotonic() - started, error=error)
     return JobResult(job, "done", monotonic() - started, report=done)

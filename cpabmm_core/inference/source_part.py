@@ -7,13 +7,16 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.inference.auto_crop import find_region, subject_warning
 from cpabmm_core.inference.encoded_source import EncodedSource
 from cpabmm_core.inference.inference_model import InferenceModel
+from cpabmm_core.inference.open_animation import OpenAnimation
 from cpabmm_core.inference.paste import paste_back
-from cpabmm_core.inference.regions import Framing, Region
+from cpabmm_core.inference.regions import Framing, Region, frame_region
 from cpabmm_core.inference.settings import AnimationSettings
 from cpabmm_core.inference.transparency import WHITE, Colour, on_matte
 from cpabmm_core.inference.views import Finish
+from cpabmm_core.progress import StatusCallback
 
 _KEEP = "keep"
 _OPAQUE = 255
@@ -49,7 +52,9 @@ class SourcePart:
         size, region = self.settings.size, self.framing.region
         if size is None:
             return 1.0
-        shown = (self.width, self.height) if self.settings.paste_back else region.size
+        shown = (
+            (self.width, self.height) if self.settings.paste_back else (region.width, region.height)
+        )
         return size / max(shown)
 
     @property
@@ -89,9 +94,10 @@ def _paste(whole: Frame, place: Framing, uncover: Finish, square: Frame) -> Fram
 
 def _scaled(region: Region, across: float, down: float) -> Region:
     """Return a region in a picture that has been resized, in whole pixels of it."""
-    left, top = round(region.left * across), round(region.top * down)
-    right = max(left + 1, round((region.left + region.width) * across))
-    bottom = max(top + 1, round((region.top + region.height) * down))
+    right = max(1, round((region.left + region.width) * across))
+    bottom = max(1, round((region.top + region.height) * down))
+    left = min(round(region.left * across), right - 1)
+    top = min(round(region.top * down), bottom - 1)
     return Region(left, top, right - left, bottom - top)
 
 
@@ -106,3 +112,37 @@ def matte_of(settings: AnimationSettings) -> Colour:
 def has_transparent_parts(frame: Frame) -> bool:
     """Return whether a frame has an alpha channel that is not opaque everywhere."""
     return frame.shape[2] == _RGBA and bool((frame[..., _RGBA - 1] < _OPAQUE).any())
+
+
+def prepare_source(
+    inference_model: InferenceModel, opened: OpenAnimation, report: StatusCallback
+) -> SourcePart:
+    """Find the part of the source to animate.
+
+    Args:
+        inference_model: the model.
+        opened: the open animation.
+        report: receives one line with a part that was found, or a warning about the subject.
+
+    Raises:
+        ConfigError: the given part lies outside the source.
+    """
+    settings, name, first = opened.settings, opened.source_name, opened.source.first
+    height, width = first.shape[:2]
+    region = None
+    if settings.crop == "auto":
+        region = find_region(inference_model, [first], settings.fit, name=name)
+        report(f"{name}: cropped to {region}")
+    elif settings.crop != "none":
+        region = Region.parse(settings.crop)
+    framing = frame_region(width, height, region, settings.fit, name=name)
+    wants_alpha = settings.background in (None, _KEEP) and opened.target.keeps_alpha
+    has_alpha = opened.source.is_moving or has_transparent_parts(first)
+    keeps_alpha = wants_alpha and has_alpha and first.shape[2] == _RGBA
+    part = SourcePart(width, height, framing, settings, keeps_alpha)
+    if settings.crop != "auto":
+        seen = on_matte(first, part.matte) if first.shape[2] == _RGBA else first
+        warning = subject_warning(inference_model, seen, framing, name=name)
+        if warning is not None:
+            report(warning)
+    return part
