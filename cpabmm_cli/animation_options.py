@@ -156,7 +156,8 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         metavar="FORMAT",
-        help="Format of the result, also for standard output.",
+        help="Format of the result where its name does not tell: mp4, mov, mkv, webm, gif, webp, apng, "
+        "png, y4m or nut.",
         show_default="by the suffix",
         rich_help_panel=_RESULT,
     ),
@@ -165,7 +166,7 @@ CodecOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Video encoder.",
+        help="Video codec: h264, h265, av1, vp9, prores or ffv1.",
         show_default="by the format",
         rich_help_panel=_RESULT,
     ),

@@ -37,6 +37,7 @@ _CODES: dict[type[CpabmmError], int] = {
 }
 CURES = {
     Remedy.OVERWRITE: "choose another name or use --force",
+    Remedy.OVERWRITE_OR_SKIP: "use --skip-existing or --force",
     Remedy.RESUME: "continue with --resume auto",
     Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
     Remedy.LIST_CHECKPOINTS: (

@@ -13,6 +13,8 @@ class Remedy(Enum):
 
     OVERWRITE = auto()
     """Allow existing output to be replaced."""
+    OVERWRITE_OR_SKIP = auto()
+    """Allow existing output to be replaced, or leave out what exists."""
     RESUME = auto()
     """Resume the run in that folder."""
     CHOOSE_DEVICE = auto()
