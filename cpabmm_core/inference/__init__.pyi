@@ -1,5 +1,8 @@
 """The public names of `cpabmm_core.inference`."""
 
+from .animated_frame import AnimatedFrame as AnimatedFrame
+from .animated_frame import Finish as Finish
+from .animated_frame import View as View
 from .animator import Animator as Animator
 from .driving_motion import DrivingMotion as DrivingMotion
 from .driving_motion import extract_motion as extract_motion
@@ -10,6 +13,8 @@ from .frames import to_model_input as to_model_input
 from .full_size import add_detail as add_detail
 from .inference_model import InferenceModel as InferenceModel
 from .motion_file import is_motion_file as is_motion_file
+from .pipeline import WriteBehind as WriteBehind
+from .pipeline import read_ahead as read_ahead
 from .pose_gap import best_reference as best_reference
 from .pose_gap import pose_gap as pose_gap
 from .pose_gap import pose_gap_warning as pose_gap_warning
@@ -21,7 +26,11 @@ from .reconstructor import VideoScore as VideoScore
 from .reconstructor import reconstruct as reconstruct
 from .reconstructor import score_set as score_set
 from .reconstructor import score_video as score_video
+from .stream import AnimationStream as AnimationStream
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
 from .video import animate_video as animate_video
 from .video import reconstruct_video as reconstruct_video
+from .views import compare_view as compare_view
+from .views import result as result
+from .views import visual_view as visual_view
