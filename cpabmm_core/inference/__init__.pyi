@@ -1,8 +1,16 @@
 """The public names of `cpabmm_core.inference`."""
 
+from .animated_frame import AnimatedFrame as AnimatedFrame
+from .animated_frame import Finish as Finish
+from .animated_frame import View as View
+from .animation import AnimationReport as AnimationReport
+from .animation import animate_file as animate_file
 from .animator import Animator as Animator
 from .auto_crop import find_region as find_region
 from .auto_crop import subject_warning as subject_warning
+from .batch import JobResult as JobResult
+from .batch import run_jobs as run_jobs
+from .callbacks import AnimationCallbacks as AnimationCallbacks
 from .driving_motion import DrivingMotion as DrivingMotion
 from .driving_motion import extract_motion as extract_motion
 from .encoded_source import EncodedSource as EncodedSource
@@ -11,8 +19,14 @@ from .frames import to_frames as to_frames
 from .frames import to_model_input as to_model_input
 from .full_size import add_detail as add_detail
 from .inference_model import InferenceModel as InferenceModel
+from .jobs import AnimationJob as AnimationJob
+from .jobs import JobOptions as JobOptions
+from .jobs import read_jobs as read_jobs
+from .motion_file import is_motion_file as is_motion_file
 from .motion_kind import is_motion_file as is_motion_file
 from .paste import paste_back as paste_back
+from .pipeline import WriteBehind as WriteBehind
+from .pipeline import read_ahead as read_ahead
 from .pose_gap import best_reference as best_reference
 from .pose_gap import pose_gap as pose_gap
 from .pose_gap import pose_gap_warning as pose_gap_warning
@@ -28,7 +42,13 @@ from .regions import Fit as Fit
 from .regions import Framing as Framing
 from .regions import Region as Region
 from .regions import frame_region as frame_region
+from .settings import AnimationSettings as AnimationSettings
+from .settings import read_settings as read_settings
+from .stream import AnimationStream as AnimationStream
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
 from .video import animate_video as animate_video
 from .video import reconstruct_video as reconstruct_video
+from .views import compare_view as compare_view
+from .views import result as result
+from .views import visual_view as visual_view

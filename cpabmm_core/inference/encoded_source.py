@@ -47,6 +47,7 @@ class EncodedSource:
         large: the same square at the size of the results, (1 or B, 3 or 4, T, T), or None.
         keypoints: its keypoints, (1, N, 2) in [-1, 1], or (1, N, 6) with affine motion; one set
             per image.
+        matte: the colour behind a source with alpha, (R, G, B) in [0, 1].
 
     Example:
         >>> from cpabmm_core import load_model
@@ -85,7 +86,7 @@ class EncodedSource:
         self.large = large
         self.keypoints = inference_model.model.keypoints(image)
         self._inference_model = inference_model
-        self._matte = matte
+        self.matte = matte
         with inference_model.autocast(inference_model.dtype):
             self._features = inference_model.model.generator.encode(image)
 
@@ -181,7 +182,7 @@ class EncodedSource:
                 "use another checkpoint",
             )
         if self.large is not None:
-            images = add_detail(images, motion, self.image, self.large, matte=self._matte)
+            images = add_detail(images, motion, self.image, self.large, matte=self.matte)
         return RenderedFrames(images, motion, poses)
 
     def _render(

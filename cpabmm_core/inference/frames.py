@@ -32,12 +32,28 @@ def to_model_input(frame: Frame, size: int, device: torch.device) -> Tensor:  # 
         >>> to_model_input(np.full((48, 64, 3), 255, np.uint8), 32, torch.device("cpu")).shape
         torch.Size([1, 3, 32, 32])
     """
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-        raise DataError(
-            f"frame: expected (H, W, 3) uint8 RGB, got {frame.shape} {frame.dtype}; convert it"
-        )
+    check_frame(frame)
     image = torch.from_numpy(square_frame(frame, size)).to(device)
     return image.permute(2, 0, 1)[None].float() / 255
+
+
+def check_frame(frame: Frame, name: str = "frame", *, alpha: bool = False) -> None:
+    """Check that an array is a picture.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB is expected.
+        name: what the message calls it.
+        alpha: whether it may also be (H, W, 4) uint8 RGBA.
+
+    Raises:
+        DataError: the array is something else, or empty.
+    """
+    channels = (3, 4) if alpha else (3,)
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in channels:
+        expected = "(H, W, 3) uint8 RGB" + (" or (H, W, 4) RGBA" if alpha else "")
+        raise DataError(f"{name}: expected {expected}, got {frame.shape} {frame.dtype}; convert it")
+    if not frame.size:
+        raise DataError(f"{name}: expected at least one pixel, got {frame.shape}")
 
 
 def square_to_input(
