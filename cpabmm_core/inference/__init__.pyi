@@ -22,7 +22,6 @@ from .inference_model import InferenceModel as InferenceModel
 from .jobs import AnimationJob as AnimationJob
 from .jobs import JobOptions as JobOptions
 from .jobs import read_jobs as read_jobs
-from .motion_file import is_motion_file as is_motion_file
 from .motion_kind import is_motion_file as is_motion_file
 from .paste import paste_back as paste_back
 from .pipeline import WriteBehind as WriteBehind
