@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cpabmm_core.arrays import Frame
-from cpabmm_core.errors import MediaError
+from cpabmm_core.errors import InputLost, MediaError
 from cpabmm_core.inference.callbacks import AnimationCallbacks
 from cpabmm_core.inference.driving_part import DrivingPart, DrivingStep
 from cpabmm_core.inference.open_animation import OpenAnimation
@@ -20,7 +21,8 @@ from cpabmm_core.inference.source_part import SourcePart
 from cpabmm_core.inference.stream import AnimationStream
 from cpabmm_core.inference.views import Finish
 from cpabmm_core.media.video.constant_rate import constant_rate
-from cpabmm_core.media.video.sound import SoundReport
+from cpabmm_core.media.video.constant_writer import FrameWriter
+from cpabmm_core.media.video.sound import SoundCallback, SoundReport
 
 _TimedFrame = tuple[Frame, int, int]
 """A frame with its timestamp and its duration."""
@@ -78,10 +80,15 @@ class Rendering:
         return self.driving.time_base if fps is None else 1 / fps
 
     def write(self, tell: AnimationCallbacks) -> Written:
-        """Render all frames and write them to the target."""
+        """Render all frames and write them to the target.
+
+        Raises:
+            InputLost: a pipe or a camera ended too early. The output is complete up to there.
+        """
+        lost: list[InputLost] = []
         with (
             tell.show("rendering") as progress,
-            read_ahead(self._steps(tell), 2 * self.batch_size) as steps,
+            read_ahead(self._steps(tell, lost), 2 * self.batch_size) as steps,
         ):
             frames = self._rendered(steps)
             first = next(frames, None)
@@ -90,37 +97,55 @@ class Rendering:
             self._warn(tell)
             height, width = first[0].shape[:2]
             sound = _Sound(tell)
-            settings, target = self.opened.settings, self.opened.target
             with (
-                target.open(
-                    width,
-                    height,
-                    settings.fps or self.driving.frame_rate,
-                    self.time_base,
-                    audio_from=self._audio_from(tell),
-                    on_sound=sound,
-                    constant=settings.fps is not None,
-                ) as writer,
+                self._open(width, height, sound, tell) as writer,
                 WriteBehind(writer, 2 * self.batch_size) as behind,
             ):
-                count = 0
+                count, total = 0, self._expected_count()
                 for count, frame in enumerate(chain([first], frames), 1):
                     behind.write(*frame)
-                    progress(count, self.driving.length)
+                    progress(count, total)
+        for error in lost:
+            raise error
         return Written(count, (width, height), sound.outcome)
 
-    def _steps(self, tell: AnimationCallbacks) -> Iterator[_Step]:
+    def _open(
+        self, width: int, height: int, sound: SoundCallback, tell: AnimationCallbacks
+    ) -> AbstractContextManager[FrameWriter]:
+        fps = self.opened.settings.fps
+        return self.opened.target.open(
+            width,
+            height,
+            fps or self.driving.frame_rate,
+            self.time_base,
+            audio_from=self._audio_from(tell),
+            on_sound=sound,
+            constant=fps is not None,
+        )
+
+    def _expected_count(self) -> int | None:
+        length, fps = self.driving.length, self.opened.settings.fps
+        if length is None or fps is None:
+            return length
+        return round(length * fps / self.driving.frame_rate)
+
+    def _steps(self, tell: AnimationCallbacks, lost: list[InputLost]) -> Iterator[_Step]:
         """Yield what the stream needs for each output frame, until the caller stops."""
-        source, is_moving = self.opened.source, self.opened.source.is_moving
-        for step in self._resampled():
-            if tell.stop():
-                return
-            if not is_moving:
-                yield _Step(step)
-                continue
-            frame = source.frame_at(float(step.pts * self.time_base))
-            square = self.source.framing.cut(self.source.opaque(frame))
-            yield _Step(step, square, self.source.finisher(frame))
+        source = self.opened.source.first
+        try:
+            for step in self._resampled():
+                if tell.stop():
+                    return
+                if not self.opened.source.is_moving:
+                    yield _Step(step)
+                    continue
+                # After its end, the last frame of the source stays.
+                shown = self.opened.source.frame_at(float(step.pts * self.time_base))
+                source = source if shown is None else shown
+                square = self.source.framing.cut(self.source.opaque(source))
+                yield _Step(step, square, self.source.finisher(source))
+        except InputLost as error:
+            lost.append(error)
 
     def _resampled(self) -> Iterator[DrivingStep]:
         """Yield the driving frames that the output shows, at its rate if it has one."""
