@@ -15,6 +15,7 @@ from cpabmm_core.errors import (
     CpabmmError,
     DataError,
     MediaError,
+    OutputClosedError,
     Remedy,
     ResourceError,
     TrainingStopped,
@@ -34,6 +35,7 @@ _CODES: dict[type[CpabmmError], int] = {
     ConfigError: 4,
     CheckpointError: 4,
     ResourceError: 5,
+    OutputClosedError: 141,  # what a shell shows for a program that SIGPIPE ends
 }
 CURES = {
     Remedy.OVERWRITE: "choose another name or use --force",
@@ -80,7 +82,8 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
             if terminal.debug:
                 terminal.traceback(error)
             code, message = explain(error)
-            _report(message, code)
+            if not isinstance(error, OutputClosedError):  # as in `| head`: wanted, and no fault
+                _report(message, code)
             raise typer.Exit(code) from None
 
     return run

@@ -76,6 +76,10 @@ class OutputExistsError(MediaError):
     """The output already exists, and overwriting was not requested (exit code 3)."""
 
 
+class OutputClosedError(CpabmmError):
+    """Whoever read the output has gone away, which is no fault (exit code 141, without message)."""
+
+
 class DataError(CpabmmError):
     """A data set or a file of numbers is missing, empty or malformed (exit code 3)."""
 
