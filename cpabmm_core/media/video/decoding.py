@@ -64,7 +64,7 @@ def _later(end: int | None, time: int | None, duration: int | None) -> int | Non
 def decode(
     container: InputContainer,
     stream: VideoStream,
-    path: Path,
+    path: Path | str,
     *,
     count: int = 0,
     tally: PacketTally | None = None,
@@ -133,7 +133,7 @@ def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool
     return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 
-def decoding_error(path: Path, count: int, reason: str) -> MediaError:
+def decoding_error(path: Path | str, count: int, reason: str) -> MediaError:
     """Return the error for a video of which only `count` frames can be decoded."""
     if count == 0:
         return MediaError(

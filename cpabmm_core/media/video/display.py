@@ -26,7 +26,9 @@ _UNSPECIFIED = 2
 _STANDARD_WIDTH, _STANDARD_HEIGHT = 1279, 576
 
 
-def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = False) -> Frame:
+def frame_to_rgb(
+    frame: AvFrame, width: int, height: int, *, smooth: bool = False, alpha: bool = False
+) -> Frame:
     """Convert a decoded frame to (H, W, 3) uint8 RGB, upright and composited onto white.
 
     The matrix and the range are those that the frame states. High dynamic range (PQ, HLG) is
@@ -37,6 +39,8 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
         width: width to resize the *stored* frame to; the display matrix is applied afterwards.
         height: height to resize the stored frame to.
         smooth: whether to resize with a bicubic filter in place of a bilinear one.
+        alpha: whether to return (H, W, 4), not composited and not premultiplied, for a frame of a
+            format with transparency.
     """
     with library_calls():
         options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
@@ -46,7 +50,7 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
             options["src_colorspace"] = Colorspace.ITU709
         form = _target_format(frame)
         image: NDArray[Any] = frame.to_ndarray(format=form, **options)
-    if form == _WITH_ALPHA:
+    if form == _WITH_ALPHA and not alpha:
         image = _composite_on_white(image)
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
@@ -78,7 +82,7 @@ def _composite_on_white(
 
 
 def _apply_display_matrix(
-    image: Frame,  # (H, W, 3)
+    image: Frame,  # (H, W, 3|4)
     frame: AvFrame,
 ) -> Frame:
     """Apply the right-angle part of the display matrix.
