@@ -8,10 +8,15 @@ from .frame_folder import create_frame_folder as create_frame_folder
 from .framing import square_frame as square_frame
 from .image import read_image as read_image
 from .image import write_image as write_image
+from .inputs import open_driving as open_driving
+from .inputs import open_source as open_source
 from .lossless import is_lossless as is_lossless
+from .moving_source import SourceFrames as SourceFrames
+from .notices import show_notices as show_notices
 from .suffixes import IMAGE_OUTPUT_SUFFIXES as IMAGE_OUTPUT_SUFFIXES
 from .suffixes import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from .suffixes import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from .timed_frames import DrivingFrames as DrivingFrames
 from .timed_frames import clips_by_name as clips_by_name
 from .timed_frames import open_frames as open_frames
 from .video import VIDEO_OUTPUT_SUFFIXES as VIDEO_OUTPUT_SUFFIXES

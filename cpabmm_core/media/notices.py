@@ -33,6 +33,24 @@ def show_notices(show: StatusCallback) -> Iterator[None]:
         _show.reset(token)
 
 
+@contextmanager
+def rename_in_notices(old: str, new: str) -> Iterator[None]:
+    """Pass on notices with another name for a file, while the context lasts.
+
+    Args:
+        old: the name in the notices, such as that of a temporary file.
+        new: the name that the caller knows.
+
+    Example:
+        >>> with show_notices(print), rename_in_notices("/tmp/k3", "standard input"):
+        ...     notify("/tmp/k3: 16320 x 12240 pixels")
+        standard input: 16320 x 12240 pixels
+    """
+    show = _show.get()
+    with show_notices(lambda text: show(text.replace(old, new))):
+        yield
+
+
 def notify(text: str) -> None:
     """Pass on a notice."""
     _show.get()(text)

@@ -9,6 +9,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.media.channels import with_channels
 from cpabmm_core.media.video.high_range import HDR_TRANSFERS, is_wide_gamut, to_standard_range
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.side_data import read_side_data
@@ -51,7 +52,7 @@ def frame_to_rgb(
         form = _target_format(frame)
         image: NDArray[Any] = frame.to_ndarray(format=form, **options)
     if form == _WITH_ALPHA and not alpha:
-        image = _composite_on_white(image)
+        image = with_channels(image, 3)
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
@@ -71,14 +72,6 @@ def _lacks_matrix(frame: AvFrame) -> bool:
         and not frame.format.is_rgb
         and not frame.format.has_palette
     )
-
-
-def _composite_on_white(
-    image: NDArray[np.uint8],  # (H, W, 4)
-) -> Frame:
-    alpha = image[..., 3:].astype(np.uint16)
-    colour = image[..., :3].astype(np.uint16)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def _apply_display_matrix(

@@ -112,7 +112,7 @@ class StreamReading:
             empty = count_empty_packets(stream, self._path)
         if missing - empty.total > 1 and end - tally.end > 1.5 * interval:
             raise MediaError(
-                f"{self._name}: ends after {tally.count} of {stream.frames} frames; "
-                "the file is truncated: fetch it again"
+                f"{self._name}: ends after {tally.count} of {stream.frames} frames",
+                "the file is truncated: fetch it again",
             )
         tally.extend(empty.last * interval)
