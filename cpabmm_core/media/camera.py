@@ -1,11 +1,8 @@
-"""The frames of a camera as they come, by OpenCV, an optional dependency."""
+"""The frames of a camera as they come."""
 
-import os
 import re
-import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 from types import TracebackType
@@ -36,7 +33,7 @@ _PATIENCE = 5.0
 class Capture(Protocol):
     """What is used of OpenCV's class `VideoCapture`."""
 
-    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+    def isOpened(self) -> bool:
         """Return whether the camera is open."""
         ...
 
@@ -44,7 +41,7 @@ class Capture(Protocol):
         """Wait for the next frame; return whether there is one, and (H, W, 3) uint8 BGR."""
         ...
 
-    def get(self, propId: int, /) -> float:  # noqa: N803
+    def get(self, propId: int, /) -> float:
         """Return a property; 0 for an unknown one."""
         ...
 
@@ -197,52 +194,8 @@ class CameraFrames:
         self._thread.join(_PATIENCE)
 
 
-def open_camera(number: int) -> CameraFrames:
-    """Open a camera.
-
-    Args:
-        number: 0 for the first one.
-
-    Raises:
-        MediaError: OpenCV is missing, there is no such camera, or it cannot be used.
-    """
-    name = f"camera:{number}"
-    try:
-        import cv2
-    except ImportError:
-        raise MediaError(f"{name}: needs OpenCV", "pip install 'cpabmm[camera]'") from None
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        capture: Capture = cv2.VideoCapture(number)
-        is_open = capture.isOpened()
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    if not is_open:
-        capture.release()
-        raise MediaError(f"{name}: {_why_not(number)}")
-    return CameraFrames(name, capture)
-
-
 def _nominal_rate(capture: Capture) -> Fraction:
     rate = capture.get(_FRAME_RATE_PROPERTY)
     if not 1 <= rate <= _FASTEST:  # also if it is not a number
         return _USUAL_RATE
     return Fraction(rate).limit_denominator(1001)
-
-
-def _why_not(number: int) -> str:
-    """Return why a camera does not open, and what to do about it."""
-    if not sys.platform.startswith("linux"):
-        return (
-            "cannot be opened; check that it is connected, that no other program uses it, and that "
-            "the system lets this program use cameras"
-        )
-    device = Path(f"/dev/video{number}")
-    if not device.exists():
-        others = sorted(int(p.name[5:]) for p in Path("/dev").glob("video*") if p.name[5:].isdigit())
-        names = ", ".join(f"camera:{each}" for each in others)
-        return f"no such camera; {f'give one of {names}' if names else 'connect one'}"
-    if not os.access(device, os.R_OK | os.W_OK):
-        return f"permission denied for {device}; add your user to the group that owns it"
-    return "cannot be opened; check that it is a camera and that no other program uses it"

@@ -8,12 +8,13 @@ from typing import IO
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.camera import camera_number, open_camera
+from cpabmm_core.media.camera import camera_number
+from cpabmm_core.media.camera_device import open_camera
 from cpabmm_core.media.clip_types import FolderClip, StackClip, StripClip, is_stack
 from cpabmm_core.media.content import is_still
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.moving_source import SourceFrames
-from cpabmm_core.media.notices import notify
+from cpabmm_core.media.notices import distinct_notices, notify, show_notices
 from cpabmm_core.media.piped import BytePipe, open_pipe
 from cpabmm_core.media.strips import count_strip_frames
 from cpabmm_core.media.timed_frames import DrivingFrames, StillFrames
@@ -27,7 +28,7 @@ _TITLE = "standard input"
 
 
 def open_driving(name: str | Path, *, stdin: IO[bytes] | None = None) -> DrivingFrames:
-    """Open the frames that provide the motion, in constant memory.
+    r"""Open the frames that provide the motion, in constant memory.
 
     Args:
         name: a video, a GIF, WebP, APNG or AVIF sequence, or a still picture, which is one frame; a
@@ -49,8 +50,8 @@ def open_driving(name: str | Path, *, stdin: IO[bytes] | None = None) -> Driving
         >>> from fractions import Fraction
         >>> import numpy as np
         >>> from cpabmm_core.media import open_driving
-        >>> head = b"YUV4MPEG2 W4 H2 F30000:1001 C420\\n"
-        >>> frame = b"FRAME\\n" + bytes(8 + 2 + 2)
+        >>> head = b"YUV4MPEG2 W4 H2 F30000:1001 C420\n"
+        >>> frame = b"FRAME\n" + bytes(8 + 2 + 2)
         >>> with open_driving("-", stdin=io.BytesIO(head + 3 * frame)) as frames:
         ...     frames.width, frames.height, [f.pts * frames.time_base for f in frames][-1]
         (4, 2, Fraction(1001, 15000))
@@ -88,7 +89,7 @@ def open_source(
         ...         source.first.shape, source.is_moving
         ((4, 6, 3), False)
     """
-    with ExitStack() as stack:
+    with distinct_notices(), ExitStack() as stack:
         source = SourceFrames(stack.enter_context(_open(str(name), stdin, alpha=alpha)))
         stack.pop_all()
     return source
@@ -137,13 +138,16 @@ def _open_path(path: Path, *, alpha: bool) -> DrivingFrames:
 
 def _is_strip(path: Path) -> bool:
     """Return whether a picture is a strip of frames; tell how it is read if it looks like one."""
-    image = read_image(path)
+    with show_notices(lambda _: None):  # the reader of the picture tells them
+        image = read_image(path)
     height, width = image.shape[:2]
     if width % height or width < 2 * height:
         return False
     count = count_strip_frames(image)
     if count > 1:
-        notify(f"{path}: read as a strip of {count} square frames, because they resemble each other")
+        notify(
+            f"{path}: read as a strip of {count} square frames, because they resemble each other"
+        )
     else:
         notify(
             f"{path}: read as one picture, because its {width // height} squares do not resemble "

@@ -34,6 +34,28 @@ def show_notices(show: StatusCallback) -> Iterator[None]:
 
 
 @contextmanager
+def distinct_notices() -> Iterator[None]:
+    """Pass on each notice once while the context lasts, even if a file is read several times.
+
+    Example:
+        >>> with show_notices(print), distinct_notices():
+        ...     for _ in range(2):
+        ...         notify("a.jpg: 16320 x 12240 pixels, read at 8160 x 6120")
+        a.jpg: 16320 x 12240 pixels, read at 8160 x 6120
+    """
+    show = _show.get()
+    seen: set[str] = set()
+
+    def show_new(text: str) -> None:
+        if text not in seen:
+            seen.add(text)
+            show(text)
+
+    with show_notices(show_new):
+        yield
+
+
+@contextmanager
 def rename_in_notices(old: str, new: str) -> Iterator[None]:
     """Pass on notices with another name for a file, while the context lasts.
 

@@ -140,6 +140,7 @@ class StillFrames:
             yield VideoFrame(image, index, 1)
 
     def stop(self) -> None:
+        """End the iteration after the frame that is being read; any thread may call this."""
         self._is_stopped = True
 
 

@@ -4,7 +4,7 @@ from cpabmm_core.media.piped.byte_pipe import BytePipe
 from cpabmm_core.media.video.structure import is_mp4
 
 _MOST_BEFORE = 4 * 2**20
-"""Bytes. What precedes the index or the frames is small; after this, the index is not waited for."""
+"""Bytes. What precedes the index or the frames is small; the index is not waited for longer."""
 _INDEX, _FRAMES = b"moov", b"mdat"
 
 
