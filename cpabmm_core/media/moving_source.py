@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -44,9 +45,14 @@ class SourceFrames:
     All frames have this shape."""
     is_moving: bool
     """Whether there is more than one frame."""
+    path: Path | None
+    """The file or folder; None for a pipe."""
+    has_audio: bool
+    """Whether there is sound."""
 
     def __init__(self, frames: DrivingFrames) -> None:
         self._frames = frames
+        self.path, self.has_audio = frames.path, frames.has_audio
         self._rest: Iterator[VideoFrame] = iter(frames)
         self._shown = next(self._rest)
         self._following = next(self._rest, None)
@@ -76,8 +82,8 @@ class SourceFrames:
             time: seconds from the start, not less than in the call before.
 
         Returns:
-            A frame of the shape of `first`; None after the end of a moving source, where the
-            animation ends as well. A picture has no end.
+            A frame of the shape of `first`; None after the end of a moving source. A picture has no
+            end.
 
         Raises:
             MediaError: the source is damaged before that time.
