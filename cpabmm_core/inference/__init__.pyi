@@ -2,7 +2,6 @@
 
 from .animator import Animator as Animator
 from .auto_crop import find_region as find_region
-from .auto_crop import subject_warning as subject_warning
 from .encoded_source import EncodedSource as EncodedSource
 from .frames import to_frames as to_frames
 from .frames import to_model_input as to_model_input
@@ -19,6 +18,7 @@ from .regions import Fit as Fit
 from .regions import Framing as Framing
 from .regions import Region as Region
 from .regions import frame_region as frame_region
+from .subject_warning import subject_warning as subject_warning
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
 from .video import animate_video as animate_video
