@@ -44,6 +44,7 @@ from .regions import frame_region as frame_region
 from .settings import AnimationSettings as AnimationSettings
 from .settings import read_settings as read_settings
 from .stream import AnimationStream as AnimationStream
+from .subject_warning import subject_warning as subject_warning
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
 from .video import animate_video as animate_video
