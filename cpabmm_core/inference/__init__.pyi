@@ -7,7 +7,7 @@ from .encoded_source import EncodedSource as EncodedSource
 from .frames import to_frames as to_frames
 from .frames import to_model_input as to_model_input
 from .inference_model import InferenceModel as InferenceModel
-from .motion_file import is_motion_file as is_motion_file
+from .motion_kind import is_motion_file as is_motion_file
 from .pose_gap import best_reference as best_reference
 from .pose_gap import pose_gap as pose_gap
 from .pose_gap import pose_gap_warning as pose_gap_warning

@@ -26,18 +26,15 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from cpabmm_core.errors import CheckpointError, DataError
-from cpabmm_core.files.json_text import read_json
 from cpabmm_core.files.printable import first_names, printable
 from cpabmm_core.files.tensors import open_safetensors, tensor_format, write_safetensors
+from cpabmm_core.inference.motion_kind import MOTION_FORMAT
 
-_FORMAT = "cpabmm-motion"
 _VERSION = 1
 _EXPECTED = "a motion file of cpabmm"
 _DTYPES = {"keypoints": "F32", "pts": "I64", "durations": "I64"}
 _FRACTION = re.compile(r"([1-9]\d{0,14})/([1-9]\d{0,14})", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_LONGEST_HEADER = 65_536
-"""Most bytes of a header that are searched for the format. A motion file has about 500."""
 _SHOWN = 40
 _NAMED = 3
 
@@ -53,33 +50,6 @@ class MotionParts(NamedTuple):
     model: str
 
 
-def is_motion_file(path: str | Path) -> bool:
-    """Return whether a file is a driving motion, from its content.
-
-    A checkpoint is none, and neither is anything that is no readable file.
-
-    Args:
-        path: the file, whatever its name and format.
-
-    Example:
-        >>> from cpabmm_core.checkpoint import find_checkpoint
-        >>> is_motion_file(find_checkpoint("puppets")), is_motion_file("missing.mp4")
-        (False, False)
-    """
-    path = Path(path)
-    try:
-        if not path.is_file():  # to open a pipe would wait for its other end
-            return False
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            text = file.read(length) if 0 < length <= _LONGEST_HEADER else b""
-        header = read_json(text)
-    except (OSError, ValueError):
-        return False
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return isinstance(metadata, dict) and metadata.get("format") == _FORMAT
-
-
 def write_motion(path: Path, parts: MotionParts) -> None:
     """Write a motion file atomically; an existing file is replaced.
 
@@ -90,7 +60,7 @@ def write_motion(path: Path, parts: MotionParts) -> None:
         ResourceError: the disk is full.
     """
     metadata = {
-        "format": _FORMAT,
+        "format": MOTION_FORMAT,
         "format_version": str(_VERSION),
         "time_base": _as_text(parts.time_base),
         "frame_rate": _as_text(parts.frame_rate),
@@ -138,7 +108,7 @@ def _data_errors() -> Iterator[None]:
 
 
 def _check_version(path: Path, metadata: dict[str, str]) -> None:
-    if metadata.get("format") != _FORMAT:
+    if metadata.get("format") != MOTION_FORMAT:
         kind = "a checkpoint" if "config" in metadata else "a safetensors file without a motion"
         raise DataError(f"{path}: is {kind}; give {_EXPECTED}")
     text = metadata.get("format_version", "")
