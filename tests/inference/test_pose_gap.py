@@ -8,7 +8,7 @@ from cpabmm_core import load_model
 from cpabmm_core.errors import Remedy, ShapeError
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.inference import InferenceModel, best_reference, pose_gap, pose_gap_warning
-from cpabmm_core.puppets import render_puppet
+from cpabmm_core.puppets import BodyPlan, render_puppet
 
 
 def cloud(seed: int, batch: int = 1) -> Tensor:
@@ -75,6 +75,7 @@ def test_a_warning_says_what_to_do() -> None:
     assert pose_gap_warning(None) is None
     assert pose_gap_warning(0.2) is None
     warning = pose_gap_warning(0.31)
+    assert warning is not None
     assert str(warning) == (
         "the poses of the source and the reference frame differ much (pose gap 0.31); use the "
         'nearest frame (`best_reference`), or mode="avd" if the model has it'
@@ -94,11 +95,14 @@ def test_gaps_of_puppets_tell_equal_from_different_poses() -> None:
     """The same joints with the looks of other characters, and characters that face each other."""
     model = InferenceModel(load_model("puppets", device="cpu"))
 
-    def keypoints(index: int, plan: str, looks: int | None = None) -> Tensor:
-        video = render_puppet(3, index, split="test", frames=1, size=96, body_plan=plan, looks=looks)
+    def keypoints(index: int, plan: BodyPlan, looks: int | None = None) -> Tensor:
+        video = render_puppet(
+            3, index, split="test", frames=1, size=96, body_plan=plan, looks=looks
+        )
         return model.model.keypoints(model.to_input([video.frames[0]]))
 
-    for plan in ("biped", "quadruped"):
+    plans: tuple[BodyPlan, ...] = ("biped", "quadruped")
+    for plan in plans:
         for index in range(4):
             other = keypoints(index, plan, looks=index + 20)
             assert pose_gap_warning(pose_gap(keypoints(index, plan), other)) is None

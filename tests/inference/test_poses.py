@@ -1,14 +1,15 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from _helpers.published_model import golden
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
+from cpabmm_core.arrays import Array
 from cpabmm_core.errors import ConfigError, DataError, ShapeError
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.inference import PoseTransfer, best_reference, pose_gap, transfer_keypoints
@@ -94,9 +95,7 @@ def test_batches_make_no_difference(
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-12)
 
 
-def peers_movement(
-    source: NDArray[np.float64], frame: NDArray[np.float64], initial: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def peers_movement(source: Array, frame: Array, initial: Array) -> Array:
     """Restate relative animation of one frame as FOMM, MRAA and TPSMM do it."""
     size = math.sqrt(ConvexHull(source).volume) / math.sqrt(ConvexHull(initial).volume)
     return source + size * (frame - initial)
@@ -123,6 +122,7 @@ def test_the_first_frame_is_the_reference_for_all_batches() -> None:
     poses.step(driving[:0])
     assert poses.reference is None
     poses.step(driving[:2])
+    assert poses.reference is not None
     assert torch.equal(poses.reference, driving[:1])
     expected = transfer_keypoints("relative", source, driving[2:], driving[:1])
     torch.testing.assert_close(poses.step(driving[2:]), expected)
@@ -164,7 +164,7 @@ def test_a_motion_scale_leads_from_the_source_to_the_new_pose(mode: TransferMode
 
 @pytest.mark.parametrize("options", [{"motion_scale": 0.5}, {"smooth": 0.8}])
 def test_axes_without_direction_may_change_their_sign_from_frame_to_frame(
-    options: dict[str, float],
+    options: dict[str, Any],
 ) -> None:
     """The signs of principal axes are arbitrary, so poses agree up to a sign."""
     source, driving = affine_cloud(0), affine_cloud(1, 5)
@@ -226,11 +226,13 @@ def test_the_pose_gap_is_that_of_source_and_reference() -> None:
     poses = PoseTransfer(source)
     assert poses.pose_gap() is None
     poses.step(driving)
-    assert poses.pose_gap() == pytest.approx(pose_gap(source, driving[:1]))
+    gap = poses.pose_gap()
+    assert gap == pytest.approx(pose_gap(source, driving[:1]))
     best = best_reference(source, driving)
-    near = PoseTransfer(source, reference=driving[best : best + 1])
-    assert near.pose_gap() is not None
-    assert near.pose_gap() <= poses.pose_gap()
+    smallest = PoseTransfer(source, reference=driving[best : best + 1]).pose_gap()
+    assert gap is not None
+    assert smallest is not None
+    assert smallest <= gap
 
 
 def test_modes_without_a_reference_have_no_pose_gap() -> None:
@@ -252,9 +254,9 @@ def test_modes_without_a_reference_have_no_pose_gap() -> None:
         ({"smooth": math.nan}, "smooth: expected 0"),
     ],
 )
-def test_settings_out_of_range_are_an_error(options: dict[str, object], message: str) -> None:
+def test_settings_out_of_range_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        PoseTransfer(cloud(0), **options)  # type: ignore[arg-type]
+        PoseTransfer(cloud(0), **options)
     assert "\n" not in str(caught.value)
 
 

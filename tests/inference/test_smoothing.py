@@ -1,12 +1,13 @@
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from cpabmm_core.arrays import Array, Floats
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.inference.smoothing import OneEuroFilter, PoseSmoother, smoothing_cutoff
 
@@ -19,15 +20,13 @@ def share(cutoff: float, elapsed: float) -> float:
     return 1 / (1 + tau / elapsed)
 
 
-def run(filter_: OneEuroFilter, values: NDArray[np.float64], times: NDArray[np.float64]) -> Tensor:
+def run(filter_: OneEuroFilter, values: Floats, times: Floats) -> Tensor:
     """Filter a signal of one number."""
     pairs = zip(torch.from_numpy(values)[:, None], times.tolist(), strict=True)
     return torch.cat([filter_.step(value, time) for value, time in pairs])
 
 
-def paper(
-    values: NDArray[np.float64], times: NDArray[np.float64], cutoff: float, beta: float
-) -> list[float]:
+def paper(values: Floats, times: Floats, cutoff: float, beta: float) -> list[float]:
     """Restate Algorithm 1 of the paper with plain numbers."""
     filtered, derivative = [values[0]], 0.0
     for number in range(1, len(values)):
@@ -39,7 +38,7 @@ def paper(
     return filtered
 
 
-def uneven_times(count: int) -> NDArray[np.float64]:
+def uneven_times(count: int) -> Array:
     return np.cumsum(np.random.default_rng(0).uniform(0.01, 0.2, count))
 
 
@@ -131,7 +130,7 @@ def test_more_smoothing_leaves_less_jitter(quantity: str) -> None:
     select: Callable[[Tensor], Tensor] = getattr(local_affine, quantity)
     amounts = [0.0, 0.01, 0.1, 0.3, 0.5, 0.8, 1.0]
     left = [select(PoseSmoother(smooth).step(poses))[50:].std(0).mean() for smooth in amounts]
-    assert all(less < more for more, less in zip(left, left[1:], strict=False))
+    assert all(less < more for more, less in pairwise(left))
     assert left[-1] < 0.4 * left[0]
     assert left[1] > 0.9 * left[0]  # the strength starts from nothing
 
@@ -144,9 +143,7 @@ def test_jacobians_of_any_size_are_smoothed_alike() -> None:
         PoseSmoother(0.6).step(local_affine.with_jacobians(points, size * matrices))
         for size in (1.0, 0.05)
     )
-    torch.testing.assert_close(
-        local_affine.jacobians(small), 0.05 * local_affine.jacobians(large)
-    )
+    torch.testing.assert_close(local_affine.jacobians(small), 0.05 * local_affine.jacobians(large))
 
 
 def test_a_jacobian_of_zeros_stays_finite() -> None:
