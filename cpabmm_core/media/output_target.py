@@ -131,7 +131,9 @@ class OutputTarget:
     ) -> Iterator[FrameWriter]:
         form, path = self.format, Path(self.name)
         if self.is_folder:
-            with create_frame_folder(path, force=self.force, inputs=self.inputs) as folder:
+            with create_frame_folder(
+                path, size=(width, height), force=self.force, inputs=self.inputs
+            ) as folder:
                 yield folder
                 if not folder.count:
                     raise MediaError(f"{self.name}: no frame was written")

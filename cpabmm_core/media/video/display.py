@@ -50,12 +50,27 @@ def frame_to_rgb(
         if _lacks_matrix(frame):
             options["src_colorspace"] = Colorspace.ITU709
         form = _target_format(frame)
+<<<<<<< HEAD
         image: NDArray[Any] = frame.to_ndarray(format=form, **options)
     if form == _WITH_ALPHA and not alpha:
         image = with_channels(image, 3)
+=======
+        image: NDArray[Any] = _whole_rows(frame).to_ndarray(format=form, **options)
+    if form == _WITH_ALPHA:
+        image = _composite_on_white(image)
+>>>>>>> h-output
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
+
+
+def _whole_rows(frame: AvFrame) -> AvFrame:
+    """Return a frame that FFmpeg converts to RGBA up to the last column.
+
+    Up to version 8.1 it leaves out up to four columns of VP8 and VP9 with transparency, if the
+    width is 1 to 4 more than a multiple of 16.
+    """
+    return frame.reformat(format="yuva444p") if frame.format.name == "yuva420p" else frame
 
 
 def _target_format(frame: AvFrame) -> str:
