@@ -41,8 +41,8 @@ class SourceFrames:
     """
 
     first: Frame
-    """The picture, or the first frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA, not premultiplied.
-    All frames have this shape."""
+    """The picture, or the first frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA, not premultiplied,
+    if transparency is kept and it has some. All frames have this shape."""
     is_moving: bool
     """Whether there is more than one frame."""
     path: Path | None
@@ -56,7 +56,7 @@ class SourceFrames:
         self._rest: Iterator[VideoFrame] = iter(frames)
         self._shown = next(self._rest)
         self._following = next(self._rest, None)
-        self.first = self._shown.image
+        self.first = _without_needless_alpha(self._shown.image)
         self.is_moving = self._following is not None
         self._latest = 0.0
         if not self.is_moving:
@@ -106,3 +106,8 @@ class SourceFrames:
         """Return the end of the last frame, which may state no duration."""
         stated = self._shown.duration * self._frames.time_base
         return self._start(self._shown) + float(stated or 1 / self._frames.frame_rate)
+
+
+def _without_needless_alpha(image: Frame) -> Frame:
+    """Return an opaque frame with three channels: formats such as GIF always have a fourth."""
+    return with_channels(image, 3) if image.shape[2] == 4 and image[..., 3].min() == 255 else image

@@ -41,7 +41,7 @@ class PipedFrames:
 
     def __init__(self, pipe: BytePipe, *, alpha: bool = False) -> None:
         self._pipe = pipe
-        walk = structure_walk(pipe.peek(_HEAD)[:_HEAD], is_pipe=True)
+        walk = structure_walk(bytes(pipe.peek(_HEAD)[:_HEAD]), is_pipe=True)
         self._check = StructureCheck(walk) if walk else None
         self._is_read = self._is_closed = False
         self._lock = Lock()

@@ -30,6 +30,9 @@ class TruncatedPacket(MediaError):
     """A packet lacks its end."""
 
 
+_END_OF_JPEG = b"\xff\xd9"
+
+
 @dataclass(slots=True)
 class PacketTally:
     """What the packets of a stream state, including those without a frame."""
@@ -132,8 +135,11 @@ def decode(
 def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool:
     """Return whether a packet lacks data.
 
-    MPEG streams also mark every joint between recordings as corrupt, so theirs do not count.
+    MPEG streams also mark every joint between recordings as corrupt, so theirs do not count. FFmpeg
+    does not mark the last image of a Motion JPEG stream, but shows it without its lower part.
     """
+    if container.format.name == "mjpeg" and packet.size:
+        return bytes(packet).rfind(_END_OF_JPEG) < 0
     return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 
