@@ -4,6 +4,8 @@ from .animated_frame import AnimatedFrame as AnimatedFrame
 from .animated_frame import Finish as Finish
 from .animated_frame import View as View
 from .animator import Animator as Animator
+from .auto_crop import find_region as find_region
+from .auto_crop import subject_warning as subject_warning
 from .driving_motion import DrivingMotion as DrivingMotion
 from .driving_motion import extract_motion as extract_motion
 from .encoded_source import EncodedSource as EncodedSource
@@ -13,6 +15,7 @@ from .frames import to_model_input as to_model_input
 from .full_size import add_detail as add_detail
 from .inference_model import InferenceModel as InferenceModel
 from .motion_file import is_motion_file as is_motion_file
+from .paste import paste_back as paste_back
 from .pipeline import WriteBehind as WriteBehind
 from .pipeline import read_ahead as read_ahead
 from .pose_gap import best_reference as best_reference
@@ -26,6 +29,10 @@ from .reconstructor import VideoScore as VideoScore
 from .reconstructor import reconstruct as reconstruct
 from .reconstructor import score_set as score_set
 from .reconstructor import score_video as score_video
+from .regions import Fit as Fit
+from .regions import Framing as Framing
+from .regions import Region as Region
+from .regions import frame_region as frame_region
 from .stream import AnimationStream as AnimationStream
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
