@@ -140,7 +140,7 @@ class AnimationStream:
                 " detect both with the same model"
             )
         moved = keypoints.to(self._source.keypoints)
-        return self._add(_Input(time, source, finish, keypoints=moved))
+        return self._add(_Input(time, source, finish, framing=self._driving, keypoints=moved))
 
     def flush(self) -> list[Frame]:
         """Render the frames that wait for a full batch. The stream can be used further.
