@@ -7,7 +7,6 @@ from .animation import AnimationReport as AnimationReport
 from .animation import animate_file as animate_file
 from .animator import Animator as Animator
 from .auto_crop import find_region as find_region
-from .auto_crop import subject_warning as subject_warning
 from .batch import JobResult as JobResult
 from .batch import run_jobs as run_jobs
 from .callbacks import AnimationCallbacks as AnimationCallbacks

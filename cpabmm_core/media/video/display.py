@@ -50,15 +50,9 @@ def frame_to_rgb(
         if _lacks_matrix(frame):
             options["src_colorspace"] = Colorspace.ITU709
         form = _target_format(frame)
-<<<<<<< HEAD
-        image: NDArray[Any] = frame.to_ndarray(format=form, **options)
+        image: NDArray[Any] = _whole_rows(frame).to_ndarray(format=form, **options)
     if form == _WITH_ALPHA and not alpha:
         image = with_channels(image, 3)
-=======
-        image: NDArray[Any] = _whole_rows(frame).to_ndarray(format=form, **options)
-    if form == _WITH_ALPHA:
-        image = _composite_on_white(image)
->>>>>>> h-output
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
