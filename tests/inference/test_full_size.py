@@ -1,5 +1,8 @@
 """Full-size rendering against motions and pictures whose result is known in closed form."""
 
+import resource
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from cpabmm_core import load_model
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.inference.encoded_source import EncodedSource
-from cpabmm_core.inference.frames import resize, to_model_input
+from cpabmm_core.inference.frames import resize, to_frames, to_model_input
 from cpabmm_core.inference.full_size import add_detail
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.models.dense_motion import Motion
@@ -70,7 +73,7 @@ def test_a_shown_source_is_the_large_one_moved(
     expected = large.roll((-y, -x), dims=(2, 3))
     inner = slice(size // 3, -size // 3)  # where the blur does not reach the border
     difference = (result - expected)[..., inner, inner].abs().max()
-    assert difference < 2e-3  # Measured: 4e-4 from sampling positions in float32
+    assert difference < 2e-3  # Measured: 5e-5, from sampling positions in float32
 
 
 def test_a_source_between_pixels_is_sampled_sharply() -> None:
@@ -86,7 +89,7 @@ def test_a_source_between_pixels_is_sampled_sharply() -> None:
     moved = motion(0.4 / size)
     result = add_detail(moved.warp(image), moved, image, wave(0))
     difference = (result - wave(0.4))[..., size // 3 : -size // 3].abs().max()
-    assert difference < 0.02  # Measured: 0.009; bilinearly 0.03
+    assert difference < 0.02  # Measured: 0.011; bilinearly 0.027
 
 
 def test_at_the_networks_size_images_are_left_alone() -> None:
@@ -123,7 +126,7 @@ def test_a_blurred_copy_of_the_source_becomes_sharp() -> None:
     blurred = gaussian_blur(image, [5, 5], [0.7, 0.7])
     result = add_detail(blurred, motion(), image, large)
     enlarged = resize(blurred, 128)
-    assert error(result, large) < error(enlarged, large) / 2  # Measured: a quarter
+    assert error(result, large) < error(enlarged, large) / 10  # Measured: 0.03 of it
 
 
 def error(ours: Tensor, other: Tensor) -> float:
@@ -137,7 +140,7 @@ def test_nothing_is_drawn_from_beyond_the_source() -> None:
     image = resize(large, SIDE)
     moved = motion(0.5)
     result = add_detail(moved.warp(image), moved, image, large)
-    assert result[..., size // 2 + 8 :].max() < 0.02
+    assert result[..., size // 2 + 8 :].max() < 1e-3
 
 
 def test_every_source_has_its_own_image() -> None:
@@ -198,6 +201,18 @@ def test_what_equals_the_matte_is_transparent_where_the_generator_painted() -> N
     white = torch.ones(1, 3, SIDE, SIDE)
     result = add_detail(white, motion(), torch.zeros_like(white), large)
     assert result[:, 3].max() < 1e-6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports the peak in kilobytes")
+def test_memory_does_not_grow_with_the_batch() -> None:
+    size, batch = 1024, 8
+    large, image = torch.full((1, 4, size, size), 0.5), torch.full((1, 3, SIDE, SIDE), 0.5)
+    images, still = image.expand(batch, -1, -1, -1), motion(batch=batch)
+    results = 4 * large.numel() * batch
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    to_frames(add_detail(images, still, image, large))
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert grown < results + 300e6  # Measured: 240e6 more; a batch at once: 1.1e9
 
 
 def test_puppets_are_sharper_and_no_further_from_the_truth_than_enlarged_ones() -> None:
