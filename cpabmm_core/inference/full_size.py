@@ -100,22 +100,33 @@ def _restore(
 ) -> _Small:
     """Restore the detail that the networks saw, and compute what the finer detail needs."""
     side, corners = images.shape[-1], motion.align_corners
-    flow = resize_flow(motion.deformation, (side, side), align_corners=corners)
+    displacement = motion.deformation - _rest(
+        *motion.deformation.shape[1:3], images, align_corners=corners
+    )
+    # Other than a flow with coordinates of edges, its displacement can be resized up to the border.
+    displacement = resize_flow(displacement, (side, side), align_corners=corners)
+    flow = _rest(side, side, images, align_corners=corners) + displacement
     warped = warp(image, flow, padding="border", align_corners=corners)
     missing = warped - images
     window = min(_WINDOW, 2 * side - 1)
     coarse = gaussian_blur(missing, [window, window], [_BLUR, _BLUR])
     error = coarse.square().mean(dim=1, keepdim=True)
     # There is no source pixel to show outside the source.
-    inside = motion.warp(image.new_ones(1, 1, side, side))
+    inside = warp(torch.ones_like(images[:, :1]), flow, align_corners=corners)
     weight = (error / (-2 * _TOLERANCE**2)).exp() * inside
-    rest = identity_grid(side, side, device=flow.device, dtype=flow.dtype)
-    # Between the centres of its first and last pixel, an image spans (S - 1) / S of its width.
-    to_edges = (side - 1) / side
-    displacement = (flow - rest) * to_edges if corners else flow - rest * to_edges
+    if corners:  # Between the centres of its outer pixels, an image spans (S - 1) / S of its width.
+        displacement = displacement * ((side - 1) / side)
     return _Small(
         images + weight * (missing - coarse), warped, displacement.permute(0, 3, 1, 2), weight
     )
+
+
+def _rest(height: int, width: int, like: Tensor, *, align_corners: bool) -> Tensor:  # (h, w, 2)
+    """Return the flow that leaves an image unchanged, in either convention."""
+    grid = identity_grid(height, width, device=like.device, dtype=like.dtype)
+    if align_corners:
+        return grid
+    return grid * grid.new_tensor([(width - 1) / width, (height - 1) / height])
 
 
 def _enlarge(
@@ -127,10 +138,9 @@ def _enlarge(
     resized = F.interpolate(torch.cat(small, dim=1), (size, size), mode="bicubic", antialias=True)
     rendered, blurred, displacement, weight = resized.split((3, 3, 2, 1), dim=1)
     weight = weight.clamp(0, 1)
-    rest = identity_grid(size, size, device=large.device, dtype=large.dtype) * ((size - 1) / size)
     sharp = warp(
         large,
-        rest + displacement.permute(0, 2, 3, 1),
+        _rest(size, size, large, align_corners=False) + displacement.permute(0, 2, 3, 1),
         padding="border",
         # Not all supported versions of torch sample bicubically on MPS.
         interpolation="bilinear" if large.device.type == "mps" else "bicubic",
