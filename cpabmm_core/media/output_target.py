@@ -160,7 +160,8 @@ class OutputTarget:
     def _file(self) -> Iterator[tuple[Path, StandardOutput | None]]:
         """Provide the path to write to, or the stream and what messages call it."""
         if self.is_stdout:
-            yield Path(NAME), StandardOutput()
+            with StandardOutput() as stream:
+                yield Path(NAME), stream
             return
         with atomic_path(self.name, force=self.force, inputs=self.inputs) as temporary:
             yield temporary, None

@@ -5,6 +5,7 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -239,11 +240,12 @@ def test_any_name_works(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_frame_of_the_wrong_kind_is_refused(name: str) -> None:
     target = output_target(name)
-    for wrong in (
+    wrongs: tuple[Any, ...] = (
         np.zeros((48, 64), np.uint8),
         np.zeros((48, 64, 3)),
         np.zeros((0, 0, 3), np.uint8),
-    ):
+    )
+    for wrong in wrongs:
         with (
             pytest.raises(MediaError, match="^" + name.rstrip("/")),
             target.open(64, 48, Fraction(25), Fraction(1, 25)) as writer,

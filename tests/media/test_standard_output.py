@@ -37,7 +37,7 @@ def write_live(format: str | None = None, codec: str | None = None, **options: o
 
 def times_of(data: bytes) -> list[tuple[Fraction, int]]:
     """Read a stream to its end, without going back, as a player behind a pipe does."""
-    with av.open(_Pipe(data)) as file:
+    with av.open(_Pipe(data), mode="r") as file:
         frames = list(file.decode(video=0))
     return [
         (frame.pts * frame.time_base, number_of(frame.to_ndarray(format="rgb24")))
@@ -157,7 +157,7 @@ def test_sound_is_part_of_the_stream(
 
 def tone(data: bytes) -> tuple[float, float]:
     """Return when the sound of a stream starts and ends, in seconds."""
-    with av.open(_Pipe(data)) as file:
+    with av.open(_Pipe(data), mode="r") as file:
         frames = [frame for frame in file.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0]
     times = [(float(frame.time or 0), frame.samples / frame.sample_rate) for frame in frames]
     return times[0][0], sum(times[-1])
@@ -209,3 +209,58 @@ def test_a_stream_that_ends_early_is_a_whole_video_so_far(monkeypatch: pytest.Mo
     with piped_output(monkeypatch) as piped, pytest.raises(KeyboardInterrupt):
         stopped()
     assert [number for _, number in times_of(piped.data)] == list(range(5))
+
+
+class _Stalled(io.RawIOBase):
+    """A pipe whose reader stops to read, until a signal interrupts the write."""
+
+    def __init__(self, stop: type[BaseException]) -> None:
+        self._stop = stop
+        self.calls = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.calls += 1
+        raise self._stop
+
+
+@pytest.mark.parametrize("format", ["mp4", "mkv", "y4m"])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_signal_ends_a_run_whose_reader_stalls(
+    monkeypatch: pytest.MonkeyPatch, format: str, stop: type[BaseException]
+) -> None:
+    raw = _Stalled(stop)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
+        with pytest.raises(stop):
+            write_live(format)
+    assert raw.calls == 1
+
+
+class _NonBlocking(io.RawIOBase):
+    """A pipe that takes a few bytes at a time, and often none at all."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._calls = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int | None:
+        self._calls += 1
+        if self._calls % 2:
+            return None
+        part = bytes(data)[:4096]  # type: ignore[call-overload]
+        self.data += part
+        return len(part)
+
+
+def test_a_pipe_that_does_not_wait_receives_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = _NonBlocking()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
+        write_live("y4m")
+    assert len(times_of(raw.data)) == 20

@@ -69,7 +69,7 @@ def read(path: Path) -> Images:
     for number, frame in enumerate(frames):
         if frame.format.name == "yuva420p":  # FFmpeg leaves out columns if it takes one step
             frames[number] = frame.reformat(format="yuva444p")
-    return [frame.to_ndarray(format="rgba") for frame in frames]
+    return [frame.to_ndarray(format="rgba", threads=1).astype(np.uint8) for frame in frames]
 
 
 def inner(number: int, top: int) -> tuple[slice, slice]:

@@ -15,8 +15,9 @@ from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.side_data import read_side_data
 
 # Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
-# One thread is faster, and threads of this kind do not survive the fork of a data worker.
-_ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+# One thread is faster, threads of this kind do not survive the fork of a data worker, and now and
+# then they leave rows of a frame of ten bits empty.
+ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _WITH_ALPHA, _DEEP = "rgba", "rgb48le"
 _UNSPECIFIED = 2
 """FFmpeg's number of an unstated matrix."""
@@ -44,7 +45,7 @@ def frame_to_rgb(
             format with transparency.
     """
     with library_calls():
-        options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
+        options: dict[str, Any] = {"width": width, "height": height, **ONE_THREAD}
         if smooth:
             options["interpolation"] = Interpolation.BICUBIC
         if _lacks_matrix(frame):

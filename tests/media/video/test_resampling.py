@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from _helpers.media_files import decoded_frames, numbered_frame
 from av.filter import Graph
+from av.video.format import VideoFormat
 
 from cpabmm_core.media import constant_rate, output_target
 
@@ -122,7 +123,7 @@ def _is_clear(position: Fraction) -> bool:
 
 def _ffmpeg(times: Times, fps: Fraction) -> list[int]:
     graph = Graph()
-    source = graph.add_buffer(width=2, height=2, format="gray", time_base=TICKS)
+    source = graph.add_buffer(width=2, height=2, format=VideoFormat("gray"), time_base=TICKS)
     chain = [source, graph.add("fps", f"fps={fps}:round=up:start_time=0"), graph.add("buffersink")]
     graph.link_nodes(*chain).configure()
     result: list[int] = []
@@ -136,7 +137,7 @@ def _ffmpeg(times: Times, fps: Fraction) -> list[int]:
 
 
 def _pull(graph: Graph) -> list[int]:
-    result = []
+    result: list[int] = []
     while True:
         try:
             frame = graph.pull()
