@@ -26,8 +26,8 @@ MOST_WITHOUT_FRAME = 1_000_000
 their headers would take minutes per gigabyte."""
 
 
-class TruncatedPacket(MediaError):
-    """A packet lacks its end."""
+class TruncatedVideo(MediaError):
+    """The end of a video is missing."""
 
 
 _END_OF_JPEG = b"\xff\xd9"
@@ -108,7 +108,7 @@ def decode(
             if idle > MOST_WITHOUT_FRAME:
                 raise decoding_error(path, count, f"{MOST_WITHOUT_FRAME:,} packets hold no frame")
             if is_truncated(packet, container):
-                raise decoding_error(path, count, "a packet is truncated", TruncatedPacket)
+                raise decoding_error(path, count, "a packet is truncated", TruncatedVideo)
             if not packet.size and packet.dts is not None:
                 continue  # to the decoder it would mean the end of the stream
             if tally and packet.size:
