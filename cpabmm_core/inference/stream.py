@@ -163,7 +163,7 @@ class AnimationStream:
         moving = self._moving_source(batch)
         source = moving or self._source
         times = _all_or_none("time", [item.time for item in batch])
-        poses = self._poses.step(driving, times, moving and moving.keypoints)
+        poses = self._poses.step(driving, times, None if moving is None else moving.keypoints)
         rendered = source.render_frames(poses)
         frames = []
         for index, item in enumerate(batch):

@@ -278,7 +278,7 @@ def test_a_wrong_source_is_an_error_before_the_first_frame(model: AnimationModel
     with pytest.raises(DataError, match="source: expected"):
         Animator(model).animate(SOURCE[..., 0], DRIVING)
     with pytest.raises(DataError, match="reference: expected"):
-        Animator(model).animate(SOURCE, DRIVING, reference=SOURCE.astype(np.float32))  # type: ignore[arg-type]
+        Animator(model).animate(SOURCE, DRIVING, reference=SOURCE.astype(np.float32))
     with pytest.raises(DataError, match="source: expected at least one pixel"):
         Animator(model).animate(SOURCE[:0], DRIVING)
 

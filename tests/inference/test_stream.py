@@ -250,10 +250,13 @@ def test_a_transparent_source_is_shown_as_it_is(model: AnimationModel) -> None:
     square = np.dstack([SOURCE, alpha])
     source = EncodedSource.from_squares(inference_model, [square])
     seen: list[Frame] = []
+
+    def view(frame: AnimatedFrame) -> Frame:
+        seen.append(frame.source)
+        return frame.image
+
     poses = PoseTransfer.for_model(model, source.keypoints)
-    stream = AnimationStream(
-        inference_model, source, poses, view=lambda frame: seen.append(frame.source) or frame.image
-    )
+    stream = AnimationStream(inference_model, source, poses, view=view)
     stream.push(DRIVING[0])
     inside = seen[0][9:27, 9:27].astype(int)
     assert np.abs(inside - square[9:27, 9:27]).max() <= 2  # rounded twice, at half opacity

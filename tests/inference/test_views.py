@@ -41,7 +41,7 @@ def animated(
     source: Frame,
     view: View,
     *,
-    finish: Finish | None = None,
+    finish: Finish = lambda square: square,
     driving: Framing | None = None,
     poses_only: bool = False,
 ) -> list[Frame]:
@@ -49,9 +49,8 @@ def animated(
     inference_model = InferenceModel(model, batch_size=2)
     encoded = EncodedSource.from_squares(inference_model, [source])
     poses = PoseTransfer.for_model(model, encoded.keypoints)
-    settings = {} if finish is None else {"finish": finish}
     stream = AnimationStream(
-        inference_model, encoded, poses, view=view, driving=driving, **settings
+        inference_model, encoded, poses, view=view, driving=driving, finish=finish
     )
     out = []
     for frame in DRIVING:
