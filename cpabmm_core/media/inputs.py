@@ -146,9 +146,7 @@ def _is_strip(image: Frame, path: Path) -> bool:
         return False
     count = count_strip_frames(image)
     if count > 1:
-        notify(
-            f"{path}: read as a strip of {count} frames, because its squares resemble each other"
-        )
+        notify(f"{path}: read as a strip of {count} frames, as its squares resemble each other")
     else:
         notify(
             f"{path}: read as one picture, not as a strip, as its {width // height} squares do not "
