@@ -127,6 +127,10 @@ def _standard_input(stdin: IO[bytes] | None) -> IO[bytes]:
 
 
 def _open_path(path: Path, *, alpha: bool) -> DrivingFrames:
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return VideoReader(path, alpha=alpha)  # raises an error with the reason
     if path.is_dir():
         return StillFrames(FolderClip(path, alpha=alpha), path)
     if not is_still(path):
