@@ -1,7 +1,12 @@
 import json
-from collections.abc import Callable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -14,7 +19,7 @@ from PIL import Image
 
 import cpabmm_core
 from cpabmm_core.checkpoint.format import save_checkpoint
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video import VideoFrame, VideoReader
 
 GREY = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
 
@@ -195,6 +200,38 @@ def test_a_folder_of_frames_and_an_animated_picture_drive(folder: Path, checkpoi
     for name in ("d.gif", "frames"):
         files = (folder / "s.png", folder / name, "-o", folder / f"{name}.webm")
         assert document_of("animate", *files, "-c", checkpoint)["frames"] == 3
+
+
+class EndlessFrames:
+    """Frames like those of a camera; with the sixth, somebody presses Ctrl-C."""
+
+    path, has_audio, is_live = None, False, True
+    width, height, frame_rate, time_base = 40, 30, Fraction(30), Fraction(1, 30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        for number in count():
+            if number == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+            yield VideoFrame(np.full((30, 40, 3), number % 256, np.uint8), number, 1)
+
+
+def test_ctrl_c_ends_a_recording_from_a_camera(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cpabmm_core.inference.open_animation.open_driving", lambda _: EndlessFrames()
+    )
+    files = (folder / "s.png", "camera:0", "-o", folder / "o.mp4")
+    frames = document_of("animate", *files, "-c", checkpoint)["frames"]
+    assert frames >= 5
+    assert len(packet_times(folder / "o.mp4")) == frames
 
 
 @pytest.mark.parametrize(
