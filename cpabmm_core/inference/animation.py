@@ -97,10 +97,10 @@ def animate_file(
         >>> inference_model = InferenceModel(load_model("puppets", device="cpu"))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     data = Path(folder, "data")
-        ...     write_puppets(
+        ...     _ = write_puppets(
         ...         data, videos=1, test_videos=2, frames=3, size=96, seed=7, format="mp4"
         ...     )
-        ...     first, second = map(str, sorted((data / "test").iterdir()))
+        ...     first, second = map(str, sorted((data / "test").glob("*.mp4")))
         ...     settings = AnimationSettings(size=160)
         ...     report = animate_file(inference_model, first, second, f"{folder}/o.mp4", settings)
         >>> report.frames, report.size
