@@ -58,7 +58,7 @@ def small_character() -> Picture:
         ).frames[0]
         for size, hidden in ((WIDTH, True), (SIDE, True), (SIDE, False))
     )
-    picture = scene[:HEIGHT].copy()  # above the shadow
+    picture: Picture = scene[:HEIGHT].copy()  # above the shadow
     place = picture[TOP : TOP + SIDE, LEFT : LEFT + SIDE]
     covered = np.abs(character.astype(int) - empty).max(axis=2) > 8
     place[covered] = character[covered]

@@ -148,4 +148,5 @@ def _blend_transparent(
     alpha = lower + upper
     colours = below[..., :3] * lower + above[..., :3] * upper
     mixed = np.where(alpha > 0, colours / np.maximum(alpha, 1e-6), below[..., :3])
-    return np.rint(np.concatenate([mixed, alpha], axis=2)).astype(np.uint8)
+    blended: Frame = np.rint(np.concatenate([mixed, alpha], axis=2)).astype(np.uint8)
+    return blended
