@@ -10,7 +10,7 @@ def test_no_row_of_a_frame_is_left_empty(pixels: str, channels: int) -> None:
     for number in range(1500):
         colour = (200, 100, 50, 90)[:channels] if number % 2 else (100, 50, 25, 45)[:channels]
         frame = to_coded_frame(np.full((64, 49, channels), colour, np.uint8), 49, 64, pixels)
-        brightness = np.frombuffer(frame.planes[0], np.uint16)
+        brightness = np.frombuffer(bytes(frame.planes[0]), np.uint16)
         rows = brightness.reshape(64, frame.planes[0].line_size // 2)[:, :49]
         assert np.ptp(rows.astype(int)) <= 4, number  # it is dithered
 
