@@ -64,7 +64,8 @@ def test_folder_of_frames_comes_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / ".hidden.png").touch()
     with open_driving(tmp_path) as frames:
         assert [number_of(frame.image) for frame in frames] == [1, 2, 9, 10, 100]
-        assert (frames.width, frames.height, frames.frame_rate) == (64, 48, 25)
+        assert (frames.width, frames.height) == (64, 48)
+        assert frames.frame_rate == 25
         assert [frame.pts for frame in frames] == list(range(5))  # it can be read again
         assert frames.path == tmp_path
         assert not frames.has_audio

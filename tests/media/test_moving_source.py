@@ -1,5 +1,6 @@
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def test_frame_is_the_one_that_is_shown_at_the_time(tmp_path: Path) -> None:
 
 def test_same_video_as_source_and_driving_runs_in_step(tmp_path: Path) -> None:
     """Also where one container rounds its times to milliseconds."""
-    arguments = {"rate": Fraction(30000, 1001), "frames": 60}
-    exact = write_test_video(tmp_path / "a.mp4", **arguments)
-    rounded = write_test_video(tmp_path / "a.mkv", **arguments)
+    rate = Fraction(30000, 1001)
+    exact = write_test_video(tmp_path / "a.mp4", rate=rate, frames=60)
+    rounded = write_test_video(tmp_path / "a.mkv", rate=rate, frames=60)
     for path, other in [(exact, exact), (exact, rounded), (rounded, exact)]:
         with VideoReader(other) as driving, open_source(path) as source:
             pairs = [
@@ -98,7 +99,7 @@ def test_transparency_of_an_animation_is_kept_on_request(tmp_path: Path, form: s
     path = tmp_path / f"a.{form}"
     frames = [rgba(1, 100), rgba(2, 255)]
     images = [Image.fromarray(frame) for frame in frames]
-    options = {"lossless": True, "exact": True} if form == "webp" else {}
+    options: dict[str, Any] = {"lossless": True, "exact": True} if form == "webp" else {}
     images[0].save(path, save_all=True, append_images=images[1:], duration=100, **options)
     with open_source(path, alpha=True) as source:
         np.testing.assert_array_equal(source.first, frames[0])

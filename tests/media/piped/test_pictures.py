@@ -69,7 +69,7 @@ def test_pictures_one_after_another_are_frames_as_they_come(form: str) -> None:
         open_driving("-", stdin=stream) as frames,
     ):
         assert writer.sent < sum(map(len, pictures))
-        numbers = []
+        numbers: list[int] = []
         for frame in frames:
             numbers.append(number_of(frame.image))
             if len(numbers) == count - 10:  # the rest is not needed for these
@@ -80,7 +80,7 @@ def test_pictures_one_after_another_are_frames_as_they_come(form: str) -> None:
 @pytest.mark.parametrize("form", ["PNG", "PPM", "BMP"])
 def test_sequence_that_ends_within_a_picture(form: str) -> None:
     data = b"".join(encoded(number, form) for number in range(5))
-    numbers = []
+    numbers: list[int] = []
     with (
         piped(in_pieces(data[:-20])) as (stream, _),
         open_driving("-", stdin=stream) as frames,
