@@ -160,7 +160,7 @@ def test_leaving_early_stops_the_thread_and_closes_the_source(error: type[BaseEx
         leave_reading(source, error())
     assert source.closed
     assert source.read <= 4
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 def test_a_closed_generator_stops_the_thread() -> None:
@@ -221,7 +221,7 @@ def test_a_stalled_source_does_not_hold_up_the_caller(monkeypatch: pytest.Monkey
     started = time.monotonic()
     with read_ahead(stalled(), 4) as items:
         next(items)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     go_on.set()
 
 
@@ -235,7 +235,7 @@ def test_a_source_that_can_be_stopped_is_left_at_once() -> None:
     started = time.monotonic()
     with read_ahead(waiting(), 4, stop=arrived.set) as items:
         next(items)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 def test_a_source_that_has_ended_is_not_stopped() -> None:
@@ -430,7 +430,7 @@ def test_ctrl_c_is_prompt(read: float, write: float, request: pytest.FixtureRequ
     assert done.stdout.splitlines() == ["closed", "interrupted 1"], done.stderr
     assert done.stderr == ""
     assert done.returncode == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_waiting_takes_no_processor_time() -> None:
@@ -447,22 +447,22 @@ def test_waiting_takes_no_processor_time() -> None:
 
 
 def test_reading_computing_and_writing_overlap() -> None:
-    """Each of the three steps waits 10 ms per item; one after the other they take 30 ms."""
-    step, count = 0.01, 40
+    """Item n + 2 is read, n + 1 used and n written at one time, or the barrier breaks."""
+    count, together = 10, threading.Barrier(3, timeout=WAIT)
 
-    def slow() -> Iterator[int]:
+    def read() -> Iterator[int]:
         for number in range(count):
-            time.sleep(step)
+            if number >= 2:
+                together.wait()
             yield number
 
-    class Slow:
-        def write(self, _: int) -> None:
-            time.sleep(step)
+    class Meeting:
+        def write(self, number: int) -> None:
+            if number < count - 2:
+                together.wait()
 
-    started = time.monotonic()
-    with read_ahead(slow(), 4) as items, WriteBehind(Slow(), 4) as behind:
+    with read_ahead(read(), 1) as items, WriteBehind(Meeting(), 1) as behind:
         for number in items:
-            time.sleep(step)
+            if 1 <= number < count - 1:
+                together.wait()
             behind.write(number)
-    # Measured: 1.1 of the time of one step; late threads of a busy machine may cost as much again.
-    assert time.monotonic() - started < 2.2 * step * count
