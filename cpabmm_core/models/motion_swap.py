@@ -5,7 +5,7 @@ from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.cpab_motion import CpabMotion
 
-_CELLS = 4
+_CELLS = 8
 
 
 def with_cpab_motion(model: AnimationModel, *, cells: int = _CELLS) -> AnimationModel:
