@@ -52,9 +52,12 @@ def test_all_rows_are_animated_with_one_model(
 ) -> None:
     loads: list[object] = []
     load = cpabmm_core.load_model
-    monkeypatch.setattr(
-        cpabmm_core, "load_model", lambda *a: loads.append(a) or load(*a), raising=False
-    )
+
+    def count(name: Any, device: str) -> object:  # noqa: ANN401
+        loads.append(name)
+        return load(name, device)
+
+    monkeypatch.setattr(cpabmm_core, "load_model", count, raising=False)
     path = table(folder, "a.png,d.mp4", 'b $(c).png,"é [1].mp4"', "a.png,é [1].mp4")
     result = run(*arguments(path, checkpoint))
     assert result.exit_code == 0, result.output

@@ -54,7 +54,7 @@ def test_a_video_goes_through_pipes(folder: Path, checkpoint: Path) -> None:
     process = start(folder, *arguments(checkpoint, "s.png", "-", "-o", "-"))
     stdout, stderr = process.communicate((folder / "d.mkv").read_bytes(), timeout=120)
     assert process.returncode == 0, stderr
-    with av.open(io.BytesIO(stdout)) as video:
+    with av.open(io.BytesIO(stdout), mode="r") as video:
         frames = [(frame.time, frame.width, frame.height) for frame in video.decode(video=0)]
     assert [time for time, *_ in frames] == pytest.approx(
         [float(time) for time in packet_times(folder / "d.mkv")], abs=1e-4
