@@ -39,7 +39,7 @@ def app(
         page_app,
         private_folder,
         require_gradio,
-        serve,
+        web_server,
     )
 
     require_gradio()
@@ -64,4 +64,4 @@ def app(
             if open_browser:
                 webbrowser.open(address_of(listener))
 
-        serve(page, listener, on_start=announce, on_stop=studio.close)
+        web_server(page, on_start=announce, on_stop=studio.close).run([listener])

@@ -14,6 +14,7 @@ from cpabmm_core.errors import ConfigError, CpabmmError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+    from uvicorn import Server
 
     from cpabmm_cli.web.studio import Studio
 
@@ -123,24 +124,19 @@ def page_app(studio: "Studio", model: str, *, is_local: bool) -> "ASGIApp":
     return Guard(app, _LOCAL_NAMES if is_local else None)
 
 
-def serve(
-    app: "ASGIApp",
-    listener: socket.socket,
-    *,
-    on_start: Callable[[], None],
-    on_stop: Callable[[], None],
-) -> None:
-    """Serve an application until a signal arrives, which then has its usual effect.
+def web_server(
+    app: "ASGIApp", *, on_start: Callable[[], None], on_stop: Callable[[], None]
+) -> "Server":
+    """Return a server. Its `run` ends when a signal arrives, which then has its usual effect.
 
     Args:
-        app: the application.
-        listener: where to accept connections.
+        app: the application to serve.
         on_start: called when the server is ready.
         on_stop: called when it ends, before it waits for answers that are under way.
     """
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class AnnouncedServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             on_start()
@@ -149,16 +145,17 @@ def serve(
             on_stop()
             await super().shutdown(sockets)
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=_PATIENCE,
+    return AnnouncedServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=_PATIENCE,
+        )
     )
-    Server(config).run(sockets=[listener])
 
 
 def is_loopback(listener: socket.socket) -> bool:
