@@ -15,6 +15,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -34,6 +35,24 @@ class Counter(Protocol):
 
     def __call__(self, done: int, total: int | None = None) -> None:
         """Set the number of finished items, and the total if it is known."""
+
+
+class _RateColumn(ProgressColumn):
+    """The number of items per second, if these are the items of the unit.
+
+    Args:
+        unit: plural of what is counted.
+    """
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Return the rate; nothing as long as it is unknown."""
+        rate = task.finished_speed or task.speed
+        text = "" if rate is None else f"{rate:.1f} {self._unit}/s"
+        return Text(text, style="progress.data.speed")
 
 
 def as_json(document: Mapping[str, Any]) -> str:
@@ -156,9 +175,11 @@ class Terminal:
         return self._bar(MofNCompleteColumn(), TimeElapsedColumn())
 
     @contextmanager
-    def counter(self, description: str) -> Iterator[Counter]:
-        """Show a bar that counts items while the context lasts."""
-        with self._show(self.bar()) as bar:
+    def counter(self, description: str, unit: str | None = None) -> Iterator[Counter]:
+        """Show a bar that counts items while the context lasts, and their rate if it has a unit."""
+        rate = () if unit is None else (_RateColumn(unit),)
+        bar = self._bar(MofNCompleteColumn(), *rate, TimeElapsedColumn())
+        with self._show(bar):
             yield _counter(bar, _encodable(description, self._stderr.encoding))
 
     @contextmanager

@@ -15,6 +15,7 @@ from cpabmm_core.errors import (
     CpabmmError,
     DataError,
     MediaError,
+    OutputClosedError,
     Remedy,
     ResourceError,
     TrainingStopped,
@@ -34,9 +35,11 @@ _CODES: dict[type[CpabmmError], int] = {
     ConfigError: 4,
     CheckpointError: 4,
     ResourceError: 5,
+    OutputClosedError: 141,  # what a shell shows for a program that SIGPIPE ends
 }
 CURES = {
     Remedy.OVERWRITE: "choose another name or use --force",
+    Remedy.OVERWRITE_OR_SKIP: "use --skip-existing or --force",
     Remedy.RESUME: "continue with --resume auto",
     Remedy.CHOOSE_DEVICE: "use --device auto or cpu",
     Remedy.LIST_CHECKPOINTS: (
@@ -50,6 +53,8 @@ CURES = {
     Remedy.DOWNLOAD: "add them as VIDEO_ID.mp4, or use --download",
     Remedy.WHOLE_VIDEOS: "pip install 'cpabmm[scenes]', or use --scenes none if no video has cuts",
     Remedy.FIT_TRANSFORMATIONS: "give a file that `cpabmm fit-cpab -o` wrote",
+    Remedy.CHOOSE_REFERENCE: "use --reference-frame auto, or --mode avd if the model has it",
+    Remedy.CHOOSE_POSE: "use --mode avd if the model has it, or another driving video or source",
 }
 """Cures of errors of the core, in terms of the command line."""
 _OUT_OF_RESOURCES = 5
@@ -77,7 +82,8 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
             if terminal.debug:
                 terminal.traceback(error)
             code, message = explain(error)
-            _report(message, code)
+            if not isinstance(error, OutputClosedError):  # as in `| head`: wanted, and no fault
+                _report(message, code)
             raise typer.Exit(code) from None
 
     return run

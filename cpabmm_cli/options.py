@@ -11,7 +11,8 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 Mode = Literal["standard", "relative", "avd"]
 
 
-def _check_device(name: str) -> str:
+def check_device(name: str) -> str:
+    """Return the name of a device, or refuse it as wrong usage."""
     if not _DEVICE.fullmatch(name):
         raise typer.BadParameter(f"expected auto, cpu, cuda, cuda:N or mps, got {name!r}")
     return name
@@ -54,7 +55,7 @@ DeviceOption = Annotated[
     typer.Option(
         metavar="DEVICE",
         help="Device to run on: auto (CUDA, else MPS, else the CPU), cpu, cuda, cuda:N or mps.",
-        callback=_check_device,
+        callback=check_device,
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Overwrite existing output.")]

@@ -13,6 +13,8 @@ class Remedy(Enum):
 
     OVERWRITE = auto()
     """Allow existing output to be replaced."""
+    OVERWRITE_OR_SKIP = auto()
+    """Allow existing output to be replaced, or leave out what exists."""
     RESUME = auto()
     """Resume the run in that folder."""
     CHOOSE_DEVICE = auto()
@@ -31,6 +33,10 @@ class Remedy(Enum):
     """Pass the configuration of the model, which the file does not state."""
     FIT_TRANSFORMATIONS = auto()
     """Provide a document of fitted transformations."""
+    CHOOSE_REFERENCE = auto()
+    """Use the driving frame whose pose is nearest to the source's."""
+    CHOOSE_POSE = auto()
+    """Use a source and a driving video whose poses are similar."""
 
 
 class CpabmmError(Exception):
@@ -68,6 +74,10 @@ class MediaError(CpabmmError):
 
 class OutputExistsError(MediaError):
     """The output already exists, and overwriting was not requested (exit code 3)."""
+
+
+class OutputClosedError(CpabmmError):
+    """Whoever read the output has gone away, which is no fault (exit code 141, without message)."""
 
 
 class DataError(CpabmmError):

@@ -1,116 +1,111 @@
-"""``cpabmm animate``: animate the object in an image with the motion of a video."""
+"""``cpabmm animate``: animate the object in a picture with the motion of a video."""
 
-from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Literal
+import sys
 
 import typer
 
-from cpabmm_cli.checkpoints import announce_model, prepare_checkpoint
-from cpabmm_cli.console import as_json, terminal
-from cpabmm_cli.options import (
+from cpabmm_cli.animation_options import (
+    AudioOption,
+    BackgroundOption,
+    BatchOption,
     BatchSizeOption,
     CheckpointOption,
+    CodecOption,
+    CompareOption,
+    CropOption,
     DeviceOption,
+    DrivingArgument,
+    DrivingCropOption,
+    FitOption,
     ForceOption,
+    FormatOption,
+    FpsOption,
+    HullScalingOption,
     JsonOption,
-    Mode,
+    ModeOption,
+    MotionOption,
+    MotionScaleOption,
+    OutputOption,
+    PasteBackOption,
     PrecisionOption,
+    QualityOption,
+    ReferenceOption,
+    SaveMotionOption,
+    SizeOption,
+    SkipExistingOption,
+    SmoothOption,
+    SourceArgument,
+    VisualizeOption,
 )
 from cpabmm_core.checkpoint.names import DEFAULT_CHECKPOINT
 
-if TYPE_CHECKING:
-    from cpabmm_core.media.video.sound import SoundReport
-
 
 def animate(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE", help="Image to animate. A video provides its first frame."
-        ),
-    ],
-    driving: Annotated[
-        Path, typer.Argument(metavar="DRIVING", help="Video or GIF that provides the motion.")
-    ],
+    context: typer.Context,
+    source: SourceArgument = None,
+    driving: DrivingArgument = None,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Video to write. The suffix sets the format: .mp4, .mov, .mkv, .webm or .gif.",
-            show_default="SOURCE--DRIVING.mp4",
-        ),
-    ] = None,
+    output: OutputOption = None,
+    size: SizeOption = None,
+    format: FormatOption = None,
+    codec: CodecOption = None,
+    quality: QualityOption = None,
+    fps: FpsOption = None,
+    audio: AudioOption = "copy",
+    compare: CompareOption = False,
+    visualize: VisualizeOption = False,
+    json: JsonOption = False,
+    force: ForceOption = False,
+    crop: CropOption = "none",
+    driving_crop: DrivingCropOption = "none",
+    fit: FitOption = "crop",
+    paste_back: PasteBackOption = False,
+    background: BackgroundOption = None,
+    mode: ModeOption = "relative",
+    reference_frame: ReferenceOption = "0",
+    motion_scale: MotionScaleOption = 1.0,
+    smooth: SmoothOption = 0.0,
+    hull_scaling: HullScalingOption = None,
+    motion: MotionOption = "model",
+    save_motion: SaveMotionOption = None,
     checkpoint: CheckpointOption = DEFAULT_CHECKPOINT,
-    mode: Annotated[
-        Mode,
-        typer.Option(
-            help="How to use the driving poses. relative: apply the movement since the first "
-            "driving frame, scaled to the size of the source's object. standard: use the poses "
-            "unchanged. avd: apply the poses to the shape of the source's object; needs a model "
-            "with an avd network."
-        ),
-    ] = "relative",
-    audio: Annotated[
-        Literal["copy", "none"],
-        typer.Option(
-            help="Sound of the output. copy: that of the driving video, re-encoded only if the "
-            "output format cannot hold it. none: no sound."
-        ),
-    ] = "copy",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     batch_size: BatchSizeOption = None,
-    json: JsonOption = False,
-    force: ForceOption = False,
+    batch: BatchOption = None,
+    skip_existing: SkipExistingOption = False,
 ) -> None:
-    """Animate an image with the motion of a video, keeping the video's timestamps and sound."""
-    from cpabmm_core.files.output import atomic_path, check_output
-    from cpabmm_core.media.video import VideoReader, video_format
-    from cpabmm_core.media.video.source import read_source
+    """Animate a picture with the motion of a video, keeping the video's timestamps and sound."""
+    from cpabmm_cli.animation_runs import run_pair
+    from cpabmm_cli.animation_tables import run_table
 
-    path = output or Path(f"{source.stem}--{driving.stem}.mp4")
-    video_format(path)
-    check_output(path, force=force, inputs=[source, driving])
-    image = read_source(source)
-    with VideoReader(driving) as video:
-        from cpabmm_core import Animator, load_model  # imports torch; bad files fail before that
-        from cpabmm_core.inference.video import animate_video
-
-        model = load_model(prepare_checkpoint(checkpoint), device)
-        animator = Animator(model, mode, precision=precision, batch_size=batch_size)
-        chosen = announce_model(checkpoint, model, precision)
-        started, sound = monotonic(), _Sound()
-        with atomic_path(path, force=force) as temporary, terminal.counter("rendering") as progress:
-            count = animate_video(
-                animator, image, video, temporary, audio=audio, on_sound=sound, progress=progress
-            )
-    if not json:
-        terminal.result(str(path))
+    values = context.params  # most options are fields of the settings, by the same names
+    if batch is not None:
+        for name, given in (("SOURCE", source), ("--save-motion", save_motion)):
+            if given is not None:
+                raise typer.BadParameter("excludes --batch", param_hint=name)
+        if output is None or output == "-":
+            raise typer.BadParameter("--batch needs a folder", param_hint="--output")
+        run_table(batch, output, values, skip=skip_existing, json=json, force=force)
         return
-    document = {
-        "output": str(path),
-        "frames": count,
-        "size": [animator.size, animator.size],
-        "seconds": round(monotonic() - started, 3),
-        "checkpoint": checkpoint,
-        "mode": mode,
-        "precision": chosen,
-        "audio": sound.outcome,
-    }
-    terminal.result(as_json(document))
+    if skip_existing:
+        raise typer.BadParameter("needs --batch", param_hint="--skip-existing")
+    if source is None or driving is None:
+        missing = "SOURCE" if source is None else "DRIVING"
+        raise typer.BadParameter("is missing", param_hint=missing)
+    if source == driving == "-":
+        raise typer.BadParameter("standard input can be only one of them", param_hint="SOURCE")
+    if output == "-":
+        _check_stdout(json=json)
+    run_pair(source, driving, output, values, json=json, force=force)
 
 
-class _Sound:
-    """Shows what is lost of the sound, and remembers what became of it."""
-
-    def __init__(self) -> None:
-        self.outcome = "none"
-
-    def __call__(self, report: "SoundReport") -> None:
-        self.outcome = report.outcome
-        if report.problem is not None:
-            terminal.say(report.problem)
+def _check_stdout(*, json: bool) -> None:
+    """Refuse to mix a document into the result, or to write bytes of a video to a terminal."""
+    if json:
+        message = "stdout has the result already; give -o a file"
+        raise typer.BadParameter(message, param_hint="--json")
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "stdout is a terminal; redirect it, or give a file", param_hint="--output"
+        )

@@ -1,8 +1,7 @@
 """``cpabmm metrics``: compare generated videos with real ones."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,12 +10,12 @@ import typer
 from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.launching import run_processes
 from cpabmm_cli.options import DeviceOption, ForceOption, JsonOption
+from cpabmm_cli.process_groups import join_group
 from cpabmm_cli.processes import is_main, is_orphan, is_worker
 
 if TYPE_CHECKING:
     from cpabmm_cli.metric_selection import MetricSelection
     from cpabmm_core.metrics.comparison_formats import TableFormat
-    from cpabmm_core.metrics.process_group import ProcessGroup
     from cpabmm_core.metrics.results import SetResult
 
 Pairs = list[tuple[Path, Path]]
@@ -168,7 +167,7 @@ def _evaluate(
     from cpabmm_core.metrics.video_pairs import coding_warnings
 
     warnings = coding_warnings(pairs)  # reports unreadable files before networks load
-    with _join_group(device) as (group, own_device), terminal.counter("evaluating") as bar:
+    with join_group(device) as (group, own_device), terminal.counter("evaluating") as bar:
         request = Request(device=own_device, allow_download=not offline, announce=terminal.say)
         with group.main_first():
             evaluation = open_evaluation(selection, [real for real, _ in pairs], request)
@@ -188,18 +187,6 @@ def _evaluate(
             progress=progress,
             announce=terminal.say,
         )
-
-
-@contextmanager
-def _join_group(device: str) -> "Iterator[tuple[ProcessGroup, str]]":
-    """Join the group of processes; yield the group and the device of this process."""
-    from cpabmm_core.metrics.process_group import SingleProcess, join_processes
-
-    if not is_worker():
-        yield SingleProcess(), device
-        return
-    with join_processes(device) as group:
-        yield group, group.device if device == "auto" else device
 
 
 def _compare(sources: list[str], table_format: "TableFormat | Literal['json']") -> None:

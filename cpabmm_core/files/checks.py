@@ -3,7 +3,13 @@
 import errno
 from pathlib import Path
 
-from cpabmm_core.errors import CheckpointError, CpabmmError, MediaError, ResourceError
+from cpabmm_core.errors import (
+    CheckpointError,
+    CpabmmError,
+    MediaError,
+    OutputClosedError,
+    ResourceError,
+)
 from cpabmm_core.files.printable import printable
 
 _HEAD_BYTES = 512
@@ -93,8 +99,11 @@ def write_error(
         kind: class of the returned error, unless storage is exhausted.
 
     Returns:
-        A `ResourceError` if storage is exhausted, else an error of class `kind`.
+        A `ResourceError` if storage is exhausted, an `OutputClosedError` for a pipe that nobody
+        reads, else an error of class `kind`.
     """
+    if isinstance(error, BrokenPipeError):
+        return OutputClosedError(f"{path}: nobody reads it any more")
     if is_disk_full(error):
         return ResourceError(
             f"{path}: no space left to write it; free some space or write elsewhere"

@@ -36,7 +36,7 @@ def check_mode(mode: TransferMode, avd: AvdNetwork | None) -> None:
 
 def transfer_keypoints(
     mode: TransferMode,
-    source: Tensor,  # (1, N, 2 or 6) in [-1, 1]
+    source: Tensor,  # (1 or B, N, 2 or 6) in [-1, 1]
     driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
     reference: Tensor,  # (1, N, 2 or 6) in [-1, 1]
     avd: AvdNetwork | None = None,
@@ -44,6 +44,9 @@ def transfer_keypoints(
     hull_scaling: bool = True,
 ) -> Tensor:  # (B, N, 2 or 6)
     """Compute the poses that the source's object takes.
+
+    A pose depends on no other driving frame than the reference. `PoseTransfer` does the same for a
+    sequence of frames, and can scale and smooth the movements.
 
     Convention: (x, y); -1 and 1 are the centres of the first and last pixel. Keypoints may carry
     jacobians (`geometry.local_affine`).
@@ -53,7 +56,8 @@ def transfer_keypoints(
             keypoints the movement since the reference frame, scaled according to `hull_scaling`,
             and multiplies the source's jacobians by the change of the driving ones. ``avd`` lets a
             network apply the driving pose to the shape of the source's object.
-        source: keypoints of the source image.
+        source: keypoints of the source image, or of one source image per driving frame; the size
+            of the object is then that in the first one.
         driving: keypoints of the driving frames.
         reference: keypoints of the driving frame whose pose corresponds to the source; used only in
             mode ``relative``.
@@ -81,20 +85,41 @@ def transfer_keypoints(
     if mode == "avd" and avd is not None:
         pose: Tensor = avd(source.expand_as(driving), driving)
         return pose
+    return move_by(source, driving, reference, relative_size(source, reference, hull_scaling))
+
+
+def move_by(
+    source: Tensor,  # (1 or B, N, 2 or 6) in [-1, 1]
+    driving: Tensor,  # (B, N, 2 or 6) in [-1, 1]
+    reference: Tensor,  # (1, N, 2 or 6) in [-1, 1]
+    size: float,
+) -> Tensor:  # (B, N, 2 or 6)
+    """Move the source like the driving frames since the reference, `size` times as far."""
     movement = positions(driving) - positions(reference)
-    scale = _relative_size(source, reference) if hull_scaling else 1.0
-    moved = positions(source) + movement * scale
+    moved = positions(source) + movement * size
     if not local_affine.have_jacobians(source):
         return moved
     turned = local_affine.jacobian_between(reference, driving) @ local_affine.jacobians(source)
     return local_affine.with_jacobians(moved, turned)
 
 
-def _relative_size(
-    source: Tensor,  # (1, N, 2 or 6)
+def relative_size(
+    source: Tensor,  # (1 or B, N, 2 or 6)
     reference: Tensor,  # (1, N, 2 or 6)
+    hull_scaling: bool = True,
 ) -> float:
-    """Return the size of the source's object relative to that of the reference frame."""
+    """Return the size of the first source's object relative to that of the reference frame.
+
+    Args:
+        source: keypoints of the source.
+        reference: keypoints of the reference frame.
+        hull_scaling: False always gives 1.
+
+    Returns:
+        The square root of the ratio of the convex hull areas; 1 if either is close to zero.
+    """
+    if not hull_scaling:
+        return 1.0
     source_area, reference_area = (hull_area(positions(kp)[0]) for kp in (source, reference))
     if min(source_area, reference_area) > _SMALLEST_AREA:
         return math.sqrt(source_area / reference_area)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -68,10 +69,12 @@ def animate_video(
         3
     """
     clock = _Timestamps(driving)
-    size, count = animator.size, 0
     audio_from = driving.path if audio == "copy" and driving.has_audio else None
-    with _video_writer(output, size, driving, audio_from, on_sound) as writer:
-        for count, frame in enumerate(animator.animate(source, clock.images()), 1):
+    frames = animator.animate(source, clock.images())
+    first = next(frames)  # a `VideoReader` has at least one
+    height, width = first.shape[:2]
+    with _video_writer(output, width, height, driving, audio_from, on_sound) as writer:
+        for count, frame in enumerate(chain([first], frames), 1):
             writer.write(frame, *clock.next())
             if progress:
                 progress(count, None)
@@ -160,15 +163,16 @@ class _Timestamps:
 def _writer(
     output: Path, size: int, clip: TimedFrames, *, as_frames: bool
 ) -> AbstractContextManager[VideoWriter | FrameFolderWriter]:
-    return create_frame_folder(output) if as_frames else _video_writer(output, size, clip)
+    return create_frame_folder(output) if as_frames else _video_writer(output, size, size, clip)
 
 
 def _video_writer(
     output: Path,
-    size: int,
+    width: int,
+    height: int,
     clip: TimedFrames,
     audio_from: Path | None = None,
     on_sound: SoundCallback = lambda _: None,
 ) -> VideoWriter:
     rate, base = clip.frame_rate, clip.time_base
-    return VideoWriter(output, size, size, rate, base, audio_from=audio_from, on_sound=on_sound)
+    return VideoWriter(output, width, height, rate, base, audio_from=audio_from, on_sound=on_sound)

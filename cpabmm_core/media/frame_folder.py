@@ -1,13 +1,17 @@
 """Lossless writing of a clip as a folder of PNG frames."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.output import atomic_folder
+from cpabmm_core.files.temporary import remove
 from cpabmm_core.media.image import write_image
+
+_FRAME_NAME = re.compile(r"[0-9]{6,}\.png")
 
 
 class FrameFolderWriter:
@@ -30,19 +34,20 @@ class FrameFolderWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._count = 0
+        self.count = 0
+        """Number of frames so far."""
         self._shape: tuple[int, ...] | None = None
 
     def write(
         self,
-        image: Frame,  # (H, W, 3)
+        image: Frame,  # (H, W, 3), or (H, W, 4) with transparency
         pts: int = 0,
         duration: int = 0,
     ) -> None:
         """Append a frame.
 
         Args:
-            image: the frame, RGB, of the same size as the first one.
+            image: the frame, RGB or RGBA, of the same size as the first one.
             pts: ignored; it exists for compatibility with `VideoWriter`.
             duration: ignored.
 
@@ -57,25 +62,29 @@ class FrameFolderWriter:
                 f"{self._path}: expected frames of {width} x {height}, "
                 f"got {image.shape[1]} x {image.shape[0]}"
             )
-        write_image(self._path / f"{self._count:06d}.png", image)
-        self._count += 1
+        write_image(self._path / f"{self.count:06d}.png", image)
+        self.count += 1
 
 
 @contextmanager
-def create_frame_folder(path: str | Path) -> Iterator[FrameFolderWriter]:
+def create_frame_folder(
+    path: str | Path, *, force: bool = False, inputs: Sequence[str | Path] = ()
+) -> Iterator[FrameFolderWriter]:
     """Create a folder of PNG frames that appears complete or not at all.
 
     The files are named ``000000.png``, ``000001.png`` and so on.
 
     Args:
-        path: the folder to create. An existing folder must be empty, because frames of a longer
-            clip would remain and become the end of this one.
+        path: the folder to create. An existing folder must be empty unless `force` is True.
+        force: whether to write into a folder that is not empty. Frames of a longer clip, which
+            would become the end of this one, are then removed, and all else stays.
+        inputs: files and folders that the same task reads, which must not be replaced.
 
     Yields:
         The writer of the frames.
 
     Raises:
-        OutputExistsError: the folder is not empty.
+        OutputExistsError: the folder is not empty and `force` is False.
         MediaError: it cannot be written.
         ResourceError: the disk is full.
 
@@ -88,5 +97,14 @@ def create_frame_folder(path: str | Path) -> Iterator[FrameFolderWriter]:
         ...     [path.name for path in Path(folder, "clip").iterdir()]
         ['000000.png']
     """
-    with atomic_folder(path, force=False) as temporary:
-        yield FrameFolderWriter(temporary)
+    with atomic_folder(path, force=force, inputs=inputs) as temporary:
+        writer = FrameFolderWriter(temporary)
+        yield writer
+    _remove_from(Path(path), writer.count)
+
+
+def _remove_from(folder: Path, count: int) -> None:
+    """Remove the frames of an earlier, longer clip."""
+    for entry in folder.iterdir():
+        if _FRAME_NAME.fullmatch(entry.name) and int(entry.stem) >= count:
+            remove(entry)

@@ -117,19 +117,24 @@ def check_image_suffix(path: Path, *, alpha: bool = False) -> None:
 
 
 def check_frame(
-    image: NDArray[Any],  # expected to be (H, W, 3) uint8
+    image: NDArray[Any],  # expected to be (H, W, 3) uint8, or (H, W, 4) with alpha
     path: Path,
+    *,
+    alpha: bool = False,
 ) -> None:
     """Check that an array is an RGB frame.
 
     Args:
         image: the array.
         path: the file to write, for the message.
+        alpha: whether it may be an RGBA frame as well.
 
     Raises:
         MediaError: the array has another shape or type.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+    channels = (3, 4) if alpha else (3,)
+    is_image = image.ndim == 3 and image.shape[-1] in channels and image.size > 0
+    if image.dtype != np.uint8 or not is_image:
         raise MediaError(
             f"{path}: expected a frame of shape (height, width, 3) and type uint8, "
             f"got {image.shape} {image.dtype}"

@@ -1,5 +1,6 @@
 """Conversion of timestamps to those that a file stores."""
 
+import math
 from fractions import Fraction
 
 
@@ -30,19 +31,19 @@ class OutputTimes:
         return duration
 
 
-class GifTimes(OutputTimes):
-    """Timestamps of a GIF: hundredths of a second from the first frame, because it stores delays.
+class DelayTimes(OutputTimes):
+    """Timestamps of a format that stores delays: they count from the first frame.
 
     Args:
         time_base: seconds per unit of the timestamps.
+        unit: seconds per unit of the stored timestamps.
+        shortest: the shortest delay in seconds; players replace any shorter one by 0.1 s.
     """
 
-    # Players replace any shorter delay by 0.1 s.
-    _SHORTEST = 2
-
-    def __init__(self, time_base: Fraction) -> None:
-        super().__init__(Fraction(1, 100))
+    def __init__(self, time_base: Fraction, unit: Fraction, shortest: Fraction) -> None:
+        super().__init__(unit)
         self._given_time_base = time_base
+        self._shortest = math.ceil(shortest / unit)
         self._first = self._stored = 0
 
     def place(self, pts: int) -> int:
@@ -50,10 +51,30 @@ class GifTimes(OutputTimes):
         if self.last is None:
             self._first = pts
         else:
-            self._stored = max(self.convert(pts - self._first), self._stored + self._SHORTEST)
+            self._stored = max(self.convert(pts - self._first), self._stored + self._shortest)
         self.last = pts
         return self._stored
 
     def convert(self, duration: int) -> int:
         """Return a duration in stored units."""
         return round(duration * self._given_time_base / self.time_base)
+
+
+_GIF_UNIT, _GIF_SHORTEST = Fraction(1, 100), Fraction(2, 100)
+_WEBP_UNIT, _SHORTEST = Fraction(1, 1000), Fraction(11, 1000)
+
+
+def output_times(name: str, time_base: Fraction) -> OutputTimes:
+    """Return the timestamps of a format.
+
+    Args:
+        name: name of the format; GIF counts hundredths of a second, WebP milliseconds.
+        time_base: seconds per unit of the timestamps that are given.
+    """
+    if name == "gif":
+        return DelayTimes(time_base, _GIF_UNIT, _GIF_SHORTEST)
+    if name == "webp":
+        return DelayTimes(time_base, _WEBP_UNIT, _SHORTEST)
+    if name == "apng":
+        return DelayTimes(time_base, time_base, _SHORTEST)
+    return OutputTimes(time_base)

@@ -16,7 +16,6 @@ from av.packet import Packet
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
-from cpabmm_core.media.video.formats import AudioRules
 from cpabmm_core.media.video.opening import open_media
 from cpabmm_core.media.video.sound.changes import until_change
 from cpabmm_core.media.video.sound.layout import has_unusual_order, layout_name
@@ -30,6 +29,7 @@ from cpabmm_core.media.video.sound.report import (
 )
 from cpabmm_core.media.video.sound.streams import OpenSound, open_sound, read_sound
 from cpabmm_core.media.video.sound.trial import MuxerTrial, container_accepts
+from cpabmm_core.media.video.sound_rules import AudioRules
 
 _ROUNDING = Fraction(1, 1000)
 """Seconds. The unit of the timestamps in Matroska."""
