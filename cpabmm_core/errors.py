@@ -72,6 +72,13 @@ class MediaError(CpabmmError):
     """An image or a video cannot be read or written (exit code 3)."""
 
 
+class InputLost(MediaError):
+    """A pipe or a camera ended too early, and cannot be read again (exit code 3).
+
+    All frames before that were delivered, so a caller may finish its output before it raises this.
+    """
+
+
 class OutputExistsError(MediaError):
     """The output already exists, and overwriting was not requested (exit code 3)."""
 

@@ -41,12 +41,17 @@ class VideoClip:
 
 
 class StripClip:
-    """Square frames next to each other in one image."""
+    """Square frames next to each other in one image.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the image.
+        alpha: whether to keep the transparency of an image that has some.
+    """
+
+    def __init__(self, path: Path, *, alpha: bool = False) -> None:
         self.name = path.stem
-        self._path = path
-        height, width = _read_strip(path).shape[:2]
+        self._path, self._alpha = path, alpha
+        height, width = _read_strip(path, alpha).shape[:2]
         if width % height or width < 2 * height:
             raise DataError(
                 f"{path}: is {width} x {height}, not a strip of square frames; give an image whose "
@@ -60,7 +65,7 @@ class StripClip:
     def read(self, indices: Sequence[int]) -> list[Frame]:
         """Cut frames out of the strip, in the given order."""
         _check_range(self.name, len(self), indices)
-        strip = _read_strip(self._path)
+        strip = _read_strip(self._path, self._alpha)
         side = strip.shape[0]
         if strip.shape[1] != self._count * side:
             raise DataError(
@@ -80,9 +85,9 @@ class StripClip:
 class _ImagesClip(ABC):
     """Frames that are separate images."""
 
-    def __init__(self, path: Path, name: str, count: int) -> None:
+    def __init__(self, path: Path, name: str, count: int, *, alpha: bool) -> None:
         self.name = name
-        self._path = path
+        self._path, self._alpha = path, alpha
         self._count = count
 
     def __len__(self) -> int:
@@ -121,32 +126,43 @@ class _ImagesClip(ABC):
 
 
 class FolderClip(_ImagesClip):
-    """A folder of images."""
+    """A folder of images.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the folder.
+        alpha: whether to keep the transparency of images that have some.
+    """
+
+    def __init__(self, path: Path, *, alpha: bool = False) -> None:
         try:
             self._files = [entry for entry in visible_entries(path) if is_image_file(entry)]
         except OSError as error:
             raise DataError(f"{path}: cannot be listed ({one_line(error)}); check it") from None
         if not self._files:
             raise DataError(f"{path}: contains no frame; put images (.png, .jpg, .tif, ...) in it")
-        super().__init__(path, path.name, len(self._files))
+        super().__init__(path, path.name, len(self._files), alpha=alpha)
 
     def _read_one(self, index: int) -> Frame:
-        return read_image(self._files[index])
+        return read_image(self._files[index], alpha=self._alpha)
 
     def _label(self, index: int) -> str:
         return str(self._files[index])
 
 
 class StackClip(_ImagesClip):
-    """A TIFF file of several pages."""
+    """A TIFF file of several pages.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, path.stem, _with_data_error(lambda: count_pages(path)))
+    Args:
+        path: the file.
+        alpha: whether to keep the transparency of pages that have some.
+    """
+
+    def __init__(self, path: Path, *, alpha: bool = False) -> None:
+        count = _with_data_error(lambda: count_pages(path))
+        super().__init__(path, path.stem, count, alpha=alpha)
 
     def _read_one(self, index: int) -> Frame:
-        return read_page(self._path, index)
+        return read_page(self._path, index, alpha=self._alpha)
 
     def _label(self, index: int) -> str:
         return f"{self._path}, page {index}"
@@ -160,17 +176,17 @@ def is_stack(path: Path) -> bool:
         return False
 
 
-def _read_strip(path: Path) -> Frame:
+def _read_strip(path: Path, alpha: bool) -> Frame:
     """Read a strip; the last two stay in memory, because metrics read clips in pairs."""
     try:
-        return _cached_strip(path, path.stat().st_mtime_ns)
+        return _cached_strip(path, alpha, path.stat().st_mtime_ns)
     except OSError:
-        return _cached_strip(path, 0)
+        return _cached_strip(path, alpha, 0)
 
 
 @lru_cache(maxsize=2)
-def _cached_strip(path: Path, _: int) -> Frame:
-    return _with_data_error(lambda: read_image(path))
+def _cached_strip(path: Path, alpha: bool, _: int) -> Frame:
+    return _with_data_error(lambda: read_image(path, alpha=alpha))
 
 
 def _with_data_error(action: Callable[[], _T]) -> _T:

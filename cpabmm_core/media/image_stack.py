@@ -33,14 +33,15 @@ def count_pages(path: Path) -> int:
         ) from None
 
 
-def read_page(path: Path, index: int) -> Frame:
+def read_page(path: Path, index: int, *, alpha: bool = False) -> Frame:
     """Read a page of an image file as (H, W, 3) uint8 RGB, with the rules of `read_image`.
 
     Args:
         path: the file.
         index: number of the page, from 0.
+        alpha: whether to keep the transparency of a page that has some, as (H, W, 4).
 
     Raises:
         MediaError: the file is missing, unreadable or no image, or has no such page.
     """
-    return to_frame(open_picture(path, index))
+    return to_frame(open_picture(path, index), alpha=alpha)

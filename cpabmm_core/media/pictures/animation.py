@@ -28,7 +28,7 @@ _SMALLEST_FRAME = 8
 """Bytes. Every format needs more to state when and where it shows a frame."""
 _START_OF_SCAN = 0xDA
 _MULTI_PICTURE = b"MPF\0"
-_NEXT_IMAGE = b"\xff\xd9\xff\xd8\xff"
+NEXT_IMAGE = b"\xff\xd9\xff\xd8\xff"
 """The end of a JPEG image and the start of another one."""
 
 
@@ -85,12 +85,29 @@ def open_animation(path: Path) -> Iterator[ImageFile.ImageFile]:
 
 def _is_stream(path: Path, start: int) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        position = start + 2
-        while data[position] == 0xFF:
-            kind, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
-            if data[position + 4 : position + 8] == _MULTI_PICTURE:
-                return False
-            position += 2 + length
-            if kind == _START_OF_SCAN:
-                return data.find(_NEXT_IMAGE, position) >= 0
-    return False
+        position = end_of_jpeg_header(data, start)
+        return position is not None and data.find(NEXT_IMAGE, position) >= 0
+
+
+def end_of_jpeg_header(data: bytes | mmap.mmap, start: int) -> int | None:
+    """Return where the coded pixels of a JPEG begin.
+
+    Args:
+        data: the file, or its beginning.
+        start: where the image starts.
+
+    Returns:
+        The position; None if the file lists further images in an index.
+
+    Raises:
+        IndexError: the data end before that.
+    """
+    position = start + 2
+    while data[position] == 0xFF:
+        kind, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
+        if data[position + 4 : position + 8] == _MULTI_PICTURE:
+            return None
+        position += 2 + length
+        if kind == _START_OF_SCAN:
+            return position
+    return None

@@ -26,6 +26,10 @@ MOST_WITHOUT_FRAME = 1_000_000
 their headers would take minutes per gigabyte."""
 
 
+class TruncatedPacket(MediaError):
+    """A packet lacks its end."""
+
+
 @dataclass(slots=True)
 class PacketTally:
     """What the packets of a stream state, including those without a frame."""
@@ -64,7 +68,7 @@ def _later(end: int | None, time: int | None, duration: int | None) -> int | Non
 def decode(
     container: InputContainer,
     stream: VideoStream,
-    path: Path,
+    path: Path | str,
     *,
     count: int = 0,
     tally: PacketTally | None = None,
@@ -101,7 +105,7 @@ def decode(
             if idle > MOST_WITHOUT_FRAME:
                 raise decoding_error(path, count, f"{MOST_WITHOUT_FRAME:,} packets hold no frame")
             if is_truncated(packet, container):
-                raise decoding_error(path, count, "a packet is truncated")
+                raise decoding_error(path, count, "a packet is truncated", TruncatedPacket)
             if not packet.size and packet.dts is not None:
                 continue  # to the decoder it would mean the end of the stream
             if tally and packet.size:
@@ -133,13 +137,12 @@ def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool
     return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 
-def decoding_error(path: Path, count: int, reason: str) -> MediaError:
+def decoding_error(
+    path: Path | str, count: int, reason: str, kind: type[MediaError] = MediaError
+) -> MediaError:
     """Return the error for a video of which only `count` frames can be decoded."""
     if count == 0:
-        return MediaError(
-            f"{path}: its first frame cannot be decoded ({reason}); fetch it again, or convert it "
-            "to H.264"
-        )
-    return MediaError(
-        f"{path}: damaged after {count} frames ({reason}); fetch it again, or trim it before that"
-    )
+        trouble = f"{path}: its first frame cannot be decoded ({reason})"
+        return kind(trouble, "fetch it again, or convert it to H.264")
+    trouble = f"{path}: damaged after {count} frames ({reason})"
+    return kind(trouble, "fetch it again, or trim it before that")

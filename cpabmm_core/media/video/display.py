@@ -9,6 +9,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from numpy.typing import NDArray
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.media.channels import with_channels
 from cpabmm_core.media.video.high_range import HDR_TRANSFERS, is_wide_gamut, to_standard_range
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.side_data import read_side_data
@@ -26,7 +27,9 @@ _UNSPECIFIED = 2
 _STANDARD_WIDTH, _STANDARD_HEIGHT = 1279, 576
 
 
-def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = False) -> Frame:
+def frame_to_rgb(
+    frame: AvFrame, width: int, height: int, *, smooth: bool = False, alpha: bool = False
+) -> Frame:
     """Convert a decoded frame to (H, W, 3) uint8 RGB, upright and composited onto white.
 
     The matrix and the range are those that the frame states. High dynamic range (PQ, HLG) is
@@ -37,6 +40,8 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
         width: width to resize the *stored* frame to; the display matrix is applied afterwards.
         height: height to resize the stored frame to.
         smooth: whether to resize with a bicubic filter in place of a bilinear one.
+        alpha: whether to return (H, W, 4), not composited and not premultiplied, for a frame of a
+            format with transparency.
     """
     with library_calls():
         options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
@@ -46,8 +51,8 @@ def frame_to_rgb(frame: AvFrame, width: int, height: int, *, smooth: bool = Fals
             options["src_colorspace"] = Colorspace.ITU709
         form = _target_format(frame)
         image: NDArray[Any] = frame.to_ndarray(format=form, **options)
-    if form == _WITH_ALPHA:
-        image = _composite_on_white(image)
+    if form == _WITH_ALPHA and not alpha:
+        image = with_channels(image, 3)
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
@@ -69,16 +74,8 @@ def _lacks_matrix(frame: AvFrame) -> bool:
     )
 
 
-def _composite_on_white(
-    image: NDArray[np.uint8],  # (H, W, 4)
-) -> Frame:
-    alpha = image[..., 3:].astype(np.uint16)
-    colour = image[..., :3].astype(np.uint16)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
 def _apply_display_matrix(
-    image: Frame,  # (H, W, 3)
+    image: Frame,  # (H, W, 3|4)
     frame: AvFrame,
 ) -> Frame:
     """Apply the right-angle part of the display matrix.

@@ -27,14 +27,15 @@ class EmptyPackets:
     """At its end."""
 
 
-def count_empty_packets(stream: VideoStream, path: Path) -> EmptyPackets:
+def count_empty_packets(stream: VideoStream, path: Path | None) -> EmptyPackets:
     """Count the empty packets of a stream in the index of its file.
 
     Args:
         stream: the stream.
-        path: the file; of an AVI its own index is read, because FFmpeg's omits these packets.
+        path: the file; of an AVI its own index is read, because FFmpeg's omits these packets. None
+            for a pipe.
     """
-    sizes = _avi_sizes(path, stream.index)
+    sizes = _avi_sizes(path, stream.index) if path else None
     if sizes is None:
         sizes = [entry.size for entry in stream.index_entries]
     return EmptyPackets(

@@ -18,7 +18,7 @@ MAX_PIXELS = 8192 * 8192
 _LONGEST_PIXEL = 16
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path | str, width: int, height: int) -> None:
     """Check that frames of this size are not too large to read.
 
     Args:
@@ -54,7 +54,7 @@ class FrameShape:
     """Whether the stored pixels are not square."""
 
     @classmethod
-    def of(cls, stream: VideoStream, first: AvFrame, path: Path) -> "FrameShape":
+    def of(cls, stream: VideoStream, first: AvFrame, path: Path | str) -> "FrameShape":
         """Return the shape of a video.
 
         As in FFmpeg, the ratio in the container has priority over that in the stream.
@@ -73,9 +73,13 @@ class FrameShape:
         check_size(path, width, height)
         return cls(width, height, (width, height) != (first.width, first.height))
 
-    def to_rgb(self, frame: AvFrame) -> Frame:
-        """Convert a decoded frame to (H, W, 3) uint8 RGB as a player would show it."""
-        return frame_to_rgb(frame, self.width, self.height, smooth=self.is_stretched)
+    def to_rgb(self, frame: AvFrame, *, alpha: bool = False) -> Frame:
+        """Convert a decoded frame to (H, W, 3) uint8 RGB as a player would show it.
+
+        With `alpha`, a frame of a format with transparency becomes (H, W, 4), not premultiplied.
+        """
+        smooth = self.is_stretched
+        return frame_to_rgb(frame, self.width, self.height, smooth=smooth, alpha=alpha)
 
 
 def _is_plausible(ratio: Fraction) -> bool:

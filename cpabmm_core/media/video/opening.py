@@ -22,7 +22,7 @@ from cpabmm_core.media.video.input_formats import FORMAT_WHITELIST
 from cpabmm_core.media.video.integrity import check_complete
 from cpabmm_core.media.video.library_calls import UnnamedError, library_calls
 from cpabmm_core.media.video.not_video import describe_no_video
-from cpabmm_core.media.video.unnamed_file import BUFFER_SIZE, UnnamedFile
+from cpabmm_core.media.video.unnamed_file import BUFFER_SIZE, UnnamedFile, UnnamedStream
 
 _CLOSED = {
     "format_whitelist": FORMAT_WHITELIST,
@@ -57,8 +57,16 @@ def open_media(file: IO[bytes]) -> InputContainer:
     Raises:
         UnnamedError: its format is unknown or not on the list.
     """
+    return open_content(UnnamedFile(file))
+
+
+def open_content(content: UnnamedStream) -> InputContainer:
+    """Open bytes, in which FFmpeg moves only if they can, within the limits of this module.
+
+    Raises:
+        UnnamedError: their format is unknown or not on the list.
+    """
     with library_calls(_unrecognised):
-        content = UnnamedFile(file)
         try:
             container = av.open(
                 content,
@@ -87,8 +95,12 @@ def _unrecognised(reason: str) -> UnnamedError:
     )
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """Return the stream that a player would show; cover pictures of sound files do not count.
+
+    Args:
+        container: the open file.
+        path: the name of the file, for errors.
 
     Raises:
         MediaError: there is no such stream, or its codec is unknown.

@@ -39,6 +39,7 @@ class PictureFrames:
 
     Args:
         path: the file.
+        alpha: whether to keep transparency. All frames of an animation then have four channels.
 
     Raises:
         MediaError: the picture is damaged or too large.
@@ -46,8 +47,8 @@ class PictureFrames:
 
     has_audio = False
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, alpha: bool = False) -> None:
+        self.path, self._alpha = path, alpha
         self._is_animated = is_animated(path)
         if not self._is_animated:
             self.height, self.width = read_image(path).shape[:2]
@@ -70,7 +71,7 @@ class PictureFrames:
     def __iter__(self) -> Generator[VideoFrame]:
         """Iterate over all frames from the first one."""
         if not self._is_animated:
-            yield VideoFrame(read_image(self.path), 0, 1)
+            yield VideoFrame(read_image(self.path, alpha=self._alpha), 0, 1)
             return
         end = 0.0
         for image, delay in self._composed(range(self._count)):
@@ -116,6 +117,8 @@ class PictureFrames:
                 "fetch or export it again",
             ) from None
         delay = float(image.info.get("duration", 0))
-        white = Image.new("RGBA", picture.size, "white")
-        frame = np.array(Image.alpha_composite(white, picture).convert("RGB"))
+        if not self._alpha:
+            white = Image.new("RGBA", picture.size, "white")
+            picture = Image.alpha_composite(white, picture).convert("RGB")
+        frame = np.array(picture)
         return frame, delay if delay > _SHORTEST_DELAY else _USUAL_DELAY

@@ -1,6 +1,7 @@
 """Reading a video frame by frame, in constant memory, with exact timestamps."""
 
 from collections.abc import Generator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,8 @@ class VideoReader:
 
     Args:
         path: the file.
+        alpha: whether to keep transparency. Then the frames of an animation or a video with
+            transparency, and a picture that has some, are (H, W, 4), not premultiplied.
 
     Raises:
         MediaError: the file is missing, unreadable, no video, or contains no frame; or its frames
@@ -62,13 +65,16 @@ class VideoReader:
     """Seconds per unit of the timestamps."""
     has_audio: bool
     """Whether the file contains sound."""
+    is_live = False
+    """Whether the frames come at their times, as those of a camera do."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, alpha: bool = False) -> None:
         self.path = Path(path)
+        self._is_stopped = False
         self._open: list[Generator[VideoFrame]] = []
         require_file(self.path, expected="an image or video file")
-        is_still = is_picture(self.path)
-        self._source = PictureFrames(self.path) if is_still else StreamFrames(self.path)
+        kind = PictureFrames if is_picture(self.path) else StreamFrames
+        self._source = kind(self.path, alpha=alpha)
         self.width, self.height = self._source.width, self._source.height
         self.frame_rate, self.time_base = self._source.frame_rate, self._source.time_base
         self.has_audio = self._source.has_audio
@@ -89,6 +95,17 @@ class VideoReader:
 
     def __iter__(self) -> Generator[VideoFrame]:
         """Iterate over all frames from the first one."""
-        frames = iter(self._source)
+        frames = self._until_stop()
         self._open.append(frames)
         return frames
+
+    def stop(self) -> None:
+        """End all iterations after the frame that is being read; any thread may call this."""
+        self._is_stopped = True
+
+    def _until_stop(self) -> Generator[VideoFrame]:
+        with closing(iter(self._source)) as frames:
+            for frame in frames:
+                if self._is_stopped:
+                    return
+                yield frame

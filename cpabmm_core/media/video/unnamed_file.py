@@ -1,7 +1,8 @@
-"""The content of a file as FFmpeg reads it: without a name, and within limits."""
+"""The content of a file or a pipe as FFmpeg reads it: without a name, and within limits."""
 
 import errno
 import os
+from collections.abc import Callable
 from typing import IO
 
 from cpabmm_core.media.video.library_calls import UnnamedError
@@ -17,22 +18,21 @@ _LARGEST_TABLES = 512 * 2**20
 _MP4_START = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
-class UnnamedFile:
-    """An open file without its name, so that the content alone decides how FFmpeg reads it.
+class UnnamedStream:
+    """Bytes that come in order, without a name, so that they alone decide how FFmpeg reads them.
 
-    PyAV keeps an error of `read` or `seek` until FFmpeg returns, and prints it if another one
-    follows before that. So at most one is raised.
+    PyAV keeps an error of `read` until FFmpeg returns, and prints it if another one follows before
+    that. So at most one is raised.
 
     Args:
-        file: the file, at its start; it stays open.
+        read: returns up to a number of bytes; none at the end.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
         self._is_opening = True
         self._count = self._most = 0
         self._has_failed = False
-        self.tell = file.tell
 
     def end_opening(self) -> None:
         """Lift the limit on what may be read before the streams are known."""
@@ -48,20 +48,13 @@ class UnnamedFile:
         if self._has_failed:
             return b""
         try:
-            data = self._file.read(size)
+            data = self._read(size)
             if self._is_opening and size <= BUFFER_SIZE:
                 self._limit(data)
         except Exception:
             self._has_failed = True
             raise
         return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a position and return it; a negative error code for one that cannot exist."""
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError):
-            return -errno.EINVAL
 
     def _limit(self, data: bytes) -> None:
         if not self._count:  # FFmpeg begins at the start
@@ -72,3 +65,23 @@ class UnnamedFile:
                 f"is not a readable video ({self._most // 2**20} MB of it hold none)",
                 "give an MP4, MOV, MKV, WebM, AVI or GIF",
             )
+
+
+class UnnamedFile(UnnamedStream):
+    """An open file without its name, in which FFmpeg may also move.
+
+    Args:
+        file: the file, at its start; it stays open.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file.read)
+        self._file = file
+        self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position and return it; a negative error code for one that cannot exist."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL

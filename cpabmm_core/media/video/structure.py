@@ -1,0 +1,195 @@
+"""The structure of a GIF, MP4, Matroska or AVI: where it states that its content ends.
+
+A walk goes through the parts of a file from its start. It yields how many bytes it wants to read,
+or minus the number that it passes over, and receives the bytes; fewer at the end of the file. So
+one walk serves files, which are read here and there, and pipes, which pass by.
+"""
+
+import struct
+from collections.abc import Generator
+
+Walk = Generator[int, bytes, int | None]
+"""Returns the position where the content ends by its own statement: 0 if it states none, None if
+its parts are inconsistent."""
+
+_GIF_EXTENSION, _GIF_IMAGE, _GIF_END = b"\x21", b"\x2c", b"\x3b"
+_EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
+_MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
+_MP4_BODY = {b"mdat", b"moov", b"moof"}
+_UNSTATED = (0, 0xFFFFFFFF)
+"""Sizes in the header of an AVI whose writer could not go back to fill them in."""
+
+_MOST_PARTS = 2**21
+"""Number of parts after which a walk ends, in about a second per million; hours of video have
+fewer. A hostile file can consist of many more."""
+
+
+def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
+    """Return the walk through a file, or None for a format without one.
+
+    Args:
+        head: the first 12 bytes of the file.
+        is_pipe: whether the file comes through a pipe. Then the parts of a Matroska of unstated
+            length must be whole, and an AVI as long as it states. In files neither is required:
+            recordings that a crash ended are read as far as they go.
+    """
+    if head[:4] == b"GIF8":
+        return _walk_gif(_Cursor())
+    if head[:4] == _EBML:
+        return _walk_matroska(_Cursor(), is_pipe=is_pipe)
+    if is_mp4(head):
+        return _walk_mp4(_Cursor())
+    if is_pipe and head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _walk_avi(_Cursor())
+    return None
+
+
+def is_mp4(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of an MP4 or QuickTime file."""
+    return head[4:8] in _MP4_START
+
+
+class _Cursor:
+    """The position of a walk."""
+
+    def __init__(self) -> None:
+        self.position = 0
+
+    def read(self, size: int) -> Generator[int, bytes, bytes]:
+        data = yield size
+        self.position += len(data)
+        return data
+
+    def skip(self, size: int) -> Generator[int, bytes, None]:
+        if size > 0:
+            yield -size
+            self.position += size
+
+
+def _walk_mp4(cursor: _Cursor) -> Walk:
+    """Return the stated end of the last box with frames or their index."""
+    end = 0
+    for _ in range(_MOST_PARTS):
+        start = cursor.position
+        header = yield from cursor.read(8)
+        if len(header) < 8:
+            break
+        length, kind = struct.unpack(">I4s", header)
+        if length == 1:
+            length = int.from_bytes((yield from cursor.read(8)), "big")
+        if length < 8:  # 0 means up to the end of the file; other values are invalid
+            break
+        yield from cursor.skip(start + length - cursor.position)
+        if kind in _MP4_BODY:
+            end = start + length
+    return end
+
+
+def _walk_avi(cursor: _Cursor) -> Walk:
+    """Return the stated end of the last list of a chain, which a long AVI consists of."""
+    end = 0
+    for _ in range(_MOST_PARTS):
+        header = yield from cursor.read(8)
+        size = int.from_bytes(header[4:], "little")
+        if header[:4] != b"RIFF" or len(header) < 8 or size in _UNSTATED:
+            break
+        end = cursor.position + size
+        yield from cursor.skip(size + size % 2)
+    return end
+
+
+def _walk_matroska(cursor: _Cursor, *, is_pipe: bool) -> Walk:
+    """Return the end of the segment, or in a pipe of the last part of an unlimited one."""
+    header = yield from _element(cursor)
+    if header is None or header[1] is None:
+        return None
+    yield from cursor.skip(header[1] - cursor.position)
+    segment = yield from _element(cursor)
+    if segment is None or segment[0] != _SEGMENT:
+        return None
+    if segment[1] is None and not is_pipe:
+        return 0
+    return (yield from _walk_segment(cursor, segment[1]))
+
+
+def _walk_segment(cursor: _Cursor, end: int | None) -> Walk:
+    """Check that the elements from here to `end`, and those in clusters, are contiguous."""
+    limit = end  # of the cluster or segment that contains the next element
+    latest = 0
+    for _ in range(_MOST_PARTS):
+        if limit is not None and cursor.position >= limit:
+            if limit == end:
+                return end
+            limit = end
+            continue
+        element = yield from _element(cursor)
+        if element is None:
+            has_ended = not (yield from cursor.read(1))
+            return max(end or 0, limit or 0, latest) if has_ended else None
+        kind, element_end = element
+        if element_end is None:
+            return end or latest
+        if limit is not None and element_end > limit:
+            return None
+        latest = max(latest, element_end)
+        if kind == _CLUSTER and limit == end:
+            limit = element_end
+        else:
+            yield from cursor.skip(element_end - cursor.position)
+    return end or latest
+
+
+def _element(cursor: _Cursor) -> Generator[int, bytes, tuple[bytes, int | None] | None]:
+    """Read the header of an EBML element; the walk is then at its content.
+
+    Returns:
+        The kind and the end of the element (None if unstated), or None if there is no element here.
+    """
+    kind = yield from _variable(cursor)
+    length = yield from _variable(cursor)
+    if kind is None or length is None or len(kind) > 4:
+        return None
+    bits = 7 * len(length)
+    value = int.from_bytes(length, "big") & ((1 << bits) - 1)
+    return kind, None if value == (1 << bits) - 1 else cursor.position + value
+
+
+def _variable(cursor: _Cursor) -> Generator[int, bytes, bytes | None]:
+    """Read a number whose leading zero bits state how many bytes follow the first."""
+    first = yield from cursor.read(1)
+    if not first or not first[0]:
+        return None
+    more = 8 - first[0].bit_length()
+    return first + (yield from cursor.read(more)) if more else first
+
+
+def _walk_gif(cursor: _Cursor) -> Walk:
+    """Return the end of the last block; None if the file ends within a block, 0 if unknown."""
+    header = yield from cursor.read(13)
+    if len(header) < 13:
+        return None
+    yield from cursor.skip(_colours(header[10]))
+    parts = 0
+    while (kind := (yield from cursor.read(1))) not in (b"", _GIF_END):
+        if kind == _GIF_EXTENSION:
+            yield from cursor.skip(1)
+        elif kind == _GIF_IMAGE:
+            image = yield from cursor.read(9)
+            yield from cursor.skip((_colours(image[8]) if len(image) == 9 else 0) + 1)
+        else:
+            return None
+        while length := (yield from cursor.read(1)):
+            parts += 1
+            if length == b"\0":
+                break
+            if parts > _MOST_PARTS:
+                return 0
+            yield from cursor.skip(length[0])
+        else:
+            return None
+    return cursor.position
+
+
+def _colours(flags: int) -> int:
+    """Return the size in bytes of the colour table that a flag byte announces."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
