@@ -139,11 +139,11 @@ def _states(studio: Studio, visitor: str, values: dict[str, object]) -> Iterator
     end: list[object] = _state(messages.CANCELLED)
     for state in studio.animate(visitor, values):
         if isinstance(state, Finished):
-            end = _state(messages.show(state), result=state.output)
+            end = _state(messages.result(state, studio.folder), result=state.output)
         elif isinstance(state, Failed):
             end = _state(messages.failure(state.error, studio.folder))
         else:
-            yield _state(messages.show(state), running=True)
+            yield _state(messages.progress(state), running=True)
     yield end
 
 
@@ -161,7 +161,8 @@ def _state(status: str, *, running: bool = False, result: Path | None = None) ->
 
 
 def _shown(name: str, choice: Choice) -> dict[str, Any]:
-    return gr.update(value=str(choice.preview), label=f"{name.capitalize()}: {choice.label}")
+    preview = None if choice.preview is None else str(choice.preview)
+    return gr.update(value=preview, label=f"{name.capitalize()}: {choice.label}")
 
 
 def _visitor(request: gr.Request) -> str:

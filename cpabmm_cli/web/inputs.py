@@ -1,7 +1,6 @@
 """Files that visitors give: checked by the readers of the core, with a preview for the browser."""
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,9 +9,16 @@ import numpy as np
 from PIL import Image
 
 from cpabmm_core.arrays import Frame
-from cpabmm_core.media import VideoWriter, read_source, write_image
+from cpabmm_core.inference import DrivingMotion, is_motion_file
+from cpabmm_core.media import (
+    DrivingFrames,
+    VideoWriter,
+    open_driving,
+    open_source,
+    write_image,
+)
 from cpabmm_core.media.content import is_still
-from cpabmm_core.media.timed_frames import open_frames
+from cpabmm_core.media.pictures import is_animated
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 
@@ -32,19 +38,21 @@ class Choice:
 
     Attributes:
         path: the file.
-        preview: a picture or a video that browsers can show.
-        thumbnail: a small picture.
-        size: width and height in pixels, upright.
+        size: width and height in pixels, upright; None for a motion file.
+        preview: a picture or a video that browsers can show; None for a motion file.
+        thumbnail: a small picture; None for a motion file.
     """
 
     path: Path
-    preview: Path
-    thumbnail: Path
-    size: tuple[int, int]
+    size: tuple[int, int] | None = None
+    preview: Path | None = None
+    thumbnail: Path | None = None
 
     @property
     def label(self) -> str:
         """Name and size, for people."""
+        if self.size is None:
+            return self.path.name
         width, height = self.size
         return f"{self.path.name}, {width} x {height}"
 
@@ -55,10 +63,11 @@ def choose_source(path: Path, folder: Path) -> Choice:
     Raises:
         CpabmmError: the file is neither a picture nor a video.
     """
-    image = read_source(path)
+    with open_source(path) as source:
+        first = source.first
     preview = folder / "source-preview.png"
-    _write_small(preview, image)
-    return Choice(path, preview, preview, (image.shape[1], image.shape[0]))
+    _write_small(preview, first)
+    return Choice(path, (first.shape[1], first.shape[0]), preview, preview)
 
 
 def choose_driving(path: Path, folder: Path) -> Choice:
@@ -67,21 +76,33 @@ def choose_driving(path: Path, folder: Path) -> Choice:
     Browsers play few formats. For all others, the preview shows the first frames.
 
     Raises:
-        CpabmmError: the file contains no frames.
+        CpabmmError: the file contains no frames, or is a damaged motion file.
     """
-    first = next(iter(open_frames(path))).image
+    if is_motion_file(path):
+        DrivingMotion.load(path)
+        return Choice(path)
     thumbnail = folder / "driving-preview.png"
-    _write_small(thumbnail, first)
-    size = (first.shape[1], first.shape[0])
-    suffix = None if path.is_dir() or is_still(path) else _playable_suffix(path)
-    if suffix is not None:
-        preview = folder / f"driving-preview{suffix}"
-        with suppress(OSError):  # some file systems have no links
-            os.link(path, preview)
-            return Choice(path, preview, thumbnail, size)
-    preview = folder / "driving-preview.mp4"
-    _write_preview(preview, path, size)
-    return Choice(path, preview, thumbnail, size)
+    with open_driving(path) as frames:
+        size = (frames.width, frames.height)
+        _write_small(thumbnail, next(iter(frames)).image)
+        preview = _link_playable(path, folder)
+        if preview is None:
+            preview = folder / "driving-preview.mp4"
+            _write_preview(preview, frames)
+    return Choice(path, size, preview, thumbnail)
+
+
+def _link_playable(path: Path, folder: Path) -> Path | None:
+    """Link a video that browsers play under a name that they understand; None for any other."""
+    suffix = None if is_still(path) or is_animated(path) else _playable_suffix(path)
+    if suffix is None:
+        return None
+    preview = folder / f"driving-preview{suffix}"
+    try:
+        os.link(path, preview)
+    except OSError:  # some file systems have no links
+        return None
+    return preview
 
 
 def _playable_suffix(path: Path) -> str | None:
@@ -97,9 +118,8 @@ def _playable_suffix(path: Path) -> str | None:
     return None
 
 
-def _write_preview(preview: Path, path: Path, size: tuple[int, int]) -> None:
-    frames = open_frames(path)
-    width, height = _small(size)
+def _write_preview(preview: Path, frames: DrivingFrames) -> None:
+    width, height = _small((frames.width, frames.height))
     with VideoWriter(preview, width, height, frames.frame_rate, frames.time_base) as video:
         for frame in islice(frames, _PREVIEW_FRAMES):
             video.write(_resized(frame.image, (width, height)), frame.pts, frame.duration)

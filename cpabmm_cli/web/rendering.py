@@ -2,27 +2,31 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic
-from typing import Any
 
-from cpabmm_core.media.notices import show_notices
-from cpabmm_core.progress import Progress, StatusCallback
+from cpabmm_core.errors import CpabmmError
+from cpabmm_core.inference import AnimationCallbacks, AnimationReport
+from cpabmm_core.media import SoundReport, show_notices
+from cpabmm_core.progress import Progress
 
-_POLL = 0.2
-"""Seconds between two looks at the progress."""
+_PAUSE = 0.2
+"""Seconds between two reports of the progress."""
 
 
 @dataclass(frozen=True)
 class Running:
     """A run that goes on."""
 
+    stage: str
     frames: int
+    """Number of frames of this stage so far."""
     total: int | None
     seconds: float
-    """Time since the first frame."""
+    """Time since the first frame of this stage."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,9 @@ class Finished:
     """A run that ended with a result."""
 
     output: Path
-    frames: int
-    seconds: float
-    notes: list[str]
-    """Warnings, one line each."""
+    report: AnimationReport
+    notes: list[str | CpabmmError]
+    """Messages and warnings, one line each."""
 
 
 @dataclass(frozen=True)
@@ -43,35 +46,35 @@ class Failed:
     error: Exception
 
 
+State = Running | Finished | Failed
+
+
 class _Stopped(BaseException):
-    """Ends a run from within its progress callback."""
-
-
-Task = Callable[[Progress, StatusCallback], Any]
-"""Renders with callbacks for progress and for warnings."""
+    """Ends a run from within one of its callbacks, past all handlers of errors."""
 
 
 @dataclass
 class Run:
-    """A task in a thread of its own.
+    """An animation in a thread of its own.
 
     Args:
-        task: what to do.
+        animate: renders, and tells the callbacks about it.
         output: the file that it writes.
     """
 
-    task: Task
+    animate: Callable[[AnimationCallbacks], AnimationReport]
     output: Path
     is_active: bool = False
-    """Whether its thread is at work."""
+    """Whether the thread is at work."""
     _stop: threading.Event = field(default_factory=threading.Event)
-    _events: "Queue[Running | Finished | Failed | None]" = field(default_factory=Queue)
+    _states: "Queue[State | None]" = field(default_factory=Queue)
+    _notes: list[str | CpabmmError] = field(default_factory=list)
 
     def stop(self) -> None:
-        """End the run at its next frame."""
+        """End the run at its next frame, without a result."""
         self._stop.set()
 
-    def events(self) -> Iterator[Running | Finished | Failed]:
+    def states(self) -> Iterator[State]:
         """Start the run and yield its progress, at most five times a second, and then its end.
 
         A stopped run yields no end. Closing the iterator stops the run and waits until it has
@@ -81,44 +84,57 @@ class Run:
         self.is_active = True
         thread.start()
         try:
-            while (event := self._latest()) is not None:
-                yield event
+            while (state := self._latest()) is not None:
+                yield state
         finally:
             self.stop()
             thread.join()
             self.is_active = False
 
-    def _latest(self) -> Running | Finished | Failed | None:
-        event = self._events.get()
-        pause = monotonic() + _POLL
-        while isinstance(event, Running):
+    def _latest(self) -> State | None:
+        """Return the next state, or the last one of those that come within a moment."""
+        state = self._states.get()
+        until = monotonic() + _PAUSE
+        while isinstance(state, Running):
             try:
-                event = self._events.get(timeout=max(0.0, pause - monotonic()))
+                state = self._states.get(timeout=max(0.0, until - monotonic()))
             except Empty:
                 break
-        return event
+        return state
 
     def _work(self) -> None:
-        notes: list[str] = []
-        began, done = monotonic(), 0
-        first = began
-
-        def progress(frames: int, total: int | None = None) -> None:
-            nonlocal done, first
-            if self._stop.is_set():
-                raise _Stopped
-            if not done:
-                first = monotonic()
-            done = frames
-            self._events.put(Running(frames, total, monotonic() - first))
-
+        tell = AnimationCallbacks(
+            report=self._notes.append,
+            warn=self._notes.append,
+            on_sound=self._note_sound,
+            show=self._show,
+        )
         try:
-            with show_notices(notes.append):
-                self.task(progress, notes.append)
-            self._events.put(Finished(self.output, done, monotonic() - began, notes))
+            with show_notices(self._notes.append):
+                report = self.animate(tell)
+            self._states.put(Finished(self.output, report, self._notes))
         except _Stopped:
             pass
         except Exception as error:
-            self._events.put(Failed(error))
+            self._states.put(Failed(error))
         finally:
-            self._events.put(None)
+            self._states.put(None)
+
+    @contextmanager
+    def _show(self, stage: str) -> Iterator[Progress]:
+        """Pass the progress of a stage on, or stop it."""
+        first = monotonic()
+
+        def progress(done: int, total: int | None = None) -> None:
+            nonlocal first
+            if self._stop.is_set():
+                raise _Stopped
+            if done == 1:
+                first = monotonic()
+            self._states.put(Running(stage, done, total, monotonic() - first))
+
+        yield progress
+
+    def _note_sound(self, report: SoundReport) -> None:
+        if report.problem is not None:
+            self._notes.append(report.problem)

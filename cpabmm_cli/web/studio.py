@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cpabmm_cli.web.inputs import Choice
-from cpabmm_cli.web.rendering import Failed, Finished, Run, Running
+from cpabmm_cli.web.rendering import Run, State
 from cpabmm_cli.web.samples import render_samples
 from cpabmm_cli.web.sessions import SAMPLES, Sessions
 from cpabmm_core.errors import MediaError
-from cpabmm_core.inference import Animator, InferenceModel, animate_video
-from cpabmm_core.inference.settings import read_settings
-from cpabmm_core.media import VideoReader, read_source
-from cpabmm_core.progress import Progress, StatusCallback
+from cpabmm_core.inference import (
+    AnimationCallbacks,
+    AnimationReport,
+    InferenceModel,
+    animate_file,
+    read_settings,
+)
 
 _UPLOADED = re.compile(r"[0-9a-f]{64}")
 """The folders in which Gradio stores uploads."""
@@ -69,9 +72,7 @@ class Studio:
         session.driving = self.samples.driving[number]
         return session.driving
 
-    def animate(
-        self, visitor: str, values: Mapping[str, object]
-    ) -> Iterator[Running | Finished | Failed]:
+    def animate(self, visitor: str, values: Mapping[str, object]) -> Iterator[State]:
         """Animate the chosen source with the chosen driving video.
 
         Args:
@@ -83,16 +84,17 @@ class Studio:
         """
         session = self.sessions.get(visitor)
         source, driving, output = session.source.path, session.driving.path, session.new_output()
-        model = self._inference_model
 
-        def task(progress: Progress, warn: StatusCallback) -> None:
-            settings = read_settings(values)
-            animator = Animator(model.model, settings.mode)
-            with VideoReader(driving) as video:
-                animate_video(animator, read_source(source), video, output, progress=progress)
+        def animate(tell: AnimationCallbacks) -> AnimationReport:
+            return animate_file(
+                self._inference_model,
+                *(str(path) for path in (source, driving, output)),
+                read_settings(values),
+                callbacks=tell,
+            )
 
-        session.run = Run(task, output)
-        yield from session.run.events()
+        session.run = Run(animate, output)
+        yield from session.run.states()
 
     def stop(self, visitor: str) -> None:
         """Stop the run of a visitor at its next frame."""
