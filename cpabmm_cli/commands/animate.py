@@ -1,7 +1,5 @@
 """``cpabmm animate``: animate the object in a picture with the motion of a video."""
 
-import sys
-
 import typer
 
 from cpabmm_cli.animation_options import (
@@ -95,17 +93,6 @@ def animate(
         raise typer.BadParameter("is missing", param_hint=missing)
     if source == driving == "-":
         raise typer.BadParameter("standard input can be only one of them", param_hint="SOURCE")
-    if output == "-":
-        _check_stdout(json=json)
+    if output == "-" and json:
+        raise typer.BadParameter("stdout has the result; give -o a file", param_hint="--json")
     run_pair(source, driving, output, values, json=json, force=force)
-
-
-def _check_stdout(*, json: bool) -> None:
-    """Refuse to mix a document into the result, or to write bytes of a video to a terminal."""
-    if json:
-        message = "stdout has the result already; give -o a file"
-        raise typer.BadParameter(message, param_hint="--json")
-    if sys.stdout is not None and sys.stdout.isatty():
-        raise typer.BadParameter(
-            "stdout is a terminal; redirect it, or give a file", param_hint="--output"
-        )

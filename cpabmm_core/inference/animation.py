@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
+from cpabmm_core.inference.animated_frame import View
 from cpabmm_core.inference.callbacks import AnimationCallbacks
 from cpabmm_core.inference.driving_part import prepare_driving
 from cpabmm_core.inference.inference_model import InferenceModel
@@ -16,7 +17,7 @@ from cpabmm_core.inference.settings import AnimationSettings
 from cpabmm_core.inference.source_part import prepare_source
 from cpabmm_core.inference.stream import AnimationStream
 from cpabmm_core.inference.transfer import check_mode
-from cpabmm_core.inference.views import View, compare_view, result, visual_view
+from cpabmm_core.inference.views import compare_view, result, visual_view
 
 Box = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""

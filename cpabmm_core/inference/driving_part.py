@@ -61,6 +61,8 @@ class DrivingPart:
     motion: DrivingMotion | None
     time_base: Fraction
     frame_rate: Fraction
+    length: int | None
+    """Number of frames, if it is known."""
     _frames: Iterable[VideoFrame] | None
     """The frames to render from; None if the motion serves."""
 
@@ -109,7 +111,7 @@ def prepare_driving(
     video, settings = opened.driving, opened.settings
     framing, frames = _framing(inference_model, opened, video, report)
     if settings.reference_frame == 0 and opened.save_motion is None:
-        return DrivingPart(framing, None, 0, None, video.time_base, video.frame_rate, frames)
+        return DrivingPart(framing, None, 0, None, video.time_base, video.frame_rate, None, frames)
     with (
         read_ahead(frames, 2 * inference_model.batch_size) as ahead,
         show("reading the motion") as progress,
@@ -146,7 +148,7 @@ def _part(
         )
     reference = motion.keypoints[number : number + 1]
     return DrivingPart(
-        framing, reference, number, motion, motion.time_base, motion.frame_rate, frames
+        framing, reference, number, motion, motion.time_base, motion.frame_rate, len(motion), frames
     )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import InputLost, MediaError
+from cpabmm_core.inference.animated_frame import Finish
 from cpabmm_core.inference.callbacks import AnimationCallbacks
 from cpabmm_core.inference.driving_part import DrivingPart, DrivingStep
 from cpabmm_core.inference.open_animation import OpenAnimation
@@ -19,9 +20,8 @@ from cpabmm_core.inference.pose_gap import pose_gap_warning
 from cpabmm_core.inference.poses import PoseTransfer
 from cpabmm_core.inference.source_part import SourcePart
 from cpabmm_core.inference.stream import AnimationStream
-from cpabmm_core.inference.views import Finish
-from cpabmm_core.media.video.constant_rate import constant_rate
-from cpabmm_core.media.video.constant_writer import FrameWriter
+from cpabmm_core.media.video.frame_writer import FrameWriter
+from cpabmm_core.media.video.resampling import constant_rate
 from cpabmm_core.media.video.sound import SoundCallback, SoundReport
 
 _TimedFrame = tuple[Frame, int, int]

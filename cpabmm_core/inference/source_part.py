@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.inference.animated_frame import Finish
 from cpabmm_core.inference.auto_crop import find_region, subject_warning
 from cpabmm_core.inference.encoded_source import EncodedSource
 from cpabmm_core.inference.inference_model import InferenceModel
@@ -15,7 +16,6 @@ from cpabmm_core.inference.paste import paste_back
 from cpabmm_core.inference.regions import Framing, Region, frame_region
 from cpabmm_core.inference.settings import AnimationSettings
 from cpabmm_core.inference.transparency import WHITE, Colour, on_matte
-from cpabmm_core.inference.views import Finish
 from cpabmm_core.progress import StatusCallback
 
 _KEEP = "keep"

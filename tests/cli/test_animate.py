@@ -42,24 +42,8 @@ def test_the_output_has_the_timestamps_and_sound_of_the_driving_video(
     assert packet_times(output) == packet_times(folder / "d.mp4")
     assert packet_times(output, "audio") == packet_times(folder / "d.mp4", "audio")
     with VideoReader(output) as video:
-        assert (video.width, video.height) == (32, 32)
+        assert (video.width, video.height) == (60, 60)  # the square of a source of 80 x 60
     assert {path.name for path in folder.iterdir()} == {"s.png", "d.mp4", "o.mp4"}
-
-
-def test_the_modes_and_precisions_reach_the_animator(
-    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[tuple[object, dict[str, object]]] = []
-    animator = cpabmm_core.Animator
-
-    def spy(model: object, mode: object, **options: object) -> object:
-        made.append((mode, options))
-        return animator(model, mode, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(cpabmm_core, "Animator", spy, raising=False)
-    options = ("--mode", "standard", "--precision", "bf16", "--batch-size", "3")
-    output_of(*animate(folder, checkpoint, *options))
-    assert made == [("standard", {"precision": "bf16", "batch_size": 3})]
 
 
 def test_mode_avd_needs_a_model_with_an_avd_network(
@@ -87,9 +71,12 @@ def test_json_is_one_document(folder: Path, checkpoint: Path) -> None:
     assert document == {
         "output": str(folder / "o.mp4"),
         "frames": 5,
-        "size": [32, 32],
+        "size": [60, 60],
+        "crop": [10, 0, 60, 60],
+        "driving_crop": [8, 0, 48, 48],
         "checkpoint": str(checkpoint),
         "mode": "relative",
+        "reference_frame": 0,
         "precision": "fp32",
         "audio": "copied",
     }
@@ -242,7 +229,7 @@ def forbid_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
         ("s.png/o.mp4", "does not exist"),
         ("o.xyz", ".mp4"),
         ("o", "no suffix"),
-        (".", "suffix"),
+        (".", "a folder"),
     ],
 )
 def test_a_bad_output_is_a_one_line_error_before_any_work(

@@ -17,11 +17,8 @@ class StructureCheck:
         self._size = 0
         self._is_over = False
         self._end: int | None = 0
-
-    @property
-    def is_damaged(self) -> bool:
+        self.is_damaged = False
         """Whether the parts so far are inconsistent."""
-        return self._is_over and self._end is None
 
     def feed(self, data: bytes) -> None:
         """Follow the next bytes."""
@@ -39,6 +36,7 @@ class StructureCheck:
             self._collected += piece
             if len(self._collected) == self._wanted:
                 self._advance(bytes(self._collected))
+        self.is_damaged = self._is_over and self._end is None
 
     def is_complete(self) -> bool:
         """Return whether all that the structure announces has come. Nothing follows after this."""

@@ -1,16 +1,10 @@
-"""The structure of a GIF, MP4, Matroska or AVI: where it states that its content ends.
-
-A walk goes through the parts of a file from its start. It yields how many bytes it wants to read,
-or minus the number that it passes over, and receives the bytes; fewer at the end of the file. So
-one walk serves files, which are read here and there, and pipes, which pass by.
-"""
+"""The structure of several formats of video: where it states that the content ends."""
 
 import struct
 from collections.abc import Generator
 
-Walk = Generator[int, bytes, int | None]
-"""Returns the position where the content ends by its own statement: 0 if it states none, None if
-its parts are inconsistent."""
+from cpabmm_core.media.video.structure_cursor import MOST_PARTS, Cursor, Walk
+from cpabmm_core.media.video.structure_y4m import walk_y4m
 
 _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = b"\x21", b"\x2c", b"\x3b"
 _EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
@@ -18,10 +12,6 @@ _MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
 _MP4_BODY = {b"mdat", b"moov", b"moof"}
 _UNSTATED = (0, 0xFFFFFFFF)
 """Sizes in the header of an AVI whose writer could not go back to fill them in."""
-
-_MOST_PARTS = 2**21
-"""Number of parts after which a walk ends, in about a second per million; hours of video have
-fewer. A hostile file can consist of many more."""
 
 
 def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
@@ -34,13 +24,15 @@ def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
             recordings that a crash ended are read as far as they go.
     """
     if head[:4] == b"GIF8":
-        return _walk_gif(_Cursor())
+        return _walk_gif(Cursor())
     if head[:4] == _EBML:
-        return _walk_matroska(_Cursor(), is_pipe=is_pipe)
+        return _walk_matroska(Cursor(), is_pipe=is_pipe)
     if is_mp4(head):
-        return _walk_mp4(_Cursor())
+        return _walk_mp4(Cursor())
+    if head[:10] == b"YUV4MPEG2 ":
+        return walk_y4m(Cursor())
     if is_pipe and head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return _walk_avi(_Cursor())
+        return _walk_avi(Cursor())
     return None
 
 
@@ -49,27 +41,10 @@ def is_mp4(head: bytes) -> bool:
     return head[4:8] in _MP4_START
 
 
-class _Cursor:
-    """The position of a walk."""
-
-    def __init__(self) -> None:
-        self.position = 0
-
-    def read(self, size: int) -> Generator[int, bytes, bytes]:
-        data = yield size
-        self.position += len(data)
-        return data
-
-    def skip(self, size: int) -> Generator[int, bytes, None]:
-        if size > 0:
-            yield -size
-            self.position += size
-
-
-def _walk_mp4(cursor: _Cursor) -> Walk:
+def _walk_mp4(cursor: Cursor) -> Walk:
     """Return the stated end of the last box with frames or their index."""
     end = 0
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         start = cursor.position
         header = yield from cursor.read(8)
         if len(header) < 8:
@@ -85,10 +60,10 @@ def _walk_mp4(cursor: _Cursor) -> Walk:
     return end
 
 
-def _walk_avi(cursor: _Cursor) -> Walk:
+def _walk_avi(cursor: Cursor) -> Walk:
     """Return the stated end of the last list of a chain, which a long AVI consists of."""
     end = 0
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         header = yield from cursor.read(8)
         size = int.from_bytes(header[4:], "little")
         if header[:4] != b"RIFF" or len(header) < 8 or size in _UNSTATED:
@@ -98,7 +73,7 @@ def _walk_avi(cursor: _Cursor) -> Walk:
     return end
 
 
-def _walk_matroska(cursor: _Cursor, *, is_pipe: bool) -> Walk:
+def _walk_matroska(cursor: Cursor, *, is_pipe: bool) -> Walk:
     """Return the end of the segment, or in a pipe of the last part of an unlimited one."""
     header = yield from _element(cursor)
     if header is None or header[1] is None:
@@ -112,11 +87,11 @@ def _walk_matroska(cursor: _Cursor, *, is_pipe: bool) -> Walk:
     return (yield from _walk_segment(cursor, segment[1]))
 
 
-def _walk_segment(cursor: _Cursor, end: int | None) -> Walk:
+def _walk_segment(cursor: Cursor, end: int | None) -> Walk:
     """Check that the elements from here to `end`, and those in clusters, are contiguous."""
     limit = end  # of the cluster or segment that contains the next element
     latest = 0
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         if limit is not None and cursor.position >= limit:
             if limit == end:
                 return end
@@ -139,7 +114,7 @@ def _walk_segment(cursor: _Cursor, end: int | None) -> Walk:
     return end or latest
 
 
-def _element(cursor: _Cursor) -> Generator[int, bytes, tuple[bytes, int | None] | None]:
+def _element(cursor: Cursor) -> Generator[int, bytes, tuple[bytes, int | None] | None]:
     """Read the header of an EBML element; the walk is then at its content.
 
     Returns:
@@ -154,7 +129,7 @@ def _element(cursor: _Cursor) -> Generator[int, bytes, tuple[bytes, int | None] 
     return kind, None if value == (1 << bits) - 1 else cursor.position + value
 
 
-def _variable(cursor: _Cursor) -> Generator[int, bytes, bytes | None]:
+def _variable(cursor: Cursor) -> Generator[int, bytes, bytes | None]:
     """Read a number whose leading zero bits state how many bytes follow the first."""
     first = yield from cursor.read(1)
     if not first or not first[0]:
@@ -163,7 +138,7 @@ def _variable(cursor: _Cursor) -> Generator[int, bytes, bytes | None]:
     return first + (yield from cursor.read(more)) if more else first
 
 
-def _walk_gif(cursor: _Cursor) -> Walk:
+def _walk_gif(cursor: Cursor) -> Walk:
     """Return the end of the last block; None if the file ends within a block, 0 if unknown."""
     header = yield from cursor.read(13)
     if len(header) < 13:
@@ -182,7 +157,7 @@ def _walk_gif(cursor: _Cursor) -> Walk:
             parts += 1
             if length == b"\0":
                 break
-            if parts > _MOST_PARTS:
+            if parts > MOST_PARTS:
                 return 0
             yield from cursor.skip(length[0])
         else:
