@@ -17,7 +17,7 @@ _UPLOAD = f"{_API}/upload"
 _PATHS = re.compile(
     r"/|/(theme\.css|favicon\.ico|manifest\.json|pwa_icon|config)"
     r"|/(static|assets)/.*"
-    rf"|{_API}/(info|run/predict|upload|upload_progress|queue/join|queue/data|cancel|heartbeat/\w+)"
+    rf"|{_API}/(info|run/predict|upload|upload_progress|queue/join|queue/data|cancel|heartbeat/[\w-]+)"
     rf"|{_API}/file=(?!https?:).*"
 )
 """What the page and `gradio_client` need. Gradio serves more, such as a proxy to other sites."""

@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.errors import CpabmmError
 from cpabmm_core.inference import DrivingMotion, is_motion_file
 from cpabmm_core.media import (
     DrivingFrames,
     VideoWriter,
+    open_clip,
     open_driving,
     open_source,
     write_image,
@@ -41,12 +43,14 @@ class Choice:
         size: width and height in pixels, upright; None for a motion file.
         preview: a picture or a video that browsers can show; None for a motion file.
         thumbnail: a small picture; None for a motion file.
+        frames: number of frames if it is known.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     preview: Path | None = None
     thumbnail: Path | None = None
+    frames: int | None = None
 
     @property
     def label(self) -> str:
@@ -89,7 +93,15 @@ def choose_driving(path: Path, folder: Path) -> Choice:
         if preview is None:
             preview = folder / "driving-preview.mp4"
             _write_preview(preview, frames)
-    return Choice(path, size, preview, thumbnail)
+    return Choice(path, size, preview, thumbnail, _count(path))
+
+
+def _count(path: Path) -> int | None:
+    """Return the number of frames, which the index of a video states; None if it has none."""
+    try:
+        return len(open_clip(path))
+    except CpabmmError:
+        return None
 
 
 def _link_playable(path: Path, folder: Path) -> Path | None:

@@ -60,10 +60,12 @@ class Run:
     Args:
         animate: renders, and tells the callbacks about it.
         output: the file that it writes.
+        frames: number of frames to render if it is known.
     """
 
     animate: Callable[[AnimationCallbacks], AnimationReport]
     output: Path
+    frames: int | None = None
     is_active: bool = False
     """Whether the thread is at work."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -131,7 +133,7 @@ class Run:
                 raise _Stopped
             if done == 1:
                 first = monotonic()
-            self._states.put(Running(stage, done, total, monotonic() - first))
+            self._states.put(Running(stage, done, total or self.frames, monotonic() - first))
 
         yield progress
 

@@ -81,6 +81,7 @@ class Session:
         try:
             try:
                 upload.replace(folder / upload.name)
+                upload.parent.rmdir()
             except OSError:
                 raise MediaError(f"{upload.name}: the upload is incomplete; try again") from None
             return choose(folder / upload.name, folder)

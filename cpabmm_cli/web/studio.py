@@ -83,17 +83,17 @@ class Studio:
             The progress, and then the end. Closing the iterator stops the run.
         """
         session = self.sessions.get(visitor)
-        source, driving, output = session.source.path, session.driving.path, session.new_output()
+        source, driving, output = session.source, session.driving, session.new_output()
 
         def animate(tell: AnimationCallbacks) -> AnimationReport:
             return animate_file(
                 self._inference_model,
-                *(str(path) for path in (source, driving, output)),
+                *(str(path) for path in (source.path, driving.path, output)),
                 read_settings(values),
                 callbacks=tell,
             )
 
-        session.run = Run(animate, output)
+        session.run = Run(animate, output, driving.frames)
         yield from session.run.states()
 
     def stop(self, visitor: str) -> None:
