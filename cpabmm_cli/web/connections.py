@@ -10,7 +10,6 @@ from cpabmm_cli.web import messages
 from cpabmm_cli.web.inputs import Choice
 from cpabmm_cli.web.rendering import Failed, Finished
 from cpabmm_cli.web.studio import Studio
-from cpabmm_core.errors import CpabmmError
 
 _RESTART = """() => {
   for (const video of document.querySelectorAll("#driving-preview video, #result video")) {
@@ -26,6 +25,7 @@ class Picker(NamedTuple):
 
     preview: gr.Image | gr.Video
     upload: gr.File
+    path: gr.Textbox
     samples: gr.Dataset
 
 
@@ -58,22 +58,22 @@ def connect_picker(
     upload = studio.upload_source if is_source else studio.upload_driving
     pick = studio.pick_source if is_source else studio.pick_driving
 
-    def on_upload(payload: dict[str, Any], request: gr.Request) -> list[object]:
-        path = Path(payload["path"])
+    def on_upload(path: str, request: gr.Request) -> list[object]:
         try:
-            choice = upload(_visitor(request), path)
-        except CpabmmError as error:
+            choice = upload(_visitor(request), Path(path))
+        except Exception as error:  # noqa: BLE001  (the page shows it)
             return [gr.skip(), None, messages.failure(error, studio.folder)]
         return [_shown(name, choice), None, messages.READY]
 
     def on_pick(number: int, request: gr.Request) -> list[object]:
         return [_shown(name, pick(_visitor(request), number)), messages.READY]
 
-    picker.upload.upload(
+    # The server receives the name of the upload only. If it received the value of the field, Gradio
+    # would download a file of any address in it.
+    picker.upload.upload(None, picker.upload, picker.path, js="(file) => file.path").then(
         on_upload,
-        picker.upload,
+        picker.path,
         [picker.preview, picker.upload, status],
-        preprocess=False,  # the file as it was sent
         show_progress="minimal",
         api_name=f"upload_{name}",
     )

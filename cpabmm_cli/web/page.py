@@ -68,7 +68,7 @@ def _source(studio: Studio) -> Picker:
             alt_text="Source",
             elem_id="source-preview",
         )
-        return Picker(preview, _upload("source"), _dataset(samples))
+        return Picker(preview, *_upload("source"), _dataset(samples))
 
 
 def _driving(studio: Studio) -> Picker:
@@ -84,17 +84,18 @@ def _driving(studio: Studio) -> Picker:
             buttons=[],
             elem_id="driving-preview",
         )
-        return Picker(preview, _upload("driving"), _dataset(samples))
+        return Picker(preview, *_upload("driving"), _dataset(samples))
 
 
-def _upload(name: str) -> gr.File:
-    """Return a field to drop a file on; the style sheet says so in one line."""
-    return gr.File(
+def _upload(name: str) -> tuple[gr.File, gr.Textbox]:
+    """Return a field to drop a file on, about which the style sheet says so, and one for its path."""
+    field = gr.File(
         label=f"Upload {name}",
         show_label=False,
         height=_UPLOAD_HEIGHT,
         elem_classes=["upload", f"upload-{name}"],
     )
+    return field, gr.Textbox(visible="hidden")
 
 
 def _dataset(samples: list[Choice]) -> gr.Dataset:
