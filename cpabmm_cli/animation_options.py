@@ -156,8 +156,8 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         metavar="FORMAT",
-        help="Format of the result where its name does not tell: mp4, mov, mkv, webm, gif, webp, apng, "
-        "png, y4m or nut.",
+        help="Format of the result where its name does not tell: mp4, mov, mkv, webm, gif, webp, "
+        "apng, png, y4m or nut.",
         show_default="by the suffix",
         rich_help_panel=_RESULT,
     ),

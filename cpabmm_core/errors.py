@@ -84,7 +84,7 @@ class OutputExistsError(MediaError):
 
 
 class OutputClosedError(CpabmmError):
-    """Whoever read the output has gone away, which is no fault (exit code 141, without message)."""
+    """Whoever read the output has gone away, no fault and without a message (exit code 141)."""
 
 
 class DataError(CpabmmError):

@@ -7,7 +7,6 @@ from .animation import AnimationReport as AnimationReport
 from .animation import animate_file as animate_file
 from .animator import Animator as Animator
 from .auto_crop import find_region as find_region
-from .auto_crop import subject_warning as subject_warning
 from .batch import JobResult as JobResult
 from .batch import run_jobs as run_jobs
 from .callbacks import AnimationCallbacks as AnimationCallbacks
@@ -44,6 +43,7 @@ from .regions import frame_region as frame_region
 from .settings import AnimationSettings as AnimationSettings
 from .settings import read_settings as read_settings
 from .stream import AnimationStream as AnimationStream
+from .subject_warning import subject_warning as subject_warning
 from .transfer import TransferMode as TransferMode
 from .transfer import transfer_keypoints as transfer_keypoints
 from .video import animate_video as animate_video

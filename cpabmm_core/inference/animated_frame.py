@@ -23,6 +23,21 @@ class AnimatedFrame:
     """One frame of an animation with everything that a view may show.
 
     The squares are what the model sees: a part of the source, and of the driving frame.
+
+    Example:
+        >>> from cpabmm_core import load_model
+        >>> from cpabmm_core.inference import AnimationStream, EncodedSource, InferenceModel
+        >>> from cpabmm_core.inference import PoseTransfer
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> model = InferenceModel(load_model("puppets", device="cpu"), batch_size=1)
+        >>> frames = render_puppet(seed=7, index=0, split="test", frames=2, size=96).frames
+        >>> source = EncodedSource.from_squares(model, [frames[0]])
+        >>> poses = PoseTransfer.for_model(model.model, source.keypoints)
+        >>> def visible_part(frame: AnimatedFrame) -> Frame:  # a view of one's own
+        ...     return (255 * frame.rendered.motion.occlusion_maps[-1][0, 0]).byte().numpy()
+        >>> stream = AnimationStream(model, source, poses, view=visible_part)
+        >>> [picture.shape for frame in frames for picture in stream.push(frame)]
+        [(96, 96), (96, 96)]
     """
 
     image: Frame  # (H, W, 3 or 4)

@@ -164,7 +164,7 @@ def render_animation(
 def _with_motion(inference_model: InferenceModel, settings: AnimationSettings) -> InferenceModel:
     if settings.motion == "model":
         return inference_model
-    from cpabmm_core.models.cpab_motion import with_cpab_motion
+    from cpabmm_core.models.motion_swap import with_cpab_motion
 
     changed = copy(inference_model)
     changed.model = with_cpab_motion(inference_model.model)

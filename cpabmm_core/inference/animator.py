@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.inference.animated_frame import View
 from cpabmm_core.inference.encoded_source import EncodedSource
 from cpabmm_core.inference.frames import check_frame
 from cpabmm_core.inference.inference_model import InferenceModel
@@ -16,6 +17,7 @@ from cpabmm_core.inference.regions import Fit, frame_region
 from cpabmm_core.inference.smoothing import check_smooth
 from cpabmm_core.inference.stream import AnimationStream
 from cpabmm_core.inference.transfer import TransferMode, check_mode
+from cpabmm_core.inference.views import result
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import PrecisionChoice
 
@@ -51,6 +53,7 @@ class Animator:
         motion_scale: float = 1.0,
         smooth: float = 0.0,
         hull_scaling: bool | None = None,
+        view: View = result,
     ) -> None:
         """Prepare the model: move it to the device and switch it to eval mode.
 
@@ -72,6 +75,8 @@ class Animator:
                 `PoseTransfer`.
             hull_scaling: whether mode ``relative`` scales movements by the relative size of the
                 objects; None means as the model was trained.
+            view: what the output shows: `result`, `compare_view`, `visual_view`, or a function of
+                your own.
 
         Raises:
             ConfigError: the mode, precision or fit is unknown, the mode is ``avd`` and the model
@@ -88,7 +93,7 @@ class Animator:
         self._mode: TransferMode = mode
         self._size, self._fit = size, fit
         self._motion_scale, self._smooth = motion_scale, smooth
-        self._hull_scaling = hull_scaling
+        self._hull_scaling, self._view = hull_scaling, view
 
     def stream(self, source: Frame, reference: Frame | None = None) -> AnimationStream:
         """Encode a source, to be animated by frames that are pushed one by one.
@@ -128,7 +133,12 @@ class Animator:
             reference=None if reference is None else self._keypoints(reference),
         )
         return AnimationStream(
-            self._inference_model, encoded, poses, fit=self._fit, finish=framing.uncover
+            self._inference_model,
+            encoded,
+            poses,
+            fit=self._fit,
+            view=self._view,
+            finish=framing.uncover,
         )
 
     def animate(

@@ -19,7 +19,7 @@ from cpabmm_core.media.notices import notify
 
 _TAIL = 0.1
 """The share of the keypoints at either end of an axis that may be astray and is left out."""
-_MARGIN = 0.4
+_MARGIN = 0.45
 """The margin around the other keypoints, as a share of the longer side of their box."""
 _VIEWS = 6
 """The largest number of views: each is the box that was found in the one before."""
@@ -27,10 +27,6 @@ _SETTLED = 0.85
 """A box at least this large, as a share of the view in which it was found, is final."""
 _NARROWEST = 0.02
 """Keypoints within this share of the view have collapsed into a point."""
-_SMALL = 0.5
-"""A subject whose box is smaller than this share of the model's square is small."""
-_NEAR_EDGE = 0.08
-"""Keypoints this close to the edge of the model's square, as a share of it, suggest a cut."""
 
 
 def find_region(
@@ -42,9 +38,10 @@ def find_region(
 ) -> Region:
     """Find the part of a picture, or of the frames of a video, that shows the subject.
 
-    The model's keypoints lie on the subject that it was trained for. The box of the central 80% of
-    them along each axis, extended by 40% of its longer side in each direction, is a new view, in
-    which the keypoints are more exact. This is repeated until the box keeps its size.
+    No detector of faces or bodies takes part: the model's keypoints lie on the subject that it was
+    trained for. The box of the central 80% of them along each axis, with a margin of 45% of its
+    longer side, is a new view, in which the keypoints are more exact. This is repeated until the
+    box keeps its size.
 
     Convention:
         Pixels, as in `Region`.
@@ -78,65 +75,30 @@ def find_region(
     region = Region(0, 0, width, height)
     for _ in range(_VIEWS):
         view = frame_region(width, height, region, "pad")
-        boxes = [_central_box(points) for points in _keypoints(inference_model, images, view)]
-        extent = max(box.longer_side for box in boxes)
-        if not extent > _NARROWEST * view.square.width:  # also if a keypoint is not a number
+        boxes = subject_boxes(inference_model, images, view)
+        if not boxes:
             return _whole(width, height, name, "the keypoints coincide")
-        wanted = make_square(_with_margin(enclose(boxes), extent))
+        subject = enclose(boxes)
+        wanted = make_square(_with_margin(subject, max(box.longer_side for box in boxes)))
         if wanted.width >= max(width, height):
             return _whole(width, height, name, "the keypoints spread over all of it")
         if wanted.width >= _SETTLED * view.square.width:
-            return _place(wanted, width, height, fit)
+            return _fitted(wanted, subject, width, height, fit, name)
         region = _place(wanted, width, height, "pad")
     return _whole(width, height, name, "the keypoints do not settle on a part")
 
 
-def subject_warning(
-    inference_model: InferenceModel, image: Frame, framing: Framing, *, name: str = "picture"
-) -> str | None:
-    """Return a warning if the subject is small in the model's square, or seems to be cut off.
+def subject_boxes(
+    inference_model: InferenceModel,
+    images: Sequence[Frame],  # (H, W, 3 or 4) each
+    view: Framing,
+) -> list[Box]:
+    """Return the box of the central keypoints of each picture, as seen in a view of it.
 
-    Args:
-        inference_model: the model whose keypoints are used.
-        image: (H, W, 3 or 4) uint8, the picture.
-        framing: the square that the model sees.
-        name: what the warning calls the picture, for example its file.
-
-    Returns:
-        One line, or None.
-
-    Example:
-        >>> from cpabmm_core import load_model
-        >>> from cpabmm_core.puppets import render_puppet
-        >>> model = InferenceModel(load_model("puppets", device="cpu"))
-        >>> puppet = render_puppet(7, 1, split="test", frames=1, size=96).frames[0]
-        >>> picture = np.pad(puppet, ((40, 100), (200, 40), (0, 0)), "edge")
-        >>> subject_warning(model, puppet, frame_region(96, 96))
-        >>> print(subject_warning(model, picture, frame_region(336, 236, fit="pad"), name="a.png"))
-        a.png: the subject is small: it takes up about 4...% of what the model sees; crop to it
+    Pictures whose keypoints coincide, or are not finite, have none.
     """
-    side = framing.square.width
-    [points] = _keypoints(inference_model, [image], framing)
-    box = _central_box(points)
-    share = box.longer_side / side * (1 + 2 * _MARGIN)
-    if not share > _NARROWEST:
-        return None
-    if share < _SMALL:
-        return (
-            f"{name}: the subject is small: it takes up about {share:.0%} of what the model sees;"
-            " crop to it"
-        )
-    left, top = box.left - framing.square.left, box.top - framing.square.top
-    gaps = {
-        "left": left,
-        "top": top,
-        "right": side - left - box.width,
-        "bottom": side - top - box.height,
-    }
-    nearest = min(gaps, key=lambda edge: gaps[edge])
-    if gaps[nearest] < _NEAR_EDGE * side:
-        return f"{name}: the subject touches the {nearest} edge of what the model sees"
-    return None
+    found = (_central_box(points) for points in _keypoints(inference_model, images, view))
+    return [box for box in found if box.longer_side > _NARROWEST * view.square.width]
 
 
 def _common_size(images: Sequence[Frame]) -> tuple[int, int]:
@@ -145,8 +107,8 @@ def _common_size(images: Sequence[Frame]) -> tuple[int, int]:
     if len(shapes) != 1:
         raise DataError(f"images: expected one or more of one size, got {len(shapes)} sizes")
     [shape] = shapes
-    if len(shape) != 3 or shape[2] not in (3, 4) or 0 in shape:
-        raise DataError(f"images: expected (H, W, 3 or 4) uint8, got {shape}")
+    if len(shape) != 3 or shape[2] not in (3, 4) or 0 in shape or images[0].dtype != np.uint8:
+        raise DataError(f"images: expected (H, W, 3 or 4) uint8, got {shape} {images[0].dtype}")
     return shape[0], shape[1]
 
 
@@ -193,6 +155,19 @@ def _with_margin(box: Box, extent: float) -> Box:
     """Move all sides of a box outwards by the margin of a subject of this extent."""
     margin = _MARGIN * extent
     return Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
+
+
+def _fitted(wanted: Box, subject: Box, width: int, height: int, fit: Fit, name: str) -> Region:
+    """Return the final region, with a notice if it cannot hold the subject."""
+    region = _place(wanted, width, height, fit)
+    right, bottom = region.left + region.width, region.top + region.height
+    inside = region.left <= subject.left and region.top <= subject.top
+    if fit == "crop" and not (inside and subject.right <= right and subject.bottom <= bottom):
+        notify(
+            f"{name}: the subject does not fit into the largest square of the picture;"
+            " pad the picture to a square to show all of it"
+        )
+    return region
 
 
 def _place(wanted: Box, width: int, height: int, fit: Fit) -> Region:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.arrays import Frame
-from cpabmm_core.errors import DataError
+from cpabmm_core.errors import CheckpointError, DataError
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.inference.motion_file import MotionParts, damaged_motion, read_motion, write_motion
 from cpabmm_core.inference.pose_gap import best_reference
@@ -181,6 +181,7 @@ def extract_motion(
     Raises:
         DataError: there are no frames, or their times do not rise.
         MediaError: the video is damaged.
+        CheckpointError: the model detects NaN or infinity.
 
     Example:
         >>> from cpabmm_core import load_model
@@ -198,9 +199,13 @@ def extract_motion(
     remaining = iter(frames)
     while batch := list(islice(remaining, inference_model.batch_size)):
         images = [framing.cut(frame.image) if framing else frame.image for frame in batch]
-        found.append(
-            inference_model.model.keypoints(inference_model.to_input(images)).float().cpu()
-        )
+        points = inference_model.model.keypoints(inference_model.to_input(images))
+        if not points.isfinite().all():
+            raise CheckpointError(
+                "the model detects NaN or infinity: its weights are damaged",
+                "use another checkpoint",
+            )
+        found.append(points.float().cpu())
         times += [(frame.pts, frame.duration) for frame in batch]
         if progress:
             progress(len(times), None)

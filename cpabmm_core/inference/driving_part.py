@@ -1,6 +1,6 @@
 """The driving frames of an animation: which part the model sees, and which one is the reference."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -19,6 +19,7 @@ from cpabmm_core.inference.settings import SettingError
 from cpabmm_core.inference.spread_frames import spread
 from cpabmm_core.media.inputs import DrivingFrames
 from cpabmm_core.media.video import VideoFrame
+from cpabmm_core.media.video.frame_count import announced_frames
 from cpabmm_core.progress import StatusCallback
 
 _SAMPLE = 16
@@ -116,13 +117,14 @@ def prepare_driving(
         read_ahead(frames, 2 * inference_model.batch_size) as ahead,
         show("reading the motion") as progress,
     ):
+        length = _expected_length(video)
         motion = extract_motion(
             inference_model,
             ahead,
             time_base=video.time_base,
             frame_rate=video.frame_rate,
             framing=framing,
-            progress=progress,
+            progress=lambda done, _: progress(done, length),
         )
     if opened.save_motion is not None:
         motion.save(opened.save_motion)
@@ -180,3 +182,10 @@ def _sample(video: DrivingFrames) -> tuple[list[Frame], Iterable[VideoFrame]]:
     remaining = iter(video)
     first = list(islice(remaining, _FIRST_FRAMES))
     return [frame.image for frame in first], chain(first, remaining)
+
+
+def _expected_length(video: DrivingFrames) -> int | None:
+    """Return about how many frames a video has, if that is known before it is read."""
+    if isinstance(video, Sized):
+        return len(video)
+    return None if video.path is None else announced_frames(video.path)

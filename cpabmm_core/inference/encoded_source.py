@@ -123,7 +123,7 @@ class EncodedSource:
             torch.Size([1, 4, 150, 150])
         """
         small, device = inference_model.model.frame_size, inference_model.device
-        size = size or squares[0].shape[0]
+        size = squares[0].shape[0] if size is None else size
         images = [square_to_input(square, small, device, matte)[:, :3] for square in squares]
         has_alpha = squares[0].shape[2] == 4
         large = None

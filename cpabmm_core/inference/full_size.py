@@ -5,16 +5,19 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.inference.transparency import WHITE, Colour, key, unmix
 from cpabmm_core.models.dense_motion import Motion
 
-_TOLERANCE = 0.03
-"""The root-mean-square difference, in [0, 1], at which a warped source counts 0.6."""
-_WINDOW = (0.05448868, 0.24420134, 0.40261995, 0.24420134, 0.05448868)
-"""A Gaussian of a standard deviation of 1 pixel."""
+_TOLERANCE = 0.02
+"""The root-mean-square difference of blurred images, in [0, 1], at which the weight is 0.6."""
+_BLUR = 2.0
+"""Standard deviation of the blur, in pixels of the networks' size."""
+_WINDOW = 13
+"""Size of the blur's window: three standard deviations on each side."""
 
 
 def add_detail(
@@ -27,11 +30,13 @@ def add_detail(
 ) -> Tensor:  # (B, 3 or 4, T, T) in [0, 1]
     """Enlarge rendered images and restore the detail that the source has at their new size.
 
-    With the images I and the source s that the networks saw, its larger version L, the flow f and
-    a weight w, the result is ``up(I) + w (L(f) - up(s(f)))``: the enlarged image, plus what the
-    enlarged version of the warped source lacks. The weight is 1 where the image shows the warped
-    source, and falls where the generator painted something else. It needs no occlusion map, so this
-    works for every generator, also for those that do not blend their output with the warped source.
+    With the images I, the larger source L and the flow f, the result is that of blending two
+    pyramids of images: ``I + w ((s - I) - blur(s - I))``, enlarged, for the scales that the
+    networks see, where s is the source that they saw, warped by f. For the finer scales,
+    ``w (L(f) - enlarge(s))``. Coarse scales are always those of I. The weight w is 1 where I and s
+    agree in these, whether the generator copied the source there or painted it again less sharply,
+    and falls to 0 where it painted something else. Occlusion maps play no part, so this works for
+    every generator, also for those that do not blend their output with the warped source.
 
     Convention:
         `image` and `large` show the same square: their outer *edges* coincide, as after resizing.
@@ -63,80 +68,82 @@ def add_detail(
     size, channels = large.shape[-1], large.shape[1]
     if (size, channels) == (images.shape[-1], 3):
         return images
-    warped = _warp(images, motion, image)
+    batch = _restore(images, motion, image)
     full = images.new_empty(len(images), channels, size, size)
     # One image at a time: the intermediate results of a batch of large images fill the memory.
     for number in range(len(images)):
         part = slice(number, number + 1)
         source = large if len(large) == 1 else large[part]
-        full[part] = _enlarge(
-            images[part], _Warped(*(maps[part] for maps in warped)), source, matte
-        )
+        colours, weight, sharp = _enlarge(_Small(*(maps[part] for maps in batch)), source)
+        if size == images.shape[-1]:
+            colours = images[part]
+        if channels == 4:
+            alpha = sharp[:, 3:].clamp(0, 1).lerp(key(colours, matte), 1 - weight)
+            colours = unmix(colours, alpha, matte)
+        full[part] = colours
     return full
 
 
-class _Warped(NamedTuple):
-    """The source in each driving pose, at the networks' size."""
+class _Small(NamedTuple):
+    """Maps at the networks' size, one per driving pose."""
 
-    image: Tensor  # (B, 3, S, S)
+    images: Tensor  # (B, 3, S, S), with the warped source's fine scales
+    warped: Tensor  # (B, 3, S, S), the warped source
     displacement: Tensor  # (B, 2, S, S), the flow minus the identity, where -1 and 1 are edges
-    weight: Tensor  # (B, 1, S, S) in [0, 1], how far the rendered image shows it
+    weight: Tensor  # (B, 1, S, S) in [0, 1], how far the image shows the warped source
 
 
-def _warp(
+def _restore(
     images: Tensor,  # (B, 3, S, S)
     motion: Motion,
     image: Tensor,  # (B, 3, S, S), or (1, 3, S, S)
-) -> _Warped:
+) -> _Small:
+    """Restore the detail that the networks saw, and compute what the finer detail needs."""
     side, corners = images.shape[-1], motion.align_corners
-    flow = resize_flow(motion.deformation, (side, side), align_corners=corners)
+    displacement = motion.deformation - _rest(
+        *motion.deformation.shape[1:3], images, align_corners=corners
+    )
+    # Other than a flow with coordinates of edges, its displacement can be resized up to the border.
+    displacement = resize_flow(displacement, (side, side), align_corners=corners)
+    flow = _rest(side, side, images, align_corners=corners) + displacement
     warped = warp(image, flow, padding="border", align_corners=corners)
-    rest = identity_grid(side, side, device=flow.device, dtype=flow.dtype)
-    # Between the centres of its first and last pixel, an image spans (S - 1) / S of its width.
-    to_edges = (side - 1) / side
-    displacement = (flow - rest) * to_edges if corners else flow - rest * to_edges
-    inside = motion.warp(image.new_ones(1, 1, side, side))
-    weight = _agreement(images, warped) * inside
-    return _Warped(warped, displacement.permute(0, 3, 1, 2).to(images.dtype), weight)
+    missing = warped - images
+    window = min(_WINDOW, 2 * side - 1)
+    coarse = gaussian_blur(missing, [window, window], [_BLUR, _BLUR])
+    error = coarse.square().mean(dim=1, keepdim=True)
+    # There is no source pixel to show outside the source.
+    inside = warp(torch.ones_like(images[:, :1]), flow, align_corners=corners)
+    weight = (error / (-2 * _TOLERANCE**2)).exp() * inside
+    if corners:  # Between the centres of its outer pixels, an image spans (S - 1) / S of its width.
+        displacement = displacement * ((side - 1) / side)
+    return _Small(
+        images + weight * (missing - coarse), warped, displacement.permute(0, 3, 1, 2), weight
+    )
 
 
-def _agreement(
-    images: Tensor,  # (B, 3, S, S)
-    warped: Tensor,  # (B, 3, S, S)
-) -> Tensor:  # (B, 1, S, S) in [0, 1]
-    """Return 1 where images agree with the warped source in a small window, down to 0."""
-    error = (images - warped).square().mean(dim=1, keepdim=True)
-    window = error.new_tensor(_WINDOW)
-    error = F.pad(error, (2, 2, 2, 2), mode="replicate")
-    error = F.conv2d(F.conv2d(error, window.view(1, 1, 1, 5)), window.view(1, 1, 5, 1))
-    return (error / (-2 * _TOLERANCE**2)).exp()
+def _rest(height: int, width: int, like: Tensor, *, align_corners: bool) -> Tensor:  # (h, w, 2)
+    """Return the flow that leaves an image unchanged, in either convention."""
+    grid = identity_grid(height, width, device=like.device, dtype=like.dtype)
+    if align_corners:
+        return grid
+    return grid * grid.new_tensor([(width - 1) / width, (height - 1) / height])
 
 
 def _enlarge(
-    images: Tensor,  # (1, 3, S, S)
-    warped: _Warped,  # of the same image
+    small: _Small,  # of one pose
     large: Tensor,  # (1, 3 or 4, T, T)
-    matte: Colour,
-) -> Tensor:  # (1, 3 or 4, T, T)
+) -> tuple[Tensor, Tensor, Tensor]:  # (1, 3, T, T), (1, 1, T, T), (1, 3 or 4, T, T)
+    """Return the image and the weight at full size, and the warped larger source."""
     size = large.shape[-1]
-    small = torch.cat((images, *warped), dim=1)
-    resized = F.interpolate(small, (size, size), mode="bicubic", antialias=True)
+    resized = F.interpolate(torch.cat(small, dim=1), (size, size), mode="bicubic", antialias=True)
     rendered, blurred, displacement, weight = resized.split((3, 3, 2, 1), dim=1)
     weight = weight.clamp(0, 1)
-    rest = identity_grid(size, size, device=large.device, dtype=large.dtype) * ((size - 1) / size)
     sharp = warp(
         large,
-        rest + displacement.permute(0, 2, 3, 1),
+        _rest(size, size, large, align_corners=False) + displacement.permute(0, 2, 3, 1),
         padding="border",
         # Not all supported versions of torch sample bicubically on MPS.
         interpolation="bilinear" if large.device.type == "mps" else "bicubic",
         align_corners=False,
     )
-    if size == images.shape[-1]:
-        colours = images
-    else:
-        colours = (rendered + weight * (sharp[:, :3] - blurred)).clamp(0, 1)
-    if large.shape[1] == 3:
-        return colours
-    alpha = weight * sharp[:, 3:].clamp(0, 1) + (1 - weight) * key(colours, matte)
-    return unmix(colours, alpha, matte)
+    return (rendered + weight * (sharp[:, :3] - blurred)).clamp(0, 1), weight, sharp

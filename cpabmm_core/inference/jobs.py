@@ -17,6 +17,7 @@ from cpabmm_core.files.text import decode_text
 from cpabmm_core.inference.job_rows import job_rows
 from cpabmm_core.inference.output_names import default_output
 from cpabmm_core.inference.settings import AnimationSettings, SettingError, validated
+from cpabmm_core.media.camera import camera_number
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?", re.ASCII)
 _FILES = ("source", "driving", "output")
@@ -167,7 +168,7 @@ def _check_name(name: str, value: object) -> None:
         raise SettingError(name, f"expected the name of a file, got {quote(value)}")
     if "\0" in value:
         raise SettingError(name, f"{quote(value)} contains a zero character; correct it")
-    if value == "-" or value.startswith("camera:"):
+    if value == "-" or camera_number(value) is not None:
         raise SettingError(name, f"{value} cannot be part of a table; give a file")
 
 

@@ -27,6 +27,7 @@ colours do not flicker."""
 _RADII_PER_SIDE = 56  # a panel's side divided by the radius of a keypoint
 _WHEEL_SHARE, _RIM = 0.22, 3  # the wheel's share of a panel's side, and the white around it
 _LEAST_LABEL = 9  # pixels that a label needs
+_DARK = 420  # sum of red, green and blue below which letters on a colour are white
 _OUTLINE = 205  # grey level
 _BLANK = 32  # grey level below keypoints without a picture
 _GREY_SHARE = 0.35  # how far dark parts of the picture darken the colours of the flow
@@ -114,7 +115,10 @@ def contribution_legend(
         legend[:, left:right] = colour
         if right - left >= _LEAST_LABEL:
             label = _label(index, candidates, groups)
-            legend[:, left:right] = text_line(label, right - left, height, background=colour)
+            letters = (255, 255, 255) if sum(colour) < _DARK else (0, 0, 0)
+            legend[:, left:right] = text_line(
+                label, right - left, height, colour=letters, background=colour
+            )
     return legend
 
 

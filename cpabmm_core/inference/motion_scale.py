@@ -74,8 +74,7 @@ def scale_motion(
     linear = matrices + scale * (sign * local_affine.jacobians(target) - matrices)
     power = matrix_power(sign * between, scale)
     has_power = power.flatten(-2).isfinite().all(-1)[..., None, None]
-    # A matrix that is not finite must not enter the product: it would leave NaN in the gradient.
-    scaled = torch.where(has_power, torch.where(has_power, power, 0.0) @ matrices, linear)
+    scaled = torch.where(has_power, power @ matrices, linear)
     return local_affine.with_jacobians(points, scaled)
 
 

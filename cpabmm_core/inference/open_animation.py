@@ -8,11 +8,11 @@ from pathlib import Path
 from cpabmm_core.files.output import check_output
 from cpabmm_core.inference.motion_kind import is_motion_file
 from cpabmm_core.inference.settings import AnimationSettings, SettingError
+from cpabmm_core.media.camera import camera_number
 from cpabmm_core.media.inputs import DrivingFrames, SourceFrames, open_driving, open_source
 from cpabmm_core.media.output_target import OutputTarget, output_target
 
 _STDIN = "-"
-_CAMERA = "camera:"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def open_animation(
     is_motion = is_motion_file(driving)
     _check_kinds(source, driving, settings, save_motion, is_motion=is_motion)
     with ExitStack() as stack:
-        picture = stack.enter_context(open_source(source))
+        picture = stack.enter_context(open_source(source, alpha=True))
         video = None if is_motion else stack.enter_context(open_driving(driving))
         if settings.background is None and picture.first.shape[2] == 4:
             target = _target(output, settings, alpha=True, force=force, inputs=inputs)
@@ -141,7 +141,7 @@ def _check_kinds(
         if settings.driving_crop != "none":
             raise SettingError("driving_crop", "has no effect on a motion file; leave it out")
     whole = settings.reference_frame != 0 or save_motion is not None
-    if driving.startswith(_CAMERA) and whole:
+    if camera_number(driving) is not None and whole:
         name = "save_motion" if save_motion else "reference_frame"
         raise SettingError(name, "needs a recorded video, because a camera has no end")
     if driving == _STDIN and settings.compare and whole:

@@ -23,18 +23,21 @@ class Writer(Protocol):
 
 
 @contextmanager
-def read_ahead(items: Iterable[_Item], size: int) -> Generator[Iterator[_Item]]:
+def read_ahead(
+    items: Iterable[_Item], size: int, *, stop: Callable[[], None] | None = None
+) -> Generator[Iterator[_Item]]:
     """Iterate over items that a thread reads before the caller needs them.
 
     The thread keeps at most `size` items, and one that it has just read. It runs in a copy of the
     caller's context, so `media.notices` reach the caller. On leaving, the thread finishes the item
-    that it is reading and closes the iterator, which ends a generator. A thread that then waits for
-    more than 5 seconds, for example for the data of a stalled pipe, is left behind. It does not
-    keep the process alive.
+    that it is reading and closes the iterator, which ends a generator. A thread that does not
+    finish within 5 seconds is left behind. It does not keep the process alive.
 
     Args:
         items: what to read; only the thread iterates over it.
         size: number of items to read ahead, at least 1.
+        stop: ends an iteration that waits for something, for example for the data of a stalled
+            pipe. The caller's thread calls it on leaving.
 
     Returns:
         A context manager that provides the items in order. An exception of `items` is raised after
@@ -51,6 +54,8 @@ def read_ahead(items: Iterable[_Item], size: int) -> Generator[Iterator[_Item]]:
         yield iter(queue)
     finally:
         queue.leave()
+        if stop is not None and thread.is_alive():
+            stop()
         thread.join(_PATIENCE)
 
 

@@ -216,6 +216,8 @@ class PoseTransfer:
                 f"source, got {tuple(keypoints.shape)}; detect both with the same model"
             )
         if count is not None and len(keypoints) not in (1, count):
+            allowed = "1 frame" if count == 1 else f"1 or {count} frames"
             raise ShapeError(
-                f"{name}: expected the keypoints of 1 or {count} frames, got {len(keypoints)}"
+                f"{name}: expected the keypoints of {allowed}, got {len(keypoints)}; "
+                "pass one set for all frames, or one per frame"
             )

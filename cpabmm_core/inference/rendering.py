@@ -131,19 +131,22 @@ class Rendering:
 
     def _steps(self, tell: AnimationCallbacks, lost: list[InputLost]) -> Iterator[_Step]:
         """Yield what the stream needs for each output frame, until the caller stops."""
-        source = self.opened.source.first
+        source = self.opened.source
+        latest, has_ended = source.first, False
         try:
             for step in self._resampled():
                 if tell.stop():
                     return
-                if not self.opened.source.is_moving:
+                if not source.is_moving:
                     yield _Step(step)
                     continue
-                # After its end, the last frame of the source stays.
-                shown = self.opened.source.frame_at(float(step.pts * self.time_base))
-                source = source if shown is None else shown
-                square = self.source.framing.cut(self.source.opaque(source))
-                yield _Step(step, square, self.source.finisher(source))
+                frame = source.frame_at(step.pts * self.time_base)
+                if frame is None and not has_ended:
+                    tell.report(f"{self.opened.source_name}: has ended; its last frame stays")
+                    has_ended = True
+                latest = latest if frame is None else frame
+                square = self.source.framing.cut(self.source.opaque(latest))
+                yield _Step(step, square, self.source.finisher(latest))
         except InputLost as error:
             lost.append(error)
 

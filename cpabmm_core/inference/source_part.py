@@ -8,13 +8,14 @@ from PIL import Image, ImageColor
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.inference.animated_frame import Finish
-from cpabmm_core.inference.auto_crop import find_region, subject_warning
+from cpabmm_core.inference.auto_crop import find_region
 from cpabmm_core.inference.encoded_source import EncodedSource
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.inference.open_animation import OpenAnimation
 from cpabmm_core.inference.paste import paste_back
 from cpabmm_core.inference.regions import Framing, Region, frame_region
 from cpabmm_core.inference.settings import AnimationSettings
+from cpabmm_core.inference.subject_warning import subject_warning
 from cpabmm_core.inference.transparency import WHITE, Colour, on_matte
 from cpabmm_core.progress import StatusCallback
 
@@ -141,8 +142,7 @@ def prepare_source(
     keeps_alpha = wants_alpha and has_alpha and first.shape[2] == _RGBA
     part = SourcePart(width, height, framing, settings, keeps_alpha)
     if settings.crop != "auto":
-        seen = on_matte(first, part.matte) if first.shape[2] == _RGBA else first
-        warning = subject_warning(inference_model, seen, framing, name=name)
+        warning = subject_warning(inference_model, first, framing, name=name)
         if warning is not None:
             report(warning)
     return part

@@ -140,7 +140,7 @@ class AnimationStream:
                 " detect both with the same model"
             )
         moved = keypoints.to(self._source.keypoints)
-        return self._add(_Input(time, source, finish, keypoints=moved))
+        return self._add(_Input(time, source, finish, framing=self._driving, keypoints=moved))
 
     def flush(self) -> list[Frame]:
         """Render the frames that wait for a full batch. The stream can be used further.
@@ -163,7 +163,7 @@ class AnimationStream:
         moving = self._moving_source(batch)
         source = moving or self._source
         times = _all_or_none("time", [item.time for item in batch])
-        poses = self._poses.step(driving, times, moving and moving.keypoints)
+        poses = self._poses.step(driving, times, None if moving is None else moving.keypoints)
         rendered = source.render_frames(poses)
         frames = []
         for index, item in enumerate(batch):

@@ -11,7 +11,7 @@ Colour = tuple[float, float, float]
 """Red, green and blue in [0, 1]."""
 WHITE: Colour = (1.0, 1.0, 1.0)
 
-_KEY_FROM, _KEY_TO = 0.02, 0.2
+_KEY_FROM, _KEY_TO = 0.02, 0.5
 """Differences from the matte, in [0, 1], at which a colour is transparent and opaque."""
 
 

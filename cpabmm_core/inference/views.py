@@ -29,7 +29,23 @@ _WIDEST = 2.0  # proportions of the result beside the panels; a wider one is sho
 
 
 def result(frame: AnimatedFrame) -> Frame:  # (H, W, 3 or 4)
-    """Show the result alone."""
+    """Show the result alone.
+
+    Args:
+        frame: the frame.
+
+    Returns:
+        Its image, with the channels that it has.
+
+    Example:
+        >>> from cpabmm_core import Animator, load_model
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> model = load_model("puppets", device="cpu")
+        >>> frames = render_puppet(seed=7, index=0, split="test", frames=2, size=96).frames
+        >>> animator = Animator(model, view=result)
+        >>> [picture.shape for picture in animator.animate(frames[0], frames)]
+        [(96, 96, 3), (96, 96, 3)]
+    """
     return frame.image
 
 
@@ -45,14 +61,24 @@ def compare_view(frame: AnimatedFrame) -> Frame:  # (H', W', 3)
 
     Returns:
         A picture with an even number of rows and columns.
+
+    Example:
+        >>> from cpabmm_core import Animator, load_model
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> model = load_model("puppets", device="cpu")
+        >>> frames = render_puppet(seed=7, index=0, split="test", frames=2, size=96).frames
+        >>> animator = Animator(model, view=compare_view)
+        >>> [picture.shape for picture in animator.animate(frames[0], frames)]
+        [(112, 296, 3), (112, 296, 3)]
     """
     moved = opaque(frame.image)
     height = moved.shape[0]
+    driving = frame.driving
+    if driving is None:
+        driving = keypoint_panel(None, frame.driving_keypoints, frame.groups, height)
     pictures = {
         "Source": opaque(frame.finish(frame.source)),
-        "Driving": keypoint_panel(None, frame.driving_keypoints, frame.groups, height)
-        if frame.driving is None
-        else frame.uncover(frame.driving),
+        "Driving": frame.uncover(driving),
         "Result": moved,
     }
     line = _line_height(height)
@@ -76,6 +102,15 @@ def visual_view(frame: AnimatedFrame) -> Frame:  # (H', W', 3)
 
     Returns:
         A picture with an even number of rows and columns.
+
+    Example:
+        >>> from cpabmm_core import Animator, load_model
+        >>> from cpabmm_core.puppets import render_puppet
+        >>> model = load_model("puppets", device="cpu")
+        >>> frames = render_puppet(seed=7, index=0, split="test", frames=2, size=96).frames
+        >>> animator = Animator(model, view=visual_view)
+        >>> [picture.shape for picture in animator.animate(frames[0], frames)]
+        [(446, 1022, 3), (446, 1022, 3)]
     """
     source, motion = opaque(frame.source), frame.rendered.motion
     side = _PANEL if source.shape[0] <= _PANEL else _LARGE_PANEL

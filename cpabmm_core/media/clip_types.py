@@ -82,6 +82,31 @@ class StripClip:
         return {}
 
 
+class PictureClip:
+    """One picture, which has been read already.
+
+    Args:
+        image: the picture.
+        path: its file.
+    """
+
+    def __init__(self, image: Frame, path: Path) -> None:
+        self.name = path.stem
+        self._image = image
+
+    def __len__(self) -> int:
+        return 1
+
+    def read(self, indices: Sequence[int]) -> list[Frame]:
+        """Return the picture, as often as it is asked for."""
+        _check_range(self.name, 1, indices)
+        return [self._image for _ in indices]
+
+    def find_damage(self) -> dict[int, str]:
+        """Return no damage."""
+        return {}
+
+
 class _ImagesClip(ABC):
     """Frames that are separate images."""
 

@@ -21,6 +21,7 @@ class FrameFolderWriter:
 
     Args:
         path: the folder to write into. It exists and is empty.
+        size: width and height of the frames; None for those of the first one.
 
     Example:
         >>> import tempfile
@@ -32,11 +33,11 @@ class FrameFolderWriter:
         ['000000.png']
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: tuple[int, int] | None = None) -> None:
         self._path = path
         self.count = 0
         """Number of frames so far."""
-        self._shape: tuple[int, ...] | None = None
+        self._size = size
 
     def write(
         self,
@@ -47,7 +48,7 @@ class FrameFolderWriter:
         """Append a frame.
 
         Args:
-            image: the frame, RGB or RGBA, of the same size as the first one.
+            image: the frame, RGB or RGBA; all have one size.
             pts: ignored; it exists for compatibility with `VideoWriter`.
             duration: ignored.
 
@@ -55,12 +56,12 @@ class FrameFolderWriter:
             MediaError: the frame has the wrong size or type, or the file cannot be written.
             ResourceError: the disk is full.
         """
-        self._shape = self._shape or image.shape
-        if image.shape != self._shape:
-            height, width = self._shape[:2]
+        size = image.shape[1::-1]
+        self._size = self._size or size
+        if image.ndim == 3 and size != self._size:
+            width, height = self._size
             raise MediaError(
-                f"{self._path}: expected frames of {width} x {height}, "
-                f"got {image.shape[1]} x {image.shape[0]}"
+                f"{self._path}: expected frames of {width} x {height}, got {size[0]} x {size[1]}"
             )
         write_image(self._path / f"{self.count:06d}.png", image)
         self.count += 1
@@ -68,7 +69,11 @@ class FrameFolderWriter:
 
 @contextmanager
 def create_frame_folder(
-    path: str | Path, *, force: bool = False, inputs: Sequence[str | Path] = ()
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    force: bool = False,
+    inputs: Sequence[str | Path] = (),
 ) -> Iterator[FrameFolderWriter]:
     """Create a folder of PNG frames that appears complete or not at all.
 
@@ -76,6 +81,7 @@ def create_frame_folder(
 
     Args:
         path: the folder to create. An existing folder must be empty unless `force` is True.
+        size: width and height of the frames; None for those of the first one.
         force: whether to write into a folder that is not empty. Frames of a longer clip, which
             would become the end of this one, are then removed, and all else stays.
         inputs: files and folders that the same task reads, which must not be replaced.
@@ -98,7 +104,7 @@ def create_frame_folder(
         ['000000.png']
     """
     with atomic_folder(path, force=force, inputs=inputs) as temporary:
-        writer = FrameFolderWriter(temporary)
+        writer = FrameFolderWriter(temporary, size)
         yield writer
     _remove_from(Path(path), writer.count)
 

@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.camera import camera_number
 from cpabmm_core.media.camera_device import open_camera
-from cpabmm_core.media.clip_types import FolderClip, StackClip, StripClip, is_stack
+from cpabmm_core.media.clip_types import FolderClip, PictureClip, StackClip, StripClip, is_stack
 from cpabmm_core.media.content import is_still
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.moving_source import SourceFrames
-from cpabmm_core.media.notices import distinct_notices, notify, show_notices
+from cpabmm_core.media.notices import distinct_notices, notify
 from cpabmm_core.media.piped import BytePipe, open_pipe
 from cpabmm_core.media.strips import count_strip_frames
 from cpabmm_core.media.timed_frames import DrivingFrames, StillFrames
@@ -128,29 +129,29 @@ def _standard_input(stdin: IO[bytes] | None) -> IO[bytes]:
 def _open_path(path: Path, *, alpha: bool) -> DrivingFrames:
     if path.is_dir():
         return StillFrames(FolderClip(path, alpha=alpha), path)
-    if is_still(path):
-        if is_stack(path):
-            return StillFrames(StackClip(path, alpha=alpha), path)
-        if _is_strip(path):
-            return StillFrames(StripClip(path, alpha=alpha), path)
-    return VideoReader(path, alpha=alpha)
+    if not is_still(path):
+        return VideoReader(path, alpha=alpha)
+    if is_stack(path):
+        return StillFrames(StackClip(path, alpha=alpha), path)
+    image = read_image(path, alpha=alpha)
+    if _is_strip(image, path):
+        return StillFrames(StripClip(path, alpha=alpha), path)
+    return StillFrames(PictureClip(image, path), path)
 
 
-def _is_strip(path: Path) -> bool:
+def _is_strip(image: Frame, path: Path) -> bool:
     """Return whether a picture is a strip of frames; tell how it is read if it looks like one."""
-    with show_notices(lambda _: None):  # the reader of the picture tells them
-        image = read_image(path)
     height, width = image.shape[:2]
     if width % height or width < 2 * height:
         return False
     count = count_strip_frames(image)
     if count > 1:
         notify(
-            f"{path}: read as a strip of {count} square frames, because they resemble each other"
+            f"{path}: read as a strip of {count} frames, because its squares resemble each other"
         )
     else:
         notify(
-            f"{path}: read as one picture, because its {width // height} squares do not resemble "
-            "each other as the frames of a strip do"
+            f"{path}: read as one picture, not as a strip, as its {width // height} squares do not "
+            "resemble each other"
         )
     return count > 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -40,17 +41,22 @@ class SourceFrames:
     """
 
     first: Frame
-    """The picture, or the first frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA, not premultiplied.
-    All frames have this shape."""
+    """The picture, or the first frame: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA, not premultiplied,
+    if transparency is kept and it has some. All frames have this shape."""
     is_moving: bool
     """Whether there is more than one frame."""
+    path: Path | None
+    """The file or folder; None for a pipe."""
+    has_audio: bool
+    """Whether there is sound."""
 
     def __init__(self, frames: DrivingFrames) -> None:
         self._frames = frames
+        self.path, self.has_audio = frames.path, frames.has_audio
         self._rest: Iterator[VideoFrame] = iter(frames)
         self._shown = next(self._rest)
         self._following = next(self._rest, None)
-        self.first = self._shown.image
+        self.first = _without_needless_alpha(self._shown.image)
         self.is_moving = self._following is not None
         self._latest = 0.0
         if not self.is_moving:
@@ -76,8 +82,8 @@ class SourceFrames:
             time: seconds from the start, not less than in the call before.
 
         Returns:
-            A frame of the shape of `first`; None after the end of a moving source, where the
-            animation ends as well. A picture has no end.
+            A frame of the shape of `first`; None after the end of a moving source. A picture has no
+            end.
 
         Raises:
             MediaError: the source is damaged before that time.
@@ -100,3 +106,8 @@ class SourceFrames:
         """Return the end of the last frame, which may state no duration."""
         stated = self._shown.duration * self._frames.time_base
         return self._start(self._shown) + float(stated or 1 / self._frames.frame_rate)
+
+
+def _without_needless_alpha(image: Frame) -> Frame:
+    """Return an opaque frame with three channels: formats such as GIF always have a fourth."""
+    return with_channels(image, 3) if image.shape[2] == 4 and image[..., 3].min() == 255 else image

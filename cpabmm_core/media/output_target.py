@@ -131,7 +131,9 @@ class OutputTarget:
     ) -> Iterator[FrameWriter]:
         form, path = self.format, Path(self.name)
         if self.is_folder:
-            with create_frame_folder(path, force=self.force, inputs=self.inputs) as folder:
+            with create_frame_folder(
+                path, size=(width, height), force=self.force, inputs=self.inputs
+            ) as folder:
                 yield folder
                 if not folder.count:
                     raise MediaError(f"{self.name}: no frame was written")
@@ -158,7 +160,8 @@ class OutputTarget:
     def _file(self) -> Iterator[tuple[Path, StandardOutput | None]]:
         """Provide the path to write to, or the stream and what messages call it."""
         if self.is_stdout:
-            yield Path(NAME), StandardOutput()
+            with StandardOutput() as stream:
+                yield Path(NAME), stream
             return
         with atomic_path(self.name, force=self.force, inputs=self.inputs) as temporary:
             yield temporary, None

@@ -115,6 +115,10 @@ class StillFrames:
         self._shape = clip.read([0])[0].shape
         self.height, self.width = self._shape[:2]
 
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._clip)
+
     def __enter__(self) -> Self:
         return self
 

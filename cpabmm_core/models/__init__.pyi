@@ -14,5 +14,6 @@ from .hourglass_keypoints import HourglassKeypointDetector as HourglassKeypointD
 from .inpainting import InpaintingNetwork as InpaintingNetwork
 from .keypoints import KeypointDetector as KeypointDetector
 from .motion import CandidateMotion as CandidateMotion
+from .motion_swap import with_cpab_motion as with_cpab_motion
 from .occlusion_aware import OcclusionAwareGenerator as OcclusionAwareGenerator
 from .tps_motion import TpsMotion as TpsMotion

@@ -41,7 +41,8 @@ def plot_flow(
     distance = np.linalg.norm(relative, axis=-1, keepdims=True)
     relative = relative / np.maximum(distance, 1)
     column, row = np.moveaxis(np.rint((relative + 1) / 2 * _STEPS).astype(np.intp), -1, 0)
-    return _colours()[row, column]
+    colours: Picture = _colours()[row, column]
+    return colours
 
 
 def plot_flow_wheel(size: int) -> Picture:  # (size, size, 3)

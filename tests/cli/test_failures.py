@@ -64,6 +64,11 @@ def test_every_error_of_the_core_has_its_exit_code(error: Exception, code: int) 
     assert result.stdout == ""
 
 
+def test_a_reader_that_went_away_is_no_message() -> None:
+    result = outcome(errors.OutputClosedError("standard output: nobody reads it any more"))
+    assert (result.exit_code, result.stdout, result.stderr) == (141, "", "")
+
+
 @pytest.mark.parametrize("kind", ERRORS)
 def test_docstring_of_every_error_states_its_exit_code(kind: type[errors.CpabmmError]) -> None:
     code, _ = explain(kind("a: trouble"))

@@ -17,12 +17,16 @@ from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.errors import CheckpointError, ConfigError, DataError, ResourceError
 from cpabmm_core.inference.animator import Animator
 from cpabmm_core.inference.frames import to_frames, to_model_input
+from cpabmm_core.inference.poses import PoseTransfer
+from cpabmm_core.inference.regions import Fit
 from cpabmm_core.inference.transfer import TransferMode, hull_area, transfer_keypoints
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import Precision
 
 SOURCE = moving_square(1, height=44, width=36, left=15)[0]
 DRIVING = moving_square(5)
+SIZE = 32
+"""The frame size of the model, at which results are what the networks render."""
 BATCH_TOLERANCE = 1
 """In levels of 255; measured: 0. The size of a batch changes results only by rounding."""
 HALF_TOLERANCE = 5
@@ -72,7 +76,7 @@ def test_every_driving_frame_gives_the_source_in_its_pose(
     mode: TransferMode, batch_size: int
 ) -> None:
     model = model_with_avd()
-    ours = list(Animator(model, mode, batch_size=batch_size).animate(SOURCE, DRIVING))
+    ours = list(Animator(model, mode, batch_size=batch_size, size=SIZE).animate(SOURCE, DRIVING))
     expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
     assert [frame.shape for frame in ours] == [(32, 32, 3)] * 5
     assert all(frame.dtype == np.uint8 for frame in ours)
@@ -84,7 +88,7 @@ def test_every_driving_frame_gives_the_source_in_its_pose(
 @pytest.mark.parametrize("frames", ["jacobian", "pca"])
 def test_affine_models_are_animated_too(frames: str, mode: TransferMode) -> None:
     model = tiny_model(tiny_affine_config(frames, **{"model.avd": {}}))
-    ours = list(Animator(model, mode, batch_size=2).animate(SOURCE, DRIVING))
+    ours = list(Animator(model, mode, batch_size=2, size=SIZE).animate(SOURCE, DRIVING))
     expected = [by_hand(model, mode, frame, DRIVING[0]) for frame in DRIVING]
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
     if mode != "avd":  # an untrained network barely separates poses
@@ -115,10 +119,11 @@ def test_the_checkpoint_decides_whether_relative_movements_are_scaled(
 
 
 def test_another_reference_frame(model: AnimationModel) -> None:
-    ours = list(Animator(model).animate(SOURCE, DRIVING, reference=DRIVING[3]))
+    animator = Animator(model, size=SIZE)
+    ours = list(animator.animate(SOURCE, DRIVING, reference=DRIVING[3]))
     expected = [by_hand(model, "relative", frame, DRIVING[3]) for frame in DRIVING]
     assert largest_difference(ours, expected) <= BATCH_TOLERANCE
-    assert largest_difference(ours, list(Animator(model).animate(SOURCE, DRIVING))) > 20
+    assert largest_difference(ours, list(animator.animate(SOURCE, DRIVING))) > 20
 
 
 def test_the_source_is_encoded_once(model: AnimationModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,13 +164,74 @@ def test_no_driving_frames_give_no_output(model: AnimationModel) -> None:
     assert list(Animator(model).animate(SOURCE, [])) == []
 
 
-def test_the_output_can_have_another_size(model: AnimationModel) -> None:
-    small = list(Animator(model).animate(SOURCE, DRIVING))
-    large = list(Animator(model, size=96).animate(SOURCE, DRIVING))
-    assert large[0].shape == (96, 96, 3)
+@pytest.mark.parametrize(
+    ("fit", "size", "expected"),
+    [
+        ("crop", None, (36, 36)),  # the largest square of 44 x 36 pixels
+        ("crop", 50, (50, 50)),
+        ("pad", None, (44, 36)),
+        ("pad", 88, (88, 72)),
+        ("pad", 22, (22, 18)),
+    ],
+)
+def test_the_output_is_as_large_as_the_source_unless_a_size_is_set(
+    model: AnimationModel, fit: Fit, size: int | None, expected: tuple[int, int]
+) -> None:
+    output = list(Animator(model, fit=fit, size=size).animate(SOURCE, DRIVING[:2]))
+    assert [frame.shape for frame in output] == [(*expected, 3)] * 2
+
+
+def test_a_larger_output_shows_the_same(model: AnimationModel) -> None:
+    small = list(Animator(model, size=SIZE).animate(SOURCE, DRIVING))
+    large = list(Animator(model, size=3 * SIZE).animate(SOURCE, DRIVING))
     # Enlarging preserves the mean colour of each 3 x 3 block approximately.
     blocks = large[4].astype(float).reshape(32, 3, 32, 3, 3).mean(axis=(1, 3))
     assert np.abs(blocks - small[4]).mean() < 4
+
+
+def test_padding_shows_the_model_the_whole_frames(model: AnimationModel) -> None:
+    """The source and the frames are those that a caller pads with their edge pixels."""
+    edges = ((0, 0), (4, 4), (0, 0))
+    source, frames = (
+        np.pad(SOURCE, edges, mode="edge"),
+        [np.pad(frame, ((5, 5), (0, 0), (0, 0)), mode="edge") for frame in DRIVING],
+    )
+    expected = [frame[:, 4:40] for frame in Animator(model).animate(source, frames)]
+    output = list(Animator(model, fit="pad").animate(SOURCE, DRIVING))
+    assert largest_difference(output, expected) == 0
+
+
+def test_a_transparent_source_gives_transparent_frames(model: AnimationModel) -> None:
+    alpha = np.zeros((44, 36, 1), np.uint8)
+    alpha[10:30, 8:28] = 255
+    output = list(Animator(model).animate(np.dstack([SOURCE, alpha]), DRIVING[:2]))
+    assert [frame.shape for frame in output] == [(36, 36, 4)] * 2
+
+
+def test_settings_of_the_motion_reach_the_poses(
+    model: AnimationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = Mock(wraps=PoseTransfer.for_model)
+    monkeypatch.setattr(PoseTransfer, "for_model", transfer)
+    settings = {"motion_scale": 0.5, "smooth": 0.3, "hull_scaling": False}
+    animator = Animator(model, "standard", **settings)  # type: ignore[arg-type]
+    list(animator.animate(SOURCE, DRIVING[:1]))
+    assert transfer.call_args.args[2] == "standard"
+    assert transfer.call_args.kwargs == {**settings, "reference": None}
+
+
+def test_no_motion_gives_the_same_frame_for_all(model: AnimationModel) -> None:
+    output = list(Animator(model, motion_scale=0).animate(SOURCE, DRIVING))
+    assert largest_difference(output, output[:1] * 5) <= BATCH_TOLERANCE
+
+
+def test_streams_of_one_animator_are_independent(model: AnimationModel) -> None:
+    animator = Animator(model, batch_size=1)
+    one, other = animator.stream(SOURCE), animator.stream(DRIVING[2])
+    mixed = [(*one.push(frame), *other.push(frame)) for frame in DRIVING]
+    assert largest_difference([a for a, _ in mixed], list(animator.animate(SOURCE, DRIVING))) == 0
+    alone = list(animator.animate(DRIVING[2], DRIVING))
+    assert largest_difference([b for _, b in mixed], alone) == 0
 
 
 def test_a_model_in_training_mode_is_switched_to_eval_mode(model: AnimationModel) -> None:
@@ -209,8 +275,19 @@ def test_nan_never_becomes_a_frame(model: AnimationModel) -> None:
 
 
 def test_a_wrong_source_is_an_error_before_the_first_frame(model: AnimationModel) -> None:
-    with pytest.raises(DataError, match="frame: expected"):
+    with pytest.raises(DataError, match="source: expected"):
         Animator(model).animate(SOURCE[..., 0], DRIVING)
+    with pytest.raises(DataError, match="reference: expected"):
+        Animator(model).animate(SOURCE, DRIVING, reference=SOURCE.astype(np.float32))
+    with pytest.raises(DataError, match="source: expected at least one pixel"):
+        Animator(model).animate(SOURCE[:0], DRIVING)
+
+
+def test_a_wrong_driving_frame_is_an_error_when_it_is_read(model: AnimationModel) -> None:
+    output = Animator(model, batch_size=1).animate(SOURCE, [DRIVING[0], DRIVING[1][..., 0]])
+    next(output)
+    with pytest.raises(DataError, match="frame: expected"):
+        next(output)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +298,9 @@ def test_a_wrong_source_is_an_error_before_the_first_frame(model: AnimationModel
         ({"precision": "fp8"}, "precision fp8: unknown"),
         ({"batch_size": 0}, "batch_size: expected 1 or more, got 0"),
         ({"size": 0}, "size: expected 1 or more pixels, got 0"),
+        ({"fit": "stretch"}, "fit stretch: unknown; use crop or pad"),
+        ({"motion_scale": -1.0}, "motion_scale: expected 0 to 10, got -1"),
+        ({"smooth": 2.0}, r"smooth: expected 0 \(none\) to 1 \(strong\), got 2"),
     ],
 )
 def test_wrong_settings(model: AnimationModel, arguments: dict[str, Any], message: str) -> None:

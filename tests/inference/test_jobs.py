@@ -146,7 +146,7 @@ def test_wrong_json_is_one_line_that_names_the_row(tmp_path: Path, text: str, wo
 
 def test_an_output_never_replaces_an_input_of_any_row(tmp_path: Path) -> None:
     text = f"source,driving,output\na.png,b.mp4,{tmp_path}/d.mp4\nc.png,d.mp4,\n"
-    with pytest.raises(DataError, match="line 2: replaces .*d.mp4, an input of line 3"):
+    with pytest.raises(DataError, match=r"line 2: replaces .*d\.mp4, an input of line 3"):
         read(tmp_path, text)
 
 

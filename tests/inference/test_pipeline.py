@@ -106,8 +106,9 @@ def test_items_come_in_order_from_another_thread() -> None:
 
 
 def test_nothing_to_read() -> None:
-    with read_ahead([], 1) as items:
-        assert list(items) == []
+    taken: list[int] = []
+    read_into(taken, [], 1)
+    assert taken == []
 
 
 @pytest.mark.parametrize("size", [1, 4])
@@ -143,8 +144,8 @@ def test_the_error_of_the_source_comes_after_the_items_before_it(error: BaseExce
 
 
 def test_an_object_that_cannot_be_read_is_an_error_too() -> None:
-    with pytest.raises(TypeError, match="not iterable"), read_ahead(7, 1) as items:  # type: ignore[arg-type]
-        next(items)
+    with pytest.raises(TypeError, match="not iterable"):
+        read_into([], 7, 1)  # type: ignore[arg-type]
 
 
 class Stopped(BaseException):
@@ -222,6 +223,28 @@ def test_a_stalled_source_does_not_hold_up_the_caller(monkeypatch: pytest.Monkey
         next(items)
     assert time.monotonic() - started < 1
     go_on.set()
+
+
+def test_a_source_that_can_be_stopped_is_left_at_once() -> None:
+    arrived = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        yield 0
+        arrived.wait(WAIT)
+
+    started = time.monotonic()
+    with read_ahead(waiting(), 4, stop=arrived.set) as items:
+        next(items)
+    assert time.monotonic() - started < 1
+
+
+def test_a_source_that_has_ended_is_not_stopped() -> None:
+    source, calls = Source(2), []
+    with read_ahead(source, 4, stop=lambda: calls.append(1)) as items:
+        assert list(items) == [0, 1]
+        [thread] = source.threads
+        thread.join(WAIT)
+    assert not calls
 
 
 def test_notices_of_the_source_reach_the_caller() -> None:

@@ -89,7 +89,7 @@ def _is_stream(path: Path, start: int) -> bool:
         return position is not None and data.find(NEXT_IMAGE, position) >= 0
 
 
-def end_of_jpeg_header(data: bytes | mmap.mmap, start: int) -> int | None:
+def end_of_jpeg_header(data: bytearray | mmap.mmap, start: int) -> int | None:
     """Return where the coded pixels of a JPEG begin.
 
     Args:

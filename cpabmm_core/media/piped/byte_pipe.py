@@ -30,7 +30,7 @@ class BytePipe:
         self.name = name
         self._stream, self._owns = stream, owns
         self._descriptor = _descriptor(stream)
-        self._waiting = b""
+        self._waiting = bytearray()
         self._interrupt: BaseException | None = None
         self.has_ended = False
         """Whether the end has been reached."""
@@ -57,8 +57,10 @@ class BytePipe:
         """Stop reading."""
         self.close()
 
-    def peek(self, size: int) -> bytes:
+    def peek(self, size: int) -> bytearray:
         """Return what has arrived without consuming it: `size` bytes or more; fewer at the end.
+
+        The result is only to be read, before the next call of a method.
 
         Raises:
             OSError: the system cannot read the stream.
@@ -74,7 +76,8 @@ class BytePipe:
             OSError: the system cannot read the stream.
         """
         if self._waiting:
-            data, self._waiting = self._waiting[:size], self._waiting[size:]
+            data = bytes(self._waiting[:size])
+            del self._waiting[:size]
             return data
         return self._receive(size)
 

@@ -10,11 +10,11 @@ _INDEX, _FRAMES = b"moov", b"mdat"
 
 def has_late_index(pipe: BytePipe) -> bool:
     """Return whether a pipe holds an MP4 whose frames come before their index."""
-    if not is_mp4(pipe.peek(8)):
+    if not is_mp4(bytes(pipe.peek(8)[:8])):
         return False
     position = 0
     while position < _MOST_BEFORE:
-        header = pipe.peek(position + 16)[position:]
+        header = bytes(pipe.peek(position + 16)[position : position + 16])
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if kind == _INDEX:
             return False

@@ -11,6 +11,7 @@ from cpabmm_core.media.pictures import is_picture, picture_format
 from cpabmm_core.media.piped.byte_pipe import BytePipe
 from cpabmm_core.media.piped.jpeg_stream import is_jpeg_stream
 from cpabmm_core.media.piped.mp4_order import has_late_index
+from cpabmm_core.media.piped.picture_sequence import PictureSequence, is_sequence
 from cpabmm_core.media.piped.piped_frames import PipedFrames
 from cpabmm_core.media.piped.spool import spooled
 from cpabmm_core.media.piped.stored_frames import StoredFrames
@@ -31,8 +32,9 @@ def open_pipe(
 ) -> DrivingFrames:
     """Open what comes through a pipe.
 
-    A video is read as it comes. A picture is stored in a temporary file, and so is a video that can
-    only be read when all of it is there; a notice tells of that.
+    A video is read as it comes, and so are pictures that follow each other. A single picture is
+    stored in a temporary file, and so is a video that can only be read when all of it is there; a
+    notice tells of that.
 
     Args:
         pipe: the pipe, of which nothing has been read; the result closes it.
@@ -46,13 +48,18 @@ def open_pipe(
     with ExitStack() as stack:
         stack.enter_context(pipe)
         try:
-            must_store = _must_store(pipe)
+            head = _checked_head(pipe)
+            kind = picture_format(head)
+            must_store = _must_store(pipe, head)
+            is_one_of_many = must_store and kind is not None and is_sequence(pipe, kind)
         except OSError as error:
             raise MediaError(
                 f"{pipe.name}: cannot be read ({one_line(error)})", "pipe a video into it"
             ) from None
         pipe.raise_interrupt()
         stack.pop_all()
+    if kind is not None and is_one_of_many:
+        return PictureSequence(pipe, kind, alpha=alpha)
     if not must_store:
         return PipedFrames(pipe, alpha=alpha)
     with ExitStack() as stack:
@@ -60,15 +67,20 @@ def open_pipe(
         return StoredFrames(pipe.name, path, open_file, stack.pop_all())
 
 
-def _must_store(pipe: BytePipe) -> bool:
-    """Check the beginning of a pipe, and return whether all of it is needed to read it."""
-    head = pipe.peek(_HEAD)[:_HEAD]
+def _checked_head(pipe: BytePipe) -> bytes:
+    """Return the first bytes of a pipe, unless they are certainly no video and no picture."""
+    head = bytes(pipe.peek(_HEAD)[:_HEAD])
     wrong = describe_wrong_content(head)
     if wrong is None and not is_picture(head):
         wrong = describe_no_video(head)
     if wrong is not None and not pipe.is_stopped:
         cure = wrong[1] if head else "check the program that writes it"
         raise MediaError(f"{pipe.name}: {wrong[0]}", cure)
+    return head
+
+
+def _must_store(pipe: BytePipe, head: bytes) -> bool:
+    """Return whether all of a pipe is needed to read it; tell that a video has to be stored."""
     if is_picture(head):
         return picture_format(head) != "GIF" and not is_jpeg_stream(pipe, head)
     kind = next((kind for start, kind in _NEEDS_SEEKING if head.startswith(start)), None)

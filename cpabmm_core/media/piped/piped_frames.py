@@ -9,7 +9,7 @@ from typing import Self
 from cpabmm_core.errors import InputLost, MediaError
 from cpabmm_core.media.piped.byte_pipe import BytePipe
 from cpabmm_core.media.piped.structure_check import StructureCheck
-from cpabmm_core.media.video.decoding import TruncatedPacket
+from cpabmm_core.media.video.decoding import TruncatedVideo
 from cpabmm_core.media.video.library_calls import UnnamedError
 from cpabmm_core.media.video.opening import open_content
 from cpabmm_core.media.video.stream_reading import StreamReading
@@ -41,7 +41,7 @@ class PipedFrames:
 
     def __init__(self, pipe: BytePipe, *, alpha: bool = False) -> None:
         self._pipe = pipe
-        walk = structure_walk(pipe.peek(_HEAD)[:_HEAD], is_pipe=True)
+        walk = structure_walk(bytes(pipe.peek(_HEAD)[:_HEAD]), is_pipe=True)
         self._check = StructureCheck(walk) if walk else None
         self._is_read = self._is_closed = False
         self._lock = Lock()
@@ -122,9 +122,7 @@ class PipedFrames:
         """Return the next bytes for FFmpeg; none after damage, over which it would pass."""
         if self._check is None:
             return self._pipe.read(size)
-        data = b"" if self._check.is_damaged else self._pipe.read(size)
-        self._check.feed(data)
-        return data
+        return b"" if self._check.is_damaged else self._check.feed(self._pipe.read(size))
 
     def _check_end(self) -> None:
         """Read what follows the last frame, and check that nothing is missing."""
@@ -134,17 +132,20 @@ class PipedFrames:
         if self._pipe.is_stopped or self._check is None or rest >= _LONGEST_REST:
             return
         if not self._check.is_complete():
-            what = "is damaged" if self._check.is_damaged else "ends too early"
-            raise MediaError(f"{self._pipe.name}: {what}")
+            if self._check.is_damaged:
+                raise MediaError(f"{self._pipe.name}: is damaged")
+            raise TruncatedVideo(f"{self._pipe.name}: ends too early")
 
     def _lost(self, error: UnnamedError | MediaError, count: int) -> InputLost:
         """Return the error for a video that goes on no further after some frames."""
-        is_cut = isinstance(error, TruncatedPacket)
-        if self._check is not None and self._pipe.has_ended:
-            is_cut = is_cut or not (self._check.is_complete() or self._check.is_damaged)
-        if is_cut:
+        is_damaged = self._check is not None and self._check.is_damaged
+        is_cut = isinstance(error, TruncatedVideo)
+        if self._check is not None and self._pipe.has_ended and not is_damaged:
+            is_cut = is_cut or not self._check.is_complete()
+        if is_cut or is_damaged:
+            what = "is damaged" if is_damaged else "ends too early"
             frames = "1 frame" if count == 1 else f"{count} frames"
-            trouble = f"{self._pipe.name}: ends too early, after {frames}"
+            trouble = f"{self._pipe.name}: {what}, after {frames}"
         else:
             trouble = self._named(error).trouble
         return InputLost(trouble, "check the program that writes it")

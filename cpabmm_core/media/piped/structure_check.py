@@ -20,8 +20,10 @@ class StructureCheck:
         self.is_damaged = False
         """Whether the parts so far are inconsistent."""
 
-    def feed(self, data: bytes) -> None:
-        """Follow the next bytes."""
+    def feed(self, data: bytes) -> bytes:
+        """Follow the next bytes, and return those before the first damage."""
+        if self.is_damaged:
+            return b""
         self._size += len(data)
         position = 0
         while position < len(data) and not self._is_over:
@@ -36,7 +38,10 @@ class StructureCheck:
             self._collected += piece
             if len(self._collected) == self._wanted:
                 self._advance(bytes(self._collected))
-        self.is_damaged = self._is_over and self._end is None
+        if self._is_over and self._end is None:
+            self.is_damaged = True
+            return data[:position]
+        return data
 
     def is_complete(self) -> bool:
         """Return whether all that the structure announces has come. Nothing follows after this."""

@@ -26,8 +26,11 @@ MOST_WITHOUT_FRAME = 1_000_000
 their headers would take minutes per gigabyte."""
 
 
-class TruncatedPacket(MediaError):
-    """A packet lacks its end."""
+class TruncatedVideo(MediaError):
+    """The end of a video is missing."""
+
+
+_END_OF_JPEG = b"\xff\xd9"
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ def decode(
             if idle > MOST_WITHOUT_FRAME:
                 raise decoding_error(path, count, f"{MOST_WITHOUT_FRAME:,} packets hold no frame")
             if is_truncated(packet, container):
-                raise decoding_error(path, count, "a packet is truncated", TruncatedPacket)
+                raise decoding_error(path, count, "a packet is truncated", TruncatedVideo)
             if not packet.size and packet.dts is not None:
                 continue  # to the decoder it would mean the end of the stream
             if tally and packet.size:
@@ -132,8 +135,11 @@ def decode(
 def is_truncated(packet: Packet[VideoStream], container: InputContainer) -> bool:
     """Return whether a packet lacks data.
 
-    MPEG streams also mark every joint between recordings as corrupt, so theirs do not count.
+    MPEG streams also mark every joint between recordings as corrupt, so theirs do not count. FFmpeg
+    does not mark the last image of a Motion JPEG stream, but shows it without its lower part.
     """
+    if container.format.name == "mjpeg" and packet.size:
+        return bytes(packet).rfind(_END_OF_JPEG) < 0
     return packet.is_corrupt and not Flags(container.format.flags) & Flags.ts_discont
 
 

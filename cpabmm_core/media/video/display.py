@@ -15,8 +15,9 @@ from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.side_data import read_side_data
 
 # Since version 17 PyAV starts as many threads as there are cores for the conversion of each frame.
-# One thread is faster, and threads of this kind do not survive the fork of a data worker.
-_ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+# One thread is faster, threads of this kind do not survive the fork of a data worker, and now and
+# then they leave rows of a frame of ten bits empty.
+ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _WITH_ALPHA, _DEEP = "rgba", "rgb48le"
 _UNSPECIFIED = 2
 """FFmpeg's number of an unstated matrix."""
@@ -44,18 +45,27 @@ def frame_to_rgb(
             format with transparency.
     """
     with library_calls():
-        options: dict[str, Any] = {"width": width, "height": height, **_ONE_THREAD}
+        options: dict[str, Any] = {"width": width, "height": height, **ONE_THREAD}
         if smooth:
             options["interpolation"] = Interpolation.BICUBIC
         if _lacks_matrix(frame):
             options["src_colorspace"] = Colorspace.ITU709
         form = _target_format(frame)
-        image: NDArray[Any] = frame.to_ndarray(format=form, **options)
+        image: NDArray[Any] = _whole_rows(frame).to_ndarray(format=form, **options)
     if form == _WITH_ALPHA and not alpha:
         image = with_channels(image, 3)
     elif form == _DEEP:
         image = to_standard_range(image, frame.color_trc, wide=is_wide_gamut(frame))
     return _apply_display_matrix(image, frame)
+
+
+def _whole_rows(frame: AvFrame) -> AvFrame:
+    """Return a frame that FFmpeg converts to RGBA up to the last column.
+
+    Up to version 8.1 it leaves out up to four columns of VP8 and VP9 with transparency, if the
+    width is 1 to 4 more than a multiple of 16.
+    """
+    return frame.reformat(format="yuva444p") if frame.format.name == "yuva420p" else frame
 
 
 def _target_format(frame: AvFrame) -> str:

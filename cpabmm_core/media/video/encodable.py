@@ -9,6 +9,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from cpabmm_core.arrays import Frame
+from cpabmm_core.media.video.display import ONE_THREAD
 
 # Readers that ignore the tags assume BT.601, so this matrix is right for all of them.
 _MATRIX_BT601 = 6
@@ -43,11 +44,10 @@ def to_coded_frame(
     pad = (height - image.shape[0], width - image.shape[1])
     image = np.pad(image, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge")
     frame = AvFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
-    if not pixels.startswith("yuv"):
-        return frame.reformat(format=pixels)
-    return frame.reformat(
-        format=pixels, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG
-    )
+    options: dict[str, Any] = {"format": pixels, **ONE_THREAD}
+    if pixels.startswith("yuv"):
+        options |= {"dst_colorspace": Colorspace.ITU601, "dst_color_range": ColorRange.MPEG}
+    return frame.reformat(**options)
 
 
 def to_palette_frame(

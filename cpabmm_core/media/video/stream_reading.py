@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame as AvFrame
 
 from cpabmm_core.errors import MediaError
 from cpabmm_core.media.video.clock import TimestampClock
-from cpabmm_core.media.video.decoding import PacketTally, decode
+from cpabmm_core.media.video.decoding import PacketTally, TruncatedVideo, decode
 from cpabmm_core.media.video.empty_packets import count_empty_packets
 from cpabmm_core.media.video.frame_shape import FrameShape
 from cpabmm_core.media.video.library_calls import library_calls
@@ -111,7 +111,7 @@ class StreamReading:
         with library_calls():
             empty = count_empty_packets(stream, self._path)
         if missing - empty.total > 1 and end - tally.end > 1.5 * interval:
-            raise MediaError(
+            raise TruncatedVideo(
                 f"{self._name}: ends after {tally.count} of {stream.frames} frames",
                 "the file is truncated: fetch it again",
             )

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Generator
 
+from cpabmm_core.media.video.structure_chain import chain_walk
 from cpabmm_core.media.video.structure_cursor import MOST_PARTS, Cursor, Walk
 from cpabmm_core.media.video.structure_y4m import walk_y4m
 
@@ -10,8 +11,6 @@ _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = b"\x21", b"\x2c", b"\x3b"
 _EBML, _SEGMENT, _CLUSTER = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
 _MP4_START = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"}
 _MP4_BODY = {b"mdat", b"moov", b"moof"}
-_UNSTATED = (0, 0xFFFFFFFF)
-"""Sizes in the header of an AVI whose writer could not go back to fill them in."""
 
 
 def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
@@ -20,7 +19,7 @@ def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
     Args:
         head: the first 12 bytes of the file.
         is_pipe: whether the file comes through a pipe. Then the parts of a Matroska of unstated
-            length must be whole, and an AVI as long as it states. In files neither is required:
+            length, an AVI, FLV, IVF and Ogg must be whole as well. In files that is not required:
             recordings that a crash ended are read as far as they go.
     """
     if head[:4] == b"GIF8":
@@ -31,9 +30,7 @@ def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
         return _walk_mp4(Cursor())
     if head[:10] == b"YUV4MPEG2 ":
         return walk_y4m(Cursor())
-    if is_pipe and head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return _walk_avi(Cursor())
-    return None
+    return chain_walk(head) if is_pipe else None
 
 
 def is_mp4(head: bytes) -> bool:
@@ -57,19 +54,6 @@ def _walk_mp4(cursor: Cursor) -> Walk:
         yield from cursor.skip(start + length - cursor.position)
         if kind in _MP4_BODY:
             end = start + length
-    return end
-
-
-def _walk_avi(cursor: Cursor) -> Walk:
-    """Return the stated end of the last list of a chain, which a long AVI consists of."""
-    end = 0
-    for _ in range(MOST_PARTS):
-        header = yield from cursor.read(8)
-        size = int.from_bytes(header[4:], "little")
-        if header[:4] != b"RIFF" or len(header) < 8 or size in _UNSTATED:
-            break
-        end = cursor.position + size
-        yield from cursor.skip(size + size % 2)
     return end
 
 

@@ -30,7 +30,7 @@ _STRETCH = 64
 _HEADER = 12
 _FRAME_HEADER = 16
 _HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02
-_DO_NOT_BLEND = 0x02
+_CLEAR, _DO_NOT_BLEND = 0x01, 0x02
 _USUAL_DELAY = 100
 """Milliseconds, for a single frame without a duration."""
 _LONGEST = 2**24 - 1
@@ -185,8 +185,9 @@ class WebpWriter:
         packets = [*encoder.encode(frame), *encoder.encode(None)]
         still = b"".join(bytes(packet) for packet in packets)
         image = b"".join(_chunk(*each) for each in _chunks(still) if each[0] in _IMAGE_CHUNKS)
-        delay = bodies[0][12:15] if bodies else bytes(3)
-        return self._whole_canvas() + delay + bytes(1) + image
+        # The delay, and whether the frame is cleared after it.
+        rest = bodies[0][12:15] + bytes([bodies[0][15] & _CLEAR]) if bodies else bytes(4)
+        return self._whole_canvas() + rest + image
 
     def _whole_canvas(self) -> bytes:
         return bytes(6) + b"".join(_three_bytes(side - 1) for side in self._size)
