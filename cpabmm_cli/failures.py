@@ -116,6 +116,7 @@ def message_of(error: CpabmmError) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory is exhausted, on any device."""
     torch = sys.modules.get("torch")  # torch raises nothing before it is imported
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True

@@ -1,7 +1,7 @@
-"""A web service that sends an animation as MP4 while it is rendered.
+r"""A web service that sends an animation as MP4 while it is rendered.
 
 python examples/video_service.py --port 8000
-curl -F source=@examples/source.png -F driving=@examples/driving.mp4 \\
+curl -F source=@examples/source.png -F driving=@examples/driving.mp4 \
     http://127.0.0.1:8000/animate -o animated.mp4
 
 The answer is a fragmented MP4 without sound: a player can start before the last frame is rendered.
@@ -11,10 +11,9 @@ service needs Starlette, which Gradio brings: pip install 'cpabmm[app]'
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -76,14 +75,23 @@ def create_service(animator: Animator) -> Starlette:
             first = await run_in_threadpool(next, pieces)
         except CpabmmError as error:
             return PlainTextResponse(str(error), 422)
-        return StreamingResponse(chain([first], pieces), media_type="video/mp4")
+        return StreamingResponse(send(first, pieces), media_type="video/mp4")
+
+    async def send(first: bytes, others: Generator[bytes]) -> AsyncIterator[bytes]:
+        piece: bytes | None = first
+        try:
+            while piece is not None:
+                yield piece
+                piece = await run_in_threadpool(next, others, None)
+        finally:  # the end, or the client has gone away
+            others.close()
 
     return Starlette(routes=[Route("/animate", animate, methods=["POST"])])
 
 
 def render(
     animator: Animator, turn: threading.Lock, source: bytes, driving: bytes
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield the pieces of the animation. Closing the iterator ends it and deletes the files."""
     with turn, ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="video-service-")))
@@ -114,7 +122,7 @@ def encode(
     pieces = Pieces()
     with av.open(pieces, "w", format="mp4", options=_FRAGMENTS) as container:
         stream = container.add_stream("libx264", rate=frame_rate, options=_CODEC)
-        stream.time_base = time_base
+        stream.codec_context.time_base = time_base
         for picture, time in frames:
             height, width = (side - side % 2 for side in picture.shape[:2])  # H.264 needs even ones
             if not stream.codec_context.is_open:

@@ -53,7 +53,6 @@ def connect_picker(
         picker: the controls.
         status: shows errors.
     """
-
     is_source = name == "source"
     upload = studio.upload_source if is_source else studio.upload_driving
     pick = studio.pick_source if is_source else studio.pick_driving
@@ -61,7 +60,7 @@ def connect_picker(
     def on_upload(path: str, request: gr.Request) -> list[object]:
         try:
             choice = upload(_visitor(request), Path(path))
-        except Exception as error:  # noqa: BLE001  (the page shows it)
+        except Exception as error:
             return [gr.skip(), None, messages.failure(error, studio.folder)]
         return [_shown(name, choice), None, messages.READY]
 

@@ -24,7 +24,6 @@ from cpabmm_core.media.pictures import is_animated
 from cpabmm_core.media.video.library_calls import library_calls
 from cpabmm_core.media.video.opening import open_input, video_stream
 
-
 _PREVIEW_SIZE = 640
 _PREVIEW_FRAMES = 300
 _PLAYABLE = {

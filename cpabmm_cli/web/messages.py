@@ -33,7 +33,9 @@ def progress(state: Running) -> str:
             parts.append(f"{(state.total - state.frames) / rate:.0f} s left")
     share = f' value="{min(state.frames / state.total, 1):.3f}"' if state.total else ""
     text = escape(", ".join(parts))
-    return f'<div class="status" role="status"><progress{share}></progress><span>{text}</span></div>'
+    return (
+        f'<div class="status" role="status"><progress{share}></progress><span>{text}</span></div>'
+    )
 
 
 def result(state: Finished, folder: Path) -> str:

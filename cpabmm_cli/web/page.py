@@ -23,6 +23,7 @@ _MODES = {"relative": "Relative", "standard": "Standard", "avd": "Avd"}
 _FITS = [("Crop to a square", "crop"), ("Keep the whole shape", "pad")]
 _CROPS = [("Whole picture", "none"), ("Around the object", "auto")]
 
+
 def build_page(studio: Studio, model: str) -> gr.Blocks:
     """Return the page.
 
@@ -88,7 +89,7 @@ def _driving(studio: Studio) -> Picker:
 
 
 def _upload(name: str) -> tuple[gr.File, gr.Textbox]:
-    """Return a field to drop a file on, about which the style sheet says so, and one for its path."""
+    """Return a field for an upload, which the style sheet labels, and one for its path."""
     field = gr.File(
         label=f"Upload {name}",
         show_label=False,

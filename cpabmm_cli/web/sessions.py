@@ -141,7 +141,10 @@ class Sessions:
     def _delete_unclaimed(self) -> None:
         """Delete uploads that no session has asked for."""
         for path in self._folder.iterdir():
-            if not path.name.startswith((_PREFIX, SAMPLES)) and path.stat().st_mtime < time() - _PATIENCE:
+            if (
+                not path.name.startswith((_PREFIX, SAMPLES))
+                and path.stat().st_mtime < time() - _PATIENCE
+            ):
                 remove(path)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-
 from _helpers.tiny_model import tiny_model
+
 from cpabmm_cli.web.server import address_of, open_socket, page_app, private_folder, web_server
 from cpabmm_core.inference import InferenceModel
 

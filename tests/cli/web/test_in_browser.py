@@ -10,7 +10,7 @@ import requests
 from _helpers.browser import Browser, open_browser
 from _helpers.page import Page
 
-from cpabmm_core.media import VideoReader, VideoWriter, write_image
+from cpabmm_core.media import VideoWriter, write_image
 
 FOREIGN = """
 return performance.getEntriesByType("resource").map(entry => entry.name)

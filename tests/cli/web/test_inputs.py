@@ -52,7 +52,9 @@ def test_a_large_picture_has_a_small_preview(tmp_path: Path) -> None:
     assert read_image(choice.preview).shape == (160, 640, 3)
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("a.mp4", ".mp4"), ("a.mov", ".mp4"), ("a.webm", ".webm")])
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("a.mp4", ".mp4"), ("a.mov", ".mp4"), ("a.webm", ".webm")]
+)
 def test_browsers_get_the_driving_video_itself(tmp_path: Path, name: str, suffix: str) -> None:
     path = write(tmp_path / name)
     choice = choose_driving(path, tmp_path)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from _helpers.page import Page
 
+from cpabmm_core.inference import AnimationReport
 from cpabmm_core.media import VideoReader, VideoWriter, read_image, write_image
 
 pytest.importorskip("gradio")
@@ -74,9 +75,7 @@ def sessions(page: Page) -> list[Path]:
     return sorted(page.studio.folder.glob("session-*"))
 
 
-def test_uploads_are_animated(
-    page: Page, visit: Callable[[], Client], tmp_path: Path
-) -> None:
+def test_uploads_are_animated(page: Page, visit: Callable[[], Client], tmp_path: Path) -> None:
     client = visit()
     write_image(tmp_path / "ma chère.png", np.full((60, 90, 3), 80, np.uint8))
     write_video(tmp_path / "drive.mp4", 7)
@@ -104,7 +103,10 @@ def test_the_page_opens_with_the_pair_of_the_examples(page: Page) -> None:
 
 def test_samples_are_picked(page: Page, visit: Callable[[], Client]) -> None:
     client = visit()
-    for name, choices in (("source", page.studio.samples.sources), ("driving", page.studio.samples.driving)):
+    for name, choices in (
+        ("source", page.studio.samples.sources),
+        ("driving", page.studio.samples.driving),
+    ):
         shown, _ = client.predict(2, api_name=f"/pick_{name}")
         assert choices[2].label in shown["label"]
     session = page.studio.sessions.get(client.session_hash)
@@ -188,7 +190,7 @@ def test_runs_wait_for_each_other(
     lock = threading.Lock()
     render = studio.animate_file
 
-    def counted(*arguments: Any, **options: Any) -> Any:
+    def counted(*arguments: Any, **options: Any) -> AnimationReport:  # noqa: ANN401
         nonlocal active, most
         with lock:
             active += 1
