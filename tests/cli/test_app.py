@@ -38,7 +38,9 @@ def test_a_foreign_address_is_named(host: str) -> None:
     assert_fails(1, "app", "--host", host, "--port", "0", words=host)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_the_server_without_leaving_files(
     tmp_path: Path, number: signal.Signals
 ) -> None:
