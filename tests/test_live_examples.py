@@ -143,11 +143,11 @@ def test_the_service_sends_video_while_it_renders(files: dict[str, bytes]) -> No
         while b"mdat" not in received:
             received += next(pieces)
         assert animator.pushed < FRAMES  # the first pictures are here, the last ones not rendered
-        with av.open(io.BytesIO(received)) as beginning:
+        with av.open(io.BytesIO(received), "r") as beginning:
             assert len(list(beginning.decode(video=0))) >= 1
         animator.gate.set()
         received += b"".join(pieces)
-    with av.open(io.BytesIO(received)) as video:
+    with av.open(io.BytesIO(received), "r") as video:
         stream = video.streams.video[0]
         times = [frame.time for frame in video.decode(video=0)]
         assert (stream.width, stream.height) == (36, 36)

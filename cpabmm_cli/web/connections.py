@@ -91,8 +91,10 @@ def connect_buttons(
     """Let a visitor start and cancel a run."""
 
     def run(request: gr.Request, *values: object) -> Iterator[list[object]]:
-        settings_given = dict(zip(settings, values, strict=True))
-        yield from _states(studio, _visitor(request), settings_given)
+        given = dict(zip(settings, values, strict=True))
+        if given["mode"] != "relative":  # no other mode has a reference frame
+            del given["reference_frame"]
+        yield from _states(studio, _visitor(request), given)
 
     def cancel(request: gr.Request) -> list[object]:
         studio.stop(_visitor(request))

@@ -88,7 +88,9 @@ class Studio:
         def animate(tell: AnimationCallbacks) -> AnimationReport:
             return animate_file(
                 self._inference_model,
-                *(str(path) for path in (source.path, driving.path, output)),
+                str(source.path),
+                str(driving.path),
+                str(output),
                 read_settings(values),
                 callbacks=tell,
             )

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from _helpers.page import Page
 
-from cpabmm_core.inference import AnimationReport
+from cpabmm_core.inference import AnimationReport, animate_file
 from cpabmm_core.media import VideoReader, VideoWriter, read_image, write_image
 
 pytest.importorskip("gradio")
@@ -188,7 +189,7 @@ def test_runs_wait_for_each_other(
 
     active, most = 0, 0
     lock = threading.Lock()
-    render = studio.animate_file
+    render = animate_file
 
     def counted(*arguments: Any, **options: Any) -> AnimationReport:  # noqa: ANN401
         nonlocal active, most
@@ -207,7 +208,10 @@ def test_runs_wait_for_each_other(
     for client in clients:
         choose(client, driving=path)
     with ThreadPoolExecutor() as pool:
-        run = [pool.submit(client.predict, *SETTINGS, api_name="/animate") for client in clients]
+        run = [
+            pool.submit(partial(client.predict, *SETTINGS, api_name="/animate"))
+            for client in clients
+        ]
         assert all("5 frames" in each.result()[0] for each in run)
     assert most == 1
 
@@ -261,3 +265,12 @@ def test_large_uploads_are_refused(page: Page, monkeypatch: pytest.MonkeyPatch) 
     assert answer.status_code == 413
     names = {path.name.partition("-")[0] for path in page.studio.folder.iterdir()}
     assert names <= {"samples", "session"}
+
+
+def test_the_reference_frame_has_no_effect_in_other_modes(
+    visit: Callable[[], Client], tmp_path: Path
+) -> None:
+    client = visit()
+    choose(client, driving=write_video(tmp_path / "a.mp4", 3))
+    status = client.predict("standard", "auto", *SETTINGS[2:], api_name="/animate")[0]
+    assert "3 frames" in status
