@@ -48,7 +48,7 @@ def run_pair(
             source, driving, path, settings, force=force, save_motion=options.save_motion
         ) as opened,
     ):
-        model = load(options)
+        model = load(options, options.device)
         chosen = announce_model(options.checkpoint, model, options.precision)
 
         from cpabmm_core.inference.animation import render_animation
@@ -124,11 +124,11 @@ def _bar(label: str, stage: str) -> AbstractContextManager[Counter]:
     return terminal.counter(f"{label}{stage}", "frames")
 
 
-def load(options: "JobOptions", device: str | None = None) -> "AnimationModel":
-    """Load the model of the options, on their device or on another one."""
+def load(options: "JobOptions", device: str) -> "AnimationModel":
+    """Load the model of the options on a device."""
     from cpabmm_core import load_model  # imports torch; bad files fail before that
 
-    return load_model(prepare_checkpoint(options.checkpoint), device or options.device)
+    return load_model(prepare_checkpoint(options.checkpoint), device)
 
 
 def section_of(kind: type[_S], values: Mapping[str, Any]) -> _S:

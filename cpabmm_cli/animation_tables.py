@@ -53,7 +53,7 @@ def run_table(
         from cpabmm_core.inference.batch import run_jobs  # imports torch, after all checks
 
         group.gather([True])  # no process starts before all have found their rows in order
-        run = _TableRun(table, len(jobs), device, json=json)
+        run = _TableRun(table, len(jobs), {values["device"]: device}, json=json)
         for result in run_jobs(
             own,
             run.load,
@@ -72,14 +72,14 @@ def run_table(
 class _TableRun:
     """The rows of this process: their models, their progress and what is printed about them."""
 
-    def __init__(self, table: Path, rows: int, device: str, *, json: bool) -> None:
+    def __init__(self, table: Path, rows: int, devices: Mapping[str, str], *, json: bool) -> None:
         self.failed = 0
-        self._table, self._rows, self._device, self._json = table, rows, device, json
+        self._table, self._rows, self._devices, self._json = table, rows, devices, json
         self._ended = 0
 
     def load(self, options: "JobOptions") -> "AnimationModel":
         """Load the model of a row, and show what runs."""
-        model = load(options, self._device if options.device == "auto" else None)
+        model = load(options, self._devices.get(options.device, options.device))
         announce_model(options.checkpoint, model, options.precision)
         return model
 

@@ -19,6 +19,7 @@ from .checkpoint.convert import open_checkpoint as open_checkpoint
 from .checkpoint.load import load_model as load_model
 from .inference.animator import Animator as Animator
 from .inference.reconstructor import reconstruct as reconstruct
+from .inference.stream import AnimationStream as AnimationStream
 from .training.loop import train as train
 from .training.run import TrainingRun as TrainingRun
 

@@ -11,21 +11,19 @@ def warp(
     flow: Tensor,  # (B, h, w, 2) in [-1, 1]
     *,
     padding: Literal["zeros", "border", "reflection"] = "zeros",
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear",
     align_corners: bool = True,
 ) -> Tensor:  # (B, C, h, w)
     """Sample an image along a backward flow: ``out[y, x] = image(flow[y, x])``.
 
     Convention:
-        The flow holds one position (x, y) in `image` for each output pixel. Sampling is
-        differentiable in both arguments. It is computed in the flow's dtype and returned in the
+        The flow holds one position (x, y) in `image` for each output pixel. Sampling is bilinear
+        and differentiable in both arguments. It is computed in the flow's dtype and returned in the
         image's.
 
     Args:
         image: images or feature maps.
         flow: where to sample each image, in normalised coordinates.
         padding: what lies outside an image: zeros, its nearest border pixel or its mirror image.
-        interpolation: ``bicubic`` is sharper than ``bilinear``, but can leave the image's range.
         align_corners: True: -1 and 1 are the centres of the first and last pixel. False: they are
             the outer edges, as in the code of the published FOMM and MRAA models.
 
@@ -42,7 +40,7 @@ def warp(
     # An expanded batch shares the memory of the one image.
     expanded = image.to(flow.dtype).expand(flow.shape[0], -1, -1, -1)
     sampled = F.grid_sample(
-        expanded, flow, mode=interpolation, padding_mode=padding, align_corners=align_corners
+        expanded, flow, mode="bilinear", padding_mode=padding, align_corners=align_corners
     )
     return sampled.to(image.dtype)
 

@@ -22,6 +22,9 @@ from cpabmm_core.inference.views import compare_view, result, visual_view
 Box = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
 
+_BATCH_PIXELS = 2**24
+"""Most pixels of the results of one batch. Each takes about 50 bytes while it is rendered."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnimationReport:
@@ -94,10 +97,10 @@ def animate_file(
         >>> inference_model = InferenceModel(load_model("puppets", device="cpu"))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     data = Path(folder, "data")
-        ...     write_puppets(
+        ...     _ = write_puppets(
         ...         data, videos=1, test_videos=2, frames=3, size=96, seed=7, format="mp4"
         ...     )
-        ...     first, second = map(str, sorted((data / "test").iterdir()))
+        ...     first, second = map(str, sorted((data / "test").glob("*.mp4")))
         ...     settings = AnimationSettings(size=160)
         ...     report = animate_file(inference_model, first, second, f"{folder}/o.mp4", settings)
         >>> report.frames, report.size
@@ -124,6 +127,7 @@ def render_animation(
     inference_model = _with_motion(inference_model, settings)
     check_mode(settings.mode, inference_model.model.avd)
     source = prepare_source(inference_model, opened, tell.report)
+    inference_model = _within_memory(inference_model, source.side)
     first = opened.source.first
     encoded = source.encode(inference_model, first)
     driving = prepare_driving(
@@ -168,6 +172,13 @@ def _with_motion(inference_model: InferenceModel, settings: AnimationSettings) -
 
     changed = copy(inference_model)
     changed.model = with_cpab_motion(inference_model.model)
+    return changed
+
+
+def _within_memory(inference_model: InferenceModel, side: int) -> InferenceModel:
+    """Return the model with smaller batches if its results would be very large."""
+    changed = copy(inference_model)
+    changed.batch_size = max(1, min(inference_model.batch_size, _BATCH_PIXELS // side**2))
     return changed
 
 

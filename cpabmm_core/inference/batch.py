@@ -77,10 +77,10 @@ def run_jobs(
         >>> from cpabmm_core.puppets import write_puppets
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     data = Path(folder, "data")
-        ...     write_puppets(
+        ...     _ = write_puppets(
         ...         data, videos=1, test_videos=2, frames=3, size=96, seed=7, format="mp4"
         ...     )
-        ...     first, second = sorted((data / "test").iterdir())
+        ...     first, second = sorted((data / "test").glob("*.mp4"))
         ...     table = Path(folder, "pairs.csv")
         ...     _ = table.write_text(f"source,driving\n{first},{second}\n")
         ...     jobs = read_jobs(table, folder)

@@ -11,7 +11,13 @@ from cpabmm_core.progress import StatusCallback
 
 @dataclass(frozen=True)
 class AnimationCallbacks:
-    """What an animation tells its caller; nothing by default."""
+    """What an animation tells its caller; nothing by default.
+
+    Example:
+        >>> callbacks = AnimationCallbacks(report=print)
+        >>> callbacks.report("face.png: cropped to 10,0,80,80")
+        face.png: cropped to 10,0,80,80
+    """
 
     report: StatusCallback = lambda _: None
     """Called with each message, which is one line."""

@@ -167,7 +167,8 @@ def _framing(
     if settings.driving_crop == "auto":
         sample, frames = _sample(video)
         region = find_region(inference_model, sample, settings.fit, name=name)
-        report(f"{name}: cropped to {region}")
+        if region != Region(0, 0, video.width, video.height):
+            report(f"{name}: cropped to {region}")
     elif settings.driving_crop != "none":
         region = Region.parse(settings.driving_crop)
     framing = frame_region(video.width, video.height, region, settings.fit, name=name)

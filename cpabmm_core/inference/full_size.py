@@ -78,7 +78,7 @@ def add_detail(
         if size == images.shape[-1]:
             colours = images[part]
         if channels == 4:
-            alpha = sharp[:, 3:].clamp(0, 1).lerp(key(colours, matte), 1 - weight)
+            alpha = sharp[:, 3:].lerp(key(colours, matte), 1 - weight)
             colours = unmix(colours, alpha, matte)
         full[part] = colours
     return full
@@ -138,12 +138,8 @@ def _enlarge(
     resized = F.interpolate(torch.cat(small, dim=1), (size, size), mode="bicubic", antialias=True)
     rendered, blurred, displacement, weight = resized.split((3, 3, 2, 1), dim=1)
     weight = weight.clamp(0, 1)
-    sharp = warp(
-        large,
-        _rest(size, size, large, align_corners=False) + displacement.permute(0, 2, 3, 1),
-        padding="border",
-        # Not all supported versions of torch sample bicubically on MPS.
-        interpolation="bilinear" if large.device.type == "mps" else "bicubic",
-        align_corners=False,
-    )
+    flow = _rest(size, size, large, align_corners=False) + displacement.permute(0, 2, 3, 1)
+    # Bilinear: bicubic sampling is sharper, but what moved to a wrong place counts twice then. On
+    # the puppets of the benchmark, PSNR fell by 0.2 dB.
+    sharp = warp(large, flow, padding="border", align_corners=False)
     return (rendered + weight * (sharp[:, :3] - blurred)).clamp(0, 1), weight, sharp

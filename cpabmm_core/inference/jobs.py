@@ -51,7 +51,14 @@ class JobOptions(Section):
 
 @dataclass(frozen=True, slots=True)
 class AnimationJob:
-    """One row of a table of animations."""
+    """One row of a table of animations.
+
+    Example:
+        >>> settings = AnimationSettings(mode="standard")
+        >>> job = AnimationJob(2, "a.png", "b.mp4", "a--b.mp4", settings, JobOptions(device="cpu"))
+        >>> job.settings.mode, job.options.checkpoint
+        ('standard', 'puppets')
+    """
 
     line: int
     """Line of the table, from 1."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cpabmm_core.arrays import Frame
+from cpabmm_core.arrays import Array, Frame
 from cpabmm_core.errors import ShapeError
 from cpabmm_core.inference.regions import Framing, Region
 
@@ -98,13 +98,13 @@ def _weights(region: Region, width: int, height: int) -> tuple[Weights, tuple[sl
     return weights, (rows, columns)
 
 
-def _ramp(start: int, count: int, size: int, feather: int) -> tuple[NDArray[np.float32], slice]:
+def _ramp(start: int, count: int, size: int, feather: int) -> tuple[Array, slice]:
     """Return weights in [0, 1] along one axis, and where they are 1.
 
     They rise smoothly over `feather` pixels from either end that is not an edge of the picture.
     """
-    distance = np.full(count, float(feather), np.float32)
-    centres = np.arange(count, dtype=np.float32) + 0.5
+    distance = np.full(count, float(feather))
+    centres = np.arange(count) + 0.5
     if start > 0:
         distance = np.minimum(distance, centres)
     if start + count < size:
@@ -133,7 +133,8 @@ def _blend(
 ) -> Frame:
     # 255 * 256 + 128 still fits into 16 bits; equal pixels stay exactly as they are.
     mixed = below * (_OPAQUE - weight) + above * weight + np.uint16(_OPAQUE // 2)
-    return (mixed >> 8).astype(np.uint8)
+    blended: Frame = (mixed >> 8).astype(np.uint8)
+    return blended
 
 
 def _blend_transparent(
@@ -147,4 +148,5 @@ def _blend_transparent(
     alpha = lower + upper
     colours = below[..., :3] * lower + above[..., :3] * upper
     mixed = np.where(alpha > 0, colours / np.maximum(alpha, 1e-6), below[..., :3])
-    return np.rint(np.concatenate([mixed, alpha], axis=2)).astype(np.uint8)
+    blended: Frame = np.rint(np.concatenate([mixed, alpha], axis=2)).astype(np.uint8)
+    return blended

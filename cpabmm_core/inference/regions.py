@@ -151,11 +151,13 @@ class Framing:
         Returns:
             A copy.
         """
-        rows = _indices(self.square.top, self.square.height, image.shape[0])
-        columns = _indices(self.square.left, self.square.width, image.shape[1])
-        if rows[-1] - rows[0] == len(rows) - 1 and columns[-1] - columns[0] == len(columns) - 1:
-            return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-        return image[rows[:, None], columns]
+        height, width = image.shape[:2]
+        square = self.square
+        right, bottom = square.left + square.width, square.top + square.height
+        part = image[max(square.top, 0) : bottom, max(square.left, 0) : right]
+        rows = (max(-square.top, 0), max(bottom - height, 0))
+        columns = (max(-square.left, 0), max(right - width, 0))
+        return np.pad(part, (rows, columns, (0, 0)), mode="edge")
 
     def uncover(
         self,
@@ -238,8 +240,3 @@ def frame_region(
     side = max(region.width, region.height)
     left = region.left - (side - region.width) // 2
     return Framing(region, Region(left, region.top - (side - region.height) // 2, side, side))
-
-
-def _indices(start: int, count: int, size: int) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
-    """Return `count` consecutive indices, those beyond the picture moved to its edge."""
-    return np.arange(start, start + count).clip(0, size - 1)

@@ -133,7 +133,8 @@ def prepare_source(
     region = None
     if settings.crop == "auto":
         region = find_region(inference_model, [first], settings.fit, name=name)
-        report(f"{name}: cropped to {region}")
+        if region != Region(0, 0, width, height):
+            report(f"{name}: cropped to {region}")
     elif settings.crop != "none":
         region = Region.parse(settings.crop)
     framing = frame_region(width, height, region, settings.fit, name=name)

@@ -127,6 +127,10 @@ def _standard_input(stdin: IO[bytes] | None) -> IO[bytes]:
 
 
 def _open_path(path: Path, *, alpha: bool) -> DrivingFrames:
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return VideoReader(path, alpha=alpha)  # raises an error with the reason
     if path.is_dir():
         return StillFrames(FolderClip(path, alpha=alpha), path)
     if not is_still(path):
@@ -146,9 +150,7 @@ def _is_strip(image: Frame, path: Path) -> bool:
         return False
     count = count_strip_frames(image)
     if count > 1:
-        notify(
-            f"{path}: read as a strip of {count} frames, because its squares resemble each other"
-        )
+        notify(f"{path}: read as a strip of {count} frames, as its squares resemble each other")
     else:
         notify(
             f"{path}: read as one picture, not as a strip, as its {width // height} squares do not "

@@ -206,7 +206,7 @@ def output_target(
         >>> output_target("walk.mp4", codec="ffv1")
         Traceback (most recent call last):
         ...
-        cpabmm_core.errors.ConfigError: codec ffv1: ... in mp4 use one of h264, h265, av1, vp9
+        cpabmm_core.errors.ConfigError: codec ffv1: mp4 cannot hold it; in mp4 use one of ...
     """
     kind = format_name(name, format)
     live = name == STANDARD_OUTPUT

@@ -36,8 +36,8 @@ def count_strip_frames(
     difference = spread = 0.0
     for number in pairs:
         edge = int(number) * height
-        one, other = image[::step, edge - height : edge : step], image[::step, edge:][:, ::step]
-        one, other = one.astype(np.float32), other[:, : one.shape[1]].astype(np.float32)
+        one = image[::step, edge - height : edge : step].astype(np.float32)
+        other = image[::step, edge : edge + height : step].astype(np.float32)
         difference += float(np.abs(one - other).mean())
         spread += (_spread(one) + _spread(other)) / 2
     return count if difference < spread else 1

@@ -28,14 +28,20 @@ class BlobDetector(nn.Module):
     def _points(self, bright: Tensor) -> Tensor:
         if not bright.any():
             return torch.zeros(_STEPS**2, 2)
-        axes = [
-            torch.linspace(-1, 1, len(line))[line][[0, -1]]
-            for line in (bright.any(0), bright.any(1))
-        ]
-        x, y = (torch.linspace(*axis.tolist(), _STEPS) for axis in axes)
+        x, y = (
+            torch.linspace(line.min().item(), line.max().item(), _STEPS)
+            for line in (_places(bright.any(0)), _places(bright.any(1)))
+        )
         points = torch.cartesian_prod(x, y)
         points[: self.astray] = -1.0
         return points
+
+
+def _places(
+    bright: Tensor,  # (S,)
+) -> Tensor:  # in [-1, 1]
+    """Return the coordinates along an axis where something is bright."""
+    return torch.linspace(-1, 1, len(bright))[bright]
 
 
 def blob_model(astray: int = 0) -> InferenceModel:

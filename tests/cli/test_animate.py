@@ -1,20 +1,25 @@
 import json
-from collections.abc import Callable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.listening import sound_codec
-from _helpers.media_files import packet_times, write_test_video
+from _helpers.media_files import packet_times, rotate_by_metadata, write_test_video
 from _helpers.odd_files.sound import make_announced, write_video
 from _helpers.tiny_model import tiny_config, tiny_model
 from PIL import Image
 
 import cpabmm_core
 from cpabmm_core.checkpoint.format import save_checkpoint
-from cpabmm_core.media.video import VideoReader
+from cpabmm_core.media.video import VideoFrame, VideoReader
 
 GREY = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
 
@@ -173,6 +178,82 @@ def test_short_and_small_videos_drive(
 def test_a_video_of_odd_size_drives(folder: Path, checkpoint: Path) -> None:
     write_test_video(folder / "d.mp4", size=(47, 33), pixels="yuv444p", frames=3)
     assert document_of(*animate(folder, checkpoint))["frames"] == 3
+
+
+def test_a_rotated_video_is_upright(folder: Path, checkpoint: Path) -> None:
+    write_test_video(folder / "d.mp4", size=(64, 48), frames=2)
+    rotate_by_metadata(folder / "d.mp4", (0, 1, -1, 0))
+    document = document_of(*animate(folder, checkpoint))
+    assert document["driving_crop"] == [0, 8, 48, 48]
+
+
+def test_a_video_of_ten_bits_drives(folder: Path, checkpoint: Path) -> None:
+    write_test_video(folder / "d.mp4", pixels="yuv420p10le", frames=3)
+    assert document_of(*animate(folder, checkpoint))["frames"] == 3
+
+
+def test_a_folder_of_frames_and_an_animated_picture_drive(folder: Path, checkpoint: Path) -> None:
+    write_test_video(folder / "d.gif", codec="gif", pixels="rgb8", frames=3)
+    (folder / "frames").mkdir()
+    for number in (2, 10, 1):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(folder / "frames" / f"{number}.png")
+    for name in ("d.gif", "frames"):
+        files = (folder / "s.png", folder / name, "-o", folder / f"{name}.webm")
+        assert document_of("animate", *files, "-c", checkpoint)["frames"] == 3
+
+
+class EndlessFrames:
+    """Frames like those of a camera; with the sixth, somebody presses Ctrl-C."""
+
+    path, has_audio, is_live = None, False, True
+    width, height, frame_rate, time_base = 40, 30, Fraction(30), Fraction(1, 30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        for number in count():
+            if number == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+            yield VideoFrame(np.full((30, 40, 3), number % 256, np.uint8), number, 1)
+
+
+def test_ctrl_c_ends_a_recording_from_a_camera(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cpabmm_core.inference.open_animation.open_driving", lambda _: EndlessFrames()
+    )
+    files = (folder / "s.png", "camera:0", "-o", folder / "o.mp4")
+    frames = document_of("animate", *files, "-c", checkpoint)["frames"]
+    assert frames >= 5
+    assert len(packet_times(folder / "o.mp4")) == frames
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["s.png"],
+        ["-", "-"],
+        ["s.png", "d.mp4", "-o", "-", "--json"],
+        ["s.png", "camera:0", "--reference-frame", "auto"],
+        ["s.png", "camera:0", "--save-motion", "m.safetensors"],
+        ["-", "d.mp4", "--audio", "source"],
+        ["s.png", "-", "--compare", "--reference-frame", "2"],
+    ],
+)
+def test_what_cannot_be_done_is_wrong_usage(
+    folder: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    forbid_the_model(monkeypatch)
+    result = run("animate", *words)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
 
 
 def missing(path: Path) -> None:

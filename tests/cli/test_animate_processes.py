@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from _helpers.animation_memory import write_peaks
 from _helpers.media_files import packet_times, write_test_video
 from _helpers.training_runs import begin, begin_all, command
 from PIL import Image
@@ -136,3 +137,13 @@ def test_several_processes_share_the_rows_of_a_table(
     assert sorted(os.listdir(folder / "out")) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
     assert first.stderr.count("1 of 5 rows failed") == 1
     assert "rows failed" not in second.stderr
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(folder: Path, tmp_path: Path) -> None:
+    short = write_test_video(folder / "short.mp4", frames=30)
+    long = write_test_video(folder / "long.mp4", frames=300)
+    result = tmp_path / "peaks.json"
+    process = begin(tmp_path / "words", write_peaks, result, folder / "s.png", short, long)
+    assert process.wait() == 0, process.stderr
+    first, second = json.loads(result.read_text())
+    assert second < 1.1 * first

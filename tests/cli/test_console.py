@@ -60,6 +60,16 @@ def test_bar_shows_the_count() -> None:
     assert "3/7" in stream.getvalue()
 
 
+def test_bar_with_a_unit_shows_the_rate() -> None:
+    now = 0.0
+    made, stream = terminal(interactive=True, clock=lambda: now)
+    with made.counter("rendering", "frames") as progress:
+        for done in (5, 10):
+            now += 2
+            progress(done, None)
+    assert "2.5 frames/s" in stream.getvalue()
+
+
 @pytest.mark.parametrize("seconds", [2, 45, 200])
 def test_slow_bar_shows_the_remaining_time(seconds: int) -> None:
     """After 2 of 9 items, 7 remain."""

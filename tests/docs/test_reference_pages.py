@@ -47,7 +47,7 @@ def options_of_table(markdown: str) -> set[str]:
 def options_of_help(text: str) -> set[str]:
     """Return the options that start a line of the printed help."""
     lines = [line.strip("│* ") for line in text.splitlines()]
-    starts = [re.split(r"\s{2,}(?!-)", line)[0] for line in lines if line.startswith("-")]
+    starts = [re.split(r"\s{2,}(?![\s-])", line)[0] for line in lines if line.startswith("-")]
     return {name for start in starts for name in OPTION.findall(start)} - {"--help"}
 
 

@@ -102,11 +102,11 @@ class Fixed(nn.Module):
 
     def __init__(self, half: float) -> None:
         super().__init__()
-        self.half = half
+        self.reach = half
 
     def forward(self, images: Tensor) -> Tensor:
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-        return (corners * self.half).expand(len(images), -1, -1)
+        return (corners * self.reach).expand(len(images), -1, -1)
 
 
 def fixed_model(half: float) -> InferenceModel:

@@ -123,6 +123,15 @@ def test_axes_without_direction_turn_at_most_a_right_angle() -> None:
         torch.testing.assert_close(local_affine.jacobians(ours)[0], rotation(turn / 2) @ start)
 
 
+def test_signs_of_axes_without_direction_do_not_matter_for_mirrored_maps_either() -> None:
+    start, end = random_matrices(6), random_matrices(6, mirrored=True)
+    one, other = (
+        scale_motion(keypoints(start), keypoints(sign * end), 0.5, undirected=True)
+        for sign in (1, -1)
+    )
+    torch.testing.assert_close(one, other)
+
+
 def test_a_scale_of_1_returns_the_target_itself() -> None:
     target = keypoints(random_matrices(3, mirrored=True))
     assert scale_motion(keypoints(random_matrices(3)), target, 1.0) is target

@@ -50,7 +50,7 @@ def test_only_the_region_changes_and_its_middle_is_the_result(region: Region) ->
     whole, result = noise(70, 53), noise(region.width, region.height, seed=1)
     pasted = paste_back(whole, result, framed(region))
     outside = np.ones((53, 70), bool)
-    part(outside, region)[:] = False  # type: ignore[arg-type]
+    part(outside, region)[:] = False
     assert np.array_equal(pasted[outside], whole[outside])
     feather = max(1, round(min(region.width, region.height) / 16))
     top = 0 if region.top == 0 else feather

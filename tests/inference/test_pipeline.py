@@ -160,7 +160,7 @@ def test_leaving_early_stops_the_thread_and_closes_the_source(error: type[BaseEx
         leave_reading(source, error())
     assert source.closed
     assert source.read <= 4
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 def test_a_closed_generator_stops_the_thread() -> None:
@@ -221,7 +221,7 @@ def test_a_stalled_source_does_not_hold_up_the_caller(monkeypatch: pytest.Monkey
     started = time.monotonic()
     with read_ahead(stalled(), 4) as items:
         next(items)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     go_on.set()
 
 
@@ -235,7 +235,7 @@ def test_a_source_that_can_be_stopped_is_left_at_once() -> None:
     started = time.monotonic()
     with read_ahead(waiting(), 4, stop=arrived.set) as items:
         next(items)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 def test_a_source_that_has_ended_is_not_stopped() -> None:
@@ -430,7 +430,7 @@ def test_ctrl_c_is_prompt(read: float, write: float, request: pytest.FixtureRequ
     assert done.stdout.splitlines() == ["closed", "interrupted 1"], done.stderr
     assert done.stderr == ""
     assert done.returncode == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_waiting_takes_no_processor_time() -> None:
@@ -444,3 +444,25 @@ def test_waiting_takes_no_processor_time() -> None:
     with read_ahead(late(), 1) as items:
         list(items)
     assert time.process_time() - started < 0.15
+
+
+def test_reading_computing_and_writing_overlap() -> None:
+    """Item n + 2 is read, n + 1 used and n written at one time, or the barrier breaks."""
+    count, together = 10, threading.Barrier(3, timeout=WAIT)
+
+    def read() -> Iterator[int]:
+        for number in range(count):
+            if number >= 2:
+                together.wait()
+            yield number
+
+    class Meeting:
+        def write(self, number: int) -> None:
+            if number < count - 2:
+                together.wait()
+
+    with read_ahead(read(), 1) as items, WriteBehind(Meeting(), 1) as behind:
+        for number in items:
+            if 1 <= number < count - 1:
+                together.wait()
+            behind.write(number)

@@ -131,9 +131,9 @@ def test_strip_is_decoded_once_for_neighbouring_reads(
 ) -> None:
     calls = []
 
-    def counted(path: Path) -> np.ndarray:
+    def counted(path: Path, *, alpha: bool) -> np.ndarray:
         calls.append(path)
-        return read_image(path)
+        return read_image(path, alpha=alpha)
 
     monkeypatch.setattr("cpabmm_core.media.clip_types.read_image", counted)
     clip = open_clip(write_strip(tmp_path / "a.png"))

@@ -136,7 +136,7 @@ def test_an_unknown_suffix_is_met_with_the_list(name: str) -> None:
         ("a.mp4", {"format": "avi"}, "format avi: unknown; give one of mp4, mov, mkv"),
         ("a.mp4", {"codec": "prores"}, "codec prores: .*in mp4 use one of h264, h265, av1, vp9"),
         ("a.webm", {"codec": "h264"}, "codec h264: .*in webm use one of vp9, av1"),
-        ("a.gif", {"codec": "vp8"}, "codec vp8: there is no codec of this name"),
+        ("a.gif", {"codec": "vp8"}, "codec vp8: is unknown; in gif use one of gif"),
         ("a.mkv", {"codec": "ffv1", "quality": 5}, "quality 5: ffv1 is lossless"),
         ("a.apng", {"quality": 5}, "quality 5: apng is lossless"),
         ("a/", {"quality": 5}, "quality 5: png is lossless"),

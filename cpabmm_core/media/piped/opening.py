@@ -61,7 +61,8 @@ def open_pipe(
     if kind is not None and is_one_of_many:
         return PictureSequence(pipe, kind, alpha=alpha)
     if not must_store:
-        return PipedFrames(pipe, alpha=alpha)
+        # FFmpeg recognises Motion JPEG only after a megabyte of it.
+        return PipedFrames(pipe, alpha=alpha, demuxer="mjpeg" if kind == "JPEG" else None)
     with ExitStack() as stack:
         path = stack.enter_context(spooled(pipe))
         return StoredFrames(pipe.name, path, open_file, stack.pop_all())

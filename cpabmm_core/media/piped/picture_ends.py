@@ -1,7 +1,6 @@
 """Where a picture in a pipe ends, for formats that state it: another one may follow."""
 
 import re
-import struct
 from collections.abc import Callable
 
 from cpabmm_core.media.piped.byte_pipe import BytePipe
@@ -27,8 +26,8 @@ def picture_end(pipe: BytePipe, kind: str) -> int | None:
 
 def _png_end(pipe: BytePipe) -> int | None:
     position = _PNG_START
-    while len(header := pipe.peek(position + 8)[position : position + 8]) == 8:
-        length, name = struct.unpack(">I4s", header)
+    while len(header := bytes(pipe.peek(position + 8)[position : position + 8])) == 8:
+        length, name = int.from_bytes(header[:4], "big"), header[4:]
         position += length + 12  # the length, the name and a check sum
         if name == _PNG_END:
             return position

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from fractions import Fraction
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,8 @@ from cpabmm_core.media.video.structure import structure_walk
 from cpabmm_core.media.video.unnamed_file import UnnamedStream
 from cpabmm_core.media.video.video_frame import VideoFrame
 
+_ANALYSED = Fraction(1)
+"""Seconds that FFmpeg may analyse first. It takes 5 for files, but a live video should not wait."""
 _LONGEST_REST = 64 * 2**20
 """Bytes that are read after the last frame, so that the writer of the pipe does not fail."""
 _CHUNK = 65536
@@ -31,6 +34,7 @@ class PipedFrames:
     Args:
         pipe: the pipe, which this object closes.
         alpha: whether to keep the transparency of a format that has some.
+        demuxer: FFmpeg's name of the format, if it is known already.
 
     Raises:
         MediaError: the content is no video, or its first frame is damaged.
@@ -39,7 +43,7 @@ class PipedFrames:
     path = None
     is_live = False
 
-    def __init__(self, pipe: BytePipe, *, alpha: bool = False) -> None:
+    def __init__(self, pipe: BytePipe, *, alpha: bool = False, demuxer: str | None = None) -> None:
         self._pipe = pipe
         walk = structure_walk(bytes(pipe.peek(_HEAD)[:_HEAD]), is_pipe=True)
         self._check = StructureCheck(walk) if walk else None
@@ -49,7 +53,9 @@ class PipedFrames:
             stack.enter_context(pipe)
             content = UnnamedStream(self._read)
             try:
-                container = stack.enter_context(open_content(content))
+                container = stack.enter_context(
+                    open_content(content, analysed=_ANALYSED, demuxer=demuxer)
+                )
                 content.end_opening()
                 self._reading = StreamReading(container, pipe.name, None, alpha=alpha)
                 self._first, self._shape = self._reading.read_first()

@@ -38,13 +38,8 @@ def spooled(pipe: BytePipe, largest: int = LARGEST) -> Iterator[Path]:
 
 
 def _store(pipe: BytePipe, path: Path, largest: int) -> None:
-    count = 0
     try:
-        with path.open("wb") as file:
-            while data := pipe.read(_CHUNK):
-                count += file.write(data)
-                if count > largest:
-                    break
+        count = _copy(pipe, path, largest)
     except OSError as error:
         if is_disk_full(error):
             raise ResourceError(
@@ -56,3 +51,12 @@ def _store(pipe: BytePipe, path: Path, largest: int) -> None:
         ) from None
     if count > largest:
         raise MediaError(f"{pipe.name}: is larger than {largest >> 20:,} MB", "give a file")
+
+
+def _copy(pipe: BytePipe, path: Path, largest: int) -> int:
+    """Write the rest of a pipe, or a little more than `largest` bytes; return their number."""
+    count = 0
+    with path.open("wb") as file:
+        while count <= largest and (data := pipe.read(_CHUNK)):
+            count += file.write(data)
+    return count

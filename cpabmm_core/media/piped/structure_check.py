@@ -1,6 +1,6 @@
 """The check of `media.video.integrity` for bytes that pass by."""
 
-from cpabmm_core.media.video.structure import Walk
+from cpabmm_core.media.video.structure_cursor import Walk
 
 
 class StructureCheck:

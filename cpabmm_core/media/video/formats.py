@@ -225,9 +225,9 @@ def _container(name: str, *, live: bool) -> Container:
 
 def _codec(name: str, container: Container, codec: str) -> VideoCodec:
     if codec not in container.codecs:
-        known = "cannot hold it" if codec in CODECS else "there is no codec of this name"
+        trouble = f"{name} cannot hold it" if codec in CODECS else "is unknown"
         allowed = ", ".join(container.codecs)
-        raise ConfigError(f"codec {codec}: {known}; in {name} use one of {allowed}")
+        raise ConfigError(f"codec {codec}: {trouble}; in {name} use one of {allowed}")
     return CODECS[codec]
 
 

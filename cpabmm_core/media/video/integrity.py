@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cpabmm_core.errors import MediaError
-from cpabmm_core.media.video.structure import Walk, structure_walk
+from cpabmm_core.media.video.structure import structure_walk
+from cpabmm_core.media.video.structure_cursor import Walk
 
 _HEAD = 12
 
@@ -33,14 +34,20 @@ def check_complete(path: Path) -> None:
 
 def _follow(walk: Walk, file: BinaryIO, size: int) -> int | None:
     """Read what a walk asks for, from the start of a file."""
-    position, wanted = 0, next(walk)
+    position = reached = 0  # `reached` is where the file is
+    wanted = next(walk)
+    file.seek(0)
     try:
         while True:
             data = b""
-            if wanted > 0 and position < size:
-                file.seek(position)
+            if wanted < 0:
+                position -= wanted
+            elif position < size:
+                if position != reached:
+                    file.seek(position)
                 data = file.read(wanted)
-            position += len(data) if wanted > 0 else -wanted
+                position += len(data)
+                reached = position
             wanted = walk.send(data)
     except StopIteration as stop:
         end: int | None = stop.value

@@ -8,6 +8,7 @@ to open.
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -28,6 +29,8 @@ _CLOSED = {
     "format_whitelist": FORMAT_WHITELIST,
     "protocol_whitelist": "none",  # there is no protocol of this name
 }
+_MICROSECONDS = 1_000_000
+"""In a second."""
 
 
 @contextmanager
@@ -60,19 +63,29 @@ def open_media(file: IO[bytes]) -> InputContainer:
     return open_content(UnnamedFile(file))
 
 
-def open_content(content: UnnamedStream) -> InputContainer:
+def open_content(
+    content: UnnamedStream, *, analysed: Fraction | None = None, demuxer: str | None = None
+) -> InputContainer:
     """Open bytes, in which FFmpeg moves only if they can, within the limits of this module.
+
+    Args:
+        content: the bytes.
+        analysed: seconds of the content that FFmpeg may read to learn about its streams; about 5 by
+            default.
+        demuxer: FFmpeg's name of the format, if it is known already; else FFmpeg recognises it.
 
     Raises:
         UnnamedError: their format is unknown or not on the list.
     """
+    extent = {} if analysed is None else {"analyzeduration": str(round(analysed * _MICROSECONDS))}
     with library_calls(_unrecognised):
         try:
             container = av.open(
                 content,
                 mode="r",
+                format=demuxer,
                 buffer_size=BUFFER_SIZE,
-                container_options=_CLOSED,
+                container_options=_CLOSED | extent,
                 metadata_errors="replace",
                 io_open=_refuse_opening,
             )

@@ -23,7 +23,7 @@ def structure_walk(head: bytes, *, is_pipe: bool = False) -> Walk | None:
             recordings that a crash ended are read as far as they go.
     """
     if head[:4] == b"GIF8":
-        return _walk_gif(Cursor())
+        return _walk_gif()
     if head[:4] == _EBML:
         return _walk_matroska(Cursor(), is_pipe=is_pipe)
     if is_mp4(head):
@@ -122,31 +122,41 @@ def _variable(cursor: Cursor) -> Generator[int, bytes, bytes | None]:
     return first + (yield from cursor.read(more)) if more else first
 
 
-def _walk_gif(cursor: Cursor) -> Walk:
-    """Return the end of the last block; None if the file ends within a block, 0 if unknown."""
-    header = yield from cursor.read(13)
+def _walk_gif() -> Walk:
+    """Return the end of the last block; None if the file ends within a block, 0 if unknown.
+
+    A GIF may have millions of blocks, so this walk counts its bytes itself.
+    """
+    header = yield 13
     if len(header) < 13:
         return None
-    yield from cursor.skip(_colours(header[10]))
-    parts = 0
-    while (kind := (yield from cursor.read(1))) not in (b"", _GIF_END):
+    table = _colours(header[10])
+    if table:
+        yield -table
+    position, parts = 13 + table, 0
+    while (kind := (yield 1)) not in (b"", _GIF_END):
+        position += 1
         if kind == _GIF_EXTENSION:
-            yield from cursor.skip(1)
+            yield -1
+            position += 1
         elif kind == _GIF_IMAGE:
-            image = yield from cursor.read(9)
-            yield from cursor.skip((_colours(image[8]) if len(image) == 9 else 0) + 1)
+            image = yield 9
+            rest = (_colours(image[8]) if len(image) == 9 else 0) + 1
+            yield -rest
+            position += 9 + rest
         else:
             return None
-        while length := (yield from cursor.read(1)):
+        length = yield 1
+        position += 1
+        while length and length != b"\0":
             parts += 1
-            if length == b"\0":
-                break
             if parts > MOST_PARTS:
                 return 0
-            yield from cursor.skip(length[0])
-        else:
+            position += length[0] + 1
+            length = (yield length[0] + 1)[length[0] :]  # the length of the next one
+        if not length:
             return None
-    return cursor.position
+    return position + len(kind)
 
 
 def _colours(flags: int) -> int:

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from _helpers.media_files import number_of, rotate_by_metadata, write_test_video
 from _helpers.pipes import in_pieces, piped
@@ -126,11 +127,9 @@ def test_first_frame_comes_long_before_the_end(tmp_path: Path, name: str) -> Non
 
 def remuxed(path: Path, options: dict[str, str], ratio: Fraction | None = None) -> Path:
     """Copy the packets of an MP4 into one with other options of the container."""
-    import av
-
     target = path.with_name(f"remuxed-{path.name}")
     with av.open(str(path)) as source, av.open(str(target), "w", options=options) as output:
-        streams = {}
+        streams: dict[int, Any] = {}
         for stream in source.streams:
             streams[stream.index] = output.add_stream_from_template(stream)
             if ratio is not None and stream.type == "video":

@@ -4,19 +4,15 @@ import pytest
 from cpabmm_core.media.video.encodable import to_coded_frame, to_palette_frame, with_alpha
 
 
-@pytest.mark.parametrize(
-    ("pixels", "channels"),
-    [("yuv420p", 3), ("yuva420p", 4), ("yuv422p10le", 3), ("yuva444p10le", 4), ("bgr0", 3)],
-)
-def test_a_frame_of_one_colour_stays_one(pixels: str, channels: int) -> None:
-    """FFmpeg's threads left rows of ten bits empty, in one of 70 frames."""
-    for number in range(100):
-        colour = (200, 100, 50, 90)[:channels] if number % 2 else (40, 90, 180, 250)[:channels]
-        image = np.full((64, 49, channels), colour, dtype=np.uint8)
-        frame = to_coded_frame(image, 49, 64, pixels)
-        form = "rgba" if channels == 4 else "rgb24"
-        read = frame.reformat(format="yuva444p" if channels == 4 else frame.format.name)
-        assert np.ptp(read.to_ndarray(format=form, threads=1).reshape(-1, channels), 0).max() <= 6
+@pytest.mark.parametrize(("pixels", "channels"), [("yuv422p10le", 3), ("yuva444p10le", 4)])
+def test_no_row_of_a_frame_is_left_empty(pixels: str, channels: int) -> None:
+    """The threads of FFmpeg did that to one in 200 frames of ten bits."""
+    for number in range(1500):
+        colour = (200, 100, 50, 90)[:channels] if number % 2 else (100, 50, 25, 45)[:channels]
+        frame = to_coded_frame(np.full((64, 49, channels), colour, np.uint8), 49, 64, pixels)
+        brightness = np.frombuffer(bytes(frame.planes[0]), np.uint16)
+        rows = brightness.reshape(64, frame.planes[0].line_size // 2)[:, :49]
+        assert np.ptp(rows.astype(int)) <= 4, number  # it is dithered
 
 
 @pytest.mark.parametrize("colours", [8, 100, 256])
