@@ -29,8 +29,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from cpabmm_core import Animator, load_model
-from cpabmm_core.errors import CpabmmError
+from cpabmm_core import Animator, errors, load_model
 from cpabmm_core.inference import AnimationStream
 from cpabmm_core.media import DrivingFrames, open_driving, open_source
 from cpabmm_core.visualize import Picture
@@ -73,7 +72,7 @@ def create_service(animator: Animator) -> Starlette:
         pieces = render(animator, turn, *files)
         try:  # with the first piece, everything has been checked
             first = await run_in_threadpool(next, pieces)
-        except CpabmmError as error:
+        except errors.CpabmmError as error:
             return PlainTextResponse(str(error), 422)
         return StreamingResponse(send(first, pieces), media_type="video/mp4")
 
