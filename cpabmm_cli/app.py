@@ -17,6 +17,7 @@ from cpabmm_cli.commands import (
     reconstruct,
     train,
 )
+from cpabmm_cli.commands import app as web_app
 from cpabmm_cli.commands.preprocess import preprocess_app
 from cpabmm_cli.console import terminal
 from cpabmm_cli.failures import explain, with_exit_code
@@ -38,6 +39,7 @@ app.command("train")(with_exit_code(train.train))
 app.command("convert")(with_exit_code(convert.convert))
 app.command("info")(with_exit_code(info.info))
 app.command("checkpoints")(with_exit_code(checkpoints.checkpoints))
+app.command("app")(with_exit_code(web_app.app))
 app.add_typer(preprocess_app, name="preprocess")
 
 

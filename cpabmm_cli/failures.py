@@ -101,7 +101,7 @@ def explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, CpabmmError):
         codes = [code for kind, code in _CODES.items() if isinstance(error, kind)]
         return (codes or [RUN_FAILED])[0], message_of(error)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return _OUT_OF_RESOURCES, _OUT_OF_MEMORY
     if is_disk_full(error):
         return _OUT_OF_RESOURCES, f"the disk is full ({error}); free some space"
@@ -115,7 +115,8 @@ def message_of(error: CpabmmError) -> str:
     return error.trouble if cure is None else f"{error.trouble}; {cure}"
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error means that memory is exhausted, on any device."""
     torch = sys.modules.get("torch")  # torch raises nothing before it is imported
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True

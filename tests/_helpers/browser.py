@@ -43,7 +43,11 @@ class Browser:
 
     def open(self, path: Path) -> None:
         """Load a file."""
-        _call("POST", f"{self._session}/url", {"url": path.resolve().as_uri()})
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, url: str) -> None:
+        """Load an address."""
+        _call("POST", f"{self._session}/url", {"url": url})
 
     def emulate_phone(self, width: int) -> None:
         """Emulate a phone of this width in pixels; windows cannot be as narrow."""
@@ -60,6 +64,12 @@ class Browser:
         """Click on the only element that matches a CSS selector."""
         element = self._find(selector)
         _call("POST", f"{self._session}/element/{element}/click", {})
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file in the only file field that matches a CSS selector."""
+        element = self._find(selector)
+        body = {"text": str(path.resolve())}
+        _call("POST", f"{self._session}/element/{element}/value", body)
 
     def press(self, selector: str, key: str) -> None:
         """Press a key with the focus on an element; fails if the element cannot have the focus."""

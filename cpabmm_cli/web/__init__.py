@@ -1,0 +1,1 @@
+"""The page of ``cpabmm app``: animate in a browser, on this machine."""
