@@ -79,9 +79,7 @@ def print_quality(name: str) -> None:
     videos = [measure_video(model, index) for index in range(VIDEOS)]
     mean = Quality(*(statistics.fmean(column) for column in zip(*videos, strict=True)))
     better = sum(video.detailed >= video.enlarged for video in videos)
-    print(
-        f"\n{model.model.frame_size} px, {VIDEOS} videos, each {STEP}nd of {FRAMES} frames, at {SIZE} px"
-    )
+    print(f"\n{model.model.frame_size} px, {VIDEOS} videos of {FRAMES // STEP} frames at {SIZE} px")
     print("| | PSNR (dB) | sharpness |\n|---|---:|---:|")
     print(f"| enlarged | {mean.enlarged:.2f} | {mean.enlarged_sharpness:.2f} |")
     print(f"| with the source's detail | {mean.detailed:.2f} | {mean.detailed_sharpness:.2f} |")
