@@ -100,9 +100,8 @@ def _restore(
 ) -> _Small:
     """Restore the detail that the networks saw, and compute what the finer detail needs."""
     side, corners = images.shape[-1], motion.align_corners
-    displacement = motion.deformation - _rest(
-        *motion.deformation.shape[1:3], images, align_corners=corners
-    )
+    height, width = motion.deformation.shape[1:3]
+    displacement = motion.deformation - _rest(height, width, images, align_corners=corners)
     # Other than a flow with coordinates of edges, its displacement can be resized up to the border.
     displacement = resize_flow(displacement, (side, side), align_corners=corners)
     flow = _rest(side, side, images, align_corners=corners) + displacement
