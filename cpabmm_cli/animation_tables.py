@@ -12,7 +12,6 @@ from cpabmm_cli.console import as_json, terminal
 from cpabmm_cli.failures import RUN_FAILED, explain
 from cpabmm_cli.process_groups import join_group
 from cpabmm_cli.processes import is_main
-from cpabmm_core.errors import CpabmmError
 
 if TYPE_CHECKING:
     from cpabmm_core.inference.batch import JobResult
@@ -33,7 +32,8 @@ def run_table(
     """Animate the rows of a table, and print a path or a document for each as it ends.
 
     Raises:
-        CpabmmError: the table is wrong, or at least one row failed.
+        CpabmmError: the table is wrong.
+        typer.Exit: at least one row failed.
     """
     from cpabmm_core.inference.job_checks import check_outputs
     from cpabmm_core.inference.jobs import JobOptions, read_jobs
@@ -63,8 +63,8 @@ def run_table(
         ):
             run.show(result)
         failed = sum(group.gather([run.failed]))
-    if failed and is_main():
-        raise CpabmmError(f"{table}: {failed} of {len(jobs)} rows failed")
+        if failed and is_main():  # once, and before a launcher ends all for the exit code of one
+            terminal.error(f"{table}: {failed} of {len(jobs)} rows failed")
     if failed:
         raise typer.Exit(RUN_FAILED)
 

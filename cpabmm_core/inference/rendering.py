@@ -90,6 +90,8 @@ class Rendering:
             tell.show("rendering") as progress,
             read_ahead(self._steps(tell, lost), 2 * self.batch_size) as steps,
         ):
+            count, total = 0, self._expected_count()
+            progress(count, total)
             frames = self._rendered(steps)
             first = next(frames, None)
             if first is None:
@@ -101,7 +103,6 @@ class Rendering:
                 self._open(width, height, sound, tell) as writer,
                 WriteBehind(writer, 2 * self.batch_size) as behind,
             ):
-                count, total = 0, self._expected_count()
                 for count, frame in enumerate(chain([first], frames), 1):
                     behind.write(*frame)
                     progress(count, total)
