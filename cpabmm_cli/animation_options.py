@@ -73,6 +73,7 @@ BackgroundOption = Annotated[
 ModeOption = Annotated[
     Literal["standard", "relative", "avd"],
     typer.Option(
+        metavar="MODE",
         help="Use of the driving poses. relative: apply the movement since the reference frame to "
         "the source's pose. standard: use them unchanged. avd: apply them to the shape of the "
         "source's object; needs a model with an avd network.",
@@ -105,9 +106,9 @@ SmoothOption = Annotated[
     ),
 ]
 HullScalingOption = Annotated[
-    bool | None,
+    Literal["on", "off"] | None,
     typer.Option(
-        "--hull-scaling/--no-hull-scaling",
+        metavar="on|off",
         help="Scale movements to the size of the source's object.",
         show_default="as the model was trained",
         rich_help_panel=_MOTION,

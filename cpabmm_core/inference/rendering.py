@@ -88,7 +88,7 @@ class Rendering:
         lost: list[InputLost] = []
         with (
             tell.show("rendering") as progress,
-            read_ahead(self._steps(tell, lost), 2 * self.batch_size) as steps,
+            read_ahead(self._steps(tell, lost), self._most_ahead(), stop=self._stop) as steps,
         ):
             count, total = 0, self._expected_count()
             progress(count, total)
@@ -124,6 +124,15 @@ class Rendering:
             constant=fps is not None,
         )
 
+    def _most_ahead(self) -> int:
+        # Frames that wait would be shown late.
+        return 1 if self.opened.is_live else 2 * self.batch_size
+
+    def _stop(self) -> None:
+        """End waiting for a pipe or a camera."""
+        if self.opened.driving is not None:
+            self.opened.driving.stop()
+
     def _expected_count(self) -> int | None:
         length, fps = self.driving.length, self.opened.settings.fps
         if length is None or fps is None:
@@ -133,7 +142,6 @@ class Rendering:
     def _steps(self, tell: AnimationCallbacks, lost: list[InputLost]) -> Iterator[_Step]:
         """Yield what the stream needs for each output frame, until the caller stops."""
         source = self.opened.source
-        latest, has_ended = source.first, False
         try:
             for step in self._resampled():
                 if tell.stop():
@@ -142,12 +150,13 @@ class Rendering:
                     yield _Step(step)
                     continue
                 frame = source.frame_at(step.pts * self.time_base)
-                if frame is None and not has_ended:
-                    tell.report(f"{self.opened.source_name}: has ended; its last frame stays")
-                    has_ended = True
-                latest = latest if frame is None else frame
-                square = self.source.framing.cut(self.source.opaque(latest))
-                yield _Step(step, square, self.source.finisher(latest))
+                if frame is None:
+                    tell.report(
+                        f"{self.opened.source_name}: has ended, and the result ends with it"
+                    )
+                    return
+                square = self.source.framing.cut(self.source.opaque(frame))
+                yield _Step(step, square, self.source.finisher(frame))
         except InputLost as error:
             lost.append(error)
 

@@ -145,9 +145,9 @@ def test_smoothing_changes_all_but_the_first_frame(animate: Animate) -> None:
 
 
 def test_hull_scaling_can_be_switched_off(animate: Animate) -> None:
-    scaled = animate.frames("--hull-scaling")
+    scaled = animate.frames("--hull-scaling", "on")
     assert (scaled == animate.frames(name="default")).all()
-    assert (scaled != animate.frames("--no-hull-scaling", name="unscaled")).any()
+    assert (scaled != animate.frames("--hull-scaling", "off", name="unscaled")).any()
 
 
 def test_the_modes_differ(animate: Animate) -> None:
@@ -218,7 +218,7 @@ def test_codec_quality_and_format_reach_the_file(animate: Animate) -> None:
         (["--background", "keep"], "--background"),
         (["--reference-frame", "first"], "--reference-frame"),
         (["--smooth", "2"], "--smooth"),
-        (["--mode", "standard", "--hull-scaling"], "--hull-scaling"),
+        (["--mode", "standard", "--hull-scaling", "on"], "--hull-scaling"),
         (["--compare", "--visualize"], "--visualize"),
         (["--format", "avi"], "avi"),
         (["--skip-existing"], "--skip-existing"),
@@ -282,3 +282,11 @@ def test_a_source_video_moves_along_with_the_driving_video(
     shown = [0, 0, 0, 1, 1, 2]  # at 0, 40, 80, 120, 160 and 200 ms, of frames of 100 ms
     for frame, index in zip(moving, shown, strict=True):
         assert (frame[:, 40:] == real[index][:, 40:]).all()
+
+
+def test_the_result_ends_with_a_source_video_that_is_shorter(
+    animate: Animate, tmp_path: Path
+) -> None:
+    animate.source = write_test_video(tmp_path / "s.mkv", frames=2, rate=10, codec="ffv1",
+                                      pixels="bgr0", size=(WIDTH, HEIGHT))  # fmt: skip
+    assert len(animate.frames()) == 5  # at 0, 40, 80, 120 and 160 ms
