@@ -58,7 +58,7 @@ def test_a_single_pixel_is_a_frame() -> None:
     ids=["grey", "alpha", "float", "empty"],
 )
 def test_another_layout_is_an_error(frame: NDArray[np.uint8]) -> None:
-    with pytest.raises(DataError, match=r"frame: expected \(H, W, 3\) uint8 RGB, got"):
+    with pytest.raises(DataError, match=r"frame: expected .*, got"):
         to_model_input(frame, 16, CPU)
 
 
