@@ -13,6 +13,7 @@ from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import one_line
 from cpabmm_core.media.video.encodable import tag_colours
 from cpabmm_core.media.video.formats import VideoFormat
+from cpabmm_core.media.video.priority import ordinary_priority
 
 _FATAL_ONLY = ("SVT_LOG", "0")
 """SVT-AV1 prints its settings to stderr, past FFmpeg's log; nothing else can silence it."""
@@ -62,7 +63,8 @@ def _open(context: VideoCodecContext, size: tuple[int, int], smallest: int, path
         )
     os.putenv(*_FATAL_ONLY)
     try:
-        context.open()
+        with ordinary_priority():
+            context.open()
     except av.FFmpegError as error:
         raise MediaError(
             f"{shown} cannot be encoded ({one_line(error)}); use another size or codec"
