@@ -11,6 +11,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from cpabmm_core.media.video.priority import ordinary_priority
+
 _BITS = 8
 
 
@@ -80,7 +82,8 @@ def write_test_video(
         video.width, video.height, video.pix_fmt = *size, pixels
         video.codec_context.time_base = base
         sound = _add_sound(output, "aac" if audio is True else audio) if audio else None
-        output.start_encoding()
+        with ordinary_priority():
+            output.start_encoding()
         for number, time in enumerate(times):
             image = numbered_frame(number, *size)
             frame = av.VideoFrame.from_ndarray(image).reformat(format=pixels)
