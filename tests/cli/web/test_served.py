@@ -1,5 +1,6 @@
 """The page through its own requests: what a visitor can do, and what not."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,11 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture
-def visit(page: Page, tmp_path: Path) -> Iterator[Callable[[], Client]]:
+def visit(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Client]]:
+    # A download leaves an empty folder in the one for temporary files, wherever it goes.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     clients: list[Client] = []
 
     def connect() -> Client:
