@@ -18,6 +18,7 @@ LAYERS = (
     "errors",
     "arrays",
     "progress",
+    "notices",
     "files",
     "config",
     "device",
