@@ -22,6 +22,7 @@ LAYERS = (
     "files",
     "config",
     "device",
+    "precision_trial",
     "precision",
     "process_map",
     "geometry",
