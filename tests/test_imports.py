@@ -23,6 +23,7 @@ LAYERS = (
     "device",
     "precision",
     "process_map",
+    "convolution",
     "geometry",
     "cpab",
     "pointsets",
