@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from cpabmm_core.models.blocks import DownBlock, Hourglass, ResidualBlock, SameBlock, UpBlock
 from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.folding import FoldedConv2d, folds
-from cpabmm_core.models.fast.normalisation import normalise_relu, relu
+from cpabmm_core.models.fast.normalisation import normalise, relu
 from cpabmm_core.models.fast.views import Prepare, adopt
 
 
@@ -34,9 +34,9 @@ class FastSameBlock(SameBlock):
     ) -> Tensor:  # (B, out_channels, H', W')
         """Apply the block, and write the result to `out` if it is given."""
         maps = self.conv(x)
-        if self._folded:
-            return relu(maps, pool=self.pool, out=out)
-        return normalise_relu(maps, self.norm, pool=self.pool, overwrite=True, out=out)
+        if not self._folded:
+            maps = normalise(maps, self.norm)
+        return relu(maps, pool=self.pool, out=out)
 
 
 class FastDownBlock(FastSameBlock):
@@ -66,12 +66,10 @@ class FastResidualBlock(ResidualBlock):
         x: Tensor,  # (B, channels, H, W)
     ) -> Tensor:  # (B, channels, H, W)
         """Apply the block."""
-        out = self.conv1(normalise_relu(x, self.norm1))
-        if self._folded:
-            out = relu(out)
-        else:
-            out = normalise_relu(out, self.norm2, overwrite=True)
-        out = self.conv2(out)
+        out = self.conv1(relu(normalise(x, self.norm1)))
+        if not self._folded:
+            out = normalise(out, self.norm2)
+        out = self.conv2(relu(out))
         return out.add_(x) if out.dtype == x.dtype else out + x
 
 

@@ -3,10 +3,10 @@
 from collections import OrderedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cpabmm_core.convolution.convolution import Convolution
+from cpabmm_core.models.fast.few_channels import by_rows, has_few_channels
 from cpabmm_core.models.fast.views import adopt, eval_view
 
 
@@ -23,12 +23,16 @@ class FastConv2d(nn.Conv2d):
         adopt(self, plain, lambda child: child)
         self._upsampled = upsampled
         self._fastest = Convolution(_without_hooks(plain), upsampled=upsampled)
+        self._by_rows = has_few_channels(plain) and not upsampled
 
     def forward(
         self,
         x: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, D, H', W')
         """Apply the convolution."""
+        if self._by_rows and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+            assert not isinstance(self.padding, str)
+            return by_rows(x, self.weight, self.bias, self.padding)
         return self._fastest(x)
 
 

@@ -9,6 +9,10 @@ from cpabmm_core.geometry.warping import warp
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.fast.views import Prepare, adopt
 
+_SMALLEST = 1e-18
+"""Heatmaps below count as 0. Far from its keypoint, a Gaussian is smaller than the smallest normal
+number, and processors compute several times more slowly with such numbers."""
+
 
 class FastDenseMotionNetwork(DenseMotionNetwork):
     """View of a `DenseMotionNetwork`: the input of the hourglass is written where it is read."""
@@ -31,11 +35,9 @@ class FastDenseMotionNetwork(DenseMotionNetwork):
         inputs = candidates.new_empty(batch, 1 + points + 3 * count, height, width)
         inputs[:, 0] = 0
         size = (height, width)
-        torch.sub(
-            self._heatmaps(kp_driving, size),
-            self._heatmaps(kp_source, size),
-            out=inputs[:, 1 : 1 + points],
-        )
+        heatmaps = self._heatmaps(kp_driving, size) - self._heatmaps(kp_source, size)
+        heatmaps.masked_fill_(heatmaps.abs() < _SMALLEST, 0.0)
+        inputs[:, 1 : 1 + points] = heatmaps
         small = self.downsample(source)
         warped = warp(small, candidates.flatten(1, 2), align_corners=self._align_corners)
         deformed = inputs[:, 1 + points :].view(batch, count, 3, height, width)
