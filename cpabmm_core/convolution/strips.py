@@ -14,19 +14,19 @@ from cpabmm_core.convolution.simd import LANES
 
 
 @njit(nogil=True)
-def _transform_patch(doubled, x, at, row, column, result, to, plane):
+def _transform_patch(doubled, x, at, row, column, work, result, to, plane):
     if doubled:
-        upsampled.transform_patch(x, at, row, column, result, to, plane)
+        upsampled.transform_patch(x, at, row, column, work, result, to, plane)
     else:
-        winograd.transform_patch(x, at, row, column, result, to, plane)
+        winograd.transform_patch(x, at, row, column, work, result, to, plane)
 
 
 @njit(nogil=True)
-def _transform_products(doubled, m, at, plane, bias, first, result, to, row, column):
+def _transform_products(doubled, m, at, plane, bias, first, work, result, to, row, column):
     if doubled:
-        upsampled.transform_products(m, at, plane, bias, first, result, to, row, column)
+        upsampled.transform_products(m, at, plane, bias, first, work, result, to, row, column)
     else:
-        winograd.transform_products(m, at, plane, bias, first, result, to, row, column)
+        winograd.transform_products(m, at, plane, bias, first, work, result, to, row, column)
 
 
 @njit(nogil=True)
@@ -56,6 +56,7 @@ def _prepare(doubled, x, strides, shape, padding, first, count, across, down, sp
     size, step = (upsampled.PATCH, upsampled.STEP) if doubled else (winograd.PATCH, winograd.TILE)
     image_step, row, column = strides
     height, width, channels = shape
+    work = np.empty(winograd.POSITIONS * LANES, dtype=np.float32)
     patch = np.empty(size * size * LANES, dtype=np.float32)
     for t in range(count):
         index = first + t
@@ -67,13 +68,13 @@ def _prepare(doubled, x, strides, shape, padding, first, count, across, down, sp
         to = t * LANES
         for c in range(0, channels, LANES):
             if inside and c + LANES <= channels:
-                _transform_patch(doubled, x, at + c, row, column, space, to, plane)
+                _transform_patch(doubled, x, at + c, row, column, work, space, to, plane)
             else:
                 present = min(LANES, channels - c)
                 _cut_patch(
                     x, at + c, row, column, y, left, height, width, present, patch, size
                 )
-                _transform_patch(doubled, patch, 0, size * LANES, LANES, space, to, plane)
+                _transform_patch(doubled, patch, 0, size * LANES, LANES, work, space, to, plane)
             to += block
 
 
@@ -82,6 +83,7 @@ def _finish(doubled, m, plane, block, bias, first, count, across, down, result, 
     size = upsampled.TILE if doubled else winograd.TILE
     image_step, row, column = strides
     height, width, channels = shape
+    work = np.empty(winograd.POSITIONS * LANES, dtype=np.float32)
     tile = np.empty(size * size * LANES, dtype=np.float32)
     for t in range(count):
         index = first + t
@@ -92,10 +94,10 @@ def _finish(doubled, m, plane, block, bias, first, count, across, down, result, 
         at = t * LANES
         for c in range(0, channels, LANES):
             if rows == size and columns == size and c + LANES <= channels:
-                _transform_products(doubled, m, at, plane, bias, c, result, to + c, row, column)
+                _transform_products(doubled, m, at, plane, bias, c, work, result, to + c, row, column)
             else:
                 _transform_products(
-                    doubled, m, at, plane, bias, c, tile, 0, size * LANES, LANES
+                    doubled, m, at, plane, bias, c, work, tile, 0, size * LANES, LANES
                 )
                 present = min(LANES, channels - c)
                 _paste_tile(tile, result, to + c, row, column, rows, columns, present, size)
@@ -123,10 +125,11 @@ def convolve(
     """Convolve tiles first..last."""
     positions = upsampled.POSITIONS if doubled else winograd.POSITIONS
     blocks, out_blocks = -(-x_shape[2] // LANES), -(-shape[2] // LANES)
-    block = capacity * LANES
+    rows = capacity + capacity % 2  # the smallest register block has two rows
+    block = rows * LANES
     # An odd number of cache lines keeps the planes from sharing the same sets of the cache.
     plane = (blocks * capacity | 1) * LANES
-    out_plane = (out_blocks * capacity | 1) * LANES
+    out_plane = (out_blocks * rows | 1) * LANES
     space = np.zeros(positions * plane, dtype=np.float32)
     products = np.empty(positions * out_plane, dtype=np.float32)
     matrix = blocks * out_blocks * LANES * LANES

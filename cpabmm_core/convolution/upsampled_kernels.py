@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from cpabmm_core.arrays import Array, Floats
-from cpabmm_core.convolution.simd import load, store
+from cpabmm_core.convolution.simd import LANES, load, store
 
 PATCH, STEP, TILE, POSITIONS = 3, 1, 2, 9
 
@@ -24,41 +24,46 @@ def filter_matrix() -> Array:
 
 
 @njit(nogil=True)
-def _input_line(x, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    before, here, after = load(x, at), load(x, at + step), load(x, at + 2 * step)
-    return here, here - before, after - here
-
-
-@njit(nogil=True)
 def transform_patch(
-    x: Floats, at: int, row: int, column: int, result: Floats, to: int, plane: int
+    x: Floats, at: int, row: int, column: int, work: Floats, result: Floats, to: int, plane: int
 ) -> None:
     """Write the 9 transformed values of a patch, one to each plane."""
-    c0 = _input_line(x, at, row)
-    c1 = _input_line(x, at + column, row)
-    c2 = _input_line(x, at + 2 * column, row)
+    for j in range(3):
+        _difference(x, at + j * column, row, work, j * LANES, 3 * LANES)
     for i in range(3):
-        store(result, to + 3 * i * plane, c1[i])
-        store(result, to + (3 * i + 1) * plane, c1[i] - c0[i])
-        store(result, to + (3 * i + 2) * plane, c2[i] - c1[i])
+        _difference(work, 3 * i * LANES, LANES, result, to + 3 * i * plane, plane)
 
 
 @njit(nogil=True)
-def _output_line(m, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    whole = load(m, at)
-    return whole - load(m, at + step), whole + load(m, at + 2 * step)
+def _difference(x: Floats, at: int, step: int, result: Floats, to: int, stride: int) -> None:
+    """Transform three vectors `step` numbers apart into three that are `stride` numbers apart."""
+    here = load(x, at + step)
+    store(result, to, here)
+    store(result, to + stride, here - load(x, at))
+    store(result, to + 2 * stride, load(x, at + 2 * step) - here)
 
 
 @njit(nogil=True)
 def transform_products(
-    m: Floats, at: int, plane: int, bias: Floats, first: int, result: Floats, to: int, row: int, column: int
+    m: Floats,
+    at: int,
+    plane: int,
+    bias: Floats,
+    first: int,
+    work: Floats,
+    result: Floats,
+    to: int,
+    row: int,
+    column: int,
 ) -> None:
     """Write the 2 x 2 results of a pixel."""
-    c0 = _output_line(m, at, 3 * plane)
-    c1 = _output_line(m, at + plane, 3 * plane)
-    c2 = _output_line(m, at + 2 * plane, 3 * plane)
+    for j in range(3):
+        whole = load(m, at + j * plane)
+        store(work, j * LANES, whole - load(m, at + (3 + j) * plane))
+        store(work, (3 + j) * LANES, whole + load(m, at + (6 + j) * plane))
     constant = load(bias, first)
     for i in range(2):
-        whole = c0[i] + constant
-        store(result, to + i * row, whole - c1[i])
-        store(result, to + i * row + column, whole + c2[i])
+        at_row = 3 * i * LANES
+        whole = load(work, at_row) + constant
+        store(result, to + i * row, whole - load(work, at_row + LANES))
+        store(result, to + i * row + column, whole + load(work, at_row + 2 * LANES))

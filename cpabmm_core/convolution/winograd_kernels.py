@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from cpabmm_core.arrays import Array, Floats
-from cpabmm_core.convolution.simd import load, splat, store
+from cpabmm_core.convolution.simd import LANES, load, splat, store
 
 PATCH, TILE, POSITIONS = 6, 4, 36
 A, B = 1.0, 2.0
@@ -28,22 +28,67 @@ def filter_matrix() -> Array:
 
 
 @njit(nogil=True)
-def _input(d0, d1, d2, d3, d4, d5):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    total, product = splat(_SUM), splat(_PRODUCT)
-    even, odd = d4 - splat(_B2) * d2, splat(_A) * (d3 - splat(_B2) * d1)
-    even2, odd2 = d4 - splat(_A2) * d2, splat(_B) * (d3 - splat(_A2) * d1)
-    return (
-        product * d0 - total * d2 + d4,
-        even + odd,
-        even - odd,
-        even2 + odd2,
-        even2 - odd2,
-        product * d1 - total * d3 + d5,
-    )
+def transform_patch(
+    x: Floats, at: int, row: int, column: int, work: Floats, result: Floats, to: int, plane: int
+) -> None:
+    """Write the 36 transformed values of a patch, one to each plane."""
+    for j in range(6):
+        _evaluate(x, at + j * column, row, work, j * LANES, 6 * LANES)
+    for i in range(6):
+        _evaluate(work, 6 * i * LANES, LANES, result, to + 6 * i * plane, plane)
 
 
 @njit(nogil=True)
-def _output(m0, m1, m2, m3, m4, m5):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _evaluate(x: Floats, at: int, step: int, result: Floats, to: int, stride: int) -> None:
+    """Transform six vectors `step` numbers apart into six that are `stride` numbers apart."""
+    d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
+    d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
+    total, product = splat(_SUM), splat(_PRODUCT)
+    even, odd = d4 - splat(_B2) * d2, splat(_A) * (d3 - splat(_B2) * d1)
+    even2, odd2 = d4 - splat(_A2) * d2, splat(_B) * (d3 - splat(_A2) * d1)
+    store(result, to, product * d0 - total * d2 + d4)
+    store(result, to + stride, even + odd)
+    store(result, to + 2 * stride, even - odd)
+    store(result, to + 3 * stride, even2 + odd2)
+    store(result, to + 4 * stride, even2 - odd2)
+    store(result, to + 5 * stride, product * d1 - total * d3 + d5)
+
+
+@njit(nogil=True)
+def transform_products(
+    m: Floats,
+    at: int,
+    plane: int,
+    bias: Floats,
+    first: int,
+    work: Floats,
+    result: Floats,
+    to: int,
+    row: int,
+    column: int,
+) -> None:
+    """Write the 4 x 4 results of a tile."""
+    for j in range(6):
+        m0, m1, m2, m3 = _interpolate(m, at + j * plane, 6 * plane)
+        store(work, j * LANES, m0)
+        store(work, (6 + j) * LANES, m1)
+        store(work, (12 + j) * LANES, m2)
+        store(work, (18 + j) * LANES, m3)
+    constant = load(bias, first)
+    for i in range(4):
+        y0, y1, y2, y3 = _interpolate(work, 6 * i * LANES, LANES)
+        here = to + i * row
+        store(result, here, y0 + constant)
+        store(result, here + column, y1 + constant)
+        store(result, here + 2 * column, y2 + constant)
+        store(result, here + 3 * column, y3 + constant)
+
+
+@njit(nogil=True)
+def _interpolate(m, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Transform six vectors `step` numbers apart into four."""
+    m0, m1, m2 = load(m, at), load(m, at + step), load(m, at + 2 * step)
+    m3, m4, m5 = load(m, at + 3 * step), load(m, at + 4 * step), load(m, at + 5 * step)
     sum1, difference1 = m1 + m2, m1 - m2
     sum2, difference2 = m3 + m4, m3 - m4
     return (
@@ -52,62 +97,3 @@ def _output(m0, m1, m2, m3, m4, m5):  # type: ignore[no-untyped-def] # noqa: ANN
         splat(_A2) * sum1 + splat(_B2) * sum2,
         splat(_A3) * difference1 + splat(_B3) * difference2 + m5,
     )
-
-
-@njit(nogil=True)
-def _input_line(x, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    return _input(
-        load(x, at),
-        load(x, at + step),
-        load(x, at + 2 * step),
-        load(x, at + 3 * step),
-        load(x, at + 4 * step),
-        load(x, at + 5 * step),
-    )
-
-
-@njit(nogil=True)
-def transform_patch(
-    x: Floats, at: int, row: int, column: int, result: Floats, to: int, plane: int
-) -> None:
-    """Write the 36 transformed values of a patch, one to each plane."""
-    c0 = _input_line(x, at, row)
-    c1 = _input_line(x, at + column, row)
-    c2 = _input_line(x, at + 2 * column, row)
-    c3 = _input_line(x, at + 3 * column, row)
-    c4 = _input_line(x, at + 4 * column, row)
-    c5 = _input_line(x, at + 5 * column, row)
-    for i in range(6):
-        values = _input(c0[i], c1[i], c2[i], c3[i], c4[i], c5[i])
-        for j in range(6):
-            store(result, to + (6 * i + j) * plane, values[j])
-
-
-@njit(nogil=True)
-def _output_line(m, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    return _output(
-        load(m, at),
-        load(m, at + step),
-        load(m, at + 2 * step),
-        load(m, at + 3 * step),
-        load(m, at + 4 * step),
-        load(m, at + 5 * step),
-    )
-
-
-@njit(nogil=True)
-def transform_products(
-    m: Floats, at: int, plane: int, bias: Floats, first: int, result: Floats, to: int, row: int, column: int
-) -> None:
-    """Write the 4 x 4 results of a tile."""
-    c0 = _output_line(m, at, 6 * plane)
-    c1 = _output_line(m, at + plane, 6 * plane)
-    c2 = _output_line(m, at + 2 * plane, 6 * plane)
-    c3 = _output_line(m, at + 3 * plane, 6 * plane)
-    c4 = _output_line(m, at + 4 * plane, 6 * plane)
-    c5 = _output_line(m, at + 5 * plane, 6 * plane)
-    constant = load(bias, first)
-    for i in range(4):
-        values = _output(c0[i], c1[i], c2[i], c3[i], c4[i], c5[i])
-        for j in range(4):
-            store(result, to + i * row + j * column, values[j] + constant)
