@@ -92,7 +92,7 @@ class FastHourglass(Hourglass):
         for number, (down, up) in enumerate(zip(self.down_blocks, ups, strict=True)):
             channels = up.out_channels + down.in_channels
             size = (height >> number, width >> number)
-            levels.append(x.new_empty(batch, channels, *size, dtype=dtype))
+            levels.append(joint_maps(x, (batch, channels, *size), dtype))
             tails.append(levels[-1][:, up.out_channels :])
         x = tails[0].copy_(x)
         for down, tail in zip(self.down_blocks, [*tails[1:], None], strict=True):
@@ -101,6 +101,16 @@ class FastHourglass(Hourglass):
             up(x, level[:, : up.out_channels])
             x = level
         return levels[::-1]
+
+
+def joint_maps(
+    like: Tensor, shape: tuple[int, int, int, int], dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return memory in channels-last order: a range of channels can be written by itself."""
+    dtype = like.dtype if dtype is None else dtype
+    return torch.empty(
+        shape, dtype=dtype, device=like.device, memory_format=torch.channels_last
+    )
 
 
 def computing_dtype(x: Tensor) -> torch.dtype:

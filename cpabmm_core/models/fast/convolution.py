@@ -29,7 +29,9 @@ class FastConv2d(nn.Conv2d):
         self,
         x: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, D, H', W')
-        """Apply the convolution."""
+        """Apply the convolution; on a CPU the result is in channels-last order."""
+        if x.device.type == "cpu" and x.is_contiguous():
+            x = x.contiguous(memory_format=torch.channels_last)
         if self._by_rows and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
             assert not isinstance(self.padding, str)
             return by_rows(x, self.weight, self.bias, self.padding)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.models.dense_motion import Motion
+from cpabmm_core.models.fast.blocks import joint_maps
 from cpabmm_core.models.fast.sampled_motion import SampledMotion
 from cpabmm_core.models.fast.views import Prepare, adopt
 from cpabmm_core.models.inpainting import InpaintingNetwork
@@ -34,7 +35,8 @@ class FastInpaintingNetwork(InpaintingNetwork):
                 out = sampled.blend(up(out), level)
                 break
             channels = up.out_channels
-            joined = out.new_empty(len(out), channels + level.shape[1], *level.shape[2:])
+            _, more, height, width = level.shape
+            joined = joint_maps(out, (len(out), channels + more, height, width))
             up(out, joined[:, :channels])
             sampled.warp_masked(level, joined[:, channels:])
             out = joined
