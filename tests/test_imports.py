@@ -25,6 +25,7 @@ LAYERS = (
     "precision_trial",
     "precision",
     "process_map",
+    "convolution",
     "geometry",
     "cpab",
     "pointsets",

@@ -173,7 +173,7 @@ class Animator:
         check_frame(frame, "reference")
         framing = frame_region(frame.shape[1], frame.shape[0], None, self._fit)
         image = self._inference_model.to_input([framing.cut(frame)])
-        return self._inference_model.model.keypoints(image)
+        return self._inference_model.networks.keypoints(image)
 
 
 def _animate(stream: AnimationStream, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -1,5 +1,7 @@
 """A model prepared for inference: on a device, in eval mode, with a precision and a batch size."""
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,7 @@ from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.inference.frames import to_model_input
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.fast import prepare_for_inference
 from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 
 _BATCH_SIZE = {"cuda": 8}
@@ -19,6 +22,7 @@ class InferenceModel:
 
     Attributes:
         model: the model itself.
+        networks: the same model prepared for inference (`models.fast`); it shares the parameters.
         device: the device it is on.
         batch_size: number of frames to process at a time.
         dtype: floating-point type of the dense motion network and the generator. Keypoints, fits
@@ -59,6 +63,7 @@ class InferenceModel:
         if device is not None:
             model.to(resolve_device(device))
         self.model = model.eval()
+        self.networks = prepare_for_inference(model)
         self.device = next(model.parameters()).device
         self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
         self.dtype = DTYPES[choose_precision(precision, self.device)]
@@ -78,6 +83,16 @@ class InferenceModel:
         """
         size = self.model.frame_size
         return torch.cat([to_model_input(frame, size, self.device) for frame in frames])
+
+    def with_model(self, model: AnimationModel) -> "InferenceModel":
+        """Return an inference model of another model with the same settings.
+
+        Args:
+            model: the model, in eval mode and on the device.
+        """
+        changed = copy(self)
+        changed.model, changed.networks = model, prepare_for_inference(model)
+        return changed
 
     def autocast(self, dtype: torch.dtype) -> torch.autocast:
         """Return a context in which the networks compute in `dtype`."""

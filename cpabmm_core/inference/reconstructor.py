@@ -184,7 +184,7 @@ def _reconstruct(
         real = inference_model.to_input(batch)
         if source is None:
             source = EncodedSource(inference_model, real[:1].clone())
-        generated = _generate(inference_model.model, source, real)
+        generated = _generate(inference_model.networks, source, real)
         errors = map(FrameErrors, _l1(generated, real), _l1(source.image, real))
         yield from map(ReconstructedFrame, to_frames(real), to_frames(generated), errors)
 

@@ -191,7 +191,7 @@ class AnimationStream:
         images = [item.image for item in batch if item.image is not None]
         detected: list[Tensor] = []
         if images:
-            detected = list(self._inference_model.model.keypoints(torch.cat(images)).split(1))
+            detected = list(self._inference_model.networks.keypoints(torch.cat(images)).split(1))
         found = iter(detected)
         return torch.cat(
             [next(found) if item.keypoints is None else item.keypoints for item in batch]
