@@ -166,10 +166,9 @@ class AnimationStream:
         poses = self._poses.step(driving, times, None if moving is None else moving.keypoints)
         rendered = source.render_frames(poses)
         frames = []
-        for index, item in enumerate(batch):
+        for index, (item, square) in enumerate(zip(batch, to_frames(rendered.images), strict=True)):
             finish = item.finish or self._finish
             one = only(rendered, index)
-            [square] = to_frames(one.images)
             shown = AnimatedFrame(
                 image=finish(square),
                 source=self._source_square if item.source is None else item.source,
