@@ -44,8 +44,8 @@ def test_a_run_that_is_cut_off_keeps_what_it_had(tmp_path: Path) -> None:
 
 
 def test_no_step_starts_when_the_time_is_over(tmp_path: Path) -> None:
-    steps = Steps(tmp_path / "a.jsonl", seconds=-1)
-    steps.run("one", fails)
+    steps = Steps(tmp_path / "a.jsonl", seconds=100)
+    steps.run("one", fails, needs=101)
     assert lines_of(tmp_path / "a.jsonl") == [{"step": "one", "left_out": "the time is over"}]
 
 

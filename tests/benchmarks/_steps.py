@@ -36,10 +36,16 @@ class Steps:
         self._file, self._seconds, self._begun = file, seconds, perf_counter()
         file.write_text("", encoding="utf-8")
 
-    def run(self, name: str, work: Callable[[], Numbers]) -> None:
-        """Run a step and keep its result, or its error."""
+    def run(self, name: str, work: Callable[[], Numbers], *, needs: float = 0.0) -> None:
+        """Run a step and keep its result, or its error.
+
+        Args:
+            name: name of the step.
+            work: returns its result.
+            needs: seconds that must be left to start it.
+        """
         begun = perf_counter()
-        if begun - self._begun > self._seconds:
+        if begun - self._begun + needs > self._seconds:
             self._keep({"step": name, "left_out": "the time is over"})
             return
         try:

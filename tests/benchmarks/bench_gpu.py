@@ -29,11 +29,13 @@ from benchmarks._report import Row, print_rows
 from benchmarks._steps import Steps
 from benchmarks.peer_loop import random_frames, random_model, tpsmm_loop
 
+from cpabmm_core.checkpoint.format import save_checkpoint
+from cpabmm_core.config import Config, load_config
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import Precision
 from cpabmm_core.puppets import write_puppets
 
-SECONDS = 420
+SECONDS = 450
 BASELINE = "TPSMM's loop, 256, fp32"
 KERNELS = "kernels, 8 frames"
 
@@ -53,6 +55,10 @@ class Plan:
         """Build a model with random weights."""
         return random_model(self.configuration, f"data.frame_size={size}")
 
+    def config(self, size: int) -> Config:
+        """Return the configuration of that model."""
+        return load_config(self.configuration, [f"data.frame_size={size}"])
+
 
 def run_all(plan: Plan, steps: Steps) -> None:
     """Run all steps, those of most interest first."""
@@ -67,9 +73,12 @@ def run_all(plan: Plan, steps: Steps) -> None:
     for precision in ("no", "bf16"):
         steps.run(f"training, {precision}", partial(checks.training_losses, device, precision))
 
-    def rate(size: int, precision: Precision, batch: int, mode: rates.Mode) -> None:
+    def rate(
+        size: int, precision: Precision, batch: int, mode: rates.Mode, needs: float = 10
+    ) -> None:
         name = f"{size}, {precision}, batch {batch}, {mode}"
-        steps.run(name, lambda: rates.frame_rate(model, device, precision, batch, mode))
+        work = partial(rates.frame_rate, model, device, precision, batch, mode)
+        steps.run(name, work, needs=needs)
 
     steps.run(BASELINE, partial(baseline, model, device))
     most = plan.batches[0]
@@ -85,7 +94,7 @@ def run_all(plan: Plan, steps: Steps) -> None:
     for precision in ("fp16", "fp32"):
         for batch in plan.batches[:3]:
             rate(size, precision, batch, "eager")
-    rate(size, "bf16", most, "compiled")
+    rate(size, "bf16", most, "compiled", needs=150)
     for other in larger:
         model = plan.model(other)
         for precision in ("bf16", "fp16", "fp32"):
@@ -102,29 +111,24 @@ def baseline(model: AnimationModel, device: torch.device) -> dict[str, float]:
 
 
 def commands(plan: Plan, steps: Steps) -> None:
-    """Run `animate` on a video of puppets, with the bundled model."""
+    """Run `animate` on a video of puppets, with the bundled model and with one of full width."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, size, most = Path(name), plan.sizes[0], plan.batches[0]
+        data, checkpoint = folder / "data", folder / "full_width.safetensors"
 
         def write() -> dict[str, int]:
             write_puppets(
-                folder / "data", videos=1, test_videos=1, frames=plan.frames, size=96, seed=0
+                data, videos=1, test_videos=1, frames=plan.frames, size=size, seed=0, format="mp4"
             )
+            save_checkpoint(checkpoint, plan.model(size), plan.config(size), record={})
             return {"frames": plan.frames}
 
-        steps.run("driving video", write)
-        for driving in sorted((folder / "data" / "test").glob("*.mp4")):
-            for batch in (plan.batches[0], plan.batches[1]):
-                steps.run(
-                    f"animate, bundled model, batch {batch}",
-                    partial(
-                        rates.command_rate,
-                        folder,
-                        driving,
-                        plan.device,
-                        *("--batch-size", str(batch)),
-                    ),
-                )
+        steps.run("driving video", write, needs=60)
+        driving = next((data / "test").glob("*.mp4"), data / "missing.mp4")
+        for model in ("puppets", str(checkpoint)):
+            options = ("--checkpoint", model, "--batch-size", str(most))
+            work = partial(rates.command_rate, folder, driving, plan.device, *options)
+            steps.run(f"animate, {Path(model).stem}, batch {most}", work, needs=40)
 
 
 def rows_of(steps: Steps) -> list[Row]:

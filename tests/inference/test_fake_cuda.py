@@ -1,0 +1,79 @@
+"""The networks and the fits on a CUDA device that exists only as shapes, dtypes and devices.
+
+PyTorch's fake tensors refuse what a device would have to wait for, such as a branch on a value, and
+operands on different devices. So this finds what breaks on a GPU or in a CUDA graph, but no wrong
+value.
+"""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
+from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from cpabmm_core.config import Config
+from cpabmm_core.cpab import transformation
+from cpabmm_core.models.animation_model import AnimationModel
+
+FAMILIES = {
+    "cpab": tiny_config(),
+    "tps": tiny_config(**{"model.motion": "tps"}),
+    "fomm": tiny_affine_config(),
+    "mraa": tiny_affine_config("pca"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # cuDNN's samplers have no shape rules for fake tensors; PyTorch's own have.
+    engine = SimpleNamespace(
+        product=lambda a, b: a @ b,
+        forward=lambda _, maps, points, record: (torch.empty_like(points),) * 2,
+        backward=lambda _, maps, record, by_end: (torch.empty_like(maps), torch.empty_like(by_end)),
+        jacobian=lambda _, maps, points, fields: (
+            torch.empty_like(points),
+            points.new_empty(*points.shape, len(fields)),
+        ),
+    )
+    monkeypatch.setattr(transformation, "engine_for", lambda _: engine)
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+def on_cuda(config: Config) -> AnimationModel:
+    return tiny_model(config).to("cuda")
+
+
+def images(count: int) -> Tensor:
+    return torch.empty(count, 3, 32, 32, device="cuda")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rendering_never_waits_for_the_device(family: str) -> None:
+    model = on_cuda(FAMILIES[family])
+    source, driving = images(1), images(3)
+    with torch.no_grad():
+        kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
+        motion = model.motion(source, kp_source, kp_driving)
+        frames = model.generate(source, motion, model.generator.encode(source))
+    assert frames.shape == driving.shape
+    assert frames.device.type == "cuda"
+
+
+def test_the_gradient_of_the_fit_never_waits_for_the_device() -> None:
+    model = on_cuda(FAMILIES["cpab"])
+    source, driving = images(2), images(2)
+    background = model.background(source, driving)
+    motion = model.motion(source, model.keypoints(source), model.keypoints(driving), background)
+    model.generate(source, motion).sum().backward()
+    first = next(model.keypoint_detector.parameters())
+    assert first.grad is not None
+    assert first.grad.device.type == "cuda"
+
+
+def test_a_wait_would_be_found() -> None:
+    with pytest.raises(DataDependentOutputException):
+        bool(images(1).isfinite().all())
