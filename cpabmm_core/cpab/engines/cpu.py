@@ -14,12 +14,17 @@ from torch import Tensor
 from cpabmm_core.arrays import Array
 from cpabmm_core.cpab import exponential
 from cpabmm_core.cpab.engines import cpu_kernels as kernels
+from cpabmm_core.cpab.engines import paths
+from cpabmm_core.cpab.engines.lanes import LANES
 from cpabmm_core.cpab.space import VelocitySpace
 
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
 _CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # tolerance; the error is its cube
+_SLACK = {torch.float32: 1e-10, torch.float64: 8 * float(np.finfo(np.float64).eps)}
+"""Distance behind an edge where a path leaves its cell, in sides of the square. It exceeds the
+error of the crossing, so that the path goes on in the next cell."""
 _POINTS_PER_THREAD = 1 << 11
-_STEPS_PER_POINT = 4  # initial length of the tape
+_STEPS_PER_BLOCK = 6  # initial length of the tape
 
 
 class Chunk(NamedTuple):
@@ -57,25 +62,28 @@ def forward(
     record: bool,
 ) -> tuple[Tensor, Record]:
     """Implement `plain.forward`."""
-    orders, crossing = _orders(points.dtype), _CROSSING[points.dtype]
-    table = kernels.prepare(_rows(affine, 6), orders)
-    tess, flat = space.tessellation, _rows(points, 2)
+    tess, orders = space.tessellation, _orders(points.dtype)
+    maps = _flat(affine)
+    table = np.empty(len(maps) // 6 * paths.COLUMNS)
+    kernels.prepare(maps, table)
+    flat = _flat(points)
     end = np.empty_like(flat)
-    ranges = _ranges(len(flat))
+    ranges = _ranges(len(flat) // 2)
     tapes: list[kernels.Tape | None] = [None] * len(ranges)
 
     def carry(part: int) -> None:
         start, stop = ranges[part]
-        complete, length = False, _STEPS_PER_POINT * (stop - start) + 1 if record else 0
+        complete, blocks = False, -(-(stop - start) // LANES)
+        length = (_STEPS_PER_BLOCK * blocks + 1) * kernels.RECORD if record else 0
         while not complete:
-            tape = _tape(stop - start, length)
+            tape = np.empty(blocks + 1, dtype=np.int64), np.empty(length)
             complete = kernels.carry(
                 tess.nx,
                 tess.ny,
-                tess.half_planes,
                 table,
                 orders,
-                crossing,
+                _CROSSING[points.dtype],
+                _SLACK[points.dtype] * max(tess.nx, tess.ny),
                 flat,
                 points.shape[1],
                 start,
@@ -100,9 +108,9 @@ def backward(
 ) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
     """Implement `plain.backward`."""
     table, orders, chunks = record
-    flat = _rows(gradient, 2)
+    flat = _flat(gradient)
     by_point = np.empty_like(flat)
-    by_map = np.zeros((len(chunks), len(table), 6))
+    by_map = np.zeros((len(chunks), affine.numel()))
 
     def pull_back(part: int) -> None:
         start, stop, tape = chunks[part]
@@ -132,14 +140,9 @@ def jacobian(
     return end, torch.from_numpy(derivatives).to(points.dtype).view(shape)
 
 
-def _tape(points: int, length: int) -> kernels.Tape:
-    first, rows = np.empty(points + 1, dtype=np.int64), np.empty(length, dtype=np.int64)
-    return first, rows, np.empty((length, 5))
-
-
-def _rows(tensor: Tensor, width: int) -> Array:
-    """Return float64 rows, converted by NumPy because PyTorch's threads would busy-wait."""
-    return np.ascontiguousarray(tensor.detach().numpy().reshape(-1, width), dtype=np.float64)
+def _flat(tensor: Tensor) -> Array:
+    """Return float64 numbers, converted by NumPy because PyTorch's threads would busy-wait."""
+    return np.ascontiguousarray(tensor.detach().numpy().reshape(-1), dtype=np.float64)
 
 
 def _tensor(array: Array, like: Tensor) -> Tensor:
@@ -165,5 +168,5 @@ def _in_threads(work: Callable[[int], None], parts: int) -> None:
 
 @lru_cache
 def _orders(dtype: torch.dtype) -> NDArray[np.int64]:
-    sizes = kernels.LONGEST * np.arange(1, kernels.SIZES + 1) / kernels.SIZES
+    sizes = paths.LONGEST * np.arange(1, paths.SIZES + 1) / paths.SIZES
     return np.array([exponential.order(size, _REMAINDER[dtype]) for size in sizes])
