@@ -6,8 +6,7 @@ intermediate results stay in registers. All kernels release the interpreter lock
 of points, so that threads can share the work. They take arrays as separate arguments, because a
 tuple would add reference counting to the innermost loops.
 
-The tape has a record of four vectors for each step of a block: the row of the map, the start and
-the duration.
+The tape has a record of each step of a block (`sensitivities`).
 """
 
 import numpy as np
@@ -29,23 +28,16 @@ from cpabmm_core.cpab.engines.lanes import (
     store,
     total,
 )
-from cpabmm_core.cpab.engines.paths import (
-    COLUMNS,
-    INVERSE,
-    SCRATCH,
-    advance,
-    compiled,
-    degree_of,
-    fill_row,
-    inlined,
-    map_of,
+from cpabmm_core.cpab.engines.paths import COLUMNS, SCRATCH, advance, compiled, fill_row, inlined
+from cpabmm_core.cpab.engines.sensitivities import (
+    RECORD,
+    moments,
+    transposed_product,
+    write_record,
 )
 
 Tape = tuple[IntArray, Array]
 """Index of each block's first record; the records, flat."""
-
-RECORD = 4 * LANES
-"""Numbers in a record of the tape."""
 
 
 @compiled
@@ -106,10 +98,7 @@ def carry(
             if record:
                 if used == len(tape):
                     return False
-                store(tape, used, row)
-                store(tape, used + LANES, x)
-                store(tape, used + 2 * LANES, y)
-                store(tape, used + 3 * LANES, step)
+                write_record(tape, used, row, x, y, step)
                 used += RECORD
             x, y, left = new_x, new_y, left - step
         _put(edges, end, start + block * LANES, stop, x, y)
@@ -139,7 +128,8 @@ def pull_back(
         u, w = gather(gradient, index, 2, 0), gather(gradient, index, 2, 1)
         for at in range(first[block + 1] - RECORD, first[block] - RECORD, -RECORD):
             row = load(tape, at)
-            tu, tw, px, py, p, qx, qy, q, keep, turn = moments(table, orders, row, tape, at, u, w)
+            tu, tw = transposed_product(table, row, u, w)
+            px, py, p, qx, qy, q, keep, turn = moments(table, orders, tape, at)
             _add_to_map(by_map, row, u * px + tu * qx, u * py + tu * qy, u * p + tu * q, 0)
             _add_to_map(by_map, row, w * px + tw * qx, w * py + tw * qy, w * p + tw * q, 3)
             u, w = keep * u + turn * tu, keep * w + turn * tw
@@ -178,8 +168,8 @@ def _store_gradient(
     table: Array, orders: IntArray, tape: Array, at: int, u: Lanes, w: Lanes, by_map: Array
 ) -> tuple[Lanes, Lanes]:
     """Write the gradient with respect to the maps of a step; return the costate at its start."""
-    row = load(tape, at)
-    tu, tw, px, py, p, qx, qy, q, keep, turn = moments(table, orders, row, tape, at, u, w)
+    tu, tw = transposed_product(table, load(tape, at), u, w)
+    px, py, p, qx, qy, q, keep, turn = moments(table, orders, tape, at)
     store(by_map, 0, u * px + tu * qx)
     store(by_map, LANES, u * py + tu * qy)
     store(by_map, 2 * LANES, u * p + tu * q)
@@ -204,36 +194,6 @@ def _add_derivatives(
             + d * directions[cell, 4, k]
             + q * directions[cell, 5, k]
         )
-
-
-@inlined
-def moments(
-    table: Array, orders: IntArray, row: Lanes, tape: Array, at: int, u: Lanes, w: Lanes
-) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes, Lanes, Lanes, Lanes, Lanes, Lanes]:
-    """Return A^T (u, w) and the moments that form the gradient of a step (`cpab.exponential`).
-
-    With E0 I + E1 A^T = exp((h - t) A^T), these are the integrals of E0 [x, y, 1] and E1 [x, y, 1]
-    over the step, and E0 and E1 of the whole step.
-    """
-    x, y, time = load(tape, at + LANES), load(tape, at + 2 * LANES), load(tape, at + 3 * LANES)
-    a, b, p, c, d, q = map_of(table, row)
-    trace, determinant = a + d, a * d - b * c
-    vx, vy = a * x + b * y + p, c * x + d * y + q
-    ax, ay = a * vx + b * vy, c * vx + d * vy
-    f, g = spread(1.0), spread(0.0)
-    slope, h = spread(0.0), spread(0.0)  # H' and H
-    for k in range(degree_of(table, orders, row, time) - 1, 0, -1):
-        part = INVERSE[k] * time
-        bend, turn = part * determinant, part * trace
-        slope, h = part * g + turn * slope - bend * h, part * slope
-        f, g = 1 - bend * g, part * f + turn * g
-    f, g, slope, h = time * f, time * g, time * slope, time * h
-    fg = slope - trace * h
-    ff = g - trace * fg - determinant * h
-    px, py = f * x + ff * vx + fg * ax, f * y + ff * vy + fg * ay
-    qx, qy = g * x + fg * vx + h * ax, g * y + fg * vy + h * ay
-    tu, tw = a * u + c * w, b * u + d * w
-    return tu, tw, px, py, f, qx, qy, g, 1 - determinant * g, f + trace * g
 
 
 @inlined

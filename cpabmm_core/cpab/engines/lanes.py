@@ -73,7 +73,7 @@ def _define(function: Any, result: types.Type, emit: Callable[[Any, Any, Any], A
     """Define an operator between two vectors, or a vector and a number."""
 
     @type_callable(function)
-    def _typer(context: Any) -> Any:  # noqa: ANN401, ARG001
+    def _typer(context: Any) -> Any:  # noqa: ANN401
         def typing(first: types.Type, second: types.Type) -> types.Type | None:
             kinds = (first, second)
             known = all(kind == _LANES or isinstance(kind, types.Number) for kind in kinds)
@@ -102,27 +102,27 @@ _define(operator.eq, _MASK, lambda builder, a, b: builder.fcmp_ordered("==", a, 
 
 @type_callable(operator.and_)
 @type_callable(operator.or_)
-def _type_of_masks(context: Any) -> Any:  # noqa: ANN401, ARG001
+def _type_of_masks(context: Any) -> Any:  # noqa: ANN401
     return lambda first, second: _MASK if first == second == _MASK else None
 
 
 @lower_builtin(operator.and_, MaskType, MaskType)
-def _and(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+def _and(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
     return builder.and_(*values)
 
 
 @lower_builtin(operator.or_, MaskType, MaskType)
-def _or(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+def _or(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
     return builder.or_(*values)
 
 
 @type_callable(operator.invert)
-def _type_of_mask(context: Any) -> Any:  # noqa: ANN401, ARG001
+def _type_of_mask(context: Any) -> Any:  # noqa: ANN401
     return lambda mask: _MASK if mask == _MASK else None
 
 
 @lower_builtin(operator.invert, MaskType)
-def _invert(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+def _invert(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
     return builder.not_(values[0])
 
 
@@ -179,7 +179,7 @@ def _places(
 
 
 @intrinsic
-def spread(typing_context: Any, number: Any) -> Any:  # noqa: ANN401, ARG001
+def spread(typing_context: Any, number: Any) -> Any:  # noqa: ANN401
     """Return a vector with the number in every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -189,17 +189,17 @@ def spread(typing_context: Any, number: Any) -> Any:  # noqa: ANN401, ARG001
 
 
 @intrinsic
-def numbering(typing_context: Any) -> Any:  # noqa: ANN401, ARG001
+def numbering(typing_context: Any) -> Any:  # noqa: ANN401
     """Return 0, 1 .. LANES - 1."""
 
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         return ir.Constant(_VECTOR, [float(lane) for lane in range(LANES)])
 
     return _LANES(), emit
 
 
 @intrinsic
-def load(typing_context: Any, array: Any, start: Any) -> Any:  # noqa: ANN401, ARG001
+def load(typing_context: Any, array: Any, start: Any) -> Any:  # noqa: ANN401
     """Return LANES neighbouring numbers of a flat array."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -211,7 +211,7 @@ def load(typing_context: Any, array: Any, start: Any) -> Any:  # noqa: ANN401, A
 
 
 @intrinsic
-def store(typing_context: Any, array: Any, start: Any, vector: Any) -> Any:  # noqa: ANN401, ARG001
+def store(typing_context: Any, array: Any, start: Any, vector: Any) -> Any:  # noqa: ANN401
     """Write a vector to LANES neighbouring numbers of a flat array."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -224,7 +224,7 @@ def store(typing_context: Any, array: Any, start: Any, vector: Any) -> Any:  # n
 
 
 @intrinsic
-def gather(typing_context: Any, array: Any, index: Any, stride: Any, offset: Any) -> Any:  # noqa: ANN401, ARG001
+def gather(typing_context: Any, array: Any, index: Any, stride: Any, offset: Any) -> Any:  # noqa: ANN401
     """Return array[stride * index + offset] of a flat array, for the index of each lane."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -238,12 +238,12 @@ def gather(typing_context: Any, array: Any, index: Any, stride: Any, offset: Any
 
 @intrinsic
 def scatter_add(
-    typing_context: Any,  # noqa: ANN401, ARG001
+    typing_context: Any,  # noqa: ANN401
     array: Any,  # noqa: ANN401
-    index: Any,  # noqa: ANN401, ARG001
-    stride: Any,  # noqa: ANN401, ARG001
-    offset: Any,  # noqa: ANN401, ARG001
-    vector: Any,  # noqa: ANN401, ARG001
+    index: Any,  # noqa: ANN401
+    stride: Any,  # noqa: ANN401
+    offset: Any,  # noqa: ANN401
+    vector: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
     """Add each lane's number to array[stride * index + offset] of a flat array."""
 
@@ -257,7 +257,7 @@ def scatter_add(
 
 
 @intrinsic
-def choose(typing_context: Any, mask: Any, first: Any, second: Any) -> Any:  # noqa: ANN401, ARG001
+def choose(typing_context: Any, mask: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the first vector where the mask is set, else the second."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -268,7 +268,7 @@ def choose(typing_context: Any, mask: Any, first: Any, second: Any) -> Any:  # n
 
 
 @intrinsic
-def least(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401, ARG001
+def least(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the smaller number of each lane; the second if one is NaN."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -280,7 +280,7 @@ def least(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401,
 
 
 @intrinsic
-def greatest(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401, ARG001
+def greatest(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the larger number of each lane; the second if one is NaN."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
@@ -294,8 +294,8 @@ def _of_one_vector(name: str) -> Any:  # noqa: ANN401
     """Return an intrinsic that calls one of LLVM for vectors."""
 
     @intrinsic
-    def function(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401, ARG001
-        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def function(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
+        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
             return _call(builder, f"llvm.{name}.v{LANES}f64", _VECTOR, values[0])
 
         return _LANES(_LANES), emit
@@ -308,10 +308,10 @@ floor, magnitude, root = (_of_one_vector(name) for name in ("floor", "fabs", "sq
 
 
 @intrinsic
-def any_of(typing_context: Any, mask: Any) -> Any:  # noqa: ANN401, ARG001
+def any_of(typing_context: Any, mask: Any) -> Any:  # noqa: ANN401
     """Return whether the mask is set in any lane."""
 
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         bits = builder.bitcast(values[0], ir.IntType(LANES))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
@@ -319,30 +319,30 @@ def any_of(typing_context: Any, mask: Any) -> Any:  # noqa: ANN401, ARG001
 
 
 @intrinsic
-def total(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401, ARG001
+def total(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the sum of all lanes."""
 
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         return _halves(builder, values[0], builder.fadd)
 
     return types.float64(_LANES), emit
 
 
 @intrinsic
-def highest(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401, ARG001
+def highest(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the largest number of all lanes."""
 
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         return _halves(builder, values[0], lambda a, b: _maximum(builder, a, b))
 
     return types.float64(_LANES), emit
 
 
 @intrinsic
-def first_of(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401, ARG001
+def first_of(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the number of the first lane."""
 
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401, ARG001
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         return builder.extract_element(values[0], _INDEX(0))
 
     return types.float64(_LANES), emit

@@ -59,10 +59,7 @@ def fill_row(table: Array, row: int) -> None:
     a, b, c, d = table[at], table[at + 1], table[at + 3], table[at + 4]
     half, determinant = (a + d) / 2, a * d - b * c
     discriminant = half * half - determinant
-    if discriminant >= 0:
-        radius = abs(half) + np.sqrt(discriminant)
-    else:
-        radius = np.sqrt(determinant)
+    radius = abs(half) + np.sqrt(discriminant) if discriminant >= 0 else np.sqrt(determinant)
     table[at + _LIMIT] = LONGEST / max(radius, 1e-150)
     table[at + _PACE] = radius / LONGEST
 
@@ -185,8 +182,12 @@ def _set_edges(
     high = choose(square_across == last_across, _FAR, 0.5) - across
     low = choose(border & (square_across > 0), 0.5 + across, _FAR)
     third = choose(border, high, 0.5 - ahead) + reach
-    _set_edge(edges, 0, ahead - across + reach, ahead_speed - across_speed, ahead_bend - across_bend)
-    _set_edge(edges, 1, ahead + across + reach, ahead_speed + across_speed, ahead_bend + across_bend)
+    _set_edge(
+        edges, 0, ahead - across + reach, ahead_speed - across_speed, ahead_bend - across_bend
+    )
+    _set_edge(
+        edges, 1, ahead + across + reach, ahead_speed + across_speed, ahead_bend + across_bend
+    )
     third_speed = 0 - choose(border, across_speed, ahead_speed)
     _set_edge(edges, 2, third, third_speed, 0 - choose(border, across_bend, ahead_bend))
     _set_edge(edges, 3, low + reach, across_speed, across_bend)
