@@ -30,6 +30,29 @@ def add_multiple(result: Array, at: int, factor: float, row: Array, other: int, 
 
 
 @compiled
+def combine(first: Array, factor: float, second: Array, result: Array) -> None:
+    """Write first + factor * second.
+
+    Numba takes seconds to compile assignments to slices of arrays.
+    """
+    for k in range(len(result)):
+        result[k] = first[k] + factor * second[k]
+
+
+@compiled
+def fill(result: Array, value: float) -> None:
+    """Write the value to all elements."""
+    for k in range(len(result)):
+        result[k] = value
+
+
+@compiled
+def product(first: Array, second: Array) -> float:
+    """Return the product of two vectors whose length is a multiple of LANES."""
+    return dot(first, 0, second, 0, len(first))
+
+
+@compiled
 def multiply_rows(matrix: Array, rows: int, width: int, vector: Array, result: Array) -> None:
     """Write the product of a matrix and a vector."""
     for row in range(rows):

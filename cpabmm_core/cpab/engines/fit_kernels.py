@@ -14,9 +14,12 @@ import numpy as np
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.cpab.engines.dense import (
     add_multiple,
+    combine,
     dot,
     factorise,
+    fill,
     gram,
+    product,
     solve_factored,
     transpose,
 )
@@ -72,16 +75,18 @@ def write_step(
     rows, width = len(residual), len(step)
     if rows < dim:
         share = nu / (nu + damping)
-        dual[:] = 0.0
+        fill(dual, 0.0)
         for row in range(rows):
             weighted = np.sqrt(effective[row // 2]) * residual[row]
             dual[row] = weighted - share * dot(jacobian, row * width, eta, 0, width)
         solve_factored(factor, rows, len(dual), dual)
-        step[:] = -share * eta
+        fill(step, 0.0)
+        combine(step, -share, eta, step)
         for row in range(rows):
             add_multiple(step, 0, -dual[row], jacobian, row * width, width)
         return
-    step[:] = -nu * eta
+    fill(step, 0.0)
+    combine(step, -nu, eta, step)
     for row in range(rows):
         weighted = np.sqrt(effective[row // 2]) * residual[row]
         add_multiple(step, 0, -weighted, jacobian, row * width, width)
@@ -129,7 +134,7 @@ def solve_fits(
         write_maps(mesh, velocities, table)
         tape = follow(mesh, table, points, end, first, tape)
         cost = misfit(end, goals, amounts, huber, residual, effective)
-        cost += nu[fit] * dot(eta, 0, eta, 0, width)
+        cost += nu[fit] * product(eta, eta)
         damping, moved = 0.0, True
         taken[fit] = finished[fit] = 0
         while taken[fit] < iterations and not finished[fit]:
@@ -143,18 +148,21 @@ def solve_fits(
             )
             velocities_of(mesh, step, velocity_step)
             share = stride / max(write_maps(mesh, velocity_step, table), stride)
-            trial[:] = eta + share * step
-            trial_velocities[:] = velocities + share * velocity_step
+            combine(eta, share, step, trial)
+            combine(velocities, share, velocity_step, trial_velocities)
             write_maps(mesh, trial_velocities, table)
             tape = follow(mesh, table, points, trial_end, first, tape)
             trial_cost = misfit(
                 trial_end, goals, amounts, huber, trial_residual, trial_effective
-            ) + nu[fit] * dot(trial, 0, trial, 0, width)
+            ) + nu[fit] * product(trial, trial)
             gain = cost - trial_cost
             moved = gain >= 0
             damping = damping / relief if moved else damping * relief + nu[fit]
             if moved:
                 finished[fit] = gain <= tolerance * cost
                 cost = trial_cost
-                eta[:], velocities[:], end[:] = trial, trial_velocities, trial_end
-                residual[:], effective[:] = trial_residual, trial_effective
+                combine(trial, 0.0, trial, eta)
+                combine(trial_velocities, 0.0, trial_velocities, velocities)
+                combine(trial_end, 0.0, trial_end, end)
+                combine(trial_residual, 0.0, trial_residual, residual)
+                combine(trial_effective, 0.0, trial_effective, effective)

@@ -12,8 +12,8 @@ import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.cpab.engines.cpu_kernels import carry
-from cpabmm_core.cpab.engines.dense import add_multiple, multiply_rows
-from cpabmm_core.cpab.engines.lanes import LANES, Lanes, gather, least, load, numbering, store
+from cpabmm_core.cpab.engines.dense import add_multiple, fill, multiply_rows
+from cpabmm_core.cpab.engines.lanes import LANES, Lanes, gather, least, load, numbering, root, store
 from cpabmm_core.cpab.engines.paths import COLUMNS, compiled, fill_row, inlined
 from cpabmm_core.cpab.engines.sensitivities import RECORD, moments, transposed_product
 
@@ -123,12 +123,11 @@ def linearise(
     jacobian: Array,  # (2 * P, width) flat, written
 ) -> None:
     """Write the derivatives of the end points by eta, times the roots of the weights."""
-    jacobian[:] = 0.0
+    fill(jacobian, 0.0)
     count, by_map = len(effective), np.empty(12 * LANES)
-    roots = np.sqrt(effective)
     for block in range((count + LANES - 1) // LANES):
         begin = block * LANES
-        scale = gather(roots, least(numbering() + begin, count - 1), 1, 0)
+        scale = root(gather(effective, least(numbering() + begin, count - 1), 1, 0))
         x_u, x_w, y_u, y_w = scale, 0 * scale, 0 * scale, scale  # costates of both components
         for at in range(first[block + 1] - RECORD, first[block] - RECORD, -RECORD):
             row, moment = load(tape, at), moments(table, mesh.orders, tape, at)
@@ -199,7 +198,7 @@ def gradient_by_eta(
     by_eta: Array,  # (width,), added to
 ) -> None:
     """Add the gradient by eta of a gradient by the maps."""
-    by_velocity[:] = 0.0
+    fill(by_velocity, 0.0)
     for cell in range(len(mesh.triangles) // 3):
         for corner in range(3):
             vertex = mesh.triangles[3 * cell + corner]

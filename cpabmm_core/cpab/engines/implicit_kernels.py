@@ -5,7 +5,15 @@ import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
 from cpabmm_core.cpab.engines.cpu_kernels import pull_back
-from cpabmm_core.cpab.engines.dense import add_multiple, dot, factorise, solve_factored
+from cpabmm_core.cpab.engines.dense import (
+    add_multiple,
+    combine,
+    dot,
+    factorise,
+    fill,
+    product,
+    solve_factored,
+)
 from cpabmm_core.cpab.engines.fit_kernels import padded, write_normal
 from cpabmm_core.cpab.engines.fit_linearised import (
     Mesh,
@@ -27,7 +35,7 @@ def _precondition(
 ) -> None:
     """Write (J^T J + nu I)^-1 times the side."""
     width = len(side)
-    result[:] = side
+    combine(side, 0.0, side, result)
     if rows >= dim:
         solve_factored(factor, dim, width, result)
         return
@@ -37,7 +45,7 @@ def _precondition(
     solve_factored(factor, rows, len(dual), dual)
     for row in range(rows):
         add_multiple(result, 0, -dual[row], jacobian, row * width, width)
-    result /= nu
+    combine(result, 1 / nu - 1, result, result)
 
 
 @compiled
@@ -69,9 +77,9 @@ def _add_gradients(
         residual[row] *= scale * effective[row // 2]
         by_target[row] -= residual[row]
     pull_back(table, mesh.orders, first, tape, 0, count, residual, by_map, end)
-    by_source += end
+    combine(by_source, 1.0, end, by_source)
     gradient_by_eta(mesh, by_map, by_velocity, by_eta)
-    add_multiple(by_eta, 0, scale * nu, eta, 0, mesh.width)
+    combine(by_eta, scale * nu, eta, by_eta)
     return tape
 
 
@@ -104,7 +112,7 @@ def differentiate_fits(
     jacobian, flipped = np.empty(rows * width), np.empty(width * padded(size))
     normal, factor = np.empty(padded(size) ** 2), np.empty(padded(size) ** 2)
     image, solution, left = np.empty(width), np.empty(width), np.empty(width)
-    direction, preconditioned = np.empty(width), np.empty(width)
+    direction, preconditioned, moved = np.empty(width), np.empty(width), np.empty(width)
     for fit in range(start, stop):
         eta, side = etas[fit * width : (fit + 1) * width], sides[fit * width : (fit + 1) * width]
         points, goals = source[fit * rows : (fit + 1) * rows], target[fit * rows : (fit + 1) * rows]
@@ -118,16 +126,21 @@ def differentiate_fits(
         linearise(mesh, table, first, tape, effective, jacobian)
         write_normal(jacobian, flipped, rows, dim, normal)
         factorise(normal, nu[fit], size, padded(size), factor)
-        solution[:], left[:] = 0.0, side
+        fill(solution, 0.0)
+        combine(side, 0.0, side, left)
         _precondition(jacobian, factor, nu[fit], rows, dim, left, preconditioned)
-        direction[:] = preconditioned
-        amount = dot(left, 0, preconditioned, 0, width)
+        combine(preconditioned, 0.0, preconditioned, direction)
+        amount = product(left, preconditioned)
         for turn in range(iterations + 1):
             # The last turn differentiates along the solution.
             along = solution if turn == iterations else direction
-            length = max(np.sqrt(dot(along, 0, along, 0, width)), 1e-300)
-            image[:], by_source[:], by_target[:] = 0.0, 0.0, 0.0
-            for sign in (1.0, -1.0):
+            length = max(np.sqrt(product(along, along)), 1e-300)
+            fill(image, 0.0)
+            fill(by_source, 0.0)
+            fill(by_target, 0.0)
+            for side_of in range(2):
+                sign = 1.0 - 2.0 * side_of
+                combine(eta, sign * difference / length, along, moved)
                 tape = _add_gradients(
                     mesh,
                     points,
@@ -135,7 +148,7 @@ def differentiate_fits(
                     amounts,
                     nu[fit],
                     huber,
-                    eta + sign * difference / length * along,
+                    moved,
                     sign * length / (2 * difference),
                     first,
                     tape,
@@ -146,12 +159,12 @@ def differentiate_fits(
                 )
             if turn == iterations:
                 break
-            curvature = dot(direction, 0, image, 0, width)
+            curvature = product(direction, image)
             stride = amount / curvature if curvature > 0 else 0.0
             stride = 0.0 if np.isnan(stride) else stride
-            add_multiple(solution, 0, stride, direction, 0, width)
-            add_multiple(left, 0, -stride, image, 0, width)
+            combine(solution, stride, direction, solution)
+            combine(left, -stride, image, left)
             _precondition(jacobian, factor, nu[fit], rows, dim, left, preconditioned)
-            before, amount = amount, dot(left, 0, preconditioned, 0, width)
+            before, amount = amount, product(left, preconditioned)
             share = amount / before if before > 0 else 0.0
-            direction[:] = preconditioned + share * direction
+            combine(preconditioned, share, direction, direction)
