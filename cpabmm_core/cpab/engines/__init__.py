@@ -1,9 +1,9 @@
 """Engines that integrate velocity fields, one per kind of device, with the same results.
 
 An engine is a module with four functions: `product`, `forward`, `backward` and `jacobian`. `plain`
-uses only PyTorch; tests compare values and gradients of the others with it. The Triton kernels of
-`gpu` depend on the device, its driver and a compiler, so `first_use` also compares them where they
-are to run.
+uses only PyTorch; tests compare values and gradients of the others with it. On a CPU, the module
+`fit` also runs the loops of small fits. The Triton kernels of `gpu` depend on the device, its
+driver and a compiler, so `first_use` also compares them where they are to run.
 """
 
 from functools import lru_cache
@@ -33,6 +33,13 @@ def working_dtype(tensor: Tensor) -> torch.dtype:
     On a CPU float64 costs little and keeps the error of float32 points at their rounding.
     """
     return torch.float64 if tensor.device.type == "cpu" else tensor.dtype
+
+
+def compiled_fits(tensor: Tensor) -> ModuleType | None:
+    """Return the module of compiled fits if the tensor is on a CPU and Numba runs here."""
+    if engine_for(tensor).__name__ != f"{__name__}.cpu":
+        return None
+    return import_module(f"{__name__}.fit")
 
 
 @lru_cache
