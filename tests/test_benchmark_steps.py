@@ -10,6 +10,8 @@ from _helpers.tiny_model import tiny_model
 from benchmarks import _gpu_checks, _gpu_rates, bench_gpu
 from benchmarks._steps import Steps
 
+from cpabmm_core.inference import inference_model
+
 CPU = torch.device("cpu")
 
 
@@ -51,7 +53,8 @@ def test_no_step_starts_when_the_time_is_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["eager", "channels last", "library"])
 def test_rates_of_a_tiny_model(monkeypatch: pytest.MonkeyPatch, mode: _gpu_rates.Mode) -> None:
-    """The same functions as on a GPU, without its graphs."""
+    """The same functions as on a GPU, with the networks as they are there, without its graphs."""
+    monkeypatch.setattr(inference_model, "prepare_for_inference", lambda model: model)
     monkeypatch.setattr(_gpu_rates, "seconds_of", lambda work, *_: (work(), 0.5)[1])
     result = _gpu_rates.frame_rate(tiny_model(), CPU, "bf16", 2, mode)
     assert result["fps"] == 4.0

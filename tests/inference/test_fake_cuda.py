@@ -6,6 +6,7 @@ value.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +15,7 @@ from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from cpabmm_core.config import Config
 from cpabmm_core.cpab import transformation
-from cpabmm_core.models.animation_model import AnimationModel
 
 FAMILIES = {
     "cpab": tiny_config(),
@@ -27,8 +26,7 @@ FAMILIES = {
 
 
 @pytest.fixture(autouse=True)
-def _fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # cuDNN's samplers have no shape rules for fake tensors; PyTorch's own have.
+def _engine_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = SimpleNamespace(
         product=lambda a, b: a @ b,
         forward=lambda _, maps, points, record: (torch.empty_like(points),) * 2,
@@ -39,12 +37,13 @@ def _fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ),
     )
     monkeypatch.setattr(transformation, "engine_for", lambda _: engine)
+
+
+@contextmanager
+def fake_cuda() -> Iterator[None]:
+    # cuDNN's samplers have no shape rules for fake tensors; PyTorch's own have.
     with FakeTensorMode(allow_non_fake_inputs=True), torch.backends.cudnn.flags(enabled=False):
         yield
-
-
-def on_cuda(config: Config) -> AnimationModel:
-    return tiny_model(config).to("cuda")
 
 
 def images(count: int) -> Tensor:
@@ -53,9 +52,10 @@ def images(count: int) -> Tensor:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rendering_never_waits_for_the_device(family: str) -> None:
-    model = on_cuda(FAMILIES[family])
-    source, driving = images(1), images(3)
-    with torch.no_grad():
+    model = tiny_model(FAMILIES[family])
+    with fake_cuda(), torch.no_grad():
+        model.to("cuda")
+        source, driving = images(1), images(3)
         kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
         motion = model.motion(source, kp_source, kp_driving)
         frames = model.generate(source, motion, model.generator.encode(source))
@@ -64,16 +64,18 @@ def test_rendering_never_waits_for_the_device(family: str) -> None:
 
 
 def test_the_gradient_of_the_fit_never_waits_for_the_device() -> None:
-    model = on_cuda(FAMILIES["cpab"])
-    source, driving = images(2), images(2)
-    background = model.background(source, driving)
-    motion = model.motion(source, model.keypoints(source), model.keypoints(driving), background)
-    model.generate(source, motion).sum().backward()
+    model = tiny_model(FAMILIES["cpab"])
+    with fake_cuda():
+        model.to("cuda")
+        source, driving = images(2), images(2)
+        background = model.background(source, driving)
+        motion = model.motion(source, model.keypoints(source), model.keypoints(driving), background)
+        model.generate(source, motion).sum().backward()
     first = next(model.keypoint_detector.parameters())
     assert first.grad is not None
     assert first.grad.device.type == "cuda"
 
 
 def test_a_wait_would_be_found() -> None:
-    with pytest.raises(DataDependentOutputException):
+    with fake_cuda(), pytest.raises(DataDependentOutputException):
         bool(images(1).isfinite().all())
