@@ -15,7 +15,7 @@ from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from cpabmm_core.cpab import transformation
+from cpabmm_core.cpab.engines import first_use
 
 FAMILIES = {
     "cpab": tiny_config(),
@@ -28,6 +28,7 @@ FAMILIES = {
 @pytest.fixture(autouse=True)
 def _engine_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = SimpleNamespace(
+        __name__="fake",
         product=lambda a, b: a @ b,
         forward=lambda _, maps, points, record: (torch.empty_like(points),) * 2,
         backward=lambda _, maps, record, by_end: (torch.empty_like(maps), torch.empty_like(by_end)),
@@ -36,7 +37,7 @@ def _engine_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
             points.new_empty(*points.shape, len(fields)),
         ),
     )
-    monkeypatch.setattr(transformation, "engine_for", lambda _: engine)
+    monkeypatch.setattr(first_use, "engine_on_cuda", lambda _: engine)
 
 
 @contextmanager
