@@ -1,5 +1,6 @@
 """The trial of a half precision, with operators that fail in each way in that precision only."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,7 +86,7 @@ def test_a_cpu_that_is_slower_in_it_fails(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_time_is_the_shortest_of_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     ticks = iter([0, 9, 10, 13, 20, 22, 30, 37, 40, 48])
-    monkeypatch.setattr(precision_trial.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     assert precision_trial._seconds(torch.float32) == 2
 
 
@@ -128,7 +129,7 @@ def pretend_cuda(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]) -
     ("capability", "expected"), [((9, 0), "bf16"), ((7, 5), "fp16"), ((6, 1), "fp32")]
 )
 def test_auto_tries_the_native_precision_of_a_gpu_once(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: str
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: precision.Precision
 ) -> None:
     tried = pretend_cuda(monkeypatch, capability)
     for _ in range(2):

@@ -16,7 +16,7 @@ from torch import Tensor
 from cpabmm_core import Animator, load_model
 from cpabmm_core.config import load_config
 from cpabmm_core.cpab import Tessellation, VelocitySpace, fit, transform
-from cpabmm_core.cpab.engines import agreement, engine_for, first_use
+from cpabmm_core.cpab.engines import agreement, engine_for
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.notices import show_notices
 from cpabmm_core.precision import choose_precision, precision_warning
@@ -50,7 +50,7 @@ def first_use_of(device: torch.device) -> dict[str, Any]:
         results[name] = {"engine": engine.__name__, "seconds": round(perf_counter() - begun, 2)}
         results[name]["shares_of_bounds"] = agreement.shares_of_bounds(engine, device, dtype)
         begun = perf_counter()
-        first_use.disagreement(engine, device, dtype)
+        agreement.disagreement(engine, device, dtype)
         results[name]["check_again_seconds"] = round(perf_counter() - begun, 3)
     return {**results, "notices": notices}
 
@@ -65,7 +65,7 @@ def precision_of(device: torch.device) -> dict[str, Any]:
 
 def cpab_errors(device: torch.device) -> dict[str, float]:
     """Compare flows, their gradient, fits and the gradient of a fit with the CPU's."""
-    errors = {}
+    errors: dict[str, float] = {}
     for cells, points in ((4, 5), (6, 50)):
         space = VelocitySpace(Tessellation(cells, cells))
         generator = torch.Generator().manual_seed(0)
@@ -139,7 +139,7 @@ def _losses(data: Path, out: Path, device: str, precision: str) -> list[float]:
         session = open_session(run)
         step = TrainingStep(session, RunFolder(out), run.reporter)
         batches = iter([*session.batches(0, 1)] * 3)
-        return [float(step.take(batches, number)[1].losses["loss"]) for number in range(3)]
+        return [float(step.take(batches, number)[1].losses["loss"].detach()) for number in range(3)]
 
 
 def animations(device: torch.device) -> dict[str, Any]:

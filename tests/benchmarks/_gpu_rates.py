@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.precision import DTYPES, Precision
 
-Mode = Literal["eager", "channels last", "graph", "compiled", "library"]
+Mode = Literal["library", "eager", "channels last", "graph", "compiled"]
 """How the networks run; ``library`` is `EncodedSource.render` and `to_frames`, as in `animate`."""
 
 
@@ -144,9 +145,9 @@ def pass_rates(device: torch.device, frames: int) -> dict[str, Any]:
     for name, used in (("kernels", engine), ("plain", plain)):
         _, record = used.forward(space, affine, points, record=True)
         works: dict[str, Callable[[], object]] = {
-            "forward": lambda used=used: used.forward(space, affine, points, record=True),
-            "backward": lambda used=used, rec=record: used.backward(space, affine, rec, points),
-            "jacobian": lambda used=used: used.jacobian(space, affine, few, basis),
+            "forward": partial(used.forward, space, affine, points, record=True),
+            "backward": partial(used.backward, space, affine, record, points),
+            "jacobian": partial(used.jacobian, space, affine, few, basis),
         }
         for work_name, work in works.items():
             results[f"{work_name}, {name}, us"] = round(1e6 * seconds_of(work, device, 0.2), 1)

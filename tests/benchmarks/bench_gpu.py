@@ -32,12 +32,13 @@ from benchmarks.peer_loop import random_frames, random_model, tpsmm_loop
 from cpabmm_core.checkpoint.format import save_checkpoint
 from cpabmm_core.config import Config, load_config
 from cpabmm_core.models.animation_model import AnimationModel
-from cpabmm_core.precision import Precision
+from cpabmm_core.precision import DTYPES, Precision
 from cpabmm_core.puppets import write_puppets
 
 SECONDS = 450
 BASELINE = "TPSMM's loop, 256, fp32"
 KERNELS = "kernels, 8 frames"
+MODES: tuple[rates.Mode, ...] = ("library", "eager", "channels last", "graph")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def run_all(plan: Plan, steps: Steps) -> None:
         steps.run("networks, fp32", partial(checks.network_errors, model, device, torch.float32))
     steps.run("networks, TF32", partial(checks.network_errors, model, device, torch.float32))
     steps.run("networks, bf16", partial(checks.network_errors, model, device, torch.bfloat16))
-    for precision in ("no", "bf16"):
-        steps.run(f"training, {precision}", partial(checks.training_losses, device, precision))
+    for mixed in ("no", "bf16"):
+        steps.run(f"training, {mixed}", partial(checks.training_losses, device, mixed))
 
     def rate(
         size: int, precision: Precision, batch: int, mode: rates.Mode, needs: float = 10
@@ -82,22 +83,22 @@ def run_all(plan: Plan, steps: Steps) -> None:
 
     steps.run(BASELINE, partial(baseline, model, device))
     most = plan.batches[0]
-    for mode in ("library", "eager", "channels last", "graph"):
+    for mode in MODES:
         rate(size, "bf16", most, mode)
     for frames in (1, 8, 64):
         steps.run(f"kernels, {frames} frames", partial(rates.pass_rates, device, frames))
         steps.run(f"fits, {frames} frames", partial(rates.fit_rates, device, frames))
     commands(plan, steps)
     for batch in plan.batches[1:]:
-        for mode in ("eager", "graph"):
-            rate(size, "bf16", batch, mode)
-    for precision in ("fp16", "fp32"):
-        for batch in plan.batches[:3]:
-            rate(size, precision, batch, "eager")
+        rate(size, "bf16", batch, "eager")
+        rate(size, "bf16", batch, "graph")
+    for batch in plan.batches[:3]:
+        rate(size, "fp16", batch, "eager")
+        rate(size, "fp32", batch, "eager")
     rate(size, "bf16", most, "compiled", needs=150)
     for other in larger:
         model = plan.model(other)
-        for precision in ("bf16", "fp16", "fp32"):
+        for precision in DTYPES:
             rate(other, precision, plan.batches[1], "eager")
 
 
