@@ -2,11 +2,11 @@
 
 A benchmark is a module `bench_NAME.py` with a function that takes less than a minute::
 
-    SECTION = "animated-frame"            # where the tables go in docs/results/speed.md
     INSTRUCTION_SETS = ("native", "avx2")  # optional; one process each; ("native",) by default
 
     def measure() -> list[Row]: ...
 
+    @pytest.mark.usefixtures("all_cores")
     def test_frame() -> None:
         print_rows(measure())
 
@@ -20,7 +20,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -39,6 +39,8 @@ LIBRARY_SETTINGS: Mapping[InstructionSet, Mapping[str, str]] = {
     },
 }
 """The environment variables that limit each library; they apply before it is imported."""
+QUICK = "BENCHMARKS_QUICK"
+"""The environment variable that makes `alternate` time each action once."""
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 _PACKAGES = ("torch", "numba", "numpy")
 
@@ -74,7 +76,7 @@ class Machine:
     flags: tuple[str, ...]
     """The CPU's instruction sets, of those that matter here."""
     instruction_set: str
-    """What the run was held to."""
+    """What the run computed with: "AVX-512 and AMX", or "held to AVX2"."""
     cores: int
     threads: int
     """Threads of PyTorch."""
@@ -86,19 +88,16 @@ class Machine:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Machine":
-        """Read what `dataclasses.asdict` wrote, also after a way through JSON."""
+        """Read what `dataclasses.asdict` made, also after a way through JSON."""
         return cls(**{**values, "flags": tuple(values["flags"])})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         flags = ", ".join(self.flags) or "none of AVX2 and AVX-512"
         packages = ", ".join(f"{name} {number}" for name, number in self.packages.items())
         return (
             f"{self.cpu}, {self.cores} cores ({flags}), {self.memory_gb} GB; {self.system}; "
-            f"Python {self.python}, {packages}; {self.threads} threads; {self.date}"
+            f"Python {self.python}, {packages}; {self.threads} threads, {self.instruction_set}; "
+            f"{self.date}"
         )
 
 
@@ -115,7 +114,7 @@ def describe_machine() -> Machine:
     return Machine(
         cpu=_cpu_name(),
         flags=tuple(flag for flag in _FLAGS if flag in _cpu_flags()),
-        instruction_set=_instruction_set(),
+        instruction_set=_instruction_set(_cpu_flags()),
         cores=os.cpu_count() or 1,
         threads=torch.get_num_threads(),
         memory_gb=round(psutil.virtual_memory().total / 2**30),
@@ -133,12 +132,13 @@ def alternate(
 
     Args:
         actions: what to time.
-        repeats: how many times each action is timed.
+        repeats: how many times each action is timed; once with the option ``--quick``.
         warm_up: how many times each action runs before.
 
     Returns:
         The median of the seconds of each action.
     """
+    repeats = 1 if os.environ.get(QUICK) else repeats
     times: list[list[float]] = [[] for _ in actions]
     for turn in range(warm_up + repeats):
         for action, taken in zip(actions, times, strict=True):
@@ -194,9 +194,12 @@ def _cpu_lines() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def _instruction_set() -> str:
-    held = all(os.environ.get(key) == value for key, value in LIBRARY_SETTINGS["avx2"].items())
-    return "avx2" if held else "native"
+def _instruction_set(flags: set[str]) -> str:
+    if all(os.environ.get(key) == value for key, value in LIBRARY_SETTINGS["avx2"].items()):
+        return "held to AVX2"
+    if "avx512f" in flags:
+        return "AVX-512 and AMX" if "amx_bf16" in flags else "AVX-512"
+    return "AVX2" if "avx2" in flags else platform.machine()
 
 
 def _version(package: str) -> str:
