@@ -56,18 +56,19 @@ class FastAnimationModel(AnimationModel):
         """Estimate the motion between the source and each driving pose."""
         size = self.dense_motion.flow_size((source.shape[2], source.shape[3]))
         same = kp_source.expand_as(kp_driving)
-        candidates = self._candidates(same, kp_driving, background, size)
 
         def mix(part: slice) -> list[Motion]:
+            moved = None if background is None else background[part]
+            candidates = self._candidates(same[part], kp_driving[part], moved, size)
             return [
                 self.dense_motion(
                     _frame(source, index),
                     _frame(kp_source, index),
                     _frame(kp_driving, index),
-                    _frame(candidates, index),
+                    candidates[number : number + 1],
                     None if drop is None else _frame(drop, index),
                 )
-                for index in range(*part.indices(count))
+                for number, index in enumerate(range(*part.indices(count)))
             ]
 
         count = len(kp_driving)
