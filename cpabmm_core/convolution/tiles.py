@@ -1,8 +1,10 @@
 """Convolution by tiles on the CPU, with as many threads as PyTorch uses."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +14,8 @@ from cpabmm_core.convolution.filters import Filters, identity, pack
 from cpabmm_core.convolution.simd import LANES
 
 _STRIP_BYTES = 3 << 20  # of transformed values in each thread
+_spare: deque[Floats] = deque(maxlen=8)
+"""Scratch memory that no thread uses; new memory costs a page fault for each 4 KB."""
 _FEWEST, _MOST = 48, 192  # tiles of a strip
 _PRODUCTS_PER_THREAD = 1 << 22  # fewer do not justify a thread
 
@@ -44,7 +48,11 @@ def convolve(
     capacity = max(_FEWEST, min(_MOST, _STRIP_BYTES // bytes_per_tile))
     capacity = min(capacity, -(-tiles // parts))
 
+    longest = capacity + 2
+    size = strips.WORK + kernels.POSITIONS * (longest * (width_in + width_out) + 2 * LANES)
+
     def convolve_part(part: int) -> None:
+        scratch = _scratch(size)
         strips.convolve(
             upsampled,
             _flat(x),
@@ -56,15 +64,24 @@ def convolve(
             _flat(result),
             _strides(result),
             (rows, columns, channels),
-            across,
-            down,
-            tiles * part // parts,
-            tiles * (part + 1) // parts,
+            (down, across),
+            (tiles * part // parts, tiles * (part + 1) // parts),
             capacity,
+            scratch,
         )
+        _spare.append(scratch)
 
     _in_threads(convolve_part, parts)
     return result
+
+
+def _scratch(size: int) -> Floats:
+    """Return scratch memory, of an earlier call if there is enough of it."""
+    try:
+        spare = _spare.pop()
+    except IndexError:
+        spare = np.empty(0, dtype=np.float32)
+    return spare if len(spare) >= size else np.zeros(size, dtype=np.float32)
 
 
 def _flat(tensor: Tensor) -> Floats:
