@@ -11,19 +11,14 @@ from cpabmm_core.convolution import winograd_kernels as winograd
 from cpabmm_core.convolution.product_kernel import multiply
 from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, pointer, splat, store
 
-_PATCH = max(winograd.POSITIONS, upsampled.PATCH**2) * LANES
-WORK = 3 * _PATCH
+_RUN = 8
+"""Most tiles side by side that are transformed together."""
+WORK = (winograd.POSITIONS + winograd.PATCH * (winograd.TILE * _RUN + 2)) * LANES
 """Numbers of scratch memory beside the transformed tiles."""
 
 
 @inlined
-def _zero(patch: Pointer, vectors: int) -> None:
-    for i in range(vectors):
-        store(patch, i * LANES, splat(0.0))
-
-
-@inlined
-def _cut_patch(
+def _cut_patches(
     x: Pointer,
     row: int,
     column: int,
@@ -33,16 +28,21 @@ def _cut_patch(
     width: int,
     count: int,
     patch: Pointer,
-    size: int,
+    rows: int,
+    columns: int,
 ) -> None:
-    """Copy a patch of up to 16 channels; what lies outside the image is 0."""
-    _zero(patch, size * size)
-    for i in range(max(0, -top), min(size, height - top)):
-        for j in range(max(0, -left), min(size, width - left)):
-            source, target = i * row + j * column, (size * i + j) * LANES
-            if count == LANES:
+    """Copy a part of up to 16 channels; what lies outside the image is 0."""
+    zero = splat(0.0)
+    for i in range(rows):
+        inside = 0 <= top + i < height
+        for j in range(columns):
+            source, target = i * row + j * column, (columns * i + j) * LANES
+            if not (inside and 0 <= left + j < width):
+                store(patch, target, zero)
+            elif count == LANES:
                 store(patch, target, load(x, source))
             else:
+                store(patch, target, zero)
                 for c in range(count):
                     patch[target + c] = x[source + c]
 
@@ -89,25 +89,33 @@ def _prepare(
     size, step = (upsampled.PATCH, 1) if doubled else (winograd.PATCH, winograd.TILE)
     image_step, row, column = strides
     height, width, channels = shape
-    patch = moved(work, _PATCH)
-    for t in range(count):
-        image, place = (first + t) // (across * down), (first + t) % (across * down)
+    patch = moved(work, winograd.POSITIONS * LANES)
+    done = 0
+    while done < count:
+        image, place = (first + done) // (across * down), (first + done) % (across * down)
+        length = min(_RUN, across - place % across, count - done)
+        reach = step * (length - 1) + size
         top = place // across * step - padding[0]
         left = place % across * step - padding[1]
         source = moved(x, image * image_step + top * row + left * column)
-        inside = top >= 0 and left >= 0 and top + size <= height and left + size <= width
-        to = moved(space, t * LANES)
+        inside = top >= 0 and left >= 0 and top + size <= height and left + reach <= width
+        to = moved(space, done * LANES)
         for c in range(0, channels, LANES):
             here, down_step, right_step = moved(source, c), row, column
             if not (inside and c + LANES <= channels):
                 present = min(LANES, channels - c)
-                _cut_patch(here, row, column, top, left, height, width, present, patch, size)
-                here, down_step, right_step = patch, size * LANES, LANES
+                _cut_patches(
+                    here, row, column, top, left, height, width, present, patch, size, reach
+                )
+                here, down_step, right_step = patch, reach * LANES, LANES
             if doubled:
-                upsampled.transform_patch(here, down_step, right_step, work, to, plane)
+                upsampled.transform_patches(
+                    here, down_step, right_step, length, work, to, plane
+                )
             else:
-                winograd.transform_patch(here, down_step, right_step, work, to, plane)
+                winograd.transform_patches(here, down_step, right_step, length, work, to, plane)
             to = moved(to, block)
+        done += length
 
 
 @njit(nogil=True, error_model="numpy")
@@ -130,7 +138,7 @@ def _finish(
     size = upsampled.TILE if doubled else winograd.TILE
     image_step, row, column = strides
     height, width, channels = shape
-    tile = moved(work, _PATCH)
+    tile = moved(work, winograd.POSITIONS * LANES)
     for t in range(count):
         image, place = (first + t) // (across * down), (first + t) % (across * down)
         top, left = place // across * size, place % across * size

@@ -12,7 +12,7 @@ So two results need three products in place of six, and 2 x 2 results nine in pl
 import numpy as np
 
 from cpabmm_core.arrays import Array
-from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, store
+from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, store
 
 PATCH, STEP, TILE, POSITIONS = 3, 1, 2, 9
 
@@ -23,23 +23,33 @@ def filter_matrix() -> Array:
 
 
 @inlined
-def transform_patch(
-    x: Pointer, row: int, column: int, work: Pointer, result: Pointer, plane: int
+def transform_patches(
+    x: Pointer, row: int, column: int, count: int, _work: Pointer, result: Pointer, plane: int
 ) -> None:
-    """Write the 9 transformed values of a patch, one to each plane."""
-    for j in range(3):
-        _difference(x, j * column, row, work, j * LANES, 3 * LANES)
-    for i in range(3):
-        _difference(work, 3 * i * LANES, LANES, result, 3 * i * plane, plane)
+    """Write the 9 transformed values of patches side by side, one to each plane."""
+    before0, before1, before2 = _differences(x, row)
+    here0, here1, here2 = _differences(moved(x, column), row)
+    for t in range(count):
+        after0, after1, after2 = _differences(moved(x, (t + 2) * column), row)
+        to = moved(result, t * LANES)
+        store(to, 0, here0)
+        store(to, plane, here0 - before0)
+        store(to, 2 * plane, after0 - here0)
+        store(to, 3 * plane, here1)
+        store(to, 4 * plane, here1 - before1)
+        store(to, 5 * plane, after1 - here1)
+        store(to, 6 * plane, here2)
+        store(to, 7 * plane, here2 - before2)
+        store(to, 8 * plane, after2 - here2)
+        before0, before1, before2 = here0, here1, here2
+        here0, here1, here2 = after0, after1, after2
 
 
 @inlined
-def _difference(x: Pointer, at: int, step: int, result: Pointer, to: int, stride: int) -> None:
-    """Transform three vectors `step` numbers apart into three that are `stride` numbers apart."""
-    here = load(x, at + step)
-    store(result, to, here)
-    store(result, to + stride, here - load(x, at))
-    store(result, to + 2 * stride, load(x, at + 2 * step) - here)
+def _differences(x, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Return the middle one of three vectors and its differences from those around it."""
+    here = load(x, row)
+    return here, here - load(x, 0), load(x, 2 * row) - here
 
 
 @inlined

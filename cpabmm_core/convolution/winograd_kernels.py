@@ -7,7 +7,7 @@ and interpolate polynomials at 0, +-A, +-B and infinity. So 36 products per chan
 import numpy as np
 
 from cpabmm_core.arrays import Array
-from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, splat, store
+from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, splat, store
 
 PATCH, TILE, POSITIONS = 6, 4, 36
 A, B = 1.0, 2.0
@@ -27,14 +27,16 @@ def filter_matrix() -> Array:
 
 
 @inlined
-def transform_patch(
-    x: Pointer, row: int, column: int, work: Pointer, result: Pointer, plane: int
+def transform_patches(
+    x: Pointer, row: int, column: int, count: int, work: Pointer, result: Pointer, plane: int
 ) -> None:
-    """Write the 36 transformed values of a patch, one to each plane."""
-    for j in range(6):
-        _evaluate(x, j * column, row, work, j * LANES, 6 * LANES)
-    for i in range(6):
-        _evaluate(work, 6 * i * LANES, LANES, result, 6 * i * plane, plane)
+    """Write the 36 transformed values of patches side by side, one to each plane."""
+    for t in range(count):
+        patch = moved(x, TILE * t * column)
+        for j in range(6):
+            _evaluate(patch, j * column, row, work, j * LANES, 6 * LANES)
+        for i in range(6):
+            _evaluate(work, 6 * i * LANES, LANES, result, t * LANES + 6 * i * plane, plane)
 
 
 @inlined
