@@ -111,6 +111,18 @@ def splat(_typing: Any, _number: Any) -> Any:  # noqa: ANN401
     return VECTOR(types.float32), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def positive(_typing: Any, _vector: Any) -> Any:  # noqa: ANN401
+    """Return a vector with its negative numbers replaced by 0."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        zero = ir.Constant(IR_VECTOR, [0.0] * LANES)
+        below = builder.fcmp_ordered("<", arguments[0], zero)  # false for NaN, which stays
+        return builder.select(below, zero, arguments[0])
+
+    return VECTOR(VECTOR), generate
+
+
 def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
     """Define an operator for two vectors."""
 

@@ -5,11 +5,21 @@ The result is cut into tiles. A strip is a number of tiles in reading order, ove
 
 from numba import njit
 
-from cpabmm_core.arrays import Floats
+from cpabmm_core.arrays import Array, Floats
 from cpabmm_core.convolution import upsampled_kernels as upsampled
 from cpabmm_core.convolution import winograd_kernels as winograd
 from cpabmm_core.convolution.product_kernel import multiply
-from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, pointer, splat, store
+from cpabmm_core.convolution.simd import (
+    LANES,
+    Pointer,
+    inlined,
+    load,
+    moved,
+    pointer,
+    positive,
+    splat,
+    store,
+)
 
 _RUN = 8
 """Most tiles side by side that are transformed together."""
@@ -27,6 +37,9 @@ def _cut_patches(
     height: int,
     width: int,
     count: int,
+    activated: bool,
+    scale: Pointer,
+    shift: Pointer,
     patch: Pointer,
     rows: int,
     columns: int,
@@ -39,12 +52,17 @@ def _cut_patches(
             source, target = i * row + j * column, (columns * i + j) * LANES
             if not (inside and 0 <= left + j < width):
                 store(patch, target, zero)
-            elif count == LANES:
-                store(patch, target, load(x, source))
+                continue
+            if count == LANES:
+                value = load(x, source)
             else:
                 store(patch, target, zero)
                 for c in range(count):
                     patch[target + c] = x[source + c]
+                value = load(patch, target)
+            if activated:
+                value = positive(value * load(scale, 0) + load(shift, 0))
+            store(patch, target, value)
 
 
 @inlined
@@ -57,16 +75,29 @@ def _paste_tile(
     columns: int,
     count: int,
     size: int,
+    added: bool,
+    residual: Pointer,
+    totals: Pointer,
 ) -> None:
-    """Copy the part of a tile that lies inside the result."""
+    """Copy the part of a tile that lies inside the result, and add its moments to `totals`."""
+    total, squares = load(totals, 0), load(totals, LANES)
     for i in range(rows):
         for j in range(columns):
             source, target = (size * i + j) * LANES, i * row + j * column
             if count == LANES:
-                store(result, target, load(tile, source))
+                value = load(tile, source)
+                if added:
+                    value = value + load(residual, target)
+                store(result, target, value)
             else:
                 for c in range(count):
+                    if added:
+                        tile[source + c] += residual[target + c]
                     result[target + c] = tile[source + c]
+                value = load(tile, source)
+            total, squares = total + value, squares + value * value
+    store(totals, 0, total)
+    store(totals, LANES, squares)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -76,6 +107,9 @@ def _prepare(
     strides: tuple[int, int, int],
     shape: tuple[int, int, int],
     padding: tuple[int, int],
+    activated: bool,
+    scale: Pointer,
+    shift: Pointer,
     first: int,
     count: int,
     across: int,
@@ -90,6 +124,7 @@ def _prepare(
     image_step, row, column = strides
     height, width, channels = shape
     patch = moved(work, winograd.POSITIONS * LANES)
+    padded = -(-channels // LANES) * LANES
     done = 0
     while done < count:
         image, place = (first + done) // (across * down), (first + done) % (across * down)
@@ -102,10 +137,23 @@ def _prepare(
         to = moved(space, done * LANES)
         for c in range(0, channels, LANES):
             here, down_step, right_step = moved(source, c), row, column
-            if not (inside and c + LANES <= channels):
-                present = min(LANES, channels - c)
+            if activated or not (inside and c + LANES <= channels):
+                factor = image * padded + c if activated else 0
                 _cut_patches(
-                    here, row, column, top, left, height, width, present, patch, size, reach
+                    here,
+                    row,
+                    column,
+                    top,
+                    left,
+                    height,
+                    width,
+                    min(LANES, channels - c),
+                    activated,
+                    moved(scale, factor),
+                    moved(shift, factor),
+                    patch,
+                    size,
+                    reach,
                 )
                 here, down_step, right_step = patch, reach * LANES, LANES
             if doubled:
@@ -125,6 +173,9 @@ def _finish(
     plane: int,
     block: int,
     bias: Pointer,
+    added: bool,
+    residual: Pointer,
+    moments: Array,
     first: int,
     count: int,
     across: int,
@@ -139,33 +190,57 @@ def _finish(
     image_step, row, column = strides
     height, width, channels = shape
     tile = moved(work, winograd.POSITIONS * LANES)
-    for t in range(count):
-        image, place = (first + t) // (across * down), (first + t) % (across * down)
+    totals = moved(tile, winograd.TILE**2 * LANES)
+    extra = added or len(moments) > 0
+    padded = -(-channels // LANES) * LANES
+    done = 0
+    while done < count:
+        image, place = (first + done) // (across * down), (first + done) % (across * down)
+        length = min(_RUN, across - place % across, count - done)
         top, left = place // across * size, place % across * size
-        target = moved(result, image * image_step + top * row + left * column)
-        rows, columns = min(size, height - top), min(size, width - left)
-        whole = rows == size and columns == size
-        source = moved(products, t * LANES)
+        to = image * image_step + top * row + left * column
+        rows = min(size, height - top)
+        source = moved(products, done * LANES)
         for c in range(0, channels, LANES):
-            to, down_step, right_step = moved(target, c), row, column
-            direct = whole and c + LANES <= channels
-            if not direct:
-                to, down_step, right_step = tile, size * LANES, LANES
-            constant = load(bias, c)
-            if doubled:
-                upsampled.transform_products(
-                    source, plane, constant, work, to, down_step, right_step
-                )
-            else:
-                winograd.transform_products(
-                    source, plane, constant, work, to, down_step, right_step
-                )
-            if not direct:
-                present = min(LANES, channels - c)
-                _paste_tile(
-                    tile, moved(target, c), row, column, rows, columns, present, size
-                )
+            constant, present = load(bias, c), min(LANES, channels - c)
+            store(totals, 0, splat(0.0))
+            store(totals, LANES, splat(0.0))
+            for t in range(length):
+                columns = min(size, width - left - t * size)
+                here = to + c + t * size * column
+                target, down_step, right_step = moved(result, here), row, column
+                direct = rows == size and columns == size and present == LANES and not extra
+                if not direct:
+                    target, down_step, right_step = tile, size * LANES, LANES
+                at = moved(source, t * LANES)
+                if doubled:
+                    upsampled.transform_products(
+                        at, plane, constant, work, target, down_step, right_step
+                    )
+                else:
+                    winograd.transform_products(
+                        at, plane, constant, work, target, down_step, right_step
+                    )
+                if not direct:
+                    _paste_tile(
+                        tile,
+                        moved(result, here),
+                        row,
+                        column,
+                        rows,
+                        columns,
+                        present,
+                        size,
+                        added,
+                        moved(residual, here if added else 0),
+                        totals,
+                    )
+            if len(moments) > 0:
+                for k in range(LANES):
+                    moments[2 * image * padded + c + k] += totals[k]
+                    moments[(2 * image + 1) * padded + c + k] += totals[LANES + k]
             source = moved(source, block)
+        done += length
 
 
 @inlined
@@ -185,6 +260,10 @@ def convolve(
     padding: tuple[int, int],
     filters: Floats,
     bias: Floats,
+    scale: Floats,  # (B, channels of x, padded), or empty
+    shift: Floats,
+    residual: Floats,  # in the order of the result, or empty
+    moments: Array,  # (B, 2, channels, padded), or empty; written
     result: Floats,
     strides: tuple[int, int, int],
     shape: tuple[int, int, int],
@@ -193,7 +272,11 @@ def convolve(
     capacity: int,  # tiles of a strip
     scratch: Floats,
 ) -> None:
-    """Compute a range of tiles of a convolution."""
+    """Compute a range of tiles of a convolution.
+
+    With `scale` and `shift` the input is relu(scale x + shift). `residual` is added to the result.
+    The sums of the result and of its squares are added to `moments`.
+    """
     positions = upsampled.POSITIONS if doubled else winograd.POSITIONS
     blocks, out_blocks = -(-x_shape[2] // LANES), -(-shape[2] // LANES)
     block, plane = _layout(blocks, capacity)
@@ -212,6 +295,9 @@ def convolve(
             x_strides,
             x_shape,
             padding,
+            len(scale) > 0,
+            pointer(scale),
+            pointer(shift),
             start,
             count,
             across,
@@ -238,6 +324,9 @@ def convolve(
             out_plane,
             block,
             pointer(bias),
+            len(residual) > 0,
+            pointer(residual),
+            moments,
             start,
             count,
             across,
