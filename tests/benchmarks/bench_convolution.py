@@ -92,4 +92,3 @@ def test_layers_of_the_generator_take_half_the_time() -> None:
     print_rows(found)
     for row in found[: 2 * len(GENERATOR)]:
         assert row.ratio > 2
-

@@ -54,7 +54,9 @@ def error(found: Tensor, truth: Tensor) -> float:
     return float((found - truth).abs().max() / truth.abs().max())
 
 
-def layer(channels: int, out_channels: int, padding: int | str = 1, *, bias: bool = True) -> nn.Conv2d:
+def layer(
+    channels: int, out_channels: int, padding: int | str = 1, *, bias: bool = True
+) -> nn.Conv2d:
     torch.manual_seed(channels)
     return nn.Conv2d(channels, out_channels, 3, padding=padding, bias=bias).requires_grad_(False)
 
