@@ -24,7 +24,10 @@ class Filters(NamedTuple):
 
 def identity(conv: nn.Conv2d) -> tuple[tuple[int, int], ...]:
     """Return what changes when a parameter is changed in place or replaced."""
-    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in _parameters(conv))
+    return tuple(
+        (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+        for tensor in _parameters(conv)
+    )
 
 
 def pack(conv: nn.Conv2d, *, upsampled: bool) -> Filters:

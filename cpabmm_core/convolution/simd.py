@@ -11,7 +11,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
@@ -136,7 +135,7 @@ def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
     @overload(function, strict=False)  # type: ignore[untyped-decorator]
     def typed(first: Any, second: Any) -> Callable[[Any, Any], Any] | None:  # noqa: ANN401
         if first is VECTOR and second is VECTOR:
-            return lambda first, second: compute(first, second)
+            return lambda first, second: compute(first, second)  # noqa: PLW0108 - the names count
         return None
 
 

@@ -157,9 +157,7 @@ def _prepare(
                 )
                 here, down_step, right_step = patch, reach * LANES, LANES
             if doubled:
-                upsampled.transform_patches(
-                    here, down_step, right_step, length, work, to, plane
-                )
+                upsampled.transform_patches(here, down_step, right_step, length, work, to, plane)
             else:
                 winograd.transform_patches(here, down_step, right_step, length, work, to, plane)
             to = moved(to, block)
