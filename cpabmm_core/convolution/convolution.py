@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpabmm_core.convolution.fusion import Fusion, Moments
 from cpabmm_core.convolution.trial import is_faster
 
 if TYPE_CHECKING:  # these modules need Numba
@@ -53,52 +54,79 @@ class Convolution:
         x: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, D, H', W')
         """Apply the convolution."""
-        if not self._suits(x):
-            return self._plain(x)
+        return self._compute(x, Fusion())[0]
+
+    def fused(
+        self,
+        x: Tensor,  # (B, C, H, W)
+        fusion: Fusion,
+    ) -> tuple[Tensor, Moments | None]:  # (B, D, H', W')
+        """Apply the convolution, with more work on its input and its result on the way.
+
+        Args:
+            x: the input.
+            fusion: what else to do.
+
+        Returns:
+            The result, and its moments if they are asked for.
+        """
+        return self._compute(x, fusion)
+
+    def _compute(self, x: Tensor, fusion: Fusion) -> tuple[Tensor, Moments | None]:
+        if not self._suits(x, fusion):
+            return self._plain(x, fusion)
         key = (
             *x.shape,
             self._conv.out_channels,
             self._padding,
             self._upsampled,
             x.stride(1) == 1,
+            fusion.scale is None,
+            fusion.residual is None,
+            fusion.moments,
             torch.get_num_threads(),
         )
-        if is_faster(key, lambda: self._tiled(x), lambda: self._plain(x)):
-            return self._tiled(x)
-        return self._plain(x)
+        if is_faster(key, lambda: self._tiled(x, fusion), lambda: self._plain(x, fusion)):
+            return self._tiled(x, fusion)
+        return self._plain(x, fusion)
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def _plain(self, x: Tensor, fusion: Fusion) -> tuple[Tensor, Moments | None]:
+        x = fusion.before(x)
         if self._upsampled:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        result: Tensor = self._conv(x)
-        return result
+        return fusion.after(self._conv(x))
 
-    def _tiled(self, x: Tensor) -> Tensor:
-        padding = self._padding
-        assert padding is not None  # noqa: S101
+    def _tiled(self, x: Tensor, fusion: Fusion) -> tuple[Tensor, Moments | None]:
         conv, tiles = self._conv, _tiles()
+        assert tiles is not None
         filters = self._filters  # one reading: another thread may replace it
         if filters is None or filters.identity != tiles.identity(conv):
             filters = self._filters = tiles.pack(conv, upsampled=self._upsampled)
-        result: Tensor = tiles.convolve(
-            x, filters, conv.out_channels, padding, upsampled=self._upsampled
+        result: tuple[Tensor, Moments | None] = tiles.convolve(
+            x,
+            filters,
+            conv.out_channels,
+            self._padding,
+            upsampled=self._upsampled,
+            fusion=fusion,
         )
         return result
 
-    def _suits(self, x: Tensor) -> bool:
+    def _suits(self, x: Tensor, fusion: Fusion) -> bool:
         """Return whether the tiled form computes this."""
         if self._padding is None or x.dim() != 4 or x.numel() == 0:
             return False
         conv = self._conv
         parameters = [conv.weight] if conv.bias is None else [conv.weight, conv.bias]
+        inputs = (x, fusion.scale, fusion.shift, fusion.residual)
+        tensors = [*parameters, *(tensor for tensor in inputs if tensor is not None)]
         return (
-            all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (x, *parameters))
+            all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
             and x.shape[1] == conv.in_channels
             and min(x.shape[2] + 2 * self._padding[0], x.shape[3] + 2 * self._padding[1]) >= 3
-            and not any(parameter.is_inference() for parameter in parameters)
-            and not (torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters)))
+            and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
             and not (conv._forward_hooks or conv._forward_pre_hooks)
-            and not (torch.is_autocast_enabled("cpu") or x.is_neg())
+            and not (torch.is_autocast_enabled("cpu") or any(t.is_neg() for t in tensors))
             and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
             and _tiles() is not None
         )

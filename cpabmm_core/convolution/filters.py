@@ -24,7 +24,10 @@ class Filters(NamedTuple):
 
 def identity(conv: nn.Conv2d) -> tuple[tuple[int, int], ...]:
     """Return what changes when a parameter is changed in place or replaced."""
-    return tuple((tensor.data_ptr(), tensor._version) for tensor in _parameters(conv))
+    return tuple(
+        (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+        for tensor in _parameters(conv)
+    )
 
 
 def pack(conv: nn.Conv2d, *, upsampled: bool) -> Filters:
@@ -35,7 +38,7 @@ def pack(conv: nn.Conv2d, *, upsampled: bool) -> Filters:
     axis = torch.from_numpy(kernels.filter_matrix())
     weight = torch.einsum("ai,bj,dcij->abcd", axis, axis, sources[0].double()).flatten(0, 1)
     bias = sources[1] if len(sources) > 1 else torch.zeros(conv.out_channels)
-    padded = torch.zeros(_whole(conv.out_channels))
+    padded = torch.zeros(whole(conv.out_channels))
     padded[: conv.out_channels] = bias
     return Filters(_panels(weight.float()).numpy(), padded.numpy(), sources, known)
 
@@ -44,7 +47,7 @@ def _parameters(conv: nn.Conv2d) -> list[Tensor]:
     return [conv.weight] if conv.bias is None else [conv.weight, conv.bias]
 
 
-def _whole(channels: int) -> int:
+def whole(channels: int) -> int:
     """Return a number of channels, rounded up to whole vectors."""
     return -(-channels // LANES) * LANES
 
@@ -54,9 +57,9 @@ def _panels(
 ) -> Tensor:  # flat
     """Cut the columns of each matrix into panels of the width of a register block."""
     positions, rows, columns = matrices.shape
-    whole = matrices.new_zeros(positions, _whole(rows), _whole(columns))
-    whole[:, :rows, :columns] = matrices
+    full = matrices.new_zeros(positions, whole(rows), whole(columns))
+    full[:, :rows, :columns] = matrices
     width = LANES * VECTORS
-    wide = whole.shape[2] // width * width
-    panels = whole[:, :, :wide].unflatten(2, (-1, width)).transpose(1, 2)
-    return torch.cat((panels.flatten(1), whole[:, :, wide:].flatten(1)), dim=1).flatten()
+    wide = full.shape[2] // width * width
+    panels = full[:, :, :wide].unflatten(2, (-1, width)).transpose(1, 2)
+    return torch.cat((panels.flatten(1), full[:, :, wide:].flatten(1)), dim=1).flatten()

@@ -8,12 +8,24 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from cpabmm_core.arrays import Floats
-from cpabmm_core.convolution.simd import FUSED, IR_VECTOR, LANES, address, broadcast
+from cpabmm_core.convolution.simd import (
+    FUSED,
+    IR_VECTOR,
+    LANES,
+    POINTER,
+    Pointer,
+    address,
+    broadcast,
+    moved,
+)
 
+_INDEX = ir.IntType(64)
+_LINES_AHEAD = 4
+"""Cache lines of the next panel to request while 16 channels are multiplied."""
 _WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
 ROWS = 12 if _WIDE else 6
 """Rows of a full register block."""
@@ -27,53 +39,34 @@ def _accumulate(rows: int, vectors: int) -> Any:  # noqa: ANN401
     @intrinsic  # type: ignore[untyped-decorator]
     def compute(
         _typing: Any,  # noqa: ANN401
-        left: Any,  # noqa: ANN401
-        _left_index: Any,  # noqa: ANN401
+        _left: Any,  # noqa: ANN401
         _left_step: Any,  # noqa: ANN401
-        right: Any,  # noqa: ANN401
-        _right_index: Any,  # noqa: ANN401
-        blocks: Any,  # noqa: ANN401
-        result: Any,  # noqa: ANN401
-        _result_index: Any,  # noqa: ANN401
+        _right: Any,  # noqa: ANN401
+        _blocks: Any,  # noqa: ANN401
+        _ahead: Any,  # noqa: ANN401
+        _result: Any,  # noqa: ANN401
         _result_step: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-            left, left_at, left_step, right, right_at, blocks, result, at, step = arguments
-            kinds = signature.args
-            sums = _loop(
-                builder,
-                address(context, builder, kinds[0], left, left_at),
-                left_step,
-                address(context, builder, kinds[3], right, right_at),
-                blocks,
-                rows,
-                vectors,
-            )
-            place = address(context, builder, kinds[6], result, at)
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+            left, left_step, right, blocks, ahead, result, step = arguments
+            sums = _loop(builder, left, left_step, right, blocks, ahead, rows, vectors)
             for v in range(vectors):
                 for r in range(rows):
-                    builder.store(sums[r][v], _moved(builder, place, LANES * r), align=4)
-                place = builder.bitcast(
-                    builder.gep(_floats(builder, place), [step]), IR_VECTOR.as_pointer()
-                )
+                    builder.store(sums[r][v], _vector(builder, result, LANES * r), align=4)
+                result = builder.gep(result, [step])
             return context.get_dummy_value()
 
         index = types.intp
         return (
-            types.void(left, index, index, right, index, index, result, index, index),
+            types.void(POINTER, index, POINTER, index, POINTER, POINTER, index),
             generate,
         )
 
     return compute
 
 
-def _floats(builder: Any, place: Any) -> Any:  # noqa: ANN401
-    return builder.bitcast(place, ir.FloatType().as_pointer())
-
-
-def _moved(builder: Any, place: Any, floats: int) -> Any:  # noqa: ANN401
-    moved = builder.gep(_floats(builder, place), [ir.Constant(ir.IntType(64), floats)])
-    return builder.bitcast(moved, IR_VECTOR.as_pointer())
+def _vector(builder: Any, start: Any, index: int) -> Any:  # noqa: ANN401
+    return address(builder, start, ir.Constant(_INDEX, index))
 
 
 def _loop(
@@ -82,6 +75,7 @@ def _loop(
     left_step: Any,  # noqa: ANN401
     right: Any,  # noqa: ANN401
     blocks: Any,  # noqa: ANN401
+    ahead: Any,  # noqa: ANN401
     rows: int,
     vectors: int,
 ) -> list[list[Any]]:
@@ -91,42 +85,49 @@ def _loop(
     after = builder.append_basic_block("summed")
     builder.branch(loop)
     builder.position_at_end(loop)
-    integer = ir.IntType(64)
-    done = builder.phi(integer)
-    left_now, right_now = builder.phi(left.type), builder.phi(right.type)
-    sums = [[builder.phi(IR_VECTOR) for _ in range(vectors)] for _ in range(rows)]
     zero = ir.Constant(IR_VECTOR, [0.0] * LANES)
-    done.add_incoming(ir.Constant(integer, 0), before)
-    left_now.add_incoming(left, before)
-    right_now.add_incoming(right, before)
-    for row in sums:
-        for phi in row:
-            phi.add_incoming(zero, before)
-    new = [list(row) for row in sums]
+    starts = [ir.Constant(_INDEX, 0), left, right, ahead, *[zero] * (rows * vectors)]
+    running = [builder.phi(start.type) for start in starts]
+    done, left, right, ahead, *sums = running
+    totals = [sums[r * vectors : (r + 1) * vectors] for r in range(rows)]
+    _prefetch(builder, ahead)
     for k in range(LANES):
         columns = [
-            builder.load(_moved(builder, right_now, LANES * (vectors * k + v)), align=4)
+            builder.load(_vector(builder, right, LANES * (vectors * k + v)), align=4)
             for v in range(vectors)
         ]
         for r in range(rows):
-            place = _floats(builder, _moved(builder, left_now, LANES * r + k))
+            place = builder.gep(left, [ir.Constant(_INDEX, LANES * r + k)])
             factor = broadcast(builder, builder.load(place))
             for v in range(vectors):
                 product = builder.fmul(factor, columns[v], flags=FUSED)
-                new[r][v] = builder.fadd(new[r][v], product, flags=FUSED)
-    following = builder.add(done, ir.Constant(integer, 1))
-    done.add_incoming(following, loop)
-    left_next = builder.bitcast(
-        builder.gep(_floats(builder, left_now), [left_step]), IR_VECTOR.as_pointer()
-    )
-    left_now.add_incoming(left_next, loop)
-    right_now.add_incoming(_moved(builder, right_now, LANES * LANES * vectors), loop)
-    for row, row_new in zip(sums, new, strict=True):
-        for phi, value in zip(row, row_new, strict=True):
-            phi.add_incoming(value, loop)
+                totals[r][v] = builder.fadd(totals[r][v], product, flags=FUSED)
+    following = builder.add(done, ir.Constant(_INDEX, 1))
+    ends = [
+        following,
+        builder.gep(left, [left_step]),
+        builder.gep(right, [ir.Constant(_INDEX, LANES * LANES * vectors)]),
+        builder.gep(ahead, [ir.Constant(_INDEX, LANES * _LINES_AHEAD)]),
+        *[total for row in totals for total in row],
+    ]
+    for phi, start, end in zip(running, starts, ends, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(end, loop)
     builder.cbranch(builder.icmp_signed("<", following, blocks), loop, after)
     builder.position_at_end(after)
-    return new
+    return totals
+
+
+def _prefetch(builder: Any, start: Any) -> None:  # noqa: ANN401
+    """Generate requests for the cache lines from an address on."""
+    byte = ir.IntType(8).as_pointer()
+    flag = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    for line in range(_LINES_AHEAD):
+        place = builder.gep(start, [ir.Constant(_INDEX, LANES * line)])
+        options = [ir.Constant(flag, option) for option in (0, 2, 1)]  # read, to the L2 cache, data
+        builder.call(function, [builder.bitcast(place, byte), *options])
 
 
 _full = _accumulate(ROWS, VECTORS)
@@ -137,38 +138,37 @@ _few_narrow = _accumulate(2, 1)
 
 @njit(nogil=True, error_model="numpy")
 def multiply(
-    left: Floats,  # flat (blocks, left_step / 16, 16)
-    left_start: int,
+    left: Pointer,  # (blocks, left_step / 16, 16)
     left_step: int,
     rows: int,
-    right: Floats,
-    right_start: int,
+    right: Pointer,
     blocks: int,
     columns: int,  # in vectors
-    result: Floats,
-    result_start: int,
+    result: Pointer,
     result_step: int,
 ) -> None:
     """Multiply `rows` rows by a packed matrix."""
     column = 0
     while column < columns:
         wide = column + VECTORS <= columns
-        panel = right_start + column * blocks * LANES * LANES
+        panel = moved(right, column * blocks * LANES * LANES)
+        ahead = moved(panel, VECTORS * blocks * LANES * LANES)
         row = 0
         while row < rows:
-            at = left_start + row * LANES
-            to = result_start + column * result_step + row * LANES
+            at = moved(left, row * LANES)
+            to = moved(result, column * result_step + row * LANES)
             if wide:
                 if rows - row >= ROWS - 1:
-                    _full(left, at, left_step, right, panel, blocks, result, to, result_step)
+                    _full(at, left_step, panel, blocks, ahead, to, result_step)
                     row += ROWS
                 else:
-                    _few(left, at, left_step, right, panel, blocks, result, to, result_step)
+                    _few(at, left_step, panel, blocks, ahead, to, result_step)
                     row += 2
             elif rows - row >= ROWS - 1:
-                _full_narrow(left, at, left_step, right, panel, blocks, result, to, result_step)
+                _full_narrow(at, left_step, panel, blocks, ahead, to, result_step)
                 row += ROWS
             else:
-                _few_narrow(left, at, left_step, right, panel, blocks, result, to, result_step)
+                _few_narrow(at, left_step, panel, blocks, ahead, to, result_step)
                 row += 2
+            ahead = moved(ahead, blocks * LANES * _LINES_AHEAD)
         column += VECTORS if wide else 1

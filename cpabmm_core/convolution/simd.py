@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
+from numba import njit, types
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
@@ -19,6 +18,8 @@ IR_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 FUSED = ("contract",)
 """Lets the compiler turn a product and a sum into one instruction."""
 _FLOAT_BYTES = 4
+inlined = njit(nogil=True, error_model="numpy", forceinline=True)
+"""Compiles a part of a kernel into its callers."""
 _FIRST = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
 
@@ -30,6 +31,9 @@ class _Vector(types.Type):  # type: ignore[misc]
 
 
 VECTOR = _Vector()
+POINTER = types.CPointer(types.float32)
+Pointer = Any
+"""The address of float32 numbers, in annotations."""
 
 
 @register_model(_Vector)
@@ -40,10 +44,22 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, IR_VECTOR)
 
 
-def address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:  # noqa: ANN401
-    """Generate the pointer to a vector that starts at an index of a flat float32 array."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), IR_VECTOR.as_pointer())
+def address(builder: Any, start: Any, index: Any) -> Any:  # noqa: ANN401
+    """Generate the pointer to the vector that begins `index` numbers after `start`."""
+    return builder.bitcast(builder.gep(start, [index]), IR_VECTOR.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(_typing: Any, array: Any) -> Any:  # noqa: ANN401
+    """Return the address of a flat float32 array, which the caller keeps alive.
+
+    Functions pass addresses to each other: they cost nothing to pass, arrays are counted.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return POINTER(array), generate
 
 
 def broadcast(builder: Any, number: Any) -> Any:  # noqa: ANN401
@@ -54,26 +70,34 @@ def broadcast(builder: Any, number: Any) -> Any:  # noqa: ANN401
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def load(_typing: Any, array: Any, index: Any) -> Any:  # noqa: ANN401
-    """Return the 16 numbers of a flat float32 array from an index on."""
+def moved(_typing: Any, _start: Any, _count: Any) -> Any:  # noqa: ANN401
+    """Return the address `count` numbers after an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        place = address(context, builder, signature.args[0], *arguments)
-        return builder.load(place, align=_FLOAT_BYTES)
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return builder.gep(arguments[0], [arguments[1]])
 
-    return VECTOR(array, types.intp), generate
+    return POINTER(POINTER, types.intp), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:  # noqa: ANN401
-    """Write a vector to a flat float32 array from an index on."""
+def load(_typing: Any, _start: Any, _index: Any) -> Any:  # noqa: ANN401
+    """Return the 16 numbers that begin `index` numbers after an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        place = address(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], place, align=_FLOAT_BYTES)
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return builder.load(address(builder, *arguments), align=_FLOAT_BYTES)
+
+    return VECTOR(POINTER, types.intp), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(_typing: Any, _start: Any, _index: Any, _vector: Any) -> Any:  # noqa: ANN401
+    """Write a vector `index` numbers after an address."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        builder.store(arguments[2], address(builder, *arguments[:2]), align=_FLOAT_BYTES)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, vector), generate
+    return types.void(POINTER, types.intp, VECTOR), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -84,6 +108,18 @@ def splat(_typing: Any, _number: Any) -> Any:  # noqa: ANN401
         return broadcast(builder, arguments[0])
 
     return VECTOR(types.float32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def positive(_typing: Any, _vector: Any) -> Any:  # noqa: ANN401
+    """Return a vector with its negative numbers replaced by 0."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        zero = ir.Constant(IR_VECTOR, [0.0] * LANES)
+        below = builder.fcmp_ordered("<", arguments[0], zero)  # false for NaN, which stays
+        return builder.select(below, zero, arguments[0])
+
+    return VECTOR(VECTOR), generate
 
 
 def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
@@ -99,7 +135,7 @@ def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
     @overload(function, strict=False)  # type: ignore[untyped-decorator]
     def typed(first: Any, second: Any) -> Callable[[Any, Any], Any] | None:  # noqa: ANN401
         if first is VECTOR and second is VECTOR:
-            return lambda first, second: compute(first, second)
+            return lambda first, second: compute(first, second)  # noqa: PLW0108 - the names count
         return None
 
 

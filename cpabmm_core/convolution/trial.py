@@ -12,7 +12,7 @@ _choices: dict[Hashable, bool] = {}
 
 
 def is_faster(key: Hashable, first: Callable[[], object], second: Callable[[], object]) -> bool:
-    """Return whether the first of two computations is faster, by a trial at the first call of a key.
+    """Return whether the first of two computations is faster, by a trial at first.
 
     The choice is kept, so that a process computes the same thing in the same way each time.
     """

@@ -10,10 +10,9 @@ So two results need three products in place of six, and 2 x 2 results nine in pl
 """
 
 import numpy as np
-from numba import njit
 
-from cpabmm_core.arrays import Array, Floats
-from cpabmm_core.convolution.simd import LANES, load, store
+from cpabmm_core.arrays import Array
+from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, store
 
 PATCH, STEP, TILE, POSITIONS = 3, 1, 2, 9
 
@@ -23,47 +22,53 @@ def filter_matrix() -> Array:
     return np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
-@njit(nogil=True)
-def transform_patch(
-    x: Floats, at: int, row: int, column: int, work: Floats, result: Floats, to: int, plane: int
+@inlined
+def transform_patches(
+    x: Pointer, row: int, column: int, count: int, _work: Pointer, result: Pointer, plane: int
 ) -> None:
-    """Write the 9 transformed values of a patch, one to each plane."""
-    for j in range(3):
-        _difference(x, at + j * column, row, work, j * LANES, 3 * LANES)
-    for i in range(3):
-        _difference(work, 3 * i * LANES, LANES, result, to + 3 * i * plane, plane)
+    """Write the 9 transformed values of patches side by side, one to each plane."""
+    before0, before1, before2 = _differences(x, row)
+    here0, here1, here2 = _differences(moved(x, column), row)
+    for t in range(count):
+        after0, after1, after2 = _differences(moved(x, (t + 2) * column), row)
+        to = moved(result, t * LANES)
+        store(to, 0, here0)
+        store(to, plane, here0 - before0)
+        store(to, 2 * plane, after0 - here0)
+        store(to, 3 * plane, here1)
+        store(to, 4 * plane, here1 - before1)
+        store(to, 5 * plane, after1 - here1)
+        store(to, 6 * plane, here2)
+        store(to, 7 * plane, here2 - before2)
+        store(to, 8 * plane, after2 - here2)
+        before0, before1, before2 = here0, here1, here2
+        here0, here1, here2 = after0, after1, after2
 
 
-@njit(nogil=True)
-def _difference(x: Floats, at: int, step: int, result: Floats, to: int, stride: int) -> None:
-    """Transform three vectors `step` numbers apart into three that are `stride` numbers apart."""
-    here = load(x, at + step)
-    store(result, to, here)
-    store(result, to + stride, here - load(x, at))
-    store(result, to + 2 * stride, load(x, at + 2 * step) - here)
+@inlined
+def _differences(x, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Return the middle one of three vectors and its differences from those around it."""
+    here = load(x, row)
+    return here, here - load(x, 0), load(x, 2 * row) - here
 
 
-@njit(nogil=True)
+@inlined
 def transform_products(
-    m: Floats,
-    at: int,
+    m: Pointer,
     plane: int,
-    bias: Floats,
-    first: int,
-    work: Floats,
-    result: Floats,
-    to: int,
+    constant: Pointer,
+    work: Pointer,
+    result: Pointer,
     row: int,
     column: int,
 ) -> None:
     """Write the 2 x 2 results of a pixel."""
     for j in range(3):
-        whole = load(m, at + j * plane)
-        store(work, j * LANES, whole - load(m, at + (3 + j) * plane))
-        store(work, (3 + j) * LANES, whole + load(m, at + (6 + j) * plane))
-    constant = load(bias, first)
+        whole = load(m, j * plane)
+        store(work, j * LANES, whole - load(m, (3 + j) * plane))
+        store(work, (3 + j) * LANES, whole + load(m, (6 + j) * plane))
     for i in range(2):
         at_row = 3 * i * LANES
         whole = load(work, at_row) + constant
-        store(result, to + i * row, whole - load(work, at_row + LANES))
-        store(result, to + i * row + column, whole + load(work, at_row + 2 * LANES))
+        store(result, i * row, whole - load(work, at_row + LANES))
+        store(result, i * row + column, whole + load(work, at_row + 2 * LANES))

@@ -5,10 +5,9 @@ and interpolate polynomials at 0, +-A, +-B and infinity. So 36 products per chan
 """
 
 import numpy as np
-from numba import njit
 
-from cpabmm_core.arrays import Array, Floats
-from cpabmm_core.convolution.simd import LANES, load, splat, store
+from cpabmm_core.arrays import Array
+from cpabmm_core.convolution.simd import LANES, Pointer, inlined, load, moved, splat, store
 
 PATCH, TILE, POSITIONS = 6, 4, 36
 A, B = 1.0, 2.0
@@ -27,19 +26,21 @@ def filter_matrix() -> Array:
     return np.array([*rows, [0.0, 0.0, 1.0]])
 
 
-@njit(nogil=True)
-def transform_patch(
-    x: Floats, at: int, row: int, column: int, work: Floats, result: Floats, to: int, plane: int
+@inlined
+def transform_patches(
+    x: Pointer, row: int, column: int, count: int, work: Pointer, result: Pointer, plane: int
 ) -> None:
-    """Write the 36 transformed values of a patch, one to each plane."""
-    for j in range(6):
-        _evaluate(x, at + j * column, row, work, j * LANES, 6 * LANES)
-    for i in range(6):
-        _evaluate(work, 6 * i * LANES, LANES, result, to + 6 * i * plane, plane)
+    """Write the 36 transformed values of patches side by side, one to each plane."""
+    for t in range(count):
+        patch = moved(x, TILE * t * column)
+        for j in range(6):
+            _evaluate(patch, j * column, row, work, j * LANES, 6 * LANES)
+        for i in range(6):
+            _evaluate(work, 6 * i * LANES, LANES, result, t * LANES + 6 * i * plane, plane)
 
 
-@njit(nogil=True)
-def _evaluate(x: Floats, at: int, step: int, result: Floats, to: int, stride: int) -> None:
+@inlined
+def _evaluate(x: Pointer, at: int, step: int, result: Pointer, to: int, stride: int) -> None:
     """Transform six vectors `step` numbers apart into six that are `stride` numbers apart."""
     d0, d1, d2 = load(x, at), load(x, at + step), load(x, at + 2 * step)
     d3, d4, d5 = load(x, at + 3 * step), load(x, at + 4 * step), load(x, at + 5 * step)
@@ -54,37 +55,33 @@ def _evaluate(x: Floats, at: int, step: int, result: Floats, to: int, stride: in
     store(result, to + 5 * stride, product * d1 - total * d3 + d5)
 
 
-@njit(nogil=True)
+@inlined
 def transform_products(
-    m: Floats,
-    at: int,
+    m: Pointer,
     plane: int,
-    bias: Floats,
-    first: int,
-    work: Floats,
-    result: Floats,
-    to: int,
+    constant: Pointer,
+    work: Pointer,
+    result: Pointer,
     row: int,
     column: int,
 ) -> None:
     """Write the 4 x 4 results of a tile."""
     for j in range(6):
-        m0, m1, m2, m3 = _interpolate(m, at + j * plane, 6 * plane)
+        m0, m1, m2, m3 = _interpolate(m, j * plane, 6 * plane)
         store(work, j * LANES, m0)
         store(work, (6 + j) * LANES, m1)
         store(work, (12 + j) * LANES, m2)
         store(work, (18 + j) * LANES, m3)
-    constant = load(bias, first)
     for i in range(4):
         y0, y1, y2, y3 = _interpolate(work, 6 * i * LANES, LANES)
-        here = to + i * row
+        here = i * row
         store(result, here, y0 + constant)
         store(result, here + column, y1 + constant)
         store(result, here + 2 * column, y2 + constant)
         store(result, here + 3 * column, y3 + constant)
 
 
-@njit(nogil=True)
+@inlined
 def _interpolate(m, at, step):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Transform six vectors `step` numbers apart into four."""
     m0, m1, m2 = load(m, at), load(m, at + step), load(m, at + 2 * step)

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from cpabmm_core.models.fast.convolution import FastConv2d
+from cpabmm_core.models.fast.versions import Version, version_of
 from cpabmm_core.models.fast.views import adopt
 
 
 class _Folded(NamedTuple):
     """A folded convolution, and what it was made from."""
 
-    origin: list[tuple[int, int, torch.dtype]]
+    origin: list[Version]
     conv: FastConv2d
 
 
@@ -42,7 +42,7 @@ class FoldedConv2d(nn.Module):
         x: Tensor,  # (B, C, H, W)
     ) -> Tensor:  # (B, D, H', W')
         """Apply both."""
-        origin = [_version(tensor) for tensor in self._tensors()]
+        origin = [version_of(tensor) for tensor in self._tensors()]
         folded = self._folded
         if folded is None or folded.origin != origin:
             folded = self._folded = _Folded(origin, self._fold())
@@ -89,7 +89,3 @@ def folds(conv: object, norm: object) -> bool:
         and norm.track_running_stats
         and norm.running_mean is not None
     )
-
-
-def _version(tensor: Tensor) -> tuple[int, int, torch.dtype]:
-    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version, tensor.dtype

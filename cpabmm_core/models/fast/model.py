@@ -10,6 +10,9 @@ from cpabmm_core.models.dense_motion import Motion
 from cpabmm_core.models.fast.lanes import in_lanes
 from cpabmm_core.models.fast.views import Prepare, adopt
 
+_PIXELS_AT_ONCE = 1 << 16
+"""Pixels of the frames that a thread computes together."""
+
 
 class FastAnimationModel(AnimationModel):
     """View of an `AnimationModel` that computes the frames of a batch side by side."""
@@ -55,23 +58,23 @@ class FastAnimationModel(AnimationModel):
     ) -> Motion:
         """Estimate the motion between the source and each driving pose."""
         size = self.dense_motion.flow_size((source.shape[2], source.shape[3]))
+        # The fit is many short operators, for which threads would wait for the interpreter.
         same = kp_source.expand_as(kp_driving)
         candidates = self._candidates(same, kp_driving, background, size)
 
         def mix(part: slice) -> list[Motion]:
             return [
                 self.dense_motion(
-                    _frame(source, index),
-                    _frame(kp_source, index),
-                    _frame(kp_driving, index),
-                    _frame(candidates, index),
-                    None if drop is None else _frame(drop, index),
+                    _some(source, few),
+                    _some(kp_source, few),
+                    _some(kp_driving, few),
+                    _some(candidates, few),
+                    None if drop is None else _some(drop, few),
                 )
-                for index in range(*part.indices(count))
+                for few in _at_once(part, source)
             ]
 
-        count = len(kp_driving)
-        return _joined([*chain(*in_lanes(mix, count, source.device))])
+        return _joined([*chain(*in_lanes(mix, len(kp_driving), source.device))])
 
     @torch.no_grad()
     def generate(
@@ -87,28 +90,39 @@ class FastAnimationModel(AnimationModel):
         def render(part: slice) -> list[Tensor]:
             return [
                 self.generator.render(
-                    _frame(source, index),
-                    [_frame(level, index) for level in features],
-                    _frame_of_motion(motion, index),
+                    _some(source, few),
+                    [_some(level, few) for level in features],
+                    _some_of_motion(motion, few),
                 )
-                for index in range(*part.indices(count))
+                for few in _at_once(part, source)
             ]
 
         count = len(motion.deformation)
         return torch.cat([*chain(*in_lanes(render, count, source.device))])
 
 
-def _frame(tensor: Tensor, index: int) -> Tensor:
-    """Return one frame of a batch, as a batch of one; a batch of one serves all frames."""
-    return tensor if len(tensor) == 1 else tensor[index : index + 1]
+def _at_once(
+    part: slice,
+    source: Tensor,  # (1 or B, 3, H, W)
+) -> list[slice]:
+    """Split a part of a batch: maps of few large frames stay in the cache, small ones share calls."""
+    if source.device.type != "cpu":
+        return [part]
+    step = max(1, _PIXELS_AT_ONCE // (source.shape[2] * source.shape[3]))
+    return [slice(at, min(at + step, part.stop)) for at in range(part.start, part.stop, step)]
 
 
-def _frame_of_motion(motion: Motion, index: int) -> Motion:
+def _some(tensor: Tensor, few: slice) -> Tensor:
+    """Return some frames of a batch; a batch of one serves all frames."""
+    return tensor if len(tensor) == 1 else tensor[few]
+
+
+def _some_of_motion(motion: Motion, few: slice) -> Motion:
     return Motion(
-        _frame(motion.deformation, index),
-        _frame(motion.contribution_maps, index),
-        [_frame(level, index) for level in motion.occlusion_maps],
-        _frame(motion.deformed_sources, index),
+        _some(motion.deformation, few),
+        _some(motion.contribution_maps, few),
+        [_some(level, few) for level in motion.occlusion_maps],
+        _some(motion.deformed_sources, few),
         motion.align_corners,
     )
 
