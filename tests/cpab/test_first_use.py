@@ -73,7 +73,7 @@ def changes(name: str, change: Callable[[Tensor, Tensor], tuple[Tensor, Any]]) -
     return {name: lambda *args, **options: change(*function(*args, **options))}
 
 
-def zeroed(tensor: Tensor, index: object) -> Tensor:
+def zeroed(tensor: Tensor, index: Any) -> Tensor:  # noqa: ANN401
     tensor = tensor.clone()
     tensor[index] = 0
     return tensor

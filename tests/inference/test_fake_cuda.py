@@ -31,7 +31,6 @@ def _engine_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
         __name__="fake",
         product=lambda a, b: a @ b,
         forward=lambda _, maps, points, record: (torch.empty_like(points),) * 2,
-        backward=lambda _, maps, record, by_end: (torch.empty_like(maps), torch.empty_like(by_end)),
         jacobian=lambda _, maps, points, fields: (
             torch.empty_like(points),
             points.new_empty(*points.shape, len(fields)),
@@ -62,19 +61,6 @@ def test_rendering_never_waits_for_the_device(family: str) -> None:
         frames = model.generate(source, motion, model.generator.encode(source))
     assert frames.shape == driving.shape
     assert frames.device.type == "cuda"
-
-
-def test_the_gradient_of_the_fit_never_waits_for_the_device() -> None:
-    model = tiny_model(FAMILIES["cpab"])
-    with fake_cuda():
-        model.to("cuda")
-        source, driving = images(2), images(2)
-        background = model.background(source, driving)
-        motion = model.motion(source, model.keypoints(source), model.keypoints(driving), background)
-        model.generate(source, motion).sum().backward()
-    first = next(model.keypoint_detector.parameters())
-    assert first.grad is not None
-    assert first.grad.device.type == "cuda"
 
 
 def test_a_wait_would_be_found() -> None:
