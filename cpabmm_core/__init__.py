@@ -10,9 +10,12 @@ Example:
     96
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = version("cpabmm")
+try:
+    __version__ = version("cpabmm")
+except PackageNotFoundError:  # a source tree that nobody has installed
+    __version__ = "0+unknown"

@@ -11,11 +11,12 @@ from typing import Literal
 import torch
 
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.precision_trial import trial_failure
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """float32, bfloat16 or float16."""
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
-"""A precision, or ``auto`` for the fastest one that the device computes natively."""
+"""A precision, or ``auto`` for the fastest one that the device computes natively and correctly."""
 
 DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -36,7 +37,9 @@ def choose_precision(choice: str, device: torch.device) -> Precision:
     Args:
         choice: a precision, or ``auto`` for the fastest one that the device computes natively. On
             CUDA that is bfloat16 or else float16 if the device has tensor cores for it, on a CPU
-            bfloat16 if it has AVX-512 BF16 or AMX, and float32 everywhere else.
+            bfloat16 if it has AVX-512 BF16 or AMX, and float32 everywhere else. ``auto`` tries
+            the first two once per device, and chooses float32 if the trial fails;
+            `precision_warning` then tells why.
         device: the device that computes.
 
     Raises:
@@ -51,9 +54,7 @@ def choose_precision(choice: str, device: torch.device) -> Precision:
             return name
     if choice != "auto":
         raise ConfigError(f"precision {choice}: unknown; choose one of auto, {', '.join(DTYPES)}")
-    if device.type == "cuda":
-        return _best_on_cuda(device)
-    return "bf16" if device.type == "cpu" and cpu_computes_bf16() else "fp32"
+    return "fp32" if _auto_failure(device) else _native(device)
 
 
 def cpu_computes_bf16() -> bool:
@@ -64,10 +65,15 @@ def cpu_computes_bf16() -> bool:
 
 
 def precision_warning(choice: str, device: torch.device) -> str | None:
-    """Return a warning if the user chose bfloat16 by name and the CPU emulates it, else None.
+    """Return a warning about a precision, which begins with its name, or None.
 
-    The warning states a measured slowdown; the measurement takes a fraction of a second.
+    There is one if the user chose bfloat16 by name and the CPU emulates it; it states a measured
+    slowdown, which takes a fraction of a second. There is another if ``auto`` had to fall back to
+    float32, because a half precision has failed a trial on this device.
     """
+    if choice == "auto":
+        failure = _auto_failure(device)
+        return failure and f"auto: {failure} in a trial on {device}, so fp32 is used"
     if choice != "bf16" or device.type != "cpu" or cpu_computes_bf16():
         return None
     return (
@@ -79,6 +85,20 @@ def precision_warning(choice: str, device: torch.device) -> str | None:
 def emulation_factor() -> float:
     """Measure the time of a matrix product on the CPU in bfloat16, relative to float32."""
     return _seconds(torch.bfloat16) / _seconds(torch.float32)
+
+
+def _native(device: torch.device) -> Precision:
+    """Return the fastest precision that the device has instructions for."""
+    if device.type == "cuda":
+        return _best_on_cuda(device)
+    return "bf16" if device.type == "cpu" and cpu_computes_bf16() else "fp32"
+
+
+def _auto_failure(device: torch.device) -> str | None:
+    """Return how the native half precision fails on the device, or None."""
+    native = _native(device)
+    failure = None if native == "fp32" else trial_failure(device, DTYPES[native])
+    return failure and f"{native} {failure}"
 
 
 def _best_on_cuda(device: torch.device) -> Precision:

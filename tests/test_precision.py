@@ -14,6 +14,12 @@ from cpabmm_core.precision import (
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def _every_trial_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here only the features of the device count; see `test_precision_trial.py`."""
+    monkeypatch.setattr(precision, "trial_failure", lambda *_: None)
+
+
 def has(monkeypatch: pytest.MonkeyPatch, features: Mapping[str, object]) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
 

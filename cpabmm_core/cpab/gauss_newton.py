@@ -23,10 +23,12 @@ would synchronise.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from cpabmm_core.cpab.engines import compiled_fits, engine_for
 from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.problem import Problem, Solution
 from cpabmm_core.cpab.space import VelocitySpace
@@ -52,12 +54,42 @@ class State:
 
 def solve(problem: Problem, iterations: int | None) -> Solution:
     """Fit each of the B sets of pairs; a step that increases the cost is damped and retried."""
+    most = ITERATIONS if iterations is None else iterations
+    small = compiled_loop(problem)
+    # A caller who follows the progress gets the loop that reports it.
+    if small is not None and problem.progress is None:
+        return _solve_compiled(small, problem, most)
+    return solve_in_steps(problem, most)
+
+
+def compiled_loop(problem: Problem) -> ModuleType | None:
+    """Return the module `engines.fit` if it runs here and the fits are small enough."""
+    loop = compiled_fits(problem.start)
+    return loop if loop is not None and loop.suits(problem) else None
+
+
+def _solve_compiled(loop: ModuleType, problem: Problem, iterations: int) -> Solution:
+    space, start = problem.space, problem.start
+    eta, end, taken, finished = loop.solve(
+        problem,
+        engine_for(start).product(start, precision_root(space, start)),
+        vertex_fields(space, start),
+        prior_weight(problem),
+        iterations,
+        loop.Rules(_TOLERANCE, _DAMPING, _STRIDE),
+    )
+    theta = engine_for(start).product(eta, whitening(space, start).T)
+    return Solution(theta, end, taken, finished)
+
+
+def solve_in_steps(problem: Problem, iterations: int) -> Solution:
+    """Fit each set by tensor operations on all of them, on any device."""
     space, start = problem.space, problem.start
     state = evaluate(problem, start @ precision_root(space, start))
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
-    for k in range(ITERATIONS if iterations is None else iterations):
+    for k in range(iterations):
         if finished.device.type == "cpu" and finished.all():
             break
         taken = taken + ~finished
@@ -181,6 +213,17 @@ def whitening(space: VelocitySpace, like: Tensor) -> Tensor:
     """Return W (dim, dim) with W^T P W = I."""
     return space.constant(
         "whitening", like, lambda: torch.linalg.inv(precision_root(space, space.basis)).T
+    )
+
+
+def vertex_fields(space: VelocitySpace, like: Tensor) -> Tensor:
+    """Return the velocities of the fields of unit eta at the vertices, (dim, V, 2)."""
+    return space.constant(
+        "whitened_vertices",
+        like,
+        lambda: (whitening(space, space.basis).T @ space.vertex_basis.flatten(1)).view(
+            space.vertex_basis.shape
+        ),
     )
 
 

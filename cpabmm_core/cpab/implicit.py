@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cpabmm_core.cpab import gauss_newton
+from cpabmm_core.cpab.engines import engine_for
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.transformation import transform
 
@@ -57,12 +58,32 @@ class _Implicit(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, Tensor]:  # noqa: ANN401
         problem: Problem = ctx.problem
         (theta,) = ctx.saved_tensors
-        theta, gradient = theta.to(problem.start), gradient.to(problem.start)
-        eta = theta @ gauss_newton.precision_root(problem.space, theta)
-        by_eta = gradient @ gauss_newton.whitening(problem.space, theta)
+        by_source, by_target = differentiate(
+            problem, theta.to(problem.start), gradient.to(problem.start)
+        )
+        return None, None, -by_source.to(ctx.like), -by_target.to(ctx.like)
+
+
+def differentiate(problem: Problem, theta: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return d/d(points) [z . g] for the source and the target, each (B, P, 2)."""
+    space, engine = problem.space, engine_for(theta)
+    eta = engine.product(theta, gauss_newton.precision_root(space, theta))
+    by_eta = engine.product(gradient, gauss_newton.whitening(space, theta))
+    loop = gauss_newton.compiled_loop(problem)
+    if loop is not None:
+        by_source, by_target = loop.gradient(
+            problem,
+            eta,
+            by_eta,
+            gauss_newton.vertex_fields(space, eta),
+            gauss_newton.prior_weight(problem),
+            _ITERATIONS,
+            _DIFFERENCE,
+        )
+    else:
         direction = _solve(problem, eta, by_eta)
         _, by_source, by_target = _directional_derivative(problem, eta, direction)
-        return None, None, -by_source.to(ctx.like), -by_target.to(ctx.like)
+    return by_source, by_target
 
 
 def _solve(problem: Problem, eta: Tensor, side: Tensor) -> Tensor:

@@ -170,9 +170,7 @@ def _with_motion(inference_model: InferenceModel, settings: AnimationSettings) -
         return inference_model
     from cpabmm_core.models.motion_swap import with_cpab_motion
 
-    changed = copy(inference_model)
-    changed.model = with_cpab_motion(inference_model.model)
-    return changed
+    return inference_model.with_model(with_cpab_motion(inference_model.model))
 
 
 def _within_memory(inference_model: InferenceModel, side: int) -> InferenceModel:

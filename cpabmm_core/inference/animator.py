@@ -62,7 +62,8 @@ class Animator:
             mode: how driving poses are transferred to the source, see `transfer_keypoints`.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
                 current device.
-            batch_size: number of frames to render at a time; None means 8 on CUDA and 4 elsewhere.
+            batch_size: number of frames to render at a time; None means up to 32
+                on CUDA, as its memory allows, and 4 elsewhere.
             precision: precision of the networks; ``auto`` picks the fastest that the device
                 supports natively. A batch that is not finite in half precision is rendered again in
                 fp32.
@@ -173,7 +174,7 @@ class Animator:
         check_frame(frame, "reference")
         framing = frame_region(frame.shape[1], frame.shape[0], None, self._fit)
         image = self._inference_model.to_input([framing.cut(frame)])
-        return self._inference_model.model.keypoints(image)
+        return self._inference_model.networks.keypoints(image)
 
 
 def _animate(stream: AnimationStream, frames: Iterable[Frame]) -> Iterator[Frame]:

@@ -121,7 +121,7 @@ def _keypoints(
     side, corner = view.square.width, (view.square.left, view.square.top)
     for batch in batches(images, inference_model.batch_size):
         seen = inference_model.to_input([_on_white(view.cut(image)) for image in batch])
-        keypoints = positions(inference_model.model.keypoints(seen)).double().cpu()
+        keypoints = positions(inference_model.networks.keypoints(seen)).double().cpu()
         # The centre of the first pixel is half a pixel from the edge.
         found.extend(to_pixels(keypoints, side, side).numpy() + 0.5 + np.array(corner))
     return found

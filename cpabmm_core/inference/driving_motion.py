@@ -199,7 +199,7 @@ def extract_motion(
     remaining = iter(frames)
     while batch := list(islice(remaining, inference_model.batch_size)):
         images = [framing.cut(frame.image) if framing else frame.image for frame in batch]
-        points = inference_model.model.keypoints(inference_model.to_input(images))
+        points = inference_model.networks.keypoints(inference_model.to_input(images))
         if not points.isfinite().all():
             raise CheckpointError(
                 "the model detects NaN or infinity: its weights are damaged",

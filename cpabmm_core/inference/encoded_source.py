@@ -84,11 +84,11 @@ class EncodedSource:
             _check_large(image, large)
         self.image = image
         self.large = large
-        self.keypoints = inference_model.model.keypoints(image)
+        self.keypoints = inference_model.networks.keypoints(image)
         self._inference_model = inference_model
         self.matte = matte
         with inference_model.autocast(inference_model.dtype):
-            self._features = inference_model.model.generator.encode(image)
+            self._features = inference_model.networks.generator.encode(image)
 
     @classmethod
     def from_squares(
@@ -192,7 +192,7 @@ class EncodedSource:
         features: list[Tensor] | None,  # of the source
         dtype: torch.dtype,
     ) -> tuple[Tensor, Motion]:  # (B, 3, S, S)
-        model = self._inference_model.model
+        model = self._inference_model.networks
         with self._inference_model.autocast(dtype):
             motion = model.motion(self.image, self.keypoints, poses, background)
             return model.generate(self.image, motion, features).float(), motion

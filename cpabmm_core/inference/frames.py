@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.errors import DataError
+from cpabmm_core.inference import cuda_frames
 from cpabmm_core.inference.transparency import WHITE, Colour, on_matte
 from cpabmm_core.media.framing import square_frame
 
@@ -105,6 +106,8 @@ def to_frames(
         >>> frame[0, 0].tolist()
         [128, 128, 128]
     """
+    if images.device.type == "cuda":
+        return cuda_frames.download(images)
     # One at a time: a batch of large images takes much more memory in float32 than in uint8.
     return [_to_frame(image) for image in images]
 

@@ -11,6 +11,7 @@ from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.inference.transparency import WHITE, Colour, key, unmix
 from cpabmm_core.models.dense_motion import Motion
+from cpabmm_core.models.fast.lanes import in_lanes
 
 _TOLERANCE = 0.02
 """The root-mean-square difference of blurred images, in [0, 1], at which the weight is 0.6."""
@@ -70,17 +71,21 @@ def add_detail(
         return images
     batch = _restore(images, motion, image)
     full = images.new_empty(len(images), channels, size, size)
-    # One image at a time: the intermediate results of a batch of large images fill the memory.
-    for number in range(len(images)):
-        part = slice(number, number + 1)
-        source = large if len(large) == 1 else large[part]
-        colours, weight, sharp = _enlarge(_Small(*(maps[part] for maps in batch)), source)
-        if size == images.shape[-1]:
-            colours = images[part]
-        if channels == 4:
-            alpha = sharp[:, 3:].lerp(key(colours, matte), 1 - weight)
-            colours = unmix(colours, alpha, matte)
-        full[part] = colours
+
+    def enlarge(numbers: slice) -> None:
+        # One image at a time: the intermediate results of a batch of large images fill the memory.
+        for number in range(*numbers.indices(len(images))):
+            part = slice(number, number + 1)
+            source = large if len(large) == 1 else large[part]
+            colours, weight, sharp = _enlarge(_Small(*(maps[part] for maps in batch)), source)
+            if size == images.shape[-1]:
+                colours = images[part]
+            if channels == 4:
+                alpha = sharp[:, 3:].lerp(key(colours, matte), 1 - weight)
+                colours = unmix(colours, alpha, matte)
+            full[part] = colours
+
+    in_lanes(enlarge, len(images), images.device)
     return full
 
 

@@ -1,17 +1,20 @@
 """A model prepared for inference: on a device, in eval mode, with a precision and a batch size."""
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
 from cpabmm_core.arrays import Frame
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.inference import cuda_frames
 from cpabmm_core.inference.frames import to_model_input
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.fast import prepare_for_inference
 from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 
-_BATCH_SIZE = {"cuda": 8}
-_BATCH_SIZE_ELSEWHERE = 4
+_BATCH_SIZE = 4
 
 
 class InferenceModel:
@@ -19,6 +22,8 @@ class InferenceModel:
 
     Attributes:
         model: the model itself.
+        networks: the same model prepared for inference on a CPU (`models.fast`); it shares the
+            parameters. On other devices it is the model itself, which computes a batch at once.
         device: the device it is on.
         batch_size: number of frames to process at a time.
         dtype: floating-point type of the dense motion network and the generator. Keypoints, fits
@@ -46,7 +51,8 @@ class InferenceModel:
             model: the model; it is moved, not copied.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
                 current device.
-            batch_size: number of frames to process at a time; None means 8 on CUDA and 4 elsewhere.
+            batch_size: number of frames to process at a time; None means up to 32 on CUDA, as its
+                memory allows, and 4 elsewhere.
             precision: precision of the dense motion network and the generator; ``auto`` picks the
                 fastest that the device supports natively.
 
@@ -60,7 +66,8 @@ class InferenceModel:
             model.to(resolve_device(device))
         self.model = model.eval()
         self.device = next(model.parameters()).device
-        self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
+        self.networks = _networks(model, self.device)
+        self.batch_size = batch_size or _default_batch_size(self.device, model.frame_size)
         self.dtype = DTYPES[choose_precision(precision, self.device)]
 
     def to_input(self, frames: list[Frame]) -> Tensor:  # (B, 3, S, S) in [0, 1]
@@ -79,6 +86,26 @@ class InferenceModel:
         size = self.model.frame_size
         return torch.cat([to_model_input(frame, size, self.device) for frame in frames])
 
+    def with_model(self, model: AnimationModel) -> "InferenceModel":
+        """Return an inference model of another model with the same settings.
+
+        Args:
+            model: the model, in eval mode and on the device.
+        """
+        changed = copy(self)
+        changed.model, changed.networks = model, _networks(model, self.device)
+        return changed
+
     def autocast(self, dtype: torch.dtype) -> torch.autocast:
         """Return a context in which the networks compute in `dtype`."""
         return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+
+
+def _networks(model: AnimationModel, device: torch.device) -> AnimationModel:
+    return prepare_for_inference(model) if device.type == "cpu" else model
+
+
+def _default_batch_size(device: torch.device, frame_size: int) -> int:
+    if device.type == "cuda":
+        return cuda_frames.batch_size(device, frame_size)
+    return _BATCH_SIZE

@@ -108,7 +108,8 @@ def reconstruct(
             The largest centred square of each is resized to the model's frame size.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
             current device.
-        batch_size: number of frames to process at a time; None means 8 on CUDA and 4 elsewhere.
+        batch_size: number of frames to process at a time; None means up to 32 on
+            CUDA, as its memory allows, and 4 elsewhere.
         precision: precision of the networks; ``auto`` picks the fastest that the device supports
             natively. A batch that is not finite in half precision is rendered again in fp32.
 
@@ -184,7 +185,7 @@ def _reconstruct(
         real = inference_model.to_input(batch)
         if source is None:
             source = EncodedSource(inference_model, real[:1].clone())
-        generated = _generate(inference_model.model, source, real)
+        generated = _generate(inference_model.networks, source, real)
         errors = map(FrameErrors, _l1(generated, real), _l1(source.image, real))
         yield from map(ReconstructedFrame, to_frames(real), to_frames(generated), errors)
 

@@ -166,10 +166,9 @@ class AnimationStream:
         poses = self._poses.step(driving, times, None if moving is None else moving.keypoints)
         rendered = source.render_frames(poses)
         frames = []
-        for index, item in enumerate(batch):
+        for index, (item, square) in enumerate(zip(batch, to_frames(rendered.images), strict=True)):
             finish = item.finish or self._finish
             one = only(rendered, index)
-            [square] = to_frames(one.images)
             shown = AnimatedFrame(
                 image=finish(square),
                 source=self._source_square if item.source is None else item.source,
@@ -191,7 +190,7 @@ class AnimationStream:
         images = [item.image for item in batch if item.image is not None]
         detected: list[Tensor] = []
         if images:
-            detected = list(self._inference_model.model.keypoints(torch.cat(images)).split(1))
+            detected = list(self._inference_model.networks.keypoints(torch.cat(images)).split(1))
         found = iter(detected)
         return torch.cat(
             [next(found) if item.keypoints is None else item.keypoints for item in batch]

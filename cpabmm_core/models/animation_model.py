@@ -132,17 +132,26 @@ class AnimationModel(nn.Module):
         Returns:
             The deformation, the contribution maps and the occlusion maps.
         """
-        batch = kp_driving.shape[0]
         kp_source = kp_source.expand_as(kp_driving)
         size = self.dense_motion.flow_size((source.shape[2], source.shape[3]))
-        moved = self.candidate_motion(kp_source, kp_driving, size)
-        rest = identity_grid(*size, device=moved.device, dtype=moved.dtype)
-        rest = rest.expand(batch, -1, -1, -1)
-        if background is not None:
-            rest = apply_affine(background.to(moved.dtype), rest)
-        candidates = torch.cat((rest[:, None], moved), dim=1)
+        candidates = self._candidates(kp_source, kp_driving, background, size)
         motion: Motion = self.dense_motion(source, kp_source, kp_driving, candidates, drop)
         return motion
+
+    def _candidates(
+        self,
+        kp_source: Tensor,  # (B, N, 2 or 6)
+        kp_driving: Tensor,  # (B, N, 2 or 6)
+        background: Tensor | None,  # (B, 3, 3)
+        size: tuple[int, int],  # (h, w)
+    ) -> Tensor:  # (B, K, h, w, 2)
+        """Return the candidate motions, the background first."""
+        moved = self.candidate_motion(kp_source, kp_driving, size)
+        rest = identity_grid(*size, device=moved.device, dtype=moved.dtype)
+        rest = rest.expand(len(kp_driving), -1, -1, -1)
+        if background is not None:
+            rest = apply_affine(background.to(moved.dtype), rest)
+        return torch.cat((rest[:, None], moved), dim=1)
 
     def generate(
         self,

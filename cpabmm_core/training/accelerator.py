@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 
 from cpabmm_core.device import resolve_device
 from cpabmm_core.errors import ConfigError
@@ -28,9 +28,10 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
             "CUDA_VISIBLE_DEVICES"
         )
     training = run.config.training
-    precision = _mixed_precision(
-        training.mixed_precision, resolve_device(run.device), run.reporter.message
-    )
+    device = resolve_device(run.device)
+    if device.type == "cuda":
+        device = PartialState().device  # the one of this process, which a trial may compute on
+    precision = _mixed_precision(training.mixed_precision, device, run.reporter.message)
     # Processes must not wait for the gradients of a network that is not used yet.
     unused = training.background_from_epoch > 0
     try:

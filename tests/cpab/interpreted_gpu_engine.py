@@ -12,7 +12,7 @@ from _helpers.flows import AFFINE_FIELDS, AffineField
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformation
-from cpabmm_core.cpab.engines import gpu, plain
+from cpabmm_core.cpab.engines import agreement, gpu, plain
 from cpabmm_core.cpab.space import Boundary
 
 # Relative to the largest value; the comments state the largest differences measured in float32. The
@@ -164,6 +164,16 @@ def test_jacobian_of_many_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(basis) % 4
     _, jacobian = gpu.jacobian(space, affine, points, basis)
     assert_near(jacobian, plain.jacobian(space, affine, points, basis)[1], 1e-12)
+
+
+@pytest.mark.parametrize("dtype", END)
+def test_the_check_on_first_use_accepts_the_kernels(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """On a GPU the check uses the programs as they are, hence the warps here."""
+    monkeypatch.setattr(gpu, "_BLOCK", 32)
+    shares = agreement.shares_of_bounds(gpu, torch.device("cpu"), dtype)
+    assert max(shares.values()) < 0.02
 
 
 def test_transform_differentiates_through_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.cpab import Tessellation, VelocitySpace, transform, transformation
-from cpabmm_core.cpab.engines import _engine, cpu, engine_for, plain
+from cpabmm_core.cpab.engines import _cpu_engine, cpu, engine_for, plain
 from cpabmm_core.cpab.space import Boundary
 
 TOLERANCE = {torch.float32: 2e-7, torch.float64: 1e-12}
@@ -107,12 +107,12 @@ def test_the_plain_engine_replaces_a_missing_compiler(monkeypatch: pytest.Monkey
     assert engine_for(points) is cpu
     compiled = transform(space, theta, points)
     monkeypatch.setitem(sys.modules, "cpabmm_core.cpab.engines.cpu", None)
-    _engine.cache_clear()
+    _cpu_engine.cache_clear()
     try:
         assert engine_for(points) is plain
         torch.testing.assert_close(transform(space, theta, points), compiled, atol=2e-7, rtol=0)
     finally:
-        _engine.cache_clear()
+        _cpu_engine.cache_clear()
 
 
 @pytest.mark.parametrize("boundary", ["free", "zero"])

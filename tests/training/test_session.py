@@ -1,6 +1,8 @@
 """The effect of settings on the model before the first step."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import AvdConfig, load_config
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.puppets import write_puppets
+from cpabmm_core.training import accelerator
 from cpabmm_core.training.loop import train
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.session import Session, open_session
@@ -51,6 +54,24 @@ def test_single_gpu_is_refused_as_a_device(puppets: Path, tmp_path: Path) -> Non
     """Accelerate assigns a device to each process and would ignore the index."""
     with pytest.raises(ConfigError, match="cuda:1: training accepts auto, cpu, cuda or mps"):
         open_session(TrainingRun(tiny_config(), puppets, tmp_path, device="cuda:1"))
+
+
+def test_each_process_tries_its_own_gpu(
+    monkeypatch: pytest.MonkeyPatch, puppets: Path, tmp_path: Path
+) -> None:
+    """A trial on the first GPU would take memory of it for every process."""
+    tried: list[torch.device] = []
+
+    def choose(_: str, device: torch.device, *__: object) -> Literal["no"]:
+        tried.append(device)
+        return "no"
+
+    mine = torch.device("cuda", 3)
+    monkeypatch.setattr(accelerator, "resolve_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(accelerator, "PartialState", lambda: SimpleNamespace(device=mine))
+    monkeypatch.setattr(accelerator, "_mixed_precision", choose)
+    accelerator.create_accelerator(TrainingRun(tiny_config(), puppets, tmp_path, device="auto"))
+    assert tried == [mine]
 
 
 def test_channels_last_applies_to_the_convolutions(puppets: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Engines that integrate velocity fields, one per kind of device, with the same results.
 
 An engine is a module with four functions: `product`, `forward`, `backward` and `jacobian`. `plain`
-uses only PyTorch; tests compare values and gradients of the others with it.
+uses only PyTorch; tests compare values and gradients of the others with it. On a CPU, the module
+`fit` also runs the loops of small fits. The Triton kernels of `gpu` depend on the device, its
+driver and a compiler, so `first_use` also compares them where they are to run.
 """
 
 from functools import lru_cache
@@ -11,12 +13,18 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-_PREFERRED = {"cpu": "cpu", "cuda": "gpu"}
+from cpabmm_core.cpab.engines import first_use, plain
 
 
 def engine_for(tensor: Tensor) -> ModuleType:
-    """Return the fastest engine for the tensor's device that this machine can run."""
-    return _engine(_PREFERRED.get(tensor.device.type, "plain"))
+    """Return the fastest engine for the tensor's device that runs correctly on this machine.
+
+    The first use of a CUDA device checks its engine; a notice tells if that fails.
+    """
+    kind = tensor.device.type
+    if kind == "cpu":
+        return _cpu_engine()
+    return first_use.engine_on_cuda(tensor) if kind == "cuda" else plain
 
 
 def working_dtype(tensor: Tensor) -> torch.dtype:
@@ -27,9 +35,16 @@ def working_dtype(tensor: Tensor) -> torch.dtype:
     return torch.float64 if tensor.device.type == "cpu" else tensor.dtype
 
 
+def compiled_fits(tensor: Tensor) -> ModuleType | None:
+    """Return the module of compiled fits if the tensor is on a CPU and Numba runs here."""
+    if engine_for(tensor).__name__ != f"{__name__}.cpu":
+        return None
+    return import_module(f"{__name__}.fit")
+
+
 @lru_cache
-def _engine(name: str) -> ModuleType:
+def _cpu_engine() -> ModuleType:
     try:
-        return import_module(f"{__name__}.{name}")
-    except ImportError:  # Numba or Triton has no build for this system
-        return import_module(f"{__name__}.plain")
+        return import_module(f"{__name__}.cpu")
+    except ImportError:  # Numba has no build for this system
+        return plain

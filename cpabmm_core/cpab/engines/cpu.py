@@ -1,9 +1,6 @@
 """Exact integration on the CPU by compiled kernels, with as many threads as PyTorch uses."""
 
-import threading
-from collections.abc import Callable
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +11,17 @@ from torch import Tensor
 from cpabmm_core.arrays import Array
 from cpabmm_core.cpab import exponential
 from cpabmm_core.cpab.engines import cpu_kernels as kernels
+from cpabmm_core.cpab.engines import paths
+from cpabmm_core.cpab.engines.lanes import LANES
+from cpabmm_core.cpab.engines.sensitivities import RECORD
+from cpabmm_core.cpab.engines.threads import in_threads, ranges
 from cpabmm_core.cpab.space import VelocitySpace
 
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
-_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # tolerance; the error is its cube
+_CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}
+_SLACK = {torch.float32: 1e-10, torch.float64: 8 * float(np.finfo(np.float64).eps)}
 _POINTS_PER_THREAD = 1 << 11
-_STEPS_PER_POINT = 4  # initial length of the tape
+_STEPS_PER_BLOCK = 6  # initial length of the tape
 
 
 class Chunk(NamedTuple):
@@ -36,6 +38,24 @@ class Record(NamedTuple):
     table: Array
     orders: NDArray[np.int64]
     chunks: list[Chunk]
+
+
+class Precision(NamedTuple):
+    """Parameters of the integration."""
+
+    orders: NDArray[np.int64]
+    """Degree of the series for each interval of h rho."""
+    tolerance: float
+    """Tolerance for the times of crossings, relative to a step; their error is its cube."""
+    slack: float
+    """Distance behind an edge where a path leaves its cell, in sides of a square. It exceeds the
+    error of the crossing, so that the path goes on in the next cell."""
+
+
+def precision(dtype: torch.dtype, space: VelocitySpace) -> Precision:
+    """Return the parameters that keep the error of points of this dtype at their rounding."""
+    most = max(space.tessellation.nx, space.tessellation.ny)
+    return Precision(_orders(dtype), _CROSSING[dtype], _SLACK[dtype] * most)
 
 
 def product(first: Tensor, second: Tensor) -> Tensor:
@@ -57,26 +77,28 @@ def forward(
     record: bool,
 ) -> tuple[Tensor, Record]:
     """Implement `plain.forward`."""
-    orders, crossing = _orders(points.dtype), _CROSSING[points.dtype]
-    table = kernels.prepare(_rows(affine, 6), orders)
-    tess, flat = space.tessellation, _rows(points, 2)
-    end = np.empty_like(flat)
-    ranges = _ranges(len(flat))
-    tapes: list[kernels.Tape | None] = [None] * len(ranges)
+    tess, accuracy = space.tessellation, precision(points.dtype, space)
+    maps = flat(affine)
+    table = np.empty(len(maps) // 6 * paths.COLUMNS)
+    kernels.prepare(maps, table)
+    starts = flat(points)
+    end = np.empty_like(starts)
+    count = len(starts) // 2
+    parts = ranges(count, count // _POINTS_PER_THREAD)
+    tapes: list[kernels.Tape | None] = [None] * len(parts)
 
     def carry(part: int) -> None:
-        start, stop = ranges[part]
-        complete, length = False, _STEPS_PER_POINT * (stop - start) + 1 if record else 0
+        start, stop = parts[part]
+        complete, blocks = False, -(-(stop - start) // LANES)
+        length = (_STEPS_PER_BLOCK * blocks + 1) * RECORD if record else 0
         while not complete:
-            tape = _tape(stop - start, length)
+            tape = np.empty(blocks + 1, dtype=np.int64), np.empty(length)
             complete = kernels.carry(
                 tess.nx,
                 tess.ny,
-                tess.half_planes,
                 table,
-                orders,
-                crossing,
-                flat,
+                *accuracy,
+                starts,
                 points.shape[1],
                 start,
                 stop,
@@ -87,9 +109,9 @@ def forward(
             length *= 4
         tapes[part] = tape
 
-    _in_threads(carry, len(ranges))
-    chunks = [Chunk(*span, tape) for span, tape in zip(ranges, tapes, strict=True) if tape]
-    return _tensor(end, points), Record(table, orders, chunks)
+    in_threads(carry, len(parts))
+    chunks = [Chunk(*span, tape) for span, tape in zip(parts, tapes, strict=True) if tape]
+    return _tensor(end, points), Record(table, accuracy.orders, chunks)
 
 
 def backward(
@@ -100,15 +122,15 @@ def backward(
 ) -> tuple[Tensor, Tensor]:  # (B, cells, 2, 3), (B, P, 2)
     """Implement `plain.backward`."""
     table, orders, chunks = record
-    flat = _rows(gradient, 2)
-    by_point = np.empty_like(flat)
-    by_map = np.zeros((len(chunks), len(table), 6))
+    upstream = flat(gradient)
+    by_point = np.empty_like(upstream)
+    by_map = np.zeros((len(chunks), affine.numel()))
 
     def pull_back(part: int) -> None:
         start, stop, tape = chunks[part]
-        kernels.pull_back(table, orders, *tape, start, stop, flat, by_map[part], by_point)
+        kernels.pull_back(table, orders, *tape, start, stop, upstream, by_map[part], by_point)
 
-    _in_threads(pull_back, len(chunks))
+    in_threads(pull_back, len(chunks))
     return _tensor(by_map.sum(axis=0), affine), _tensor(by_point, gradient)
 
 
@@ -127,43 +149,21 @@ def jacobian(
         start, stop, tape = chunks[part]
         kernels.differentiate(table, orders, *tape, start, stop, by_cell, derivatives)
 
-    _in_threads(differentiate, len(chunks))
+    in_threads(differentiate, len(chunks))
     shape = (*points.shape, len(directions))
     return end, torch.from_numpy(derivatives).to(points.dtype).view(shape)
 
 
-def _tape(points: int, length: int) -> kernels.Tape:
-    first, rows = np.empty(points + 1, dtype=np.int64), np.empty(length, dtype=np.int64)
-    return first, rows, np.empty((length, 5))
-
-
-def _rows(tensor: Tensor, width: int) -> Array:
-    """Return float64 rows, converted by NumPy because PyTorch's threads would busy-wait."""
-    return np.ascontiguousarray(tensor.detach().numpy().reshape(-1, width), dtype=np.float64)
+def flat(tensor: Tensor) -> Array:
+    """Return float64 numbers, converted by NumPy because PyTorch's threads would busy-wait."""
+    return np.ascontiguousarray(tensor.detach().numpy().reshape(-1), dtype=np.float64)
 
 
 def _tensor(array: Array, like: Tensor) -> Tensor:
     return torch.from_numpy(array.astype(like.numpy().dtype, copy=False)).view(like.shape)
 
 
-def _ranges(count: int) -> list[tuple[int, int]]:
-    """Return equal ranges of points, one per thread, each large enough to justify its thread."""
-    parts = max(1, min(torch.get_num_threads(), count // _POINTS_PER_THREAD))
-    bounds = [count * part // parts for part in range(parts + 1)]
-    return list(pairwise(bounds))
-
-
-def _in_threads(work: Callable[[int], None], parts: int) -> None:
-    """Call `work` with 0 .. parts - 1 in separate threads, the last in the current one."""
-    threads = [threading.Thread(target=work, args=(part,)) for part in range(parts - 1)]
-    for thread in threads:
-        thread.start()
-    work(parts - 1)
-    for thread in threads:
-        thread.join()
-
-
 @lru_cache
 def _orders(dtype: torch.dtype) -> NDArray[np.int64]:
-    sizes = kernels.LONGEST * np.arange(1, kernels.SIZES + 1) / kernels.SIZES
+    sizes = paths.LONGEST * np.arange(1, paths.SIZES + 1) / paths.SIZES
     return np.array([exponential.order(size, _REMAINDER[dtype]) for size in sizes])

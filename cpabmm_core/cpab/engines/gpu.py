@@ -23,7 +23,7 @@ from cpabmm_core.cpab.space import VelocitySpace
 __all__ = ["backward", "forward", "jacobian", "product"]
 
 _BLOCK = 32  # points per program: one warp
-_LANES = 256  # maximum number of directions per program
+_LANES = 64  # directions per program, which is one warp too: one variant for all their numbers
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-5}  # of crossings; the error is its cube
 
 if torch.cuda.is_available():
@@ -122,11 +122,10 @@ def jacobian(
     by_lane = directions.to(affine.dtype).flatten(2).permute(1, 2, 0).contiguous()
     end = torch.empty_like(starts)
     derivatives = affine.new_empty(*points.shape, number)
-    block = min(_LANES, triton.next_power_of_2(max(number, _BLOCK)))
     count = end[..., 0].numel()
     if count:
         with torch.cuda.device_of(points):
-            kernels.differentiate[count, max(1, triton.cdiv(number, block))](
+            kernels.differentiate[count, max(1, triton.cdiv(number, _LANES))](
                 affine.contiguous(),
                 starts,
                 by_lane,
@@ -135,8 +134,8 @@ def jacobian(
                 *_sizes(space, points),
                 number,
                 **PRECISION[affine.dtype]._asdict(),
-                BLOCK=block,
-                num_warps=max(1, block // 64),
+                BLOCK=_LANES,
+                num_warps=1,
                 enable_fp_fusion=True,
             )
     return end.to(points.dtype), derivatives.to(points.dtype)

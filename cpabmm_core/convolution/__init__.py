@@ -1,0 +1,1 @@
+"""Convolution for inference on CPUs, with fewer multiplications than the direct form."""

@@ -1,0 +1,70 @@
+"""Preparation of a model for inference."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.blocks import DownBlock, Hourglass, ResidualBlock, SameBlock, UpBlock
+from cpabmm_core.models.dense_motion import DenseMotionNetwork
+from cpabmm_core.models.fast.blocks import (
+    FastDownBlock,
+    FastHourglass,
+    FastResidualBlock,
+    FastSameBlock,
+    FastUpBlock,
+)
+from cpabmm_core.models.fast.convolution import FastConv2d
+from cpabmm_core.models.fast.dense_motion import FastDenseMotionNetwork
+from cpabmm_core.models.fast.generators import FastInpaintingNetwork, FastOcclusionAwareGenerator
+from cpabmm_core.models.fast.model import FastAnimationModel
+from cpabmm_core.models.fast.views import Prepare, eval_view
+from cpabmm_core.models.inpainting import InpaintingNetwork
+from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
+
+_FAST: dict[type[nn.Module], Callable[[Any, Prepare], nn.Module]] = {
+    AnimationModel: FastAnimationModel,
+    DenseMotionNetwork: FastDenseMotionNetwork,
+    DownBlock: FastDownBlock,
+    Hourglass: FastHourglass,
+    InpaintingNetwork: FastInpaintingNetwork,
+    OcclusionAwareGenerator: FastOcclusionAwareGenerator,
+    ResidualBlock: FastResidualBlock,
+    SameBlock: FastSameBlock,
+    UpBlock: FastUpBlock,
+    nn.Conv2d: lambda plain, _: FastConv2d(plain),
+}
+"""The view of each class; a subclass may behave differently, so it gets a view of its own class."""
+
+
+def prepare_for_inference(model: AnimationModel) -> AnimationModel:
+    """Return a view of a model that computes the same in less time, without gradients.
+
+    It shares the parameters and buffers of the model, which stays as it is. Later changes of them
+    are seen, also those by `load_state_dict` and `to`. The view is always in eval mode. It can be
+    used from several threads at once.
+
+    Forward hooks on modules of the model are called, other than those on normalisations.
+
+    Args:
+        model: the model; parts of other classes than this package's run as they are.
+
+    Example:
+        >>> import torch
+        >>> from cpabmm_core import load_model
+        >>> model = load_model("puppets", device="cpu")
+        >>> images = torch.rand(2, 3, 96, 96)
+        >>> with torch.no_grad():
+        ...     expected = model.keypoints(images)
+        >>> torch.allclose(prepare_for_inference(model).keypoints(images), expected, atol=1e-5)
+        True
+    """
+    prepared = _prepare(model)
+    assert isinstance(prepared, AnimationModel)
+    return prepared
+
+
+def _prepare(module: nn.Module) -> nn.Module:
+    make = _FAST.get(type(module))
+    return eval_view(module, _prepare) if make is None else make(module, _prepare)
