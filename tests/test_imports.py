@@ -36,6 +36,7 @@ LAYERS = (
     "data",
     "inference",
     "training",
+    "export",
 )
 
 FORBIDDEN_CALLS = {
