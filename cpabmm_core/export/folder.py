@@ -59,13 +59,11 @@ def export_onnx(
         ResourceError: the disk is full.
 
     Example:
-        >>> import tempfile
         >>> from cpabmm_core import load_model
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model = load_model("puppets", device="cpu")
-        ...     manifest = export_onnx(model, folder, checkpoint="puppets")
-        >>> manifest["frame_size"], list(manifest["graphs"])
-        (96, ['keypoints', 'encode', 'render', 'background'])
+        >>> model = load_model("puppets", device="cpu")
+        >>> manifest = export_onnx(model, "exported", checkpoint="puppets")  # doctest: +SKIP
+        >>> list(manifest["graphs"])  # doctest: +SKIP
+        ['keypoints', 'encode', 'render', 'background']
     """
     require_packages()
     folder = Path(folder)

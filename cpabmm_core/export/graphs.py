@@ -74,7 +74,7 @@ class _Render(nn.Module):
         candidates: Tensor,  # (B, K, h, w, 2)
         *features: Tensor,  # fine to coarse, each (S, C_i, H_i, W_i)
     ) -> tuple[Tensor, Tensor, Tensor]:  # (B, 3, H, W), (B, h, w, 2), (B, 1, h', w')
-        source, source_keypoints, *levels = _for_poses(
+        source, source_keypoints, *levels = for_poses(
             keypoints, source, source_keypoints, *features
         )
         motion = self.dense_motion(source, source_keypoints, keypoints, candidates)
@@ -92,12 +92,12 @@ class _Avd(nn.Module):
         source_keypoints: Tensor,  # (S, N, 2 or 6)
         keypoints: Tensor,  # (B, N, 2 or 6)
     ) -> Tensor:  # (B, N, 2 or 6)
-        [identity] = _for_poses(keypoints, source_keypoints)
+        [identity] = for_poses(keypoints, source_keypoints)
         moved: Tensor = self.avd(identity, keypoints)
         return moved
 
 
-def _for_poses(
+def for_poses(
     poses: Tensor,  # (B, ...)
     *of_sources: Tensor,  # (S, ...)
 ) -> Iterator[Tensor]:  # (B, ...)

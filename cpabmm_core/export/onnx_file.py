@@ -15,7 +15,8 @@ OPSET = 18
 """Version of the operators, the one that PyTorch's exporter translates to without a conversion."""
 _LENGTHS = (3, 2)
 """Lengths of the free axes of the traced inputs. None is 1, which would be taken for a constant."""
-_MOST_IN_ONE_FILE = 1_500_000_000
+MOST_IN_ONE_FILE = 1_500_000_000
+"""Bytes of weights above which they get a file of their own."""
 _SHOWN = 200
 
 
@@ -61,7 +62,7 @@ def write_graph(graph: Graph, path: Path) -> list[Path]:
         ) from None
     weights = sum(tensor.nbytes for tensor in graph.module.state_dict().values())
     try:
-        program.save(path, external_data=weights > _MOST_IN_ONE_FILE)
+        program.save(path, external_data=weights > MOST_IN_ONE_FILE)
     except OSError as error:
         raise write_error(path, error) from None
     import onnx
@@ -85,6 +86,9 @@ def _trace(graph: Graph) -> Any:  # noqa: ANN401  (torch.onnx.ONNXProgram, which
         opset_version=OPSET,
         verbose=False,
     )
+    for value, tensor in zip(program.model.graph.inputs, graph.inputs, strict=True):
+        if isinstance(value.shape[0], int):
+            raise ValueError(f"the network reads the length of {tensor.axis} as a constant")
     _remove_notes(program.model)
     return program
 
