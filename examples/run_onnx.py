@@ -8,6 +8,8 @@ python examples/run_onnx.py exported examples/source.png examples/driving.mp4 -o
 """
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import tee
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ from scipy.spatial import ConvexHull
 from cpabmm_core.media import VideoReader, VideoWriter, read_image, square_frame
 
 Floats = NDArray[np.float32]
+Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 Settings = dict[str, Any]
 
 app = typer.Typer(add_completion=False)
@@ -60,26 +63,35 @@ def main(
 ) -> None:
     """Write the animation in mode relative, at the size of the model, and print its path."""
     model = ExportedModel(folder)
-    image = to_input(read_image(source), model.size)
-    known = {"source": image, "source_keypoints": model.keypoints(image)}
-    known |= model.run("encode", source=image)
-    reference: Floats | None = None
+    size = model.size
     with (
         VideoReader(driving) as video,
-        VideoWriter(output, model.size, model.size, video.frame_rate, video.time_base) as animation,
+        VideoWriter(output, size, size, video.frame_rate, video.time_base) as writer,
     ):
-        for frame in video:
-            pose = model.keypoints(to_input(frame.image, model.size))
-            reference = pose if reference is None else reference
-            moved = transfer(known["source_keypoints"], pose, reference, model.manifest)
-            flows = candidates(known["source_keypoints"], moved, model.manifest["candidates"])
-            rendered = model.run("render", keypoints=moved, candidates=flows, **known)["image"]
-            picture = (rendered[0].transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)
-            animation.write(picture, frame.pts, frame.duration)
+        frames, times = tee(video)
+        pictures = animate(model, read_image(source), (frame.image for frame in frames))
+        for picture, frame in zip(pictures, times, strict=True):
+            writer.write(picture, frame.pts, frame.duration)
     typer.echo(output)
 
 
-def to_input(picture: NDArray[np.uint8], size: int) -> Floats:  # (H, W, 3) -> (1, 3, S, S)
+def animate(model: ExportedModel, source: Picture, driving: Iterable[Picture]) -> Iterator[Picture]:
+    """Yield the source in the pose of each driving frame; the first is the reference."""
+    image = to_input(source, model.size)
+    points = model.keypoints(image)
+    features = model.run("encode", source=image)
+    reference: Floats | None = None
+    for frame in driving:
+        pose = model.keypoints(to_input(frame, model.size))
+        reference = pose if reference is None else reference
+        moved = transfer(points, pose, reference, model.manifest)
+        flows = candidates(points, moved, model.manifest["candidates"])
+        known = {"source": image, "source_keypoints": points, **features}
+        rendered = model.run("render", keypoints=moved, candidates=flows, **known)["image"]
+        yield (rendered[0].transpose(1, 2, 0).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def to_input(picture: Picture, size: int) -> Floats:  # (H, W, 3) -> (1, 3, S, S)
     """Cut out the largest centred square and resize it to the frames of the model."""
     pixels: Floats = square_frame(picture, size).astype(np.float32) / 255
     return pixels.transpose(2, 0, 1)[None]

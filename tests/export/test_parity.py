@@ -42,7 +42,7 @@ def test_equal_networks_agree(linear: tuple[Path, nn.Linear]) -> None:
 def test_the_difference_is_that_of_the_outputs(linear: tuple[Path, nn.Linear]) -> None:
     path, module = linear
     found = largest_difference(changed(module, 5e-4), path, EXAMPLES)
-    largest = max(1.0, *(float(module(each["x"]).abs().max()) for each in EXAMPLES))
+    largest = max(1.0, *(module(each["x"]).abs().max().item() for each in EXAMPLES))
     assert 5e-4 / largest * 0.9 < found < 5.1e-4
 
 
