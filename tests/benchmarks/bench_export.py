@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
 from benchmarks._report import Row, alternate, print_rows
 from benchmarks.peer_loop import random_frames, random_model
+from torch import Tensor
+
 from cpabmm_core import load_model
 from cpabmm_core.export.graphs import model_graphs
 from cpabmm_core.export.onnx_file import write_graph
