@@ -118,61 +118,67 @@ def model_graphs(model: AnimationModel) -> list[Graph]:
         model: the model, on the CPU and in eval mode. The graphs share its networks.
     """
     picture = (3, model.frame_size, model.frame_size)
-    image = GraphTensor("image", "images", picture, _IMAGE)
-    source = GraphTensor("source", "sources", picture, _IMAGE)
-    levels = {f"features_{level}": "" for level in range(len(model.generator.down_blocks) + 1)}
-    levels = dict.fromkeys(levels, "feature map of the source")
     detect = _graph(
         "keypoints",
         "keypoints of sources and driving frames",
         model.keypoint_detector,
-        [image],
-        {"keypoints": _POINTS if model.motion_kind != "affine" else _FRAMES},
+        [GraphTensor("image", "images", picture, _IMAGE)],
+        {"keypoints": _FRAMES if model.motion_kind == "affine" else _POINTS},
     )
+    levels = range(len(model.generator.down_blocks) + 1)
     encode = _graph(
         "encode",
         "feature maps of a source, the same for all poses",
         _Encode(model.generator),
-        [source],
-        levels,
+        [GraphTensor("source", "sources", picture, _IMAGE)],
+        {f"features_{level}": "feature map of the source" for level in levels},
     )
     [points] = detect.outputs
     source_points = GraphTensor("source_keypoints", "sources", points.shape, points.meaning)
     points = GraphTensor("keypoints", "poses", points.shape, points.meaning)
-    size = model.dense_motion.flow_size(picture[1:])
-    flows = (model.candidate_motion.count + 1, *size, 2)
-    render = _graph(
-        "render",
-        "the image of the source in each pose, from the candidate motions",
-        _Render(model.dense_motion, model.generator),
-        [
-            source,
-            source_points,
-            points,
-            GraphTensor("candidates", "poses", flows, _FLOW),
-            *encode.outputs,
-        ],
-        {"image": _IMAGE, "deformation": _FLOW, "occlusion": _VISIBLE},
-        axis="poses",
-    )
-    graphs = [detect, encode, render]
+    graphs = [detect, encode, _render_graph(model, encode, source_points, points)]
     if model.background_predictor is not None:
-        graphs.append(_background(model.background_predictor, picture))
+        graphs.append(_background_graph(model.background_predictor, picture))
     if model.avd is not None:
-        moved = {"moved_keypoints": points.meaning}
-        purpose = "keypoints of the source's object in each pose, for mode avd"
-        inputs = [source_points, points]
-        graphs.append(_graph("avd", purpose, _Avd(model.avd), inputs, moved, axis="poses"))
+        graphs.append(_avd_graph(model.avd, source_points, points))
     return graphs
 
 
-def _background(predictor: nn.Module, picture: tuple[int, ...]) -> Graph:
+def _render_graph(
+    model: AnimationModel, encode: Graph, source_points: GraphTensor, points: GraphTensor
+) -> Graph:
+    [source] = encode.inputs
+    size = model.dense_motion.flow_size((model.frame_size, model.frame_size))
+    flows = (model.candidate_motion.count + 1, *size, 2)
+    candidates = GraphTensor("candidates", "poses", flows, _FLOW)
+    return _graph(
+        "render",
+        "the image of the source in each pose, from the candidate motions",
+        _Render(model.dense_motion, model.generator),
+        [source, source_points, points, candidates, *encode.outputs],
+        {"image": _IMAGE, "deformation": _FLOW, "occlusion": _VISIBLE},
+        axis="poses",
+    )
+
+
+def _background_graph(predictor: nn.Module, picture: tuple[int, ...]) -> Graph:
     return _graph(
         "background",
         "affine motion of the background from a driving frame to the source, for reconstruction",
         predictor,
         [GraphTensor(name, "pairs", picture, _IMAGE) for name in ("source", "driving")],
         {"matrix": "maps (x, y, 1) of the driving frame to the source, both in [-1, 1]"},
+    )
+
+
+def _avd_graph(avd: AvdNetwork, source_points: GraphTensor, points: GraphTensor) -> Graph:
+    return _graph(
+        "avd",
+        "keypoints of the source's object in each pose, for mode avd",
+        _Avd(avd),
+        [source_points, points],
+        {"moved_keypoints": points.meaning},
+        axis="poses",
     )
 
 

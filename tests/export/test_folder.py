@@ -55,7 +55,7 @@ FAMILIES: dict[str, Callable[[], Config]] = {
             "model.keypoints.backbone": "mobilenetv3_small_050",
             "model.keypoints.head": "heatmap",
             "model.background": None,
-            "model.dense_motion": {"block_expansion": 5, "max_features": 11, "blocks": 4},
+            "model.dense_motion": {"block_expansion": 5, "max_features": 11, "blocks": 3},
             "model.inpainting": {"block_expansion": 3, "max_features": 7, "down_blocks": 3},
             "model.avd": _AVD,
         }
@@ -245,7 +245,7 @@ def test_the_example_animates_with_the_graphs(model: AnimationModel, exported: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES.keys() - {"fomm"})
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "fomm"])
 def test_every_family_is_exported(family: str, tmp_path: Path) -> None:
     model = tiny_model(FAMILIES[family]())
     calls: list[tuple[int, int | None]] = []
