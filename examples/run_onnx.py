@@ -17,11 +17,11 @@ import numpy as np
 import onnxruntime
 import typer
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
 from cpabmm_core.media import VideoReader, VideoWriter, read_image, square_frame
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 Settings = dict[str, Any]
 
@@ -101,7 +101,7 @@ def transfer(source: Floats, driving: Floats, reference: Floats, manifest: Setti
     """Move the source's keypoints like the driving ones since the reference (mode relative)."""
     scale = 1.0
     if manifest["relative_hull_scaling"]:
-        areas = [ConvexHull(points[0, :, :2]).volume for points in (source, reference)]
+        areas = [hull_area(points[0, :, :2]) for points in (source, reference)]
         scale = np.sqrt(areas[0] / areas[1]) if min(areas) > SMALLEST_AREA else 1.0
     moved = source.repeat(len(driving), axis=0)
     moved[..., :2] += scale * (driving - reference)[..., :2]
@@ -109,6 +109,14 @@ def transfer(source: Floats, driving: Floats, reference: Floats, manifest: Setti
         turn = jacobians(driving) @ np.linalg.inv(jacobians(reference))
         moved[..., 2:] = (turn @ jacobians(source)).reshape(*moved.shape[:2], 4)
     return moved
+
+
+def hull_area(points: Floats) -> float:  # (N, 2)
+    """Return the area of the convex hull; 0 for points on a line."""
+    try:
+        return float(ConvexHull(points).volume)
+    except QhullError:
+        return 0.0
 
 
 def jacobians(keypoints: Floats) -> Floats:  # (B, N, 6) -> (B, N, 2, 2)

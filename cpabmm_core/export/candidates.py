@@ -45,7 +45,7 @@ def space_tensors(model: AnimationModel) -> dict[str, Tensor]:
     motion = model.candidate_motion
     if not isinstance(motion, CpabMotion):
         return {}
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, space in _spaces(motion).items():
         constants = {"basis": space.basis, "half_planes": space.tensor("half_planes", space.basis)}
         if motion.solver == "adam":

@@ -26,7 +26,8 @@ class Fixed(nn.Module):
 
 class Eigenvalues(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.linalg.eigvals(x.view(-1, 2, 2)).real
+        values: Tensor = torch.linalg.eigvals(x.view(-1, 2, 2))
+        return values.real
 
 
 class PerPose(nn.Module):
