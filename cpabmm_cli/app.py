@@ -11,6 +11,7 @@ from cpabmm_cli.commands import (
     animate,
     checkpoints,
     convert,
+    export,
     fit_cpab,
     info,
     metrics,
@@ -37,6 +38,7 @@ app.command("metrics")(with_exit_code(metrics.metrics))
 app.command("fit-cpab")(with_exit_code(fit_cpab.fit_cpab))
 app.command("train")(with_exit_code(train.train))
 app.command("convert")(with_exit_code(convert.convert))
+app.command("export")(with_exit_code(export.export))
 app.command("info")(with_exit_code(info.info))
 app.command("checkpoints")(with_exit_code(checkpoints.checkpoints))
 app.command("app")(with_exit_code(web_app.app))

@@ -39,6 +39,7 @@ LAYERS = (
     "data",
     "inference",
     "training",
+    "export",
 )
 
 FORBIDDEN_CALLS = {

@@ -17,7 +17,7 @@ from torch import Tensor
 from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
 
-_REGULARISATION = 0.01
+REGULARISATION = 0.01
 
 Metric = Literal["euclidean", "manhattan"]
 """The distance from the control points, which also selects the kernel."""
@@ -88,7 +88,7 @@ class ThinPlateSpline:
 def fit_tps(
     source: Tensor,  # (B, P, 2)
     target: Tensor,  # (B, P, 2)
-    regularisation: float = _REGULARISATION,
+    regularisation: float = REGULARISATION,
 ) -> ThinPlateSpline:
     """Fit splines that map `source` close to `target`, differentiable in both.
 

@@ -180,6 +180,11 @@ class DenseMotionNetwork(nn.Module):
             nn.Conv2d(c, 1, 7, padding=3) for c in channels[-occlusion_levels:]
         )
 
+    @property
+    def align_corners(self) -> bool:
+        """Convention of the candidates and the deformation, see `Motion`."""
+        return self._align_corners
+
     def flow_size(
         self,
         frame_size: tuple[int, int],  # (H, W)

@@ -30,7 +30,7 @@ class RegressionHead(nn.Module):
         """Compute the coordinates."""
         with autocast_off(features.device):
             numbers = self.linear(features.to(self.linear.weight.dtype))
-        return from_unit_square(torch.sigmoid(numbers)).view(len(features), -1, 2)
+        return from_unit_square(torch.sigmoid(numbers)).view(features.shape[0], -1, 2)
 
 
 class HeatmapHead(nn.Module):
