@@ -136,7 +136,7 @@ def find_basis(squares: int) -> Callable[[], object]:
 
 
 AXES = (
-    Axis("frames", "a video, bundled model", (8, 16, 32, 64, 128), animate, Demand(1, 0)),
+    Axis("frames", "a video, bundled model", (8, 16, 32, 64), animate, Demand(1, 0)),
     Axis("pixels", "4 larger frames", squared(256, 512, 1024, 2048), render_larger),
     Axis("pixels", "a frame, narrow model", squared(64, 128, 256, 512), render_pixels),
     Axis("frames", "a batch, narrow model", (1, 2, 4, 8, 16, 32), render_batch),
@@ -147,7 +147,7 @@ AXES = (
     Axis("squares", "10 fits of 5 pairs", squared(4, 8, 12, 16), fit_on_squares, Demand(2, 2)),
     # The basis has as many numbers as the square of that of the vertices.
     Axis("squares", "the basis of a space", squared(4, 8, 12, 16), find_basis, Demand(2, 2)),
-    Axis("pairs", "one fit, 4 x 4 squares", (1000, 10_000, 100_000, 1_000_000), fit_many),
+    Axis("pairs", "one fit, 4 x 4 squares", (1000, 4000, 16_000, 64_000, 256_000), fit_many),
     Axis("fits", "fits of 5 pairs, 4 x 4 squares", (8, 32, 128, 512), fit_sets),
 )
 
