@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from benchmarks._growth import Growth
+from benchmarks._growth import Axis, Growth, growth_table, measure_growth
+from benchmarks._report import Row
 
 WIDTH, HEIGHT, COLUMNS = 300, 230, 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 52, 40, 42
@@ -13,6 +14,14 @@ TIME, MEMORY, GREY, FAINT = "#d9603b", "#3f8fc4", "#8a8a8a", "#8a8a8a55"
 """Colours with enough contrast on white and on black."""
 
 Place = Callable[[float], float]
+
+
+def document_growth(axes: Sequence[Axis], module: str, plot: Path) -> tuple[list[Row], str]:
+    """Measure the tasks of a module, draw the plot, and return rows and text for the page."""
+    growths = [measure_growth(axis, [module]) for axis in axes]
+    draw(plot, growths)
+    image = f"![Seconds and megabytes on logarithmic axes](../images/{plot.name})"
+    return [growth.row for growth in growths], f"{growth_table(growths)}\n\n{image}"
 
 
 def draw(path: Path, growths: Sequence[Growth]) -> None:
