@@ -72,7 +72,7 @@ def _frame(growth: Growth, across: Place, lows: Sequence[int], decades: int) -> 
         y = HEIGHT - BOTTOM - step / decades * (HEIGHT - BOTTOM - TOP)
         yield f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}"/>'
         yield _text(LEFT - 5, y + 4, _seconds(lows[0] + step), "end", TIME)
-        yield _text(WIDTH - RIGHT + 5, y + 4, f"{10.0 ** (lows[1] + step):g} MB", "start", MEMORY)
+        yield _text(WIDTH - RIGHT + 5, y + 4, _megabytes(lows[1] + step), "start", MEMORY)
     for point in growth.points:
         x = across(point.size)
         yield f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{FAINT}"/>'
@@ -91,6 +91,10 @@ def _decade(value: float) -> int:
 
 def _seconds(decade: int) -> str:
     return f"{10.0**decade:g} s" if decade >= 0 else f"{10.0 ** (decade + 3):g} ms"
+
+
+def _megabytes(decade: int) -> str:
+    return f"{10.0**decade:g} MB" if decade < 3 else f"{10.0 ** (decade - 3):g} GB"
 
 
 def _line(
