@@ -74,7 +74,8 @@ class Growth:
         if self.points[-1].megabytes < FLAT or len(last) < 2:
             return None
         # Both relative to the smallest size, so that a constant part does not count.
-        return slope([p.size - first.size for p in last], [p.megabytes for p in last])
+        power = slope([p.size - first.size for p in last], [p.megabytes for p in last])
+        return power if power > 0 else None
 
     @property
     def row(self) -> Row:
