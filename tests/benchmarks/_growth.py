@@ -75,7 +75,7 @@ class Growth:
             return None
         # Both relative to the smallest size, so that a constant part does not count.
         power = slope([p.size - first.size for p in last], [p.megabytes for p in last])
-        return power if power > 0 else None
+        return power if power > 0.05 else None
 
     @property
     def row(self) -> Row:
