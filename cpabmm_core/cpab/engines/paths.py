@@ -183,14 +183,22 @@ def _set_edges(
     low = choose(border & (square_across > 0), 0.5 + across, _FAR)
     third = choose(border, high, 0.5 - ahead) + reach
     _set_edge(
-        edges, 0, ahead - across + reach, ahead_speed - across_speed, ahead_bend - across_bend
+        edges,
+        np.int64(0),
+        ahead - across + reach,
+        ahead_speed - across_speed,
+        ahead_bend - across_bend,
     )
     _set_edge(
-        edges, 1, ahead + across + reach, ahead_speed + across_speed, ahead_bend + across_bend
+        edges,
+        np.int64(1),
+        ahead + across + reach,
+        ahead_speed + across_speed,
+        ahead_bend + across_bend,
     )
     third_speed = 0 - choose(border, across_speed, ahead_speed)
-    _set_edge(edges, 2, third, third_speed, 0 - choose(border, across_bend, ahead_bend))
-    _set_edge(edges, 3, low + reach, across_speed, across_bend)
+    _set_edge(edges, np.int64(2), third, third_speed, 0 - choose(border, across_bend, ahead_bend))
+    _set_edge(edges, np.int64(3), low + reach, across_speed, across_bend)
 
 
 @inlined
