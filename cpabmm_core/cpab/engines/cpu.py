@@ -21,6 +21,7 @@ _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
 _CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}
 _SLACK = {torch.float32: 1e-10, torch.float64: 8 * float(np.finfo(np.float64).eps)}
 _POINTS_PER_THREAD = 1 << 11
+_LARGE_PRODUCT = 1 << 23  # multiplications
 _STEPS_PER_BLOCK = 6  # initial length of the tape
 
 
@@ -61,9 +62,11 @@ def precision(dtype: torch.dtype, space: VelocitySpace) -> Precision:
 def product(first: Tensor, second: Tensor) -> Tensor:
     """Return the matrix product of float64 tensors.
 
-    This avoids PyTorch's product: its threads busy-wait afterwards on the cores that the kernels
-    need next.
+    Small products avoid PyTorch's: its threads busy-wait afterwards on the cores that the kernels
+    need next. Large ones, of meshes with many squares, take several times as long without it.
     """
+    if first.shape[0] * second.numel() > _LARGE_PRODUCT:
+        return first @ second
     result = np.zeros((first.shape[0], second.shape[1]))
     kernels.multiply(first.numpy(), np.ascontiguousarray(second.numpy()), result)
     return torch.from_numpy(result)
