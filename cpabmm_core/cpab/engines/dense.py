@@ -49,7 +49,8 @@ def fill(result: Array, value: float) -> None:
 @compiled
 def product(first: Array, second: Array) -> float:
     """Return the product of two vectors whose length is a multiple of LANES."""
-    return dot(first, np.int64(0), second, np.int64(0), len(first))
+    sums: float = dot(first, np.int64(0), second, np.int64(0), len(first))
+    return sums
 
 
 @compiled

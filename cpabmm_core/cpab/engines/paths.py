@@ -8,6 +8,8 @@ duration, and points that have arrived wait with steps of duration 0.
 The table of maps has one row per map: the map (6), its longest step, and the inverse of that step.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -46,9 +48,9 @@ _ITERATIONS = 60
 _PASSES = 16
 INVERSE = 1 / np.arange(1, 64, dtype=np.float64)  # of k + 1
 
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 """Compile a kernel."""
-inlined = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+inlined: Any = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 """Compile a part of a kernel."""
 
 
