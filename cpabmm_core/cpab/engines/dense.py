@@ -49,14 +49,15 @@ def fill(result: Array, value: float) -> None:
 @compiled
 def product(first: Array, second: Array) -> float:
     """Return the product of two vectors whose length is a multiple of LANES."""
-    return dot(first, 0, second, 0, len(first))
+    sums: float = dot(first, np.int64(0), second, np.int64(0), len(first))
+    return sums
 
 
 @compiled
 def multiply_rows(matrix: Array, rows: int, width: int, vector: Array, result: Array) -> None:
     """Write the product of a matrix and a vector."""
     for row in range(rows):
-        result[row] = dot(matrix, row * width, vector, 0, width)
+        result[row] = dot(matrix, row * width, vector, np.int64(0), width)
 
 
 @compiled

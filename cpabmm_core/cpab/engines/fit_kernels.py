@@ -78,18 +78,18 @@ def write_step(
         fill(dual, 0.0)
         for row in range(rows):
             weighted = np.sqrt(effective[row // 2]) * residual[row]
-            dual[row] = weighted - share * dot(jacobian, row * width, eta, 0, width)
+            dual[row] = weighted - share * dot(jacobian, row * width, eta, np.int64(0), width)
         solve_factored(factor, rows, len(dual), dual)
         fill(step, 0.0)
         combine(step, -share, eta, step)
         for row in range(rows):
-            add_multiple(step, 0, -dual[row], jacobian, row * width, width)
+            add_multiple(step, np.int64(0), -dual[row], jacobian, row * width, width)
         return
     fill(step, 0.0)
     combine(step, -nu, eta, step)
     for row in range(rows):
         weighted = np.sqrt(effective[row // 2]) * residual[row]
-        add_multiple(step, 0, -weighted, jacobian, row * width, width)
+        add_multiple(step, np.int64(0), -weighted, jacobian, row * width, width)
     solve_factored(factor, dim, width, step)
 
 

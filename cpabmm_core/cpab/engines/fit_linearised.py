@@ -77,10 +77,10 @@ def follow(
             mesh.slack,
             points,
             count,
-            0,
+            np.int64(0),  # a literal would make Numba compile the kernel once more
             count,
             end,
-            True,
+            count > 0,
             first,
             tape,
         )
@@ -131,8 +131,8 @@ def linearise(
         x_u, x_w, y_u, y_w = scale, 0 * scale, 0 * scale, scale  # costates of both components
         for at in range(first[block + 1] - RECORD, first[block] - RECORD, -RECORD):
             row, moment = load(tape, at), moments(table, mesh.orders, tape, at)
-            x_u, x_w = _gradient_by_map(table, row, moment, x_u, x_w, by_map, 0)
-            y_u, y_w = _gradient_by_map(table, row, moment, y_u, y_w, by_map, 6 * LANES)
+            x_u, x_w = _gradient_by_map(table, row, moment, x_u, x_w, by_map, np.int64(0))
+            y_u, y_w = _gradient_by_map(table, row, moment, y_u, y_w, by_map, np.int64(6 * LANES))
             for lane in range(min(LANES, count - begin)):
                 if tape[at + 3 * LANES + lane] > 0:
                     _add_derivatives(
@@ -207,4 +207,6 @@ def gradient_by_eta(
                     weight = mesh.barycentric[9 * cell + 3 * corner + column]
                     by_velocity[2 * vertex + axis] += weight * by_map[6 * cell + 3 * axis + column]
     for row in range(len(by_velocity)):
-        add_multiple(by_eta, 0, by_velocity[row], mesh.fields, row * mesh.width, mesh.width)
+        add_multiple(
+            by_eta, np.int64(0), by_velocity[row], mesh.fields, row * mesh.width, mesh.width
+        )

@@ -41,10 +41,10 @@ def _precondition(
         return
     dual = np.zeros(padded(rows))
     for row in range(rows):
-        dual[row] = dot(jacobian, row * width, side, 0, width)
+        dual[row] = dot(jacobian, row * width, side, np.int64(0), width)
     solve_factored(factor, rows, len(dual), dual)
     for row in range(rows):
-        add_multiple(result, 0, -dual[row], jacobian, row * width, width)
+        add_multiple(result, np.int64(0), -dual[row], jacobian, row * width, width)
     combine(result, 1 / nu - 1, result, result)
 
 
@@ -76,7 +76,7 @@ def _add_gradients(
     for row in range(rows):
         residual[row] *= scale * effective[row // 2]
         by_target[row] -= residual[row]
-    pull_back(table, mesh.orders, first, tape, 0, count, residual, by_map, end)
+    pull_back(table, mesh.orders, first, tape, np.int64(0), count, residual, by_map, end)
     combine(by_source, 1.0, end, by_source)
     gradient_by_eta(mesh, by_map, by_velocity, by_eta)
     combine(by_eta, scale * nu, eta, by_eta)

@@ -1,4 +1,4 @@
-# mypy: disallow-untyped-decorators=False
+# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 """Vectors of eight float64 numbers, the lanes, for Numba kernels.
 
 A kernel that processes eight points at once cannot rely on the compiler to find the vectors: its
@@ -13,7 +13,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
@@ -23,6 +23,8 @@ _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 _ROUNDING = ("contract",)  # lets a product and a sum become one instruction
+
+_function: Any = intrinsic  # in a kernel, calls leave out the first argument
 
 Lanes = Any
 """A vector of LANES numbers, for annotations."""
@@ -178,7 +180,7 @@ def _places(
     return places
 
 
-@intrinsic
+@_function
 def spread(typing_context: Any, number: Any) -> Any:  # noqa: ANN401
     """Return a vector with the number in every lane."""
 
@@ -188,7 +190,7 @@ def spread(typing_context: Any, number: Any) -> Any:  # noqa: ANN401
     return _LANES(number), emit
 
 
-@intrinsic
+@_function
 def numbering(typing_context: Any) -> Any:  # noqa: ANN401
     """Return 0, 1 .. LANES - 1."""
 
@@ -198,7 +200,7 @@ def numbering(typing_context: Any) -> Any:  # noqa: ANN401
     return _LANES(), emit
 
 
-@intrinsic
+@_function
 def load(typing_context: Any, array: Any, start: Any) -> Any:  # noqa: ANN401
     """Return LANES neighbouring numbers of a flat array."""
 
@@ -210,7 +212,7 @@ def load(typing_context: Any, array: Any, start: Any) -> Any:  # noqa: ANN401
     return _LANES(array, types.intp), emit
 
 
-@intrinsic
+@_function
 def store(typing_context: Any, array: Any, start: Any, vector: Any) -> Any:  # noqa: ANN401
     """Write a vector to LANES neighbouring numbers of a flat array."""
 
@@ -223,7 +225,7 @@ def store(typing_context: Any, array: Any, start: Any, vector: Any) -> Any:  # n
     return types.void(array, types.intp, _LANES), emit
 
 
-@intrinsic
+@_function
 def gather(typing_context: Any, array: Any, index: Any, stride: Any, offset: Any) -> Any:  # noqa: ANN401
     """Return array[stride * index + offset] of a flat array, for the index of each lane."""
 
@@ -236,7 +238,7 @@ def gather(typing_context: Any, array: Any, index: Any, stride: Any, offset: Any
     return _LANES(array, _LANES, types.intp, types.intp), emit
 
 
-@intrinsic
+@_function
 def scatter_add(
     typing_context: Any,  # noqa: ANN401
     array: Any,  # noqa: ANN401
@@ -256,7 +258,7 @@ def scatter_add(
     return types.void(array, _LANES, types.intp, types.intp, _LANES), emit
 
 
-@intrinsic
+@_function
 def choose(typing_context: Any, mask: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the first vector where the mask is set, else the second."""
 
@@ -267,7 +269,7 @@ def choose(typing_context: Any, mask: Any, first: Any, second: Any) -> Any:  # n
     return _LANES(_MASK, first, second), emit
 
 
-@intrinsic
+@_function
 def least(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the smaller number of each lane; the second if one is NaN."""
 
@@ -279,7 +281,7 @@ def least(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     return _LANES(first, second), emit
 
 
-@intrinsic
+@_function
 def greatest(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN401
     """Return the larger number of each lane; the second if one is NaN."""
 
@@ -293,7 +295,7 @@ def greatest(typing_context: Any, first: Any, second: Any) -> Any:  # noqa: ANN4
 def _of_one_vector(name: str) -> Any:  # noqa: ANN401
     """Return an intrinsic that calls one of LLVM for vectors."""
 
-    @intrinsic
+    @_function
     def function(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
         def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
             return _call(builder, f"llvm.{name}.v{LANES}f64", _VECTOR, values[0])
@@ -307,7 +309,7 @@ floor, magnitude, root = (_of_one_vector(name) for name in ("floor", "fabs", "sq
 """The largest whole number below, the absolute value, and the square root of each lane."""
 
 
-@intrinsic
+@_function
 def any_of(typing_context: Any, mask: Any) -> Any:  # noqa: ANN401
     """Return whether the mask is set in any lane."""
 
@@ -318,7 +320,7 @@ def any_of(typing_context: Any, mask: Any) -> Any:  # noqa: ANN401
     return types.boolean(_MASK), emit
 
 
-@intrinsic
+@_function
 def total(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the sum of all lanes."""
 
@@ -328,7 +330,7 @@ def total(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     return types.float64(_LANES), emit
 
 
-@intrinsic
+@_function
 def highest(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the largest number of all lanes."""
 
@@ -338,7 +340,7 @@ def highest(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     return types.float64(_LANES), emit
 
 
-@intrinsic
+@_function
 def first_of(typing_context: Any, vector: Any) -> Any:  # noqa: ANN401
     """Return the number of the first lane."""
 

@@ -8,6 +8,8 @@ duration, and points that have arrived wait with steps of duration 0.
 The table of maps has one row per map: the map (6), its longest step, and the inverse of that step.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -46,9 +48,9 @@ _ITERATIONS = 60
 _PASSES = 16
 INVERSE = 1 / np.arange(1, 64, dtype=np.float64)  # of k + 1
 
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 """Compile a kernel."""
-inlined = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+inlined: Any = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 """Compile a part of a kernel."""
 
 
@@ -183,14 +185,22 @@ def _set_edges(
     low = choose(border & (square_across > 0), 0.5 + across, _FAR)
     third = choose(border, high, 0.5 - ahead) + reach
     _set_edge(
-        edges, 0, ahead - across + reach, ahead_speed - across_speed, ahead_bend - across_bend
+        edges,
+        np.int64(0),
+        ahead - across + reach,
+        ahead_speed - across_speed,
+        ahead_bend - across_bend,
     )
     _set_edge(
-        edges, 1, ahead + across + reach, ahead_speed + across_speed, ahead_bend + across_bend
+        edges,
+        np.int64(1),
+        ahead + across + reach,
+        ahead_speed + across_speed,
+        ahead_bend + across_bend,
     )
     third_speed = 0 - choose(border, across_speed, ahead_speed)
-    _set_edge(edges, 2, third, third_speed, 0 - choose(border, across_bend, ahead_bend))
-    _set_edge(edges, 3, low + reach, across_speed, across_bend)
+    _set_edge(edges, np.int64(2), third, third_speed, 0 - choose(border, across_bend, ahead_bend))
+    _set_edge(edges, np.int64(3), low + reach, across_speed, across_bend)
 
 
 @inlined
