@@ -100,12 +100,10 @@ def train(
 
     import torch  # late, so that wrong settings are reported at once
 
-    from cpabmm_cli.memory import keep_freed_memory
     from cpabmm_cli.stopping import StopOnSignal
     from cpabmm_cli.training_progress import TrainingProgress
     from cpabmm_core import training
 
-    keep_freed_memory()
     terminal.quiet = terminal.quiet or not is_main()
     torch.manual_seed(settings.training.seed)  # the initial weights are sampled from it
     with TrainingProgress(terminal) as reporter, StopOnSignal() as stop:

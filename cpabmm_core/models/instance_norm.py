@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
-    """Instance normalisation with a learned scale and shift per channel, without running statistics.
+    """Instance normalisation with a learned scale and shift per channel.
 
     It computes the same as `torch.nn.InstanceNorm2d`. On a CPU, PyTorch normalises groups of
     channels with vector instructions, but sums up instances number by number; groups of one channel

@@ -1,8 +1,9 @@
-"""A convolution to very few channels that wastes no arithmetic while it trains on a CPU.
+"""A convolution to very few channels that wastes little arithmetic while it trains on a CPU.
 
 Convolutions on CPUs compute 8 or 16 output channels at a time, so one output channel costs as much
-as 8 or 16. Here the weights of all positions of the kernel are the output channels of one matrix
-product, whose results are then shifted and added: ``fold``.
+as 8 or 16. Instead, the weights of all positions of the kernel can be the output channels of one
+matrix product, whose results are then shifted and added: ``fold``. For more than one channel the
+additions cost more than they save, but the layout channels-last saves a third to a half.
 """
 
 import torch
@@ -31,7 +32,9 @@ class NarrowConv2d(nn.Conv2d):
         """Apply the convolution."""
         # In 16 bits, every addition of `fold` would round.
         if self.training and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-            return _shifted_products(x, self.weight, self.bias)
+            if self.out_channels == 1:
+                return _shifted_products(x, self.weight, self.bias)
+            x = x.contiguous(memory_format=torch.channels_last)
         return super().forward(x)
 
 

@@ -53,7 +53,9 @@ PLAIN: Mapping[str, Callable[[torch.optim.Optimizer], AbstractContextManager[obj
     "instance normalisation": lambda _: patch.object(
         InstanceNorm2d, "forward", nn.InstanceNorm2d.forward
     ),
-    "occlusion heads": lambda _: patch.object(NarrowConv2d, "forward", nn.Conv2d.forward),
+    "convolutions to few channels": lambda _: patch.object(
+        NarrowConv2d, "forward", nn.Conv2d.forward
+    ),
     "clipping": lambda _: patch.object(training_step, "clip_gradients", _clip),
     "optimizer": _unfused,
 }

@@ -17,6 +17,7 @@ from cpabmm_core.training.session import open_session
 from cpabmm_core.training.stage import own_accelerator_state
 from cpabmm_core.training.step import TrainingStep
 
+_MOST = 1_000_000
 ALWAYS = ("training.trackers=[]",)
 FULL_WIDTH = (
     "losses.reconstruction_kind=pixel",  # needs no weights
@@ -28,15 +29,20 @@ FULL_WIDTH = (
 
 
 class Steps:
-    """The steps of a run on one batch, which is read once.
+    """The steps of a run, all with its first batch.
 
     Args:
         step: takes the steps.
-        batch: the batch of every step.
     """
 
-    def __init__(self, step: TrainingStep, batch: Batch) -> None:
-        self.step, self.batch = step, batch
+    def __init__(self, step: TrainingStep) -> None:
+        self.step = step
+        self._batches = step.session.batches(0, _MOST)
+        self.batch = self.read()
+
+    def read(self) -> Batch:
+        """Read the next batch."""
+        return next(self._batches)
 
     def take(self) -> float:
         """Take a step and return its loss."""
@@ -64,5 +70,4 @@ def open_steps(config: str, changes: Iterable[str] = (), *, device: str = "cpu")
                 TrainingRun(settings, data, out, device=device, allow_download=False)
             )
         session.objective.train()
-        batch = next(session.batches(0, 1))
-        yield Steps(TrainingStep(session, RunFolder(out), Silent()), batch)
+        yield Steps(TrainingStep(session, RunFolder(out), Silent()))

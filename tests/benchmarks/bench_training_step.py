@@ -2,21 +2,19 @@
 
     python -m pytest -s tests/benchmarks/bench_training_step.py
 
-The plain form computes the same losses with PyTorch's own operators, PyTorch's default Adam, and
-the C library's default handling of memory, so each side runs in a process of its own. Their steps
-alternate. `measure` uses the configurations for puppets. The test at full width has the networks of
-TaiChiHD and the pixel loss, which needs no weights, with frames of 256 x 256 in batches of 8 on a
-GPU, and smaller ones on a CPU.
+The plain form computes the same losses with PyTorch's own operators and PyTorch's default Adam. The
+steps of both sides alternate. `measure` uses the configurations for puppets. The test at full width
+has the networks of TaiChiHD and the pixel loss, which needs no weights, with frames of 256 x 256 in
+batches of 8 on a GPU, and smaller ones on a CPU.
 """
 
 import statistics
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from time import perf_counter
 
 import pytest
 import torch
-from _helpers.step_worker import StepWorker
+from _helpers.plain_step import plain_step
 from _helpers.timed_steps import FULL_WIDTH, Steps, open_steps
 from benchmarks._report import Row, alternate, print_rows
 
@@ -25,49 +23,38 @@ from cpabmm_core.precision import cpu_computes_bf16
 INSTRUCTION_SETS = ("native", "avx2")
 ROUNDS = 5
 REPEATS = 3
-_FP32, _BF16 = "training.mixed_precision=no", "training.mixed_precision=bf16"
 _SPLINES = "model.motion=tps"
 _BATCH = {64: 8, 128: 4}
+"""Pairs in a batch, by the size of the frames."""
 
 
 def measure() -> list[Row]:
     """Measure steps on puppets of 64 and 128 pixels."""
-    with ExitStack() as stack:
-        plain, fast, other = (
-            stack.enter_context(closing(StepWorker(plain=plain))) for plain in (True, False, False)
-        )
-        return [*_against_plain(plain, fast), *_against_splines(fast, other)]
-
-
-def _against_plain(plain: StepWorker, fast: StepWorker) -> Iterator[Row]:
-    native = torch.backends.cpu.get_cpu_capability() != "AVX2" and cpu_computes_bf16()
+    rows: list[Row] = []
     for size, batch in _BATCH.items():
-        for precision in (_FP32, _BF16) if native and size == 64 else (_FP32,):
-            for worker in (plain, fast):
-                worker.open(f"puppets-{size}", [precision, f"training.batch_size={batch}"])
-            before, after = alternate([plain.step, fast.step], repeats=REPEATS)
-            yield Row(
-                f"training step, puppets-{size}, batch {batch}, {precision.split('=')[1]}",
-                "plain form",
-                before,
-                after,
-                note=f"peak memory {fast.step():.2f} GB, plain {plain.step():.2f} GB",
-            )
+        rows += _in_float32(f"puppets-{size}", f"training.batch_size={batch}")
+    if torch.backends.cpu.get_cpu_capability() != "AVX2" and cpu_computes_bf16():
+        with open_steps("puppets-64", ["training.mixed_precision=bf16"]) as steps:
+            rows.append(_against_plain(steps, "puppets-64, training.batch_size=8, bf16"))
+    return rows
 
 
-def _against_splines(cpab: StepWorker, splines: StepWorker) -> Iterator[Row]:
-    for size, batch in _BATCH.items():
-        changes = [_FP32, f"training.batch_size={batch}"]
-        cpab.open(f"puppets-{size}", changes)
-        splines.open(f"puppets-{size}", [*changes, _SPLINES])
-        theirs, ours = alternate([splines.step, cpab.step], repeats=REPEATS)
-        yield Row(
-            f"training step with CPAB, puppets-{size}, batch {batch}, fp32",
-            "splines",
-            theirs,
-            ours,
-            note=f"{ours / theirs:.3f} times the time",
-        )
+def _in_float32(config: str, batch: str) -> Iterator[Row]:
+    changes, name = [batch, "training.mixed_precision=no"], f"{config}, {batch}, fp32"
+    with open_steps(config, changes) as cpab, open_steps(config, [*changes, _SPLINES]) as splines:
+        yield _against_plain(cpab, name)
+        theirs, ours = alternate([splines.take, cpab.take], repeats=REPEATS)
+        note = f"CPAB takes {ours / theirs:.3f} times the time"
+        yield Row(f"training step with CPAB, {name}", "splines", theirs, ours, note)
+
+
+def _against_plain(steps: Steps, name: str) -> Row:
+    def plain() -> None:
+        with plain_step(steps.step.session.optimizer):
+            steps.take()
+
+    before, after = alternate([plain, steps.take], repeats=REPEATS)
+    return Row(f"training step, {name}", "plain form", before, after)
 
 
 @pytest.mark.usefixtures("all_cores")

@@ -74,7 +74,14 @@ def take_steps(
             **SETTINGS,
             **{"model.keypoints.head": "heatmap", "model.background.backbone": "hourglass"},
         ),
-        tiny_config(**SETTINGS, **{"training.channels_last": True, "losses.adversarial": 1.0}),
+        tiny_config(
+            **SETTINGS,
+            **{
+                "training.channels_last": True,
+                "losses.adversarial": 1.0,
+                "losses.discriminator.blocks": 2,
+            },
+        ),
         tiny_affine_config("pca", **SETTINGS),
     ],
     ids=["cpab", "tps", "heatmap", "adversarial", "mraa"],
@@ -206,4 +213,3 @@ def test_an_entry_that_is_not_finite_is_found(
     last = list(getattr(session.model, network).parameters())[-1]
     last.grad.view(-1)[-1] = value
     assert not clip_gradients(session.model, None).largest.isfinite()
-
