@@ -7,7 +7,6 @@ computed nor stored. The four phases together are a transposed convolution of st
 kernel is the 3 x 3 kernel convolved with a 2 x 2 box.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -16,6 +15,16 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cpabmm_core.geometry.autocast import autocast_off
+
+_BOX = torch.tensor(
+    [
+        [float({3 - i - y, 3 - j - x} <= {0, 1}) for y in range(4) for x in range(4)]
+        for i in range(3)
+        for j in range(3)
+    ]
+)
+"""(9, 16): from a 3 x 3 kernel to itself convolved with a 2 x 2 box, and turned round, because a
+transposed convolution applies its kernel from the input's point of view."""
 
 
 def upsampled_convolution(
@@ -52,7 +61,7 @@ class _Boxed(torch.autograd.Function):
     ) -> Tensor:  # (C, D, 4, 4)
         outputs, inputs = weight.shape[:2]
         with autocast_off(weight.device):
-            rows = weight.transpose(0, 1).reshape(-1, 9) @ _box(weight.dtype, weight.device)
+            rows = weight.transpose(0, 1).reshape(-1, 9) @ _BOX.to(weight)
         return rows.view(inputs, outputs, 4, 4)
 
     @staticmethod
@@ -60,16 +69,5 @@ class _Boxed(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
         inputs, outputs = gradient.shape[:2]
         with autocast_off(gradient.device):
-            rows = gradient.reshape(-1, 16) @ _box(gradient.dtype, gradient.device).T
+            rows = gradient.reshape(-1, 16) @ _BOX.to(gradient).T
         return rows.view(inputs, outputs, 3, 3).transpose(0, 1)
-
-
-@lru_cache
-def _box(dtype: torch.dtype, device: torch.device) -> Tensor:  # (9, 16)
-    """Return the matrix from a 3 x 3 kernel to itself convolved with a 2 x 2 box, and flipped.
-
-    A transposed convolution applies its kernel from the input's point of view, hence the flip.
-    """
-    kernels = torch.eye(9, dtype=dtype, device=device).view(9, 1, 3, 3)
-    box = torch.ones(1, 1, 2, 2, dtype=dtype, device=device)
-    return F.conv2d(kernels, box, padding=1).flip(2, 3).reshape(9, 16)

@@ -24,7 +24,7 @@ INSTRUCTION_SETS = ("native", "avx2")
 ROUNDS = 5
 REPEATS = 3
 _SPLINES = "model.motion=tps"
-_BATCH = {64: 8, 128: 4}
+_BATCH = {64: 8, 128: 2}
 """Pairs in a batch, by the size of the frames."""
 
 
