@@ -70,7 +70,8 @@ def test_layers_equal_those_of_torch(
         def called(x: Tensor, *parameters: Tensor) -> Tensor:
             holder = _Holder(fast, forward)
             named = {f"layer.{name}": value for name, value in zip(names, parameters, strict=True)}
-            return torch.func.functional_call(holder, named, (x,))
+            value: Tensor = torch.func.functional_call(holder, named, (x,))
+            return value
 
         return called
 
