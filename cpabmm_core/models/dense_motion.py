@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cpabmm_core.geometry.warping import resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
+from cpabmm_core.models.narrow_convolution import NarrowConv2d
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class DenseMotionNetwork(nn.Module):
             self.refine_blocks.append(UpBlock(channels[-1], channels[-1] // 2, norm=norm))
             channels.append(channels[-1] // 2)
         self.occlusion_heads = nn.ModuleList(
-            nn.Conv2d(c, 1, 7, padding=3) for c in channels[-occlusion_levels:]
+            NarrowConv2d(c, 1, kernel_size=7) for c in channels[-occlusion_levels:]
         )
 
     @property

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cpabmm_core.models.blocks import ResidualBlock, UpBlock
 from cpabmm_core.models.dense_motion import Motion
 from cpabmm_core.models.generator import Generator
+from cpabmm_core.models.narrow_convolution import NarrowConv2d
 
 
 class OcclusionAwareGenerator(Generator):
@@ -54,7 +55,7 @@ class OcclusionAwareGenerator(Generator):
             UpBlock(coarse_to_fine[level], coarse_to_fine[level + 1], norm="batch")
             for level in range(down_blocks)
         )
-        self.to_rgb = nn.Conv2d(self.widths[0], 3, 7, padding=3)
+        self.to_rgb = NarrowConv2d(self.widths[0], 3, kernel_size=7)
 
     def render(
         self,

@@ -15,6 +15,7 @@ from cpabmm_core.files.checks import one_line
 from cpabmm_core.losses.adversarial import AdversarialLosses, discriminator_loss
 from cpabmm_core.models.build import build_discriminator
 from cpabmm_core.models.pair_reconstruction import PairReconstruction
+from cpabmm_core.training.optimizer import create_adam, restore_adam
 
 
 class Adversary:
@@ -35,9 +36,10 @@ class Adversary:
         self.discriminator = build_discriminator(config)
         if training.channels_last:
             self.discriminator.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(
+        optimizer = create_adam(
             self.discriminator.parameters(),
-            lr=training.learning_rate,
+            device=accelerator.device,
+            learning_rate=training.learning_rate,
             betas=training.betas,
             weight_decay=training.weight_decay,
         )
@@ -109,7 +111,7 @@ class Adversary:
                 f"{origin}: cannot resume from this state ({reason}); was losses.discriminator "
                 "changed?"
             ) from None
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_adam(self.optimizer, state["optimizer"])
 
 
 @contextmanager

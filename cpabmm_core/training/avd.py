@@ -29,6 +29,7 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import build_avd
 from cpabmm_core.training.avd_step import optimise, steps_per_epoch
 from cpabmm_core.training.keypoint_tracks import KeypointTracks, detect_tracks
+from cpabmm_core.training.optimizer import create_adam, restore_adam
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.stage import FinitenessGuard, Stage, open_run
@@ -125,8 +126,11 @@ class _AvdTrainer:
         self.model = base.model.requires_grad_(False).to(self.accelerator.device)
         self.network = build_avd(self.config.model, sizes).to(self.accelerator.device)
         self.model.avd = self.network
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=self.settings.learning_rate, betas=_BETAS
+        self.optimizer = create_adam(
+            self.network.parameters(),
+            device=self.accelerator.device,
+            learning_rate=self.settings.learning_rate,
+            betas=_BETAS,
         )
         self.record: dict[str, Any] = {
             "stage": "avd",
@@ -176,7 +180,7 @@ class _AvdTrainer:
                 "that model, or choose a new folder"
             )
         with resuming(start):
-            self.optimizer.load_state_dict(state.optimizer)
+            restore_adam(self.optimizer, state.optimizer)
         return state.step
 
     def _check(self, step: int) -> None:

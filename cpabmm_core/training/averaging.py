@@ -30,5 +30,4 @@ class AveragedModel:
         averages: list[Tensor] = list(self.model.parameters())
         weights: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(averages, weights, 1 - decay)
-        for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
+        torch._foreach_copy_(list(self.model.buffers()), list(model.buffers()))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from cpabmm_core.models.animation_model import AnimationModel
 
@@ -35,11 +35,25 @@ def clip_gradients(model: AnimationModel, limit: float | None) -> Clipping:
     limit = math.inf if limit is None else limit
     networks = (model.keypoint_detector, model.dense_motion, model.background_predictor)
     motion = [_with_gradient(network) for network in networks if network is not None]
-    largest = [clip_grad_norm_(trained, limit, math.inf) for trained in motion if trained]
-    clipped = bool((torch.stack(largest) > limit).any())
-    generator = [p.grad for p in _with_gradient(model.generator) if p.grad is not None]
-    return Clipping(torch.stack([*largest, get_total_norm(generator, math.inf)]).amax(), clipped)
+    motion = [trained for trained in motion if trained]
+    largest = [_largest_entry(trained) for trained in motion]
+    too_large = (torch.stack(largest) > limit).tolist()
+    for trained, entry, clipped in zip(motion, largest, too_large, strict=True):
+        if clipped:
+            clip_grads_with_norm_(trained, limit, entry)
+    generator = _largest_entry(_with_gradient(model.generator))
+    return Clipping(torch.stack([*largest, generator]).amax(), any(too_large))
 
 
 def _with_gradient(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.grad is not None]
+
+
+def _largest_entry(parameters: list[nn.Parameter]) -> Tensor:  # ()
+    """Return the largest absolute entry of the gradients; not finite if an entry is not."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not all(gradient.device.type == "cpu" for gradient in gradients) or not gradients:
+        return get_total_norm(gradients, math.inf)
+    # PyTorch computes this norm number by number on a CPU, but the extremes with vectors.
+    extremes = torch.stack([torch.stack(torch.aminmax(gradient)) for gradient in gradients])
+    return extremes.abs().amax()

@@ -12,6 +12,7 @@ from cpabmm_core.losses.objective import Outcome
 from cpabmm_core.media.image import write_image
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
+from cpabmm_core.training.optimizer import restore_adam
 from cpabmm_core.training.panels import render_panel
 from cpabmm_core.training.run import TrainingRun
 from cpabmm_core.training.run_folder import RunFolder
@@ -185,7 +186,7 @@ class Trainer:
         average = self.session.average
         state = load_state(start, self.model, None if average is None else average.model)
         with resuming(start):
-            self.session.optimizer.load_state_dict(state.optimizer)
+            restore_adam(self.session.optimizer, state.optimizer)
             if self.session.adversary is not None and state.adversary is not None:
                 self.session.adversary.load_state_dict(state.adversary, start)
             if self.accelerator.scaler is not None and state.scaler is not None:

@@ -22,6 +22,7 @@ from cpabmm_core.training.accelerator import create_accelerator
 from cpabmm_core.training.adversary import Adversary
 from cpabmm_core.training.averaging import AveragedModel
 from cpabmm_core.training.initial_weights import initialise_weights
+from cpabmm_core.training.optimizer import create_adam
 from cpabmm_core.training.run import TrainingRun
 
 
@@ -105,9 +106,10 @@ def open_session(run: TrainingRun, *, resumed: bool = False) -> Session:
     adversary = Adversary(config, accelerator) if config.losses.adversarial else None
     losses.adversarial = None if adversary is None else adversary.losses
     training = config.training
-    optimizer = torch.optim.Adam(
+    optimizer = create_adam(
         model.parameters(),
-        lr=training.learning_rate,
+        device=accelerator.device,
+        learning_rate=training.learning_rate,
         betas=training.betas,
         weight_decay=training.weight_decay,
     )
