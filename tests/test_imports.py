@@ -18,6 +18,7 @@ LAYERS = (
     "errors",
     "arrays",
     "progress",
+    "compilation",
     "files",
     "config",
     "device",

@@ -11,12 +11,20 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from cpabmm_core.compilation import Kernels
+
 _PREFERRED = {"cpu": "cpu", "cuda": "gpu"}
+CPU_KERNELS = Kernels(f"{__name__}.rehearsal")
+"""The kernels of the engine `cpu` that an animation calls."""
 
 
 def engine_for(tensor: Tensor) -> ModuleType:
-    """Return the fastest engine for the tensor's device that this machine can run."""
-    return _engine(_PREFERRED.get(tensor.device.type, "plain"))
+    """Return the fastest engine for the tensor's device that this machine can run.
+
+    Within `compilation.compiling_in_background`, that is `plain` until the kernels are compiled.
+    """
+    name = _PREFERRED.get(tensor.device.type, "plain")
+    return _engine(name if name != "cpu" or CPU_KERNELS.ready() else "plain")
 
 
 def working_dtype(tensor: Tensor) -> torch.dtype:

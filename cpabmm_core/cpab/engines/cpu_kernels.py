@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
+from cpabmm_core.compilation import cached_kernel
 
 Tape = tuple[IntArray, IntArray, Array]
 """Index of each point's first step; (steps,) row of the map; (steps, 5) start, duration, F, G."""
@@ -30,7 +31,7 @@ _SLACK = 8 * float(np.finfo(np.float64).eps)
 _ITERATIONS = 60
 
 _inlined = numba.njit(inline="always", error_model="numpy", fastmath={"contract"})
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+_compiled = cached_kernel(nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 @_compiled
