@@ -1,10 +1,13 @@
 """Time to open a data set, to read pairs with and without the cache, and to read batches.
 
 python -m pytest -s tests/benchmarks/bench_data_loading.py
+python -m tests.benchmarks data_loading
 """
 
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,14 @@ from _helpers.media_files import write_test_video
 from av.container import InputContainer
 from av.video.frame import VideoFrame as AvFrame
 from av.video.stream import VideoStream
+from benchmarks._report import Row, alternate
 
 from cpabmm_core.config import AugmentConfig, DataConfig
 from cpabmm_core.data.batches import TimedBatches, read_batches
 from cpabmm_core.data.clip_set import open_clips
 from cpabmm_core.data.frames_dataset import FramesDataset
 from cpabmm_core.data.pair_sampler import PairKey, PairSampler
-from cpabmm_core.media.clips import open_clip
+from cpabmm_core.media.clips import Clip, open_clip
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video.decoding import decode
 
@@ -40,6 +44,32 @@ def measure_milliseconds_per_pair(data: FramesDataset, pairs: int = PAIRS) -> fl
     for key in keys:
         data[key]
     return (time.perf_counter() - start) / pairs * 1e3
+
+
+def read_pairs(clip: Clip, pairs: list[list[int]]) -> None:
+    for pair in pairs:
+        clip.read(pair)
+
+
+def measure() -> list[Row]:
+    """Compare the forms of a clip of 300 frames, and pairs with and without the cache."""
+    rng = np.random.default_rng(0)
+    pairs = [sorted(rng.choice(300, 2, replace=False).tolist()) for _ in range(PAIRS)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "train"
+        folder.mkdir()
+        clips = [folder / f"g{group}.mp4" for group in (250, 8)]
+        for path in clips:
+            options = {"g": path.stem.removeprefix("g"), "bf": "3"}
+            write_test_video(path, frames=300, size=(256, 256), options=options)
+        opened = [open_clip(path) for path in clips]
+        sparse, dense = alternate([partial(read_pairs, clip, pairs) for clip in opened], repeats=3)
+        data = FramesDataset(folder, DataConfig(frame_size=256, augment=PLAIN), print)
+        cold, warm = (measure_milliseconds_per_pair(data) / 1e3 for _ in range(2))
+    return [
+        Row("pair of frames, a keyframe every 8", "every 250", sparse / PAIRS, dense / PAIRS),
+        Row("pair of frames of a data set, cached", "the first time", cold, warm),
+    ]
 
 
 @real_sets

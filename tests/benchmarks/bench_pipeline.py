@@ -1,18 +1,21 @@
 """Benchmark decoding, rendering and encoding at the same time against one after the other.
 
     python -m pytest -s tests/benchmarks/bench_pipeline.py
+    python -m tests.benchmarks pipeline
 
 Animates a picture with the bundled model at several sizes of driving video and result. Prints the
 shares of the three steps, the frames per second of both ways, the best of three runs in turn, and
 their ratio. The ratio is bounded by the share of the longest step, and by the idle cores.
 """
 
+import tempfile
 import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from benchmarks._report import Row
 
 from cpabmm_core import Animator, load_model
 from cpabmm_core.arrays import Frame
@@ -79,22 +82,37 @@ def shares(stream: AnimationStream, driving: Path, output: Path, side: int) -> l
     return [step / sum(steps) for step in steps]
 
 
-@pytest.mark.usefixtures("all_cores")
-@pytest.mark.parametrize(("driving_side", "side"), SIZES)
-def test_pipeline(driving_side: int, side: int, tmp_path: Path) -> None:
-    driving = driving_video(tmp_path / "driving.mp4", driving_side)
+def both_ways(driving_side: int, side: int, folder: Path) -> tuple[list[float], float, float]:
+    """Return the shares of the steps, and the best seconds in sequence and overlapped."""
+    driving = driving_video(folder / "driving.mp4", driving_side)
     source = render_puppet(seed=7, index=0, split="test", frames=1, size=side).frames[0]
     animator = Animator(load_model("puppets", device="cpu"), batch_size=BATCH)
-    decode, render, encode = shares(animator.stream(source), driving, tmp_path / "out.mp4", side)
+    steps = shares(animator.stream(source), driving, folder / "out.mp4", side)
     best = dict.fromkeys((in_sequence, overlapped), float("inf"))
     for _ in range(REPEATS):  # in turn, so that other load affects both equally
         for run in best:
             stream, start = animator.stream(source), time.perf_counter()
-            run(stream, driving, tmp_path / "out.mp4", side)
+            run(stream, driving, folder / "out.mp4", side)
             best[run] = min(best[run], time.perf_counter() - start)
-    one, both = (FRAMES / best[run] for run in (in_sequence, overlapped))
+    return steps, best[in_sequence], best[overlapped]
+
+
+def measure() -> list[Row]:
+    rows = []
+    for driving_side, side in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            _, one, both = both_ways(driving_side, side, Path(folder))
+        what = f"{FRAMES} frames, {driving_side} to {side} px, bundled model, files included"
+        rows.append(Row(what, "one step after the other", one, both))
+    return rows
+
+
+@pytest.mark.usefixtures("all_cores")
+@pytest.mark.parametrize(("driving_side", "side"), SIZES)
+def test_pipeline(driving_side: int, side: int, tmp_path: Path) -> None:
+    (decode, render, encode), one, both = both_ways(driving_side, side, tmp_path)
     print(
         f"\ndriving {driving_side:4} px, result {side:4} px: decode {decode:4.0%} "
-        f"render {render:4.0%} encode {encode:4.0%}; in sequence {one:6.2f} frames/s, "
-        f"overlapped {both:6.2f}, ratio {both / one:.2f}"
+        f"render {render:4.0%} encode {encode:4.0%}; in sequence {FRAMES / one:6.2f} frames/s, "
+        f"overlapped {FRAMES / both:6.2f}, ratio {one / both:.2f}"
     )

@@ -1,6 +1,7 @@
 """Time of a training step in float32, in bfloat16, and with ``auto``.
 
     python -m pytest -s tests/benchmarks/bench_precision.py
+    python -m tests.benchmarks precision
 
 Each measurement is a dry run of `puppets-64` in a new process. The three precisions alternate, and
 their medians are compared.
@@ -11,9 +12,12 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from benchmarks._report import Row
 
 from cpabmm_core.precision import choose_precision, cpu_computes_bf16
 from cpabmm_core.puppets import write_puppets
@@ -22,13 +26,28 @@ ROUNDS = 3
 PRECISIONS = ("no", "bf16", "auto")
 
 
-def test_auto_chooses_the_faster_precision(tmp_path: Path) -> None:
-    write_puppets(tmp_path, videos=4, test_videos=1, frames=8, size=64, seed=0, format="strip")
-    times: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    for _ in range(ROUNDS):
+def median_seconds(
+    folder: Path, rounds: int, precisions: Sequence[str] = PRECISIONS
+) -> dict[str, float]:
+    """Return the seconds of a training step in each precision."""
+    write_puppets(folder, videos=4, test_videos=1, frames=8, size=64, seed=0, format="strip")
+    times: dict[str, list[float]] = {precision: [] for precision in precisions}
+    for _ in range(rounds):
         for precision, seconds in times.items():
-            seconds.append(seconds_per_step(tmp_path, precision))
-    medians = {precision: statistics.median(seconds) for precision, seconds in times.items()}
+            seconds.append(seconds_per_step(folder, precision))
+    return {precision: statistics.median(seconds) for precision, seconds in times.items()}
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = median_seconds(Path(folder), rounds=1, precisions=("no", "auto"))
+    chosen = choose_precision("auto", torch.device("cpu"))
+    what = f"training step of puppets-64, batch 8, precision auto ({chosen})"
+    return [Row(what, "float32", seconds["no"], seconds["auto"])]
+
+
+def test_auto_chooses_the_faster_precision(tmp_path: Path) -> None:
+    medians = median_seconds(tmp_path, ROUNDS)
     chosen = choose_precision("auto", torch.device("cpu"))
     print(
         f"\npuppets-64, batch 8, {os.cpu_count()} cores, bf16 native: "
