@@ -10,9 +10,16 @@ Example:
     96
 """
 
-from importlib.metadata import version
-
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = version("cpabmm")
+_from_stub, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the stub, or look up the version, when it is used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cpabmm")
+    value: object = _from_stub(name)
+    return value

@@ -18,7 +18,6 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
-_NICENESS = 10
 _in_background: ContextVar[bool] = ContextVar("compiling_in_background", default=False)
 
 
@@ -139,8 +138,6 @@ def _start(module: str) -> "subprocess.Popen[bytes] | None":
 
 def compile_for(parent: int, module: str) -> None:
     """Compile kernels in a child process; end early, between two kernels, after the parent."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
     alone = os.getppid() != parent  # started by a wrapper, whose end says nothing
     with suppress(_NotCompiledError), _allowed_to_compile(lambda: alone or os.getppid() == parent):
         _rehearse(module)
