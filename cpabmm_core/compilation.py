@@ -106,7 +106,7 @@ def _allowed_to_compile(allowed: Callable[[], bool] | bool) -> Iterator[None]:
     """Raise `_NotCompiledError` at the start of a compilation that is not allowed."""
     from numba.core import event
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         def on_start(self, event: object) -> None:
             if not (allowed() if callable(allowed) else allowed):
                 raise _NotCompiledError

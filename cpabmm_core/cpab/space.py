@@ -165,7 +165,7 @@ def _barycentric_weights(tess: Tessellation) -> Array:
     """Return (cells, 3 vertices, 3): the weight of each vertex at a point, times [x, y, 1]."""
     corners = tess.vertices[tess.triangles]
     corners = np.concatenate([corners, np.ones((tess.cells, 3, 1))], axis=2)
-    return np.linalg.inv(corners).transpose(0, 2, 1)
+    return np.linalg.inv(corners).transpose(0, 2, 1).astype(np.float64)
 
 
 def _vertex_fields(tess: Tessellation, weights: Array) -> Array:
@@ -182,7 +182,7 @@ def _inner_products(tess: Tessellation, weights: Array) -> Array:
     products = np.zeros((len(tess.vertices), len(tess.vertices)))
     pairs = tess.triangles[:, :, None], tess.triangles[:, None, :]
     np.add.at(products, pairs, weights @ weights.transpose(0, 2, 1))
-    return np.kron(products, np.eye(2))
+    return np.kron(products, np.eye(2)).astype(np.float64)
 
 
 def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array) -> Array:

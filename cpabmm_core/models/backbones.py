@@ -37,11 +37,9 @@ def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
         True
     """
     if name in DESIGNS:
-        resnet = PooledResNet(
-            DESIGNS[name], in_channels, residuals_start_at_zero=name != _PAPERS
-        )
+        resnet = PooledResNet(DESIGNS[name], in_channels, residuals_start_at_zero=name != _PAPERS)
         if name == _PAPERS and in_channels != 3:
-            # As in the paper's code, this layer replaces torchvision's and is initialised by itself.
+            # As in the paper's code, which replaces torchvision's layer.
             resnet.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         return resnet, resnet.widths[-1]
     _check(name)

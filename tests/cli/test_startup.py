@@ -93,7 +93,7 @@ for name in sys.argv[1:]:
     assert "torch._dynamo" not in sys.modules, name
 """
     names = ["puppets-64", "puppets-96", "puppets-128", "puppets-64-fomm", "puppets-64-mraa"]
-    names += ["taichi-256", "taichi-256-tps", "mgif-256", "ted-384", "vox-256-paper", "vox-256-mraa"]
+    names += ["taichi-256", "taichi-256-tps", "mgif-256", "ted-384", "vox-256-mraa"]
     subprocess.run([sys.executable, "-c", script, *names], check=True)
 
 

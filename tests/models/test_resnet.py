@@ -18,7 +18,7 @@ Make = Callable[[], nn.Module]
 
 def papers_network(in_channels: int) -> nn.Module:
     """Build torchvision's network as TPSMM and the paper's code change it."""
-    network = torchvision.models.resnet18(weights=None)
+    network: nn.Module = torchvision.models.resnet18(weights=None)
     network.fc = nn.Identity()
     if in_channels != 3:
         network.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
@@ -90,7 +90,7 @@ def test_results_gradients_and_statistics_are_the_same(
     assert len(found) == len(expected)
     for level, other in zip(found, expected, strict=True):
         torch.testing.assert_close(level, other, rtol=1e-9, atol=1e-9)
-    for network, levels in ((mine, found), (peer, expected)):
+    for levels in (found, expected):
         sum(level.square().mean() for level in levels).backward()  # type: ignore[union-attr]
     for parameter, other in zip(mine.parameters(), peer.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-6, atol=1e-9)
