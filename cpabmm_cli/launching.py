@@ -19,14 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-import psutil
-
 from cpabmm_cli.console import terminal
 from cpabmm_cli.failures import CURES
 from cpabmm_cli.processes import STARTER, usable_cores
 from cpabmm_core.errors import Remedy
 
 if TYPE_CHECKING:
+    import psutil
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
     from torch.distributed.launcher.api import LaunchConfig
 
@@ -133,8 +132,10 @@ def _launch_config(count: int, folder: Path) -> "LaunchConfig":
     )
 
 
-def _workers() -> list[psutil.Process]:
+def _workers() -> list["psutil.Process"]:
     """Return the running processes that the launcher started."""
+    import psutil
+
     this, found = psutil.Process(), []
     for child in this.children():
         try:
@@ -145,7 +146,9 @@ def _workers() -> list[psutil.Process]:
     return found
 
 
-def _send(workers: Sequence[psutil.Process], number: int) -> None:
+def _send(workers: Sequence["psutil.Process"], number: int) -> None:
+    import psutil
+
     for worker in workers:
         try:
             worker.send_signal(number)

@@ -10,12 +10,23 @@ Example:
     96
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-try:
-    __version__ = version("cpabmm")
-except PackageNotFoundError:  # a source tree that nobody has installed
-    __version__ = "0+unknown"
+_from_stub, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the stub, or look up the version, when it is used."""
+    if name == "__version__":
+        return _version()
+    value: object = _from_stub(name)
+    return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cpabmm")
+    except PackageNotFoundError:  # a source tree that nobody has installed
+        return "0+unknown"

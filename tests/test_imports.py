@@ -19,6 +19,7 @@ LAYERS = (
     "arrays",
     "progress",
     "notices",
+    "compilation",
     "files",
     "config",
     "device",

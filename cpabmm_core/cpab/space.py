@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from cpabmm_core.arrays import Array
@@ -143,30 +142,47 @@ class VelocitySpace:
 
 @lru_cache(maxsize=32)
 def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bool) -> Array:
-    fields = _vertex_fields(tessellation)
+    weights = _barycentric_weights(tessellation)
+    fields = _vertex_fields(tessellation, weights)
     constraints = [_boundary_constraints(tessellation, boundary, fields)]
     if volume_preserving:
         constraints.append((fields[:, :, 0, 0] + fields[:, :, 1, 1]).T)
     null = _null_projector(np.concatenate(constraints), len(fields))
     negligible = _RANK_TOLERANCE * float(np.abs(fields).max())
-    sparse = csr_array(fields.reshape(len(fields), -1))
     # The rows of this factor have the same inner products as the fields, but only 2 V numbers each
     # instead of 6 per cell.
-    factor = np.linalg.cholesky((sparse @ sparse.T).toarray())
+    factor = np.linalg.cholesky(_inner_products(tessellation, weights))
     rows = _orthonormalise(null @ factor, negligible)
-    basis: Array = np.linalg.solve(factor.T, rows.T).T @ sparse
-    return basis.reshape(len(basis), tessellation.cells, 2, 3)
+    size = len(rows), len(tessellation.vertices), 2
+    velocities = np.linalg.solve(factor.T, rows.T).T.reshape(size)
+    basis: Array = np.einsum(
+        "dcvj,cvi->dcji", velocities[:, tessellation.triangles], weights, optimize=True
+    )
+    return basis
 
 
-def _vertex_fields(tess: Tessellation) -> Array:
+def _barycentric_weights(tess: Tessellation) -> Array:
+    """Return (cells, 3 vertices, 3): the weight of each vertex at a point, times [x, y, 1]."""
+    corners = tess.vertices[tess.triangles]
+    corners = np.concatenate([corners, np.ones((tess.cells, 3, 1))], axis=2)
+    return np.linalg.inv(corners).transpose(0, 2, 1).astype(np.float64)
+
+
+def _vertex_fields(tess: Tessellation, weights: Array) -> Array:
     """Return (2 V, cells, 2, 3) fields of unit velocity along x or y at one vertex, 0 elsewhere."""
     fields = np.zeros((len(tess.vertices), 2, tess.cells, 2, 3))
-    for cell, triangle in enumerate(tess.triangles):
-        corners = np.column_stack([tess.vertices[triangle], np.ones(3)])
-        barycentric = np.linalg.inv(corners).T  # (3 vertices, 3): weight of each at [x, y, 1]
-        for component in range(2):
-            fields[triangle, component, cell, component] = barycentric
+    cells = np.arange(tess.cells)[:, None]
+    for component in range(2):
+        fields[tess.triangles, component, cells, component] = weights
     return fields.reshape(-1, tess.cells, 2, 3)
+
+
+def _inner_products(tess: Tessellation, weights: Array) -> Array:
+    """Return (2 V, 2 V) inner products of the vertex fields, as sums over the cells they share."""
+    products = np.zeros((len(tess.vertices), len(tess.vertices)))
+    pairs = tess.triangles[:, :, None], tess.triangles[:, None, :]
+    np.add.at(products, pairs, weights @ weights.transpose(0, 2, 1))
+    return np.kron(products, np.eye(2)).astype(np.float64)
 
 
 def _boundary_constraints(tess: Tessellation, boundary: Boundary, fields: Array) -> Array:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
+from cpabmm_core.compilation import compiling_in_background
 from cpabmm_core.inference.animated_frame import View
 from cpabmm_core.inference.callbacks import AnimationCallbacks
 from cpabmm_core.inference.driving_part import prepare_driving
@@ -117,6 +118,7 @@ def animate_file(
         return render_animation(inference_model, opened, callbacks)
 
 
+@compiling_in_background()
 def render_animation(
     inference_model: InferenceModel,
     opened: OpenAnimation,

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warping import resize_flow, warp
+from cpabmm_core.inference.blur import gaussian_blur
 from cpabmm_core.inference.transparency import WHITE, Colour, key, unmix
 from cpabmm_core.models.dense_motion import Motion
 from cpabmm_core.models.fast.lanes import in_lanes
@@ -113,7 +113,7 @@ def _restore(
     warped = warp(image, flow, padding="border", align_corners=corners)
     missing = warped - images
     window = min(_WINDOW, 2 * side - 1)
-    coarse = gaussian_blur(missing, [window, window], [_BLUR, _BLUR])
+    coarse = gaussian_blur(missing, _BLUR, window)
     error = coarse.square().mean(dim=1, keepdim=True)
     # There is no source pixel to show outside the source.
     inside = warp(torch.ones_like(images[:, :1]), flow, align_corners=corners)

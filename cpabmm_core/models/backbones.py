@@ -1,14 +1,20 @@
-"""Feature extractors of the keypoint detector and the background predictor."""
+"""Feature extractors of the keypoint detector and the background predictor.
+
+Importing timm takes seconds, because it imports torchvision and, through its operators, PyTorch's
+compiler. So the common residual networks come from `models.resnet`, and timm is imported only for
+others.
+"""
 
 from itertools import pairwise
 from typing import Any
 
-import timm
-import torchvision
 from torch import Tensor, nn
 
 from cpabmm_core.errors import ConfigError
 from cpabmm_core.models.blocks import DownBlock, level_widths
+from cpabmm_core.models.resnet import DESIGNS, PooledResNet, PyramidResNet
+
+_PAPERS = "resnet18"
 
 
 def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
@@ -30,14 +36,15 @@ def build_pooled_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
         >>> backbone.eval()(torch.rand(1, 6, 64, 64)).shape == (1, features)
         True
     """
-    if name == "resnet18":
-        resnet = torchvision.models.resnet18(weights=None)
-        features: int = resnet.fc.in_features
-        resnet.fc = nn.Identity()
-        if in_channels != resnet.conv1.in_channels:
+    if name in DESIGNS:
+        resnet = PooledResNet(DESIGNS[name], in_channels, residuals_start_at_zero=name != _PAPERS)
+        if name == _PAPERS and in_channels != 3:
+            # As in the paper's code, which replaces torchvision's layer.
             resnet.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
-        return resnet, features
+        return resnet, resnet.widths[-1]
     _check(name)
+    import timm
+
     model: Any = timm.create_model(name, pretrained=False, in_chans=in_channels, num_classes=0)
     features = getattr(model, "head_hidden_size", None) or model.num_features
     return model, int(features)
@@ -82,7 +89,7 @@ def build_pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list
     """Build a network that computes four feature maps, typically of strides 4, 8, 16 and 32.
 
     Args:
-        name: a convolutional model of timm.
+        name: a convolutional model of timm, for example ``resnet10t``.
         in_channels: channels of the images.
 
     Returns:
@@ -91,7 +98,12 @@ def build_pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list
     Raises:
         ConfigError: the model is unknown, or does not provide feature maps.
     """
+    if name in DESIGNS:
+        resnet = PyramidResNet(DESIGNS[name], in_channels)
+        return resnet, resnet.widths
     _check(name)
+    import timm
+
     try:
         model: Any = timm.create_model(
             name,
@@ -110,6 +122,9 @@ def build_pyramid_backbone(name: str, in_channels: int) -> tuple[nn.Module, list
 
 
 def _check(name: str) -> None:
+    """Refuse a name that timm does not know, or that stands for a model of another kind."""
+    import timm
+
     if not timm.is_model(name):
         close = timm.list_models(f"{name[:8]}*")[:3]
         examples = ", ".join(close or ["resnet18", "mobilenetv3_small_050"])

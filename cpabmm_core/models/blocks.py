@@ -1,5 +1,6 @@
 """Layers shared by the networks."""
 
+import math
 from itertools import pairwise
 from typing import Literal
 
@@ -151,9 +152,12 @@ class AntiAliasDownsample(nn.Module):
         self.factor = factor
         sigma = (factor - 1) / 2
         radius = round(4 * sigma)
-        offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
-        weights = torch.exp(-(offsets**2) / (2 * sigma**2))
-        self.register_buffer("kernel", (weights / weights.sum()).float(), persistent=False)
+        # Not with torch: on its device meta, where a model shows its shapes, every computation
+        # imports PyTorch's compiler.
+        weights = [math.exp(-(x**2) / (2 * sigma**2)) for x in range(-radius, radius + 1)]
+        total = sum(weights)
+        kernel = torch.tensor([weight / total for weight in weights])
+        self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(
         self,

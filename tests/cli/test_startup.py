@@ -2,11 +2,28 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 MODULE = [sys.executable, "-m", "cpabmm_cli"]
-HEAVY = ("torch", "torchvision", "timm", "skimage", "scipy", "av", "PIL", "accelerate")
+HEAVY = ("torch", "torchvision", "timm", "skimage", "scipy", "av", "PIL", "accelerate", "psutil")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOT_FOR_ANIMATION = {
+    "torch._dynamo",  # PyTorch's compiler; timm, torchvision and some functions of torch import it
+    "torch._inductor",
+    "sympy",
+    "triton",
+    "timm",
+    "torchvision",
+    "accelerate",
+    "huggingface_hub",
+    "imageio",
+    "matplotlib",
+    "onnx",
+    "scipy.sparse",  # scipy.linalg is imported by Numba
+    "skimage",
+}
 
 SPY = """
 import sys
@@ -47,6 +64,37 @@ def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str], code: in
     loaded = done.stderr.rpartition("loaded: ")[2].split()
     assert "cpabmm_cli.commands.animate" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def test_the_first_animation_imports_no_compiler_and_no_library_of_networks(
+    tmp_path: Path,
+) -> None:
+    inputs = [str(EXAMPLES / "source.png"), str(EXAMPLES / "driving.mp4")]
+    arguments = ["-q", "animate", *inputs, "-o", str(tmp_path / "o.mp4"), "--fps", "2"]
+    done = subprocess.run(
+        [sys.executable, "-c", SPY, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.rpartition("loaded: ")[2].split())
+    assert "cpabmm_core.models.generator" in loaded
+    assert not NOT_FOR_ANIMATION & loaded
+    assert len(loaded) < 2600  # 2231 with torch 2.14; 3680 with timm and PyTorch's compiler
+
+
+def test_the_shapes_of_a_checkpoint_are_known_without_the_compiler() -> None:
+    """On torch's device meta, every computation imports it, so that models must not compute."""
+    script = """
+import sys
+from pathlib import Path
+from cpabmm_core.checkpoint.filling import expected_tensors
+from cpabmm_core.config import load_config
+for name in sys.argv[1:]:
+    expected_tensors(Path(name), load_config(name))
+    assert "torch._dynamo" not in sys.modules, name
+"""
+    names = ["puppets-64", "puppets-96", "puppets-128", "puppets-64-fomm", "puppets-64-mraa"]
+    names += ["taichi-256", "taichi-256-tps", "mgif-256", "ted-384", "vox-256-mraa"]
+    subprocess.run([sys.executable, "-c", script, *names], check=True)
 
 
 def test_a_usage_error_says_what_is_wrong_on_stderr() -> None:

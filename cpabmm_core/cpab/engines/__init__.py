@@ -13,17 +13,22 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from cpabmm_core.compilation import Kernels
 from cpabmm_core.cpab.engines import first_use, plain
+
+CPU_KERNELS = Kernels(f"{__name__}.rehearsal")
+"""The kernels of the engine `cpu` that an animation calls."""
 
 
 def engine_for(tensor: Tensor) -> ModuleType:
     """Return the fastest engine for the tensor's device that runs correctly on this machine.
 
-    The first use of a CUDA device checks its engine; a notice tells if that fails.
+    The first use of a CUDA device checks its engine; a notice tells if that fails. Within
+    `compilation.compiling_in_background`, a CPU uses `plain` until the kernels are compiled.
     """
     kind = tensor.device.type
     if kind == "cpu":
-        return _cpu_engine()
+        return _cpu_engine() if CPU_KERNELS.ready() else plain
     return first_use.engine_on_cuda(tensor) if kind == "cuda" else plain
 
 

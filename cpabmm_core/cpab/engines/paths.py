@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from cpabmm_core.arrays import Array, IntArray
+from cpabmm_core.compilation import cached_kernel
 from cpabmm_core.cpab.engines.lanes import (
     LANES,
     Lanes,
@@ -48,7 +49,7 @@ _ITERATIONS = 60
 _PASSES = 16
 INVERSE = 1 / np.arange(1, 64, dtype=np.float64)  # of k + 1
 
-compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+compiled: Any = cached_kernel(nogil=True, error_model="numpy", fastmath={"contract"})
 """Compile a kernel."""
 inlined: Any = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 """Compile a part of a kernel."""
