@@ -49,17 +49,32 @@ def address(builder: Any, start: Any, index: Any) -> Any:  # noqa: ANN401
     return builder.bitcast(builder.gep(start, [index]), IR_VECTOR.as_pointer())
 
 
+def _address_of(kind: Any) -> Any:  # noqa: ANN401
+    """Return a compiled function that makes an address from a number."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def convert(_typing: Any, _number: Any) -> Any:  # noqa: ANN401
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return kind(types.int64), generate
+
+    return convert
+
+
+floats_at = _address_of(POINTER)
+doubles_at = _address_of(types.CPointer(types.float64))
+
+
 @intrinsic  # type: ignore[untyped-decorator]
-def pointer(_typing: Any, array: Any) -> Any:  # noqa: ANN401
-    """Return the address of a flat float32 array, which the caller keeps alive.
+def take_next(_typing: Any, _counter: Any) -> Any:  # noqa: ANN401
+    """Return the integer at an address and add 1 to it, as one step that no thread interrupts."""
 
-    Functions pass addresses to each other: they cost nothing to pass, arrays are counted.
-    """
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        one = ir.Constant(ir.IntType(64), 1)
+        return builder.atomic_rmw("add", arguments[0], one, "monotonic")
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return POINTER(array), generate
+    return types.int64(types.CPointer(types.int64)), generate
 
 
 def broadcast(builder: Any, number: Any) -> Any:  # noqa: ANN401

@@ -5,7 +5,6 @@ The result is cut into tiles. A strip is a number of tiles in reading order, ove
 
 from numba import njit
 
-from cpabmm_core.arrays import Array, Floats
 from cpabmm_core.convolution import upsampled_kernels as upsampled
 from cpabmm_core.convolution import winograd_kernels as winograd
 from cpabmm_core.convolution.product_kernel import multiply
@@ -15,7 +14,6 @@ from cpabmm_core.convolution.simd import (
     inlined,
     load,
     moved,
-    pointer,
     positive,
     splat,
     store,
@@ -173,7 +171,8 @@ def _finish(
     bias: Pointer,
     added: bool,
     residual: Pointer,
-    moments: Array,
+    measured: bool,
+    moments: Pointer,
     first: int,
     count: int,
     across: int,
@@ -189,7 +188,7 @@ def _finish(
     height, width, channels = shape
     tile = moved(work, winograd.POSITIONS * LANES)
     totals = moved(tile, winograd.TILE**2 * LANES)
-    extra = added or len(moments) > 0
+    extra = added or measured
     padded = -(-channels // LANES) * LANES
     done = 0
     while done < count:
@@ -233,7 +232,7 @@ def _finish(
                         moved(residual, here if added else 0),
                         totals,
                     )
-            if len(moments) > 0:
+            if measured:
                 for k in range(LANES):
                     moments[2 * image * padded + c + k] += totals[k]
                     moments[(2 * image + 1) * padded + c + k] += totals[LANES + k]
@@ -249,38 +248,40 @@ def _layout(blocks: int, tiles: int) -> tuple[int, int]:
     return rows * LANES, (blocks * rows | 1) * LANES
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def convolve(
     doubled: bool,
-    x: Floats,
+    x: Pointer,
     x_strides: tuple[int, int, int],  # of images, rows and columns
     x_shape: tuple[int, int, int],  # height, width, channels
     padding: tuple[int, int],
-    filters: Floats,
-    bias: Floats,
-    scale: Floats,  # (B, channels of x, padded), or empty
-    shift: Floats,
-    residual: Floats,  # in the order of the result, or empty
-    moments: Array,  # (B, 2, channels, padded), or empty; written
-    result: Floats,
+    filters: Pointer,
+    bias: Pointer,
+    activated: bool,
+    scale: Pointer,  # (B, channels of x, padded)
+    shift: Pointer,
+    added: bool,
+    residual: Pointer,  # in the order of the result
+    measured: bool,
+    moments: Pointer,  # (B, 2, channels, padded) float64, added to
+    result: Pointer,
     strides: tuple[int, int, int],
     shape: tuple[int, int, int],
     grid: tuple[int, int],  # tiles down and across an image
     span: tuple[int, int],  # the tiles to compute
     capacity: int,  # tiles of a strip
-    scratch: Floats,
+    work: Pointer,
 ) -> None:
     """Compute a range of tiles of a convolution.
 
-    With `scale` and `shift` the input is relu(scale x + shift). `residual` is added to the result.
-    The sums of the result and of its squares are added to `moments`.
+    If `activated`, the input is relu(scale x + shift). If `added`, `residual` is added to the
+    result. If `measured`, the sums of the result and of its squares are added to `moments`.
     """
     positions = upsampled.POSITIONS if doubled else winograd.POSITIONS
     blocks, out_blocks = -(-x_shape[2] // LANES), -(-shape[2] // LANES)
     block, plane = _layout(blocks, capacity)
     block, out_plane = _layout(out_blocks, capacity)
     matrix = blocks * out_blocks * LANES * LANES
-    work = pointer(scratch)
     space = moved(work, WORK)
     products = moved(space, positions * plane)
     down, across = grid
@@ -289,13 +290,13 @@ def convolve(
         count = min(capacity, last - start)
         _prepare(
             doubled,
-            pointer(x),
+            x,
             x_strides,
             x_shape,
             padding,
-            len(scale) > 0,
-            pointer(scale),
-            pointer(shift),
+            activated,
+            scale,
+            shift,
             start,
             count,
             across,
@@ -310,7 +311,7 @@ def convolve(
                 moved(space, p * plane),
                 block,
                 count,
-                moved(pointer(filters), p * matrix),
+                moved(filters, p * matrix),
                 blocks,
                 out_blocks,
                 moved(products, p * out_plane),
@@ -321,16 +322,17 @@ def convolve(
             products,
             out_plane,
             block,
-            pointer(bias),
-            len(residual) > 0,
-            pointer(residual),
+            bias,
+            added,
+            residual,
+            measured,
             moments,
             start,
             count,
             across,
             down,
             work,
-            pointer(result),
+            result,
             strides,
             shape,
         )
