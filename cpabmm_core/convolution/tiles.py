@@ -1,5 +1,6 @@
 """Convolution by tiles on the CPU, with as many threads as PyTorch uses."""
 
+import ctypes
 from collections import deque
 
 import torch
@@ -50,21 +51,27 @@ def convolve(
     scratch = _scratch(parts * space)
     scale, shift = (_padded(factor, depth) for factor in (fusion.scale, fusion.shift))
     residual = None if fusion.residual is None else _dense(fusion.residual)
-    sums = torch.zeros(parts if fusion.moments else 0, batch, 2, whole(channels)).double()
-    order = torch.zeros(task.LENGTH, dtype=torch.int64)
-    for place, numbers in (
-        (task.PARTS, (parts, tiles, capacity)),
-        (task.SCRATCH, (address(scratch), 4 * space)),
-        (task.MOMENTS, (address(sums), 8 * batch * 2 * whole(channels))),
-        (task.UPSAMPLED, (upsampled, address(x), *steps(x), height, width, depth, *padding)),
-        (task.FILTERS, (address(filters.weight), address(filters.bias))),
-        (task.SCALE, (address(scale), address(shift), address(residual))),
-        (task.RESULT, (address(result), *steps(result), *size, channels, down, across)),
-    ):
-        order[place : place + len(numbers)] = torch.tensor(numbers)
-    run_in_team(task.compute.address, address(order), parts)
+    sums = None
+    if fusion.moments:
+        sums = torch.zeros(parts, batch, 2, whole(channels), dtype=torch.float64)
+    order = task.describe(
+        parts=parts,
+        tiles=tiles,
+        capacity=capacity,
+        scratch=(address(scratch), 4 * space),
+        moments=(address(sums), 8 * batch * 2 * whole(channels)),
+        upsampled=upsampled,
+        x=(address(x), *steps(x), height, width, depth),
+        padding=padding,
+        filters=(address(filters.weight), address(filters.bias)),
+        factors=(address(scale), address(shift)),
+        residual=address(residual),
+        result=(address(result), *steps(result), *size, channels),
+        grid=(down, across),
+    )
+    run_in_team(task.compute.address, ctypes.addressof(order), parts)
     _spare.append(scratch)
-    if not fusion.moments:
+    if sums is None:
         return result, None
     return result, _moments(sums.sum(dim=0), channels, size[0] * size[1])
 
