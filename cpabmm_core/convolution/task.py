@@ -5,13 +5,18 @@ one compiled function of one argument computes it, which any thread can call, al
 """
 
 import ctypes
+import zlib
+from pathlib import Path
 from typing import Any
 
 from numba import cfunc, types
 
+from cpabmm_core.convolution import pasting, patches, simd, strips
+from cpabmm_core.convolution import product_kernel as product
+from cpabmm_core.convolution import upsampled_kernels as upsampled
+from cpabmm_core.convolution import winograd_kernels as winograd
 from cpabmm_core.convolution.simd import doubles_at, floats_at, take_next
 from cpabmm_core.convolution.strips import convolve
-
 
 # Places in a task. What has several numbers begins there.
 _PARTS, _TILES, _CAPACITY = 1, 2, 3
@@ -68,33 +73,51 @@ def describe(
     return (ctypes.c_int64 * _LENGTH)(*numbers)
 
 
-@cfunc(types.void(types.CPointer(types.int64)), cache=True, error_model="numpy")
-def compute(task: Any) -> None:  # noqa: ANN401
-    """Compute parts of a task until all are taken."""
-    parts, tiles = task[_PARTS], task[_TILES]
-    part = take_next(task)
-    while part < parts:
-        convolve(
-            task[_UPSAMPLED] != 0,
-            floats_at(task[_X]),
-            (task[_X_STEPS], task[_X_STEPS + 1], task[_X_STEPS + 2]),
-            (task[_X_SIZES], task[_X_SIZES + 1], task[_X_SIZES + 2]),
-            (task[_PADDING], task[_PADDING + 1]),
-            floats_at(task[_FILTERS]),
-            floats_at(task[_BIAS]),
-            task[_SCALE] != 0,
-            floats_at(task[_SCALE]),
-            floats_at(task[_SHIFT]),
-            task[_RESIDUAL] != 0,
-            floats_at(task[_RESIDUAL]),
-            task[_MOMENTS] != 0,
-            doubles_at(task[_MOMENTS] + part * task[_MOMENTS_BYTES]),
-            floats_at(task[_RESULT]),
-            (task[_STEPS], task[_STEPS + 1], task[_STEPS + 2]),
-            (task[_SIZES], task[_SIZES + 1], task[_SIZES + 2]),
-            (task[_GRID], task[_GRID + 1]),
-            (tiles * part // parts, tiles * (part + 1) // parts),
-            task[_CAPACITY],
-            floats_at(task[_SCRATCH] + part * task[_SCRATCH_BYTES]),
-        )
+def _sources() -> int:
+    """Return a number that changes when a source of the kernels does."""
+    found = [
+        Path(module.__file__ or "")
+        for module in (simd, product, winograd, upsampled, patches, pasting, strips)
+    ]
+    stamps = [(path.stat().st_mtime_ns, path.stat().st_size) for path in found if path.exists()]
+    return zlib.crc32(repr(stamps).encode())
+
+
+def _compile(stamp: int) -> Any:  # noqa: ANN401
+    """Compile the function of a task, or load it: Numba's cache sees only this file and `stamp`."""
+
+    @cfunc(types.void(types.CPointer(types.int64)), cache=True, error_model="numpy")
+    def compute(task: Any) -> None:  # noqa: ANN401
+        """Compute parts of a task until all are taken."""
+        parts, tiles = task[_PARTS], task[_TILES] + 0 * stamp  # what it uses is part of its key
         part = take_next(task)
+        while part < parts:
+            convolve(
+                task[_UPSAMPLED] != 0,
+                floats_at(task[_X]),
+                (task[_X_STEPS], task[_X_STEPS + 1], task[_X_STEPS + 2]),
+                (task[_X_SIZES], task[_X_SIZES + 1], task[_X_SIZES + 2]),
+                (task[_PADDING], task[_PADDING + 1]),
+                floats_at(task[_FILTERS]),
+                floats_at(task[_BIAS]),
+                task[_SCALE] != 0,
+                floats_at(task[_SCALE]),
+                floats_at(task[_SHIFT]),
+                task[_RESIDUAL] != 0,
+                floats_at(task[_RESIDUAL]),
+                task[_MOMENTS] != 0,
+                doubles_at(task[_MOMENTS] + part * task[_MOMENTS_BYTES]),
+                floats_at(task[_RESULT]),
+                (task[_STEPS], task[_STEPS + 1], task[_STEPS + 2]),
+                (task[_SIZES], task[_SIZES + 1], task[_SIZES + 2]),
+                (task[_GRID], task[_GRID + 1]),
+                (tiles * part // parts, tiles * (part + 1) // parts),
+                task[_CAPACITY],
+                floats_at(task[_SCRATCH] + part * task[_SCRATCH_BYTES]),
+            )
+            part = take_next(task)
+
+    return compute
+
+
+compute = _compile(_sources())

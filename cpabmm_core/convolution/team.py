@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import torch
 
-
 _Function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -32,9 +31,7 @@ def run_in_team(address: int, argument: int, threads: int) -> None:
     elif parallel is not None:
         parallel(address, argument, threads, 0)
     else:
-        others = [
-            threading.Thread(target=function, args=(argument,)) for _ in range(threads - 1)
-        ]
+        others = [threading.Thread(target=function, args=(argument,)) for _ in range(threads - 1)]
         for thread in others:
             thread.start()
         function(argument)

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cpabmm_core.convolution import strips, task, upsampled_kernels, winograd_kernels
+from cpabmm_core.convolution import task, upsampled_kernels, winograd_kernels
 from cpabmm_core.convolution.filters import Filters, identity, pack, whole
 from cpabmm_core.convolution.fusion import Fusion, Moments
 from cpabmm_core.convolution.memory import address, steps
+from cpabmm_core.convolution.patches import WORK
 from cpabmm_core.convolution.simd import LANES
 from cpabmm_core.convolution.team import run_in_team
 
@@ -47,7 +48,7 @@ def convolve(
     parts = max(1, min(torch.get_num_threads(), products // _PRODUCTS_PER_THREAD, tiles))
     capacity = max(_FEWEST, min(_MOST, _STRIP_BYTES // (4 * values)))
     capacity = min(capacity, -(-tiles // parts))
-    space = strips.WORK + (capacity + 1) * values + 2 * kernels.POSITIONS * LANES
+    space = WORK + (capacity + 1) * values + 2 * kernels.POSITIONS * LANES
     scratch = _scratch(parts * space)
     scale, shift = (_padded(factor, depth) for factor in (fusion.scale, fusion.shift))
     residual = None if fusion.residual is None else _dense(fusion.residual)
