@@ -9,10 +9,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, models, overload, register_model
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, njit, types
+from numba.extending import models, overload, register_model
 
+intrinsic: Any = extending.intrinsic  # its annotations describe the generator, not the result
+ArrayOf: Any = types.CPointer
+"""The type of an address of several values."""
 LANES = 16
 IR_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 FUSED = ("contract",)
@@ -23,7 +26,7 @@ inlined = njit(nogil=True, error_model="numpy", forceinline=True)
 _FIRST = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
 
-class _Vector(types.Type):  # type: ignore[misc]
+class _Vector(types.Type):
     """The type of a vector in compiled functions."""
 
     def __init__(self) -> None:
@@ -31,17 +34,17 @@ class _Vector(types.Type):  # type: ignore[misc]
 
 
 VECTOR = _Vector()
-POINTER = types.CPointer(types.float32)
+POINTER = ArrayOf(types.float32)
 Pointer = Any
 """The address of float32 numbers, in annotations."""
 
 
 @register_model(_Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     """A vector is one value of LLVM."""
 
     def __init__(self, manager: Any, kind: Any) -> None:  # noqa: ANN401
-        super().__init__(manager, kind, IR_VECTOR)
+        super().__init__(manager, kind, IR_VECTOR)  # type: ignore[no-untyped-call]
 
 
 def address(builder: Any, start: Any, index: Any) -> Any:  # noqa: ANN401
@@ -63,7 +66,7 @@ def _address_of(kind: Any) -> Any:  # noqa: ANN401
 
 
 floats_at = _address_of(POINTER)
-doubles_at = _address_of(types.CPointer(types.float64))
+doubles_at = _address_of(ArrayOf(types.float64))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -74,7 +77,7 @@ def take_next(_typing: Any, _counter: Any) -> Any:  # noqa: ANN401
         one = ir.Constant(ir.IntType(64), 1)
         return builder.atomic_rmw("add", arguments[0], one, "monotonic")
 
-    return types.int64(types.CPointer(types.int64)), generate
+    return types.int64(ArrayOf(types.int64)), generate
 
 
 def broadcast(builder: Any, number: Any) -> Any:  # noqa: ANN401
@@ -147,7 +150,7 @@ def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
 
         return VECTOR(first, second), generate
 
-    @overload(function, strict=False)  # type: ignore[untyped-decorator]
+    @overload(function, strict=False)
     def typed(first: Any, second: Any) -> Callable[[Any, Any], Any] | None:  # noqa: ANN401
         if first is VECTOR and second is VECTOR:
             return lambda first, second: compute(first, second)  # noqa: PLW0108 - the names count

@@ -15,7 +15,7 @@ from cpabmm_core.convolution import pasting, patches, simd, strips
 from cpabmm_core.convolution import product_kernel as product
 from cpabmm_core.convolution import upsampled_kernels as upsampled
 from cpabmm_core.convolution import winograd_kernels as winograd
-from cpabmm_core.convolution.simd import doubles_at, floats_at, take_next
+from cpabmm_core.convolution.simd import ArrayOf, doubles_at, floats_at, take_next
 from cpabmm_core.convolution.strips import convolve
 
 # Places in a task. What has several numbers begins there.
@@ -86,7 +86,7 @@ def _sources() -> int:
 def _compile(stamp: int) -> Any:  # noqa: ANN401
     """Compile the function of a task, or load it: Numba's cache sees only this file and `stamp`."""
 
-    @cfunc(types.void(types.CPointer(types.int64)), cache=True, error_model="numpy")
+    @cfunc(types.void(ArrayOf(types.int64)), cache=True, error_model="numpy")
     def compute(task: Any) -> None:  # noqa: ANN401
         """Compute parts of a task until all are taken."""
         parts, tiles = task[_PARTS], task[_TILES] + 0 * stamp  # what it uses is part of its key
@@ -120,4 +120,6 @@ def _compile(stamp: int) -> Any:  # noqa: ANN401
     return compute
 
 
-compute = _compile(_sources())
+_compute = _compile(_sources())
+ADDRESS: int = _compute.address
+"""The compiled function, which computes parts of a task until all are taken."""

@@ -47,7 +47,8 @@ def convolve(
     products = tiles * kernels.POSITIONS * whole(depth) * whole(channels)
     parts = max(1, min(torch.get_num_threads(), products // _PRODUCTS_PER_THREAD, tiles))
     capacity = max(_FEWEST, min(_MOST, _STRIP_BYTES // (4 * values)))
-    capacity = min(capacity, -(-tiles // parts))
+    strips = max(1, round(tiles / parts / capacity))  # equal ones: a short one reads all filters
+    capacity = -(-tiles // (parts * strips)) + 1  # ranges of parts differ by one tile
     space = WORK + (capacity + 1) * values + 2 * kernels.POSITIONS * LANES
     scratch = _scratch(parts * space)
     scale, shift = (_padded(factor, depth) for factor in (fusion.scale, fusion.shift))
@@ -70,7 +71,7 @@ def convolve(
         result=(address(result), *steps(result), *size, channels),
         grid=(down, across),
     )
-    run_in_team(task.compute.address, ctypes.addressof(order), parts)
+    run_in_team(task.ADDRESS, ctypes.addressof(order), parts)
     _spare.append(scratch)
     if sums is None:
         return result, None

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from typing import Any
 
 import numba
 import pytest
@@ -10,12 +11,15 @@ import torch
 from numba import types
 
 from cpabmm_core.convolution import team
-from cpabmm_core.convolution.simd import take_next
+from cpabmm_core.convolution.simd import ArrayOf, take_next
 
 
-@numba.cfunc(types.void(types.CPointer(types.int64)))
+@numba.cfunc(types.void(ArrayOf(types.int64)))
 def count(counter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     take_next(counter)
+
+
+ADDRESS: Any = count.address
 
 
 @pytest.fixture(params=["OpenMP", "Python's threads"])
@@ -28,7 +32,7 @@ def _both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_each_thread_calls_the_function(threads: int) -> None:
     counter = torch.zeros(1, dtype=torch.int64)
-    team.run_in_team(count.address, counter.data_ptr(), threads)
+    team.run_in_team(ADDRESS, counter.data_ptr(), threads)
     assert counter.item() == threads
 
 
@@ -38,7 +42,7 @@ def test_several_callers_at_once() -> None:
 
     def repeat() -> None:
         for _ in range(50):
-            team.run_in_team(count.address, counter.data_ptr(), 2)
+            team.run_in_team(ADDRESS, counter.data_ptr(), 2)
 
     callers = [threading.Thread(target=repeat) for _ in range(4)]
     for caller in callers:
