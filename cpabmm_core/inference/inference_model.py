@@ -13,8 +13,9 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.fast import prepare_for_inference
 from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 
-_BATCH_SIZE = {"cuda": 8}
-_BATCH_SIZE_ELSEWHERE = 4
+_BATCH_SIZE, _BATCH_SIZE_OF_LARGE_FRAMES = 8, 4
+_LARGE = 128
+"""Frames larger than this fill a processor, so that a batch of 4 loses nothing."""
 
 
 class InferenceModel:
@@ -50,7 +51,8 @@ class InferenceModel:
             model: the model; it is moved, not copied.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
                 current device.
-            batch_size: number of frames to process at a time; None means 8 on CUDA and 4 elsewhere.
+            batch_size: number of frames to process at a time; None means 8, or 4
+                elsewhere than on CUDA if the model's frames are larger than 128 pixels.
             precision: precision of the dense motion network and the generator; ``auto`` picks the
                 fastest that the device supports natively.
 
@@ -65,7 +67,8 @@ class InferenceModel:
         self.model = model.eval()
         self.networks = prepare_for_inference(model)
         self.device = next(model.parameters()).device
-        self.batch_size = batch_size or _BATCH_SIZE.get(self.device.type, _BATCH_SIZE_ELSEWHERE)
+        few = self.device.type != "cuda" and model.frame_size > _LARGE
+        self.batch_size = batch_size or (_BATCH_SIZE_OF_LARGE_FRAMES if few else _BATCH_SIZE)
         self.dtype = DTYPES[choose_precision(precision, self.device)]
 
     def to_input(self, frames: list[Frame]) -> Tensor:  # (B, 3, S, S) in [0, 1]

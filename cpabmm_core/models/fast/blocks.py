@@ -108,9 +108,7 @@ def joint_maps(
 ) -> Tensor:
     """Return memory in channels-last order: a range of channels can be written by itself."""
     dtype = like.dtype if dtype is None else dtype
-    return torch.empty(
-        shape, dtype=dtype, device=like.device, memory_format=torch.channels_last
-    )
+    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def computing_dtype(x: Tensor) -> torch.dtype:

@@ -17,6 +17,7 @@ from cpabmm_core.models.fast.blocks import (
 )
 from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.dense_motion import FastDenseMotionNetwork
+from cpabmm_core.models.fast.folding import fold_children
 from cpabmm_core.models.fast.generators import FastInpaintingNetwork, FastOcclusionAwareGenerator
 from cpabmm_core.models.fast.model import FastAnimationModel
 from cpabmm_core.models.fast.views import Prepare, eval_view
@@ -67,4 +68,8 @@ def prepare_for_inference(model: AnimationModel) -> AnimationModel:
 
 def _prepare(module: nn.Module) -> nn.Module:
     make = _FAST.get(type(module))
-    return eval_view(module, _prepare) if make is None else make(module, _prepare)
+    if make is not None:
+        return make(module, _prepare)
+    view = eval_view(module, _prepare)
+    fold_children(view, module)
+    return view

@@ -17,13 +17,13 @@ from cpabmm_core.models.fast.prepare import _FAST, _prepare
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("size", [(9, 12), (4, 3), (16, 16)])
-@pytest.mark.parametrize(("kernel", "padding"), [((7, 7), 3), ((7, 7), 2), ((5, 7), 0), ((5, 5), 6)])
+@pytest.mark.parametrize("size", [(9, 12), (5, 7), (16, 16)])
+@pytest.mark.parametrize(
+    ("kernel", "padding"), [((7, 7), 3), ((7, 7), 2), ((5, 7), 0), ((5, 5), 6)]
+)
 def test_rows_of_the_kernel_add_up(
     size: tuple[int, int], kernel: tuple[int, int], padding: int
 ) -> None:
-    if size[0] + 2 * padding < kernel[0] or size[1] + 2 * padding < kernel[1]:
-        pytest.skip("smaller than the kernel")
     conv = nn.Conv2d(5, 3, kernel, padding=padding).double()
     x = torch.randn(2, 5, *size, dtype=torch.float64)
     ours = by_rows(x, conv.weight, conv.bias, (padding, padding))
