@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as runner
+from benchmarks._growth import Axis, Demand, Growth, Point, growth_table
 from benchmarks._report import Row, alternate, describe_machine, seconds_text
 from benchmarks._runs import Run, find_benchmarks, instruction_sets, run
 from benchmarks._tables import console_table, page_block, rewrite_page
@@ -226,10 +227,26 @@ def test_times_have_three_digits(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text
 
 
-def test_every_place_of_the_page_belongs_to_a_benchmark() -> None:
+def test_a_place_that_shows_results_belongs_to_a_benchmark() -> None:
     names = set(find_benchmarks(ROOT / "tests" / "benchmarks"))
     page = (ROOT / runner.PAGE).read_text(encoding="utf-8")
-    places = [line.split()[2] for line in page.splitlines() if line.startswith("<!-- benchmark:")]
-    assert places
-    assert set(places) <= names
-    assert len(places) == len(set(places)) == page.count("<!-- end of benchmark -->")
+    places = [part.partition(" -->\n") for part in page.split("<!-- benchmark: ")[1:]]
+    filled = {name for name, _, text in places if not text.startswith("\nNot measured yet.\n")}
+    assert filled
+    assert filled <= names
+    assert len({name for name, *_ in places}) == len(places)
+    assert all(text.count("<!-- end of benchmark -->") == 1 for *_, text in places)
+
+
+def test_exponents_of_known_growth() -> None:
+    axis = Axis("items", "a task", (1, 2, 4, 8), lambda size: lambda: size, Demand(2, 1))
+    sizes = axis.sizes
+    square = Growth(axis, tuple(Point(n, 0.5 * n**2, 100.0 * (n - 1)) for n in sizes))
+    assert square.exponent == pytest.approx(2)
+    assert square.memory_exponent == pytest.approx(1)
+    assert square.row.ratio == pytest.approx(1)
+    constant = Growth(axis, tuple(Point(n, 1.0 + n, 20.0) for n in sizes))
+    assert constant.memory_exponent is None
+    cubic = Growth(axis, tuple(Point(n, 1.0 * n**3, 0.0) for n in sizes))
+    assert cubic.row.ratio == pytest.approx(1 / 4)  # four times the size, one power too many
+    assert "| 3.00 | 2 |" in growth_table([cubic])

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from time import perf_counter
 import numpy as np
 from benchmarks._report import QUICK, Row, seconds_text
 
-ENOUGH = 0.6
+ENOUGH = 0.4
 """Seconds after which a size is not measured again."""
 REPEATS = 7
 FLAT = 16.0
@@ -73,7 +74,8 @@ class Growth:
         if self.points[-1].megabytes < FLAT or len(last) < 2:
             return None
         # Both relative to the smallest size, so that a constant part does not count.
-        return slope([p.size - first.size for p in last], [p.megabytes for p in last])
+        power = slope([p.size - first.size for p in last], [p.megabytes for p in last])
+        return power if power > 0.05 else None
 
     @property
     def row(self) -> Row:
@@ -87,6 +89,16 @@ class Growth:
             end.seconds,
             f"it grows by {self.exponent:.2f}",
         )
+
+
+def rows_of(axes: Sequence[Axis], module: str) -> list[Row]:
+    """Measure every task and return its row.
+
+    Args:
+        axes: the tasks.
+        module: the name of the module that defines them.
+    """
+    return [measure_growth(axis, [module]).row for axis in axes]
 
 
 def slope(sizes: Sequence[float], values: Sequence[float]) -> float:
@@ -114,6 +126,7 @@ def measure_growth(axis: Axis, preload: Sequence[str]) -> Growth:
         with ProcessPoolExecutor(1, context) as processes:
             seconds, megabytes = processes.submit(measure_size, axis, size).result()
         points.append(Point(size, seconds, megabytes))
+        print(f"{axis.what}: {size:,} {axis.name}, {seconds_text(seconds)}", file=sys.stderr)
     return Growth(axis, tuple(points))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from benchmarks._growth import Growth
+from benchmarks._growth import Axis, Growth, growth_table, measure_growth
+from benchmarks._report import Row
 
 WIDTH, HEIGHT, COLUMNS = 300, 230, 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 52, 40, 42
@@ -13,6 +14,14 @@ TIME, MEMORY, GREY, FAINT = "#d9603b", "#3f8fc4", "#8a8a8a", "#8a8a8a55"
 """Colours with enough contrast on white and on black."""
 
 Place = Callable[[float], float]
+
+
+def document_growth(axes: Sequence[Axis], module: str, plot: Path) -> tuple[list[Row], str]:
+    """Measure the tasks of a module, draw the plot, and return rows and text for the page."""
+    growths = [measure_growth(axis, [module]) for axis in axes]
+    draw(plot, growths)
+    image = f"![Seconds and megabytes on logarithmic axes](../images/{plot.name})"
+    return [growth.row for growth in growths], f"{growth_table(growths)}\n\n{image}"
 
 
 def draw(path: Path, growths: Sequence[Growth]) -> None:
@@ -63,7 +72,7 @@ def _frame(growth: Growth, across: Place, lows: Sequence[int], decades: int) -> 
         y = HEIGHT - BOTTOM - step / decades * (HEIGHT - BOTTOM - TOP)
         yield f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}"/>'
         yield _text(LEFT - 5, y + 4, _seconds(lows[0] + step), "end", TIME)
-        yield _text(WIDTH - RIGHT + 5, y + 4, f"{10.0 ** (lows[1] + step):g} MB", "start", MEMORY)
+        yield _text(WIDTH - RIGHT + 5, y + 4, _megabytes(lows[1] + step), "start", MEMORY)
     for point in growth.points:
         x = across(point.size)
         yield f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{FAINT}"/>'
@@ -82,6 +91,10 @@ def _decade(value: float) -> int:
 
 def _seconds(decade: int) -> str:
     return f"{10.0**decade:g} s" if decade >= 0 else f"{10.0 ** (decade + 3):g} ms"
+
+
+def _megabytes(decade: int) -> str:
+    return f"{10.0**decade:g} MB" if decade < 3 else f"{10.0 ** (decade - 3):g} GB"
 
 
 def _line(

@@ -63,6 +63,17 @@ def test_jacobians(space: VelocitySpace, dtype: torch.dtype) -> None:
     torch.testing.assert_close(jacobian, twin, atol=20 * TOLERANCE[dtype], rtol=0)
 
 
+@pytest.mark.parametrize("sides", [(7, 50, 60), (40, 500, 600)], ids=["small", "large"])
+def test_products_of_every_size(sides: tuple[int, int, int]) -> None:
+    """Large ones take another way."""
+    generator = torch.Generator().manual_seed(0)
+    rows, inner, columns = sides
+    first = torch.randn(rows, inner, generator=generator).double()
+    second = torch.randn(columns, inner, generator=generator).double().T
+    expected = (first[:, :, None] * second[None]).sum(dim=1)
+    torch.testing.assert_close(cpu.product(first, second), expected, atol=1e-11, rtol=0)
+
+
 def test_threads_share_the_work_and_agree() -> None:
     space = SPACES[0]
     affine, points = case(space, 1.0, torch.float64)

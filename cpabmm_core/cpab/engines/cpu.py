@@ -19,6 +19,7 @@ from cpabmm_core.cpab.space import VelocitySpace
 _REMAINDER = {torch.float32: 1e-7, torch.float64: 1e-16}
 _CROSSING = {torch.float32: 1e-4, torch.float64: 1e-6}  # tolerance; the error is its cube
 _POINTS_PER_THREAD = 1 << 11
+_LARGE_PRODUCT = 1 << 23  # multiplications
 _STEPS_PER_POINT = 4  # initial length of the tape
 
 
@@ -41,9 +42,11 @@ class Record(NamedTuple):
 def product(first: Tensor, second: Tensor) -> Tensor:
     """Return the matrix product of float64 tensors.
 
-    This avoids PyTorch's product: its threads busy-wait afterwards on the cores that the kernels
-    need next.
+    Small products avoid PyTorch's: its threads busy-wait afterwards on the cores that the kernels
+    need next. Large ones, of meshes with many squares, take several times as long without it.
     """
+    if first.shape[0] * second.numel() > _LARGE_PRODUCT:
+        return first @ second
     result = np.zeros((first.shape[0], second.shape[1]))
     kernels.multiply(first.numpy(), np.ascontiguousarray(second.numpy()), result)
     return torch.from_numpy(result)
