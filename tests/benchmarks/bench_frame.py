@@ -14,10 +14,10 @@ from time import perf_counter
 
 import pytest
 import torch
-from torch import Tensor
-
 from benchmarks._report import Row, alternate, print_rows
 from benchmarks.peer_loop import FULL_WIDTH, random_frames, random_model, tpsmm_loop
+from torch import Tensor
+
 from cpabmm_core import load_model
 from cpabmm_core.inference import EncodedSource, InferenceModel, PoseTransfer, animate_file
 from cpabmm_core.precision import Precision, cpu_computes_bf16

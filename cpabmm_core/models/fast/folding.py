@@ -11,13 +11,12 @@ from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.versions import Version, version_of
 from cpabmm_core.models.fast.views import adopt
 
-
 _RESIDUAL = {
     "cpabmm_core.models.resnet": {"_Block", "PooledResNet", "PyramidResNet"},
     "timm.models.resnet": {"BasicBlock", "Bottleneck", "ResNet"},
     "torchvision.models.resnet": {"BasicBlock", "Bottleneck", "ResNet"},
 }
-"""Classes in which the convolution ``conv1`` is followed by the normalisation ``bn1``, and so on."""
+"""Classes in which the normalisation ``bn1`` follows the convolution ``conv1``, and so on."""
 
 
 class _Folded(NamedTuple):
@@ -88,23 +87,21 @@ class FoldedConv2d(nn.Module):
         return FastConv2d(own, upsampled=self._upsampled)
 
 
-def folds(conv: object, norm: object) -> bool:
-    """Return whether a normalisation that follows a convolution can be folded into it."""
-    return (
-        type(conv) is nn.Conv2d
-        and type(norm) is nn.BatchNorm2d
-        and norm.track_running_stats
-        and norm.running_mean is not None
-    )
+def fold(conv: object, norm: object, *, upsampled: bool = False) -> FoldedConv2d | None:
+    """Return both as one convolution, or None if they are not a convolution and batch norm."""
+    if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
+        return None
+    if not norm.track_running_stats or norm.running_mean is None:
+        return None
+    return FoldedConv2d(conv, norm, upsampled=upsampled)
 
 
 def fold_children(view: nn.Module, plain: nn.Module) -> None:
     """Fold the normalisations of a sequence or a residual network into its convolutions."""
     for first, second in _pairs(plain):
-        conv, norm = plain._modules.get(first), plain._modules.get(second)
-        if folds(conv, norm):
-            view._modules[first] = FoldedConv2d(conv, norm)  # type: ignore[arg-type]
-            view._modules[second] = nn.Identity()
+        folded = fold(plain._modules.get(first), plain._modules.get(second))
+        if folded is not None:
+            view._modules.update({first: folded, second: nn.Identity()})
 
 
 def _pairs(plain: nn.Module) -> list[tuple[str, str]]:

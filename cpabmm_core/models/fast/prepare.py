@@ -68,8 +68,14 @@ def prepare_for_inference(model: AnimationModel) -> AnimationModel:
 
 def _prepare(module: nn.Module) -> nn.Module:
     make = _FAST.get(type(module))
-    if make is not None:
+    if make is not None and _has_usual_blocks(module):
         return make(module, _prepare)
     view = eval_view(module, _prepare)
     fold_children(view, module)
     return view
+
+
+def _has_usual_blocks(module: nn.Module) -> bool:
+    """Return whether all blocks of a network have the class and the convolution that they had."""
+    blocks = [block for block in module.modules() if isinstance(block, SameBlock)]
+    return all(type(block) in _FAST and type(block.conv) is nn.Conv2d for block in blocks)

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor, nn
 
-from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from cpabmm_core.config import Config
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.dense_motion import Motion
