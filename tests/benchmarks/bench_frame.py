@@ -14,7 +14,7 @@ from time import perf_counter
 
 import pytest
 import torch
-from benchmarks._report import Row, alternate, print_rows
+from benchmarks._report import Row, alternate, describe_machine, print_rows
 from benchmarks.peer_loop import FULL_WIDTH, random_frames, random_model, tpsmm_loop
 from torch import Tensor
 
@@ -44,7 +44,8 @@ def animate(inference_model: InferenceModel, source: Tensor, driving: Tensor) ->
 def full_width_rows() -> list[Row]:
     model = random_model(FULL_WIDTH)
     source, driving = random_frames(FRAMES + 1, model.frame_size).split((1, FRAMES))
-    precisions: tuple[Precision, ...] = ("fp32", "bf16") if cpu_computes_bf16() else ("fp32",)
+    has_bf16 = cpu_computes_bf16() and "AVX2" not in describe_machine().instruction_set
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if has_bf16 else ("fp32",)
     variants = [(precision, batch) for precision in precisions for batch in (FRAMES, 1)]
     ours = [
         partial(animate, InferenceModel(model, None, batch, precision), source, driving)
