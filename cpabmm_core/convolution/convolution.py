@@ -127,7 +127,7 @@ class Convolution:
             and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
             and not (conv._forward_hooks or conv._forward_pre_hooks)
             and not (torch.is_autocast_enabled("cpu") or any(t.is_neg() for t in tensors))
-            and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+            and not (torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None)
             and _tiles() is not None
         )
 

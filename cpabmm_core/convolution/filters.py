@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cpabmm_core.arrays import Floats
 from cpabmm_core.convolution import upsampled_kernels, winograd_kernels
 from cpabmm_core.convolution.product_kernel import VECTORS
 from cpabmm_core.convolution.simd import LANES
@@ -14,8 +13,8 @@ from cpabmm_core.convolution.simd import LANES
 class Filters(NamedTuple):
     """The parameters of a convolution as its kernels read them."""
 
-    weight: Floats  # flat: position, panel of output channels, input channel, channel of the panel
-    bias: Floats  # padded to whole vectors
+    weight: Tensor  # flat: position, panel of output channels, input channel, channel of the panel
+    bias: Tensor  # padded to whole vectors
     sources: tuple[Tensor, ...]
     """The parameters, kept so that no other tensor takes their place in memory."""
     identity: tuple[tuple[int, int], ...]
@@ -40,7 +39,7 @@ def pack(conv: nn.Conv2d, *, upsampled: bool) -> Filters:
     bias = sources[1] if len(sources) > 1 else torch.zeros(conv.out_channels)
     padded = torch.zeros(whole(conv.out_channels))
     padded[: conv.out_channels] = bias
-    return Filters(_panels(weight.float()).numpy(), padded.numpy(), sources, known)
+    return Filters(_panels(weight.float()), padded, sources, known)
 
 
 def _parameters(conv: nn.Conv2d) -> list[Tensor]:

@@ -6,11 +6,10 @@ that one step needs share a cache line, and rows follow each other at a fixed di
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
 from cpabmm_core.convolution.simd import (
     FUSED,
@@ -20,17 +19,18 @@ from cpabmm_core.convolution.simd import (
     Pointer,
     address,
     broadcast,
+    intrinsic,
     moved,
 )
 
 _INDEX = ir.IntType(64)
-_LINES_AHEAD = 4
-"""Cache lines of the next panel to request while 16 channels are multiplied."""
 _WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
 ROWS = 12 if _WIDE else 6
 """Rows of a full register block."""
 VECTORS = 2 if _WIDE else 1
 """Its columns in vectors. 24 registers of 32, or 12 of 16, hold the sums."""
+_LINES_AHEAD = 4 * VECTORS
+"""Cache lines of the next panel to request while 16 channels are multiplied: a quarter of it."""
 
 
 def _accumulate(rows: int, vectors: int) -> Any:  # noqa: ANN401
@@ -123,7 +123,8 @@ def _prefetch(builder: Any, start: Any) -> None:  # noqa: ANN401
     byte = ir.IntType(8).as_pointer()
     flag = ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    insert: Any = cgutils.get_or_insert_function
+    function = insert(builder.module, kind, "llvm.prefetch.p0")
     for line in range(_LINES_AHEAD):
         place = builder.gep(start, [ir.Constant(_INDEX, LANES * line)])
         options = [ir.Constant(flag, option) for option in (0, 2, 1)]  # read, to the L2 cache, data

@@ -9,10 +9,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, models, overload, register_model
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, njit, types
+from numba.extending import models, overload, register_model
 
+intrinsic: Any = extending.intrinsic  # its annotations describe the generator, not the result
+ArrayOf: Any = types.CPointer
+"""The type of an address of several values."""
 LANES = 16
 IR_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 FUSED = ("contract",)
@@ -23,7 +26,7 @@ inlined = njit(nogil=True, error_model="numpy", forceinline=True)
 _FIRST = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
 
 
-class _Vector(types.Type):  # type: ignore[misc]
+class _Vector(types.Type):
     """The type of a vector in compiled functions."""
 
     def __init__(self) -> None:
@@ -31,17 +34,17 @@ class _Vector(types.Type):  # type: ignore[misc]
 
 
 VECTOR = _Vector()
-POINTER = types.CPointer(types.float32)
+POINTER = ArrayOf(types.float32)
 Pointer = Any
 """The address of float32 numbers, in annotations."""
 
 
 @register_model(_Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     """A vector is one value of LLVM."""
 
     def __init__(self, manager: Any, kind: Any) -> None:  # noqa: ANN401
-        super().__init__(manager, kind, IR_VECTOR)
+        super().__init__(manager, kind, IR_VECTOR)  # type: ignore[no-untyped-call]
 
 
 def address(builder: Any, start: Any, index: Any) -> Any:  # noqa: ANN401
@@ -49,17 +52,32 @@ def address(builder: Any, start: Any, index: Any) -> Any:  # noqa: ANN401
     return builder.bitcast(builder.gep(start, [index]), IR_VECTOR.as_pointer())
 
 
+def _address_of(kind: Any) -> Any:  # noqa: ANN401
+    """Return a compiled function that makes an address from a number."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def convert(_typing: Any, _number: Any) -> Any:  # noqa: ANN401
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return kind(types.int64), generate
+
+    return convert
+
+
+floats_at = _address_of(POINTER)
+doubles_at = _address_of(ArrayOf(types.float64))
+
+
 @intrinsic  # type: ignore[untyped-decorator]
-def pointer(_typing: Any, array: Any) -> Any:  # noqa: ANN401
-    """Return the address of a flat float32 array, which the caller keeps alive.
+def take_next(_typing: Any, _counter: Any) -> Any:  # noqa: ANN401
+    """Return the integer at an address and add 1 to it, as one step that no thread interrupts."""
 
-    Functions pass addresses to each other: they cost nothing to pass, arrays are counted.
-    """
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+        one = ir.Constant(ir.IntType(64), 1)
+        return builder.atomic_rmw("add", arguments[0], one, "monotonic")
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return POINTER(array), generate
+    return types.int64(ArrayOf(types.int64)), generate
 
 
 def broadcast(builder: Any, number: Any) -> Any:  # noqa: ANN401
@@ -132,7 +150,7 @@ def _arithmetic(function: Callable[..., Any], instruction: str) -> None:
 
         return VECTOR(first, second), generate
 
-    @overload(function, strict=False)  # type: ignore[untyped-decorator]
+    @overload(function, strict=False)
     def typed(first: Any, second: Any) -> Callable[[Any, Any], Any] | None:  # noqa: ANN401
         if first is VECTOR and second is VECTOR:
             return lambda first, second: compute(first, second)  # noqa: PLW0108 - the names count

@@ -1,27 +1,27 @@
 """Convolution by tiles on the CPU, with as many threads as PyTorch uses."""
 
+import ctypes
 from collections import deque
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from cpabmm_core.arrays import Array, Floats
-from cpabmm_core.convolution import strips, upsampled_kernels, winograd_kernels
+from cpabmm_core.convolution import task, upsampled_kernels, winograd_kernels
 from cpabmm_core.convolution.filters import Filters, identity, pack, whole
 from cpabmm_core.convolution.fusion import Fusion, Moments
-from cpabmm_core.convolution.memory import flat, in_threads, steps
+from cpabmm_core.convolution.memory import address, steps
+from cpabmm_core.convolution.patches import WORK
 from cpabmm_core.convolution.simd import LANES
+from cpabmm_core.convolution.team import run_in_team
 
 __all__ = ["Filters", "convolve", "identity", "pack"]
 
 _STRIP_BYTES = 3 << 20  # of transformed values in each thread
 _FEWEST, _MOST = 96, 192  # tiles of a strip
 _PRODUCTS_PER_THREAD = 1 << 22  # fewer do not justify a thread
-_spare: deque[Floats] = deque(maxlen=8)
+_spare: deque[Tensor] = deque(maxlen=8)
 """Scratch memory that no thread uses; new memory costs a page fault for each 4 KB."""
-_NOTHING = np.empty(0, dtype=np.float32)
-_NO_MOMENTS = np.empty(0)
 
 
 def convolve(
@@ -47,43 +47,35 @@ def convolve(
     products = tiles * kernels.POSITIONS * whole(depth) * whole(channels)
     parts = max(1, min(torch.get_num_threads(), products // _PRODUCTS_PER_THREAD, tiles))
     capacity = max(_FEWEST, min(_MOST, _STRIP_BYTES // (4 * values)))
-    capacity = min(capacity, -(-tiles // parts))
-    space = strips.WORK + (capacity + 1) * values + 2 * kernels.POSITIONS * LANES
+    strips = max(1, round(tiles / parts / capacity))  # equal ones: a short one reads all filters
+    capacity = -(-tiles // (parts * strips)) + 1  # ranges of parts differ by one tile
+    space = WORK + (capacity + 1) * values + 2 * kernels.POSITIONS * LANES
+    scratch = _scratch(parts * space)
     scale, shift = (_padded(factor, depth) for factor in (fusion.scale, fusion.shift))
-    residual = _NOTHING if fusion.residual is None else flat(_dense(fusion.residual))
-    sums = [
-        np.zeros(batch * 2 * whole(channels)) if fusion.moments else _NO_MOMENTS
-        for _ in range(parts)
-    ]
-
-    def convolve_part(part: int) -> None:
-        scratch = _scratch(space)
-        strips.convolve(
-            upsampled,
-            flat(x),
-            steps(x),
-            (height, width, depth),
-            padding,
-            filters.weight,
-            filters.bias,
-            scale,
-            shift,
-            residual,
-            sums[part],
-            flat(result),
-            steps(result),
-            (*size, channels),
-            (down, across),
-            (tiles * part // parts, tiles * (part + 1) // parts),
-            capacity,
-            scratch,
-        )
-        _spare.append(scratch)
-
-    in_threads(convolve_part, parts)
-    if not fusion.moments:
+    residual = None if fusion.residual is None else _dense(fusion.residual)
+    sums = None
+    if fusion.moments:
+        sums = torch.zeros(parts, batch, 2, whole(channels), dtype=torch.float64)
+    order = task.describe(
+        parts=parts,
+        tiles=tiles,
+        capacity=capacity,
+        scratch=(address(scratch), 4 * space),
+        moments=(address(sums), 8 * batch * 2 * whole(channels)),
+        upsampled=upsampled,
+        x=(address(x), *steps(x), height, width, depth),
+        padding=padding,
+        filters=(address(filters.weight), address(filters.bias)),
+        factors=(address(scale), address(shift)),
+        residual=address(residual),
+        result=(address(result), *steps(result), *size, channels),
+        grid=(down, across),
+    )
+    run_in_team(task.ADDRESS, ctypes.addressof(order), parts)
+    _spare.append(scratch)
+    if sums is None:
         return result, None
-    return result, _moments(sum(sums[1:], start=sums[0]), batch, channels, size[0] * size[1])
+    return result, _moments(sums.sum(dim=0), channels, size[0] * size[1])
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -101,27 +93,30 @@ def _dense(x: Tensor) -> Tensor:
     return x.detach() if same else dense.copy_(x.detach())
 
 
-def _padded(factor: Tensor | None, channels: int) -> Floats:
-    """Return (B, C) numbers, flat and with whole vectors of channels."""
+def _padded(
+    factor: Tensor | None,  # (B, C)
+    channels: int,
+) -> Tensor | None:  # (B, channels)
+    """Return factors for whole vectors of channels."""
     if factor is None:
-        return _NOTHING
-    padded = np.zeros((len(factor), whole(channels)), dtype=np.float32)
-    padded[:, :channels] = factor.detach().numpy()
-    return padded.reshape(-1)
+        return None
+    return F.pad(factor.detach(), (0, whole(channels) - channels))
 
 
-def _moments(sums: Array, batch: int, channels: int, count: int) -> Moments:
-    total, squares = sums.reshape(batch, 2, -1)[:, :, :channels].transpose(1, 0, 2) / count
-    variance = np.maximum(squares - total * total, 0)
-    return Moments(
-        torch.from_numpy(total.astype(np.float32)), torch.from_numpy(variance.astype(np.float32))
-    )
+def _moments(
+    sums: Tensor,  # (B, 2, D, padded) float64
+    channels: int,
+    count: int,
+) -> Moments:
+    mean, squares = (sums[:, :, :channels] / count).unbind(dim=1)
+    variance = (squares - mean * mean).clamp_min(0)
+    return Moments(mean.float(), variance.float())
 
 
-def _scratch(size: int) -> Floats:
+def _scratch(size: int) -> Tensor:
     """Return scratch memory, of an earlier call if there is enough of it."""
     try:
         spare = _spare.pop()
     except IndexError:
-        spare = _NOTHING
-    return spare if len(spare) >= size else np.zeros(size, dtype=np.float32)
+        return torch.zeros(size)
+    return spare if len(spare) >= size else torch.zeros(size)
