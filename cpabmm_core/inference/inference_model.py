@@ -14,7 +14,9 @@ from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.fast import prepare_for_inference
 from cpabmm_core.precision import DTYPES, PrecisionChoice, choose_precision
 
-_BATCH_SIZE = 4
+_BATCH_SIZE, _BATCH_SIZE_OF_LARGE_FRAMES = 8, 4
+_LARGE = 128
+"""Frames larger than this fill a processor, so that a batch of 4 loses nothing."""
 
 
 class InferenceModel:
@@ -52,7 +54,7 @@ class InferenceModel:
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
                 current device.
             batch_size: number of frames to process at a time; None means up to 32 on CUDA, as its
-                memory allows, and 4 elsewhere.
+                memory allows; elsewhere 8, or 4 if the model's frames are larger than 128 pixels.
             precision: precision of the dense motion network and the generator; ``auto`` picks the
                 fastest that the device supports natively.
 
@@ -108,4 +110,4 @@ def _networks(model: AnimationModel, device: torch.device) -> AnimationModel:
 def _default_batch_size(device: torch.device, frame_size: int) -> int:
     if device.type == "cuda":
         return cuda_frames.batch_size(device, frame_size)
-    return _BATCH_SIZE
+    return _BATCH_SIZE_OF_LARGE_FRAMES if frame_size > _LARGE else _BATCH_SIZE

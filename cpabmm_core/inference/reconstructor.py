@@ -108,8 +108,8 @@ def reconstruct(
             The largest centred square of each is resized to the model's frame size.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None leaves the model on its
             current device.
-        batch_size: number of frames to process at a time; None means up to 32 on
-            CUDA, as its memory allows, and 4 elsewhere.
+        batch_size: number of frames to process at a time; None means as for
+            `InferenceModel`.
         precision: precision of the networks; ``auto`` picks the fastest that the device supports
             natively. A batch that is not finite in half precision is rendered again in fp32.
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
+from benchmarks.peer_loop import FULL_WIDTH, random_frames, random_model
 from torch import Tensor, nn
 
-from benchmarks.peer_loop import FULL_WIDTH, random_frames, random_model
 from cpabmm_core import load_model
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.fast import prepare_for_inference

@@ -29,6 +29,10 @@ def by_hand(model: AnimationModel, image: Tensor, poses: Tensor) -> Tensor:
     return model.generate(image, model.motion(image, model.keypoints(image), poses))
 
 
+INVISIBLE = 1e-6
+"""A mean squared error of 60 dB: the prepared networks round differently."""
+
+
 @torch.no_grad()
 def poses_of(model: AnimationModel, batch: int) -> Tensor:
     return model.keypoints(noise(32, batch, seed=5))
@@ -39,9 +43,10 @@ def test_without_a_large_source_the_model_alone_decides(kind: str) -> None:
     model, image = tiny_model(CONFIGS[kind]), noise(32)
     poses = poses_of(model, 2)
     expected = by_hand(model, image, poses)
-    assert torch.equal(EncodedSource(InferenceModel(model), image).render(poses), expected)
+    rendered = EncodedSource(InferenceModel(model), image).render(poses)
+    assert (rendered - expected).square().mean() < INVISIBLE
     same_size = EncodedSource(InferenceModel(model), image, noise(32, seed=1))
-    assert torch.equal(same_size.render(poses), expected)
+    assert (same_size.render(poses) - expected).square().mean() < INVISIBLE
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
@@ -65,7 +70,7 @@ def test_frames_come_with_their_motion_and_poses() -> None:
     assert torch.equal(rendered.poses, poses)
     with torch.no_grad():
         motion = model.motion(image, model.keypoints(image), poses)
-    assert torch.equal(rendered.motion.deformation, motion.deformation)
+    assert torch.allclose(rendered.motion.deformation, motion.deformation, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -1,11 +1,11 @@
 """Views of the networks' blocks for inference: fused, and without copies."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cpabmm_core.models.blocks import DownBlock, Hourglass, ResidualBlock, SameBlock, UpBlock
+from cpabmm_core.models.blocks import Hourglass, ResidualBlock, SameBlock
 from cpabmm_core.models.fast.convolution import FastConv2d
-from cpabmm_core.models.fast.folding import FoldedConv2d, folds
+from cpabmm_core.models.fast.folding import fold
 from cpabmm_core.models.fast.normalisation import normalise, relu
 from cpabmm_core.models.fast.views import Prepare, adopt
 
@@ -19,12 +19,9 @@ class FastSameBlock(SameBlock):
     def __init__(self, plain: SameBlock, prepare: Prepare) -> None:
         """Show `plain`."""
         adopt(self, plain, prepare)
-        self.conv: nn.Module
-        self._folded = folds(plain.conv, plain.norm)
-        if self._folded:
-            self.conv = FoldedConv2d(plain.conv, plain.norm, upsampled=self.upsampled)
-        else:
-            self.conv = FastConv2d(plain.conv, upsampled=self.upsampled)
+        folded = fold(plain.conv, plain.norm, upsampled=self.upsampled)
+        self._is_folded = folded is not None
+        self._modules["conv"] = folded or FastConv2d(plain.conv, upsampled=self.upsampled)
         self.in_channels, self.out_channels = plain.conv.in_channels, plain.conv.out_channels
 
     def forward(
@@ -33,8 +30,8 @@ class FastSameBlock(SameBlock):
         out: Tensor | None = None,
     ) -> Tensor:  # (B, out_channels, H', W')
         """Apply the block, and write the result to `out` if it is given."""
-        maps = self.conv(x)
-        if not self._folded:
+        maps: Tensor = self.conv(x)
+        if not self._is_folded:
             maps = normalise(maps, self.norm)
         return relu(maps, pool=self.pool, out=out)
 
@@ -57,17 +54,18 @@ class FastResidualBlock(ResidualBlock):
     def __init__(self, plain: ResidualBlock, prepare: Prepare) -> None:
         """Show `plain`."""
         adopt(self, plain, prepare)
-        self._folded = folds(plain.conv1, plain.norm2)
-        if self._folded:
-            self.conv1 = FoldedConv2d(plain.conv1, plain.norm2)
+        folded = fold(plain.conv1, plain.norm2)
+        self._is_folded = folded is not None
+        if folded is not None:
+            self._modules["conv1"] = folded
 
     def forward(
         self,
         x: Tensor,  # (B, channels, H, W)
     ) -> Tensor:  # (B, channels, H, W)
         """Apply the block."""
-        out = self.conv1(relu(normalise(x, self.norm1)))
-        if not self._folded:
+        out: Tensor = self.conv1(relu(normalise(x, self.norm1)))
+        if not self._is_folded:
             out = normalise(out, self.norm2)
         out = self.conv2(relu(out))
         return out.add_(x) if out.dtype == x.dtype else out + x
@@ -108,9 +106,7 @@ def joint_maps(
 ) -> Tensor:
     """Return memory in channels-last order: a range of channels can be written by itself."""
     dtype = like.dtype if dtype is None else dtype
-    return torch.empty(
-        shape, dtype=dtype, device=like.device, memory_format=torch.channels_last
-    )
+    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def computing_dtype(x: Tensor) -> torch.dtype:

@@ -23,7 +23,7 @@ def by_rows(
     x: Tensor,  # (B, C, H, W)
     weight: Tensor,  # (D, C, K, L)
     bias: Tensor | None,  # (D,)
-    padding: tuple[int, int],
+    padding: tuple[int, ...],  # above, beside
 ) -> Tensor:  # (B, D, H', W')
     """Convolve with each row of the kernel alone, and add the results, each shifted by its row.
 
@@ -33,7 +33,8 @@ def by_rows(
     channels, _, rows, _ = weight.shape
     above, beside = padding
     flat = weight.permute(2, 0, 1, 3).flatten(0, 1)[:, :, None]
-    parts = F.conv2d(x, flat, padding=(0, beside)).unflatten(1, (rows, channels))
+    result = F.conv2d(x, flat, padding=(0, beside))
+    parts = result.view(len(x), rows, channels, *result.shape[2:])
     height = x.shape[2] + 2 * above - rows + 1
     out = parts.new_zeros(len(x), channels, height, parts.shape[-1])
     if bias is not None:

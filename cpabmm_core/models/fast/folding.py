@@ -1,6 +1,7 @@
 """Convolutions with the batch normalisation that follows them folded into their weights."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -9,6 +10,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.versions import Version, version_of
 from cpabmm_core.models.fast.views import adopt
+
+_RESIDUAL = {
+    "cpabmm_core.models.resnet": {"_Block", "PooledResNet", "PyramidResNet"},
+    "timm.models.resnet": {"BasicBlock", "Bottleneck", "ResNet"},
+    "torchvision.models.resnet": {"BasicBlock", "Bottleneck", "ResNet"},
+}
+"""Classes in which the normalisation ``bn1`` follows the convolution ``conv1``, and so on."""
 
 
 class _Folded(NamedTuple):
@@ -21,9 +29,7 @@ class _Folded(NamedTuple):
 class FoldedConv2d(nn.Module):
     """A convolution followed by batch normalisation in eval mode, as one convolution."""
 
-    def __init__(
-        self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *, upsampled: bool = False
-    ) -> None:
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *, upsampled: bool = False) -> None:
         """Fold `norm` into `conv`.
 
         Args:
@@ -81,11 +87,28 @@ class FoldedConv2d(nn.Module):
         return FastConv2d(own, upsampled=self._upsampled)
 
 
-def folds(conv: object, norm: object) -> bool:
-    """Return whether a normalisation that follows a convolution can be folded into it."""
-    return (
-        type(conv) is nn.Conv2d
-        and type(norm) is nn.BatchNorm2d
-        and norm.track_running_stats
-        and norm.running_mean is not None
-    )
+def fold(conv: object, norm: object, *, upsampled: bool = False) -> FoldedConv2d | None:
+    """Return both as one convolution, or None if they are not a convolution and batch norm."""
+    if type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d:
+        return None
+    if not norm.track_running_stats or norm.running_mean is None:
+        return None
+    return FoldedConv2d(conv, norm, upsampled=upsampled)
+
+
+def fold_children(view: nn.Module, plain: nn.Module) -> None:
+    """Fold the normalisations of a sequence or a residual network into its convolutions."""
+    for first, second in _pairs(plain):
+        folded = fold(plain._modules.get(first), plain._modules.get(second))
+        if folded is not None:
+            view._modules.update({first: folded, second: nn.Identity()})
+
+
+def _pairs(plain: nn.Module) -> list[tuple[str, str]]:
+    """Return the names of the children of which the first feeds the second, and nothing else."""
+    kind = type(plain)
+    if kind is nn.Sequential:
+        return [*pairwise(plain._modules)]
+    if kind.__name__ in _RESIDUAL.get(kind.__module__, ()):
+        return [(name, name.replace("conv", "bn")) for name in plain._modules if "conv" in name]
+    return []

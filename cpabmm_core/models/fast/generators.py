@@ -34,11 +34,11 @@ class FastInpaintingNetwork(InpaintingNetwork):
             if not finer:
                 out = sampled.blend(up(out), level)
                 break
-            channels = up.out_channels
-            _, more, height, width = level.shape
-            joined = joint_maps(out, (len(out), channels + more, height, width))
-            up(out, joined[:, :channels])
-            sampled.warp_masked(level, joined[:, channels:])
+            _, channels, height, width = level.shape
+            own = self.widths[len(finer)]  # a decoder level is as wide as its encoder level
+            joined = joint_maps(out, (len(out), own + channels, height, width))
+            up(out, joined[:, :own])
+            sampled.warp_masked(level, joined[:, own:])
             out = joined
         return sampled.blend(torch.sigmoid(self.to_rgb(out)), source)
 

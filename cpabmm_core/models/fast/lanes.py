@@ -38,9 +38,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_forget_threads)
 
 
-def in_lanes(
-    work: Callable[[slice], _Result], count: int, device: torch.device
-) -> list[_Result]:
+def in_lanes(work: Callable[[slice], _Result], count: int, device: torch.device) -> list[_Result]:
     """Call `work` with the parts of a batch, in order of the parts' results.
 
     On a CPU there are as many parts as PyTorch has threads, and they are computed at the same time.

@@ -105,7 +105,7 @@ def _at_once(
     part: slice,
     source: Tensor,  # (1 or B, 3, H, W)
 ) -> list[slice]:
-    """Split a part of a batch: maps of few large frames stay in the cache, small ones share calls."""
+    """Split a part of a batch: large frames stay in the cache, small ones share calls."""
     if source.device.type != "cpu":
         return [part]
     step = max(1, _PIXELS_AT_ONCE // (source.shape[2] * source.shape[3]))

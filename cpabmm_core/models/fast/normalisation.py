@@ -14,8 +14,11 @@ def normalise(
     Instance normalisation is group normalisation with one channel per group. PyTorch's operator for
     the former goes through memory several times, that for the latter twice.
     """
-    instance = type(norm) is nn.InstanceNorm2d and not norm.track_running_stats
-    if instance and x.shape[2] * x.shape[3] > 1:
+    if (
+        isinstance(norm, nn.InstanceNorm2d)
+        and not norm.track_running_stats
+        and x.shape[2] * x.shape[3] > 1
+    ):
         return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
     result: Tensor = norm(x)
     return result

@@ -1,5 +1,6 @@
 """Convolutions by oneDNN with weights that are cast and reordered once, not in every call."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cpabmm_core.models.fast.versions import Version, version_of
+from cpabmm_core.models.narrow_convolution import NarrowConv2d
 
 _DTYPES = (torch.float32, torch.bfloat16)
 
@@ -57,7 +59,8 @@ class PackedConvolution:
 
     def _pack(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         conv = self._conv
-        weight = torch._C._nn.mkldnn_reorder_conv2d_weight(
+        reorder: Callable[..., Tensor] = torch._C._nn.mkldnn_reorder_conv2d_weight
+        weight = reorder(
             conv.weight.detach().to(x.dtype).to_mkldnn(),
             conv.padding,
             conv.stride,
@@ -69,19 +72,19 @@ class PackedConvolution:
 
 
 def can_be_packed(conv: nn.Conv2d) -> bool:
-    """Return whether this build of PyTorch has oneDNN and it computes such a convolution."""
+    """Return whether oneDNN computes such a convolution."""
     return (
-        type(conv) is nn.Conv2d
+        type(conv) in {nn.Conv2d, NarrowConv2d}
         and conv.padding_mode == "zeros"
         and not isinstance(conv.padding, str)
-        and _has_onednn()
     )
 
 
 def suits_packing(x: Tensor, conv: nn.Conv2d) -> bool:
-    """Return whether `PackedConvolution` computes this input."""
+    """Return whether `PackedConvolution` computes this input on this machine."""
     return (
         x.dtype in _DTYPES
+        and _computes(x.dtype)
         and x.dim() == 4
         and x.numel() > 0
         and not conv.weight.is_inference()
@@ -90,12 +93,15 @@ def suits_packing(x: Tensor, conv: nn.Conv2d) -> bool:
 
 
 @lru_cache
-def _has_onednn() -> bool:
-    """Try the operators, which PyTorch's compiler uses but which are not part of its interface."""
+def _computes(dtype: torch.dtype) -> bool:
+    """Try the operators: they are not part of PyTorch's interface, and not every CPU has bfloat16.
+
+    PyTorch's own compiler uses them.
+    """
     if not torch.backends.mkldnn.is_available():
         return False
-    conv, x = nn.Conv2d(2, 3, 3, bias=False), torch.ones(1, 2, 4, 4)
-    with torch.no_grad():
+    conv, x = nn.Conv2d(2, 3, 3, bias=False).to(dtype), torch.ones(1, 2, 4, 4, dtype=dtype)
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
         nn.init.ones_(conv.weight)
         try:
             return torch.equal(PackedConvolution(conv)(x), conv(x))

@@ -17,10 +17,12 @@ from cpabmm_core.models.fast.blocks import (
 )
 from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.dense_motion import FastDenseMotionNetwork
+from cpabmm_core.models.fast.folding import fold_children
 from cpabmm_core.models.fast.generators import FastInpaintingNetwork, FastOcclusionAwareGenerator
 from cpabmm_core.models.fast.model import FastAnimationModel
 from cpabmm_core.models.fast.views import Prepare, eval_view
 from cpabmm_core.models.inpainting import InpaintingNetwork
+from cpabmm_core.models.narrow_convolution import NarrowConv2d
 from cpabmm_core.models.occlusion_aware import OcclusionAwareGenerator
 
 _FAST: dict[type[nn.Module], Callable[[Any, Prepare], nn.Module]] = {
@@ -34,6 +36,7 @@ _FAST: dict[type[nn.Module], Callable[[Any, Prepare], nn.Module]] = {
     SameBlock: FastSameBlock,
     UpBlock: FastUpBlock,
     nn.Conv2d: lambda plain, _: FastConv2d(plain),
+    NarrowConv2d: lambda plain, _: FastConv2d(plain),
 }
 """The view of each class; a subclass may behave differently, so it gets a view of its own class."""
 
@@ -67,4 +70,14 @@ def prepare_for_inference(model: AnimationModel) -> AnimationModel:
 
 def _prepare(module: nn.Module) -> nn.Module:
     make = _FAST.get(type(module))
-    return eval_view(module, _prepare) if make is None else make(module, _prepare)
+    if make is not None and _has_usual_blocks(module):
+        return make(module, _prepare)
+    view = eval_view(module, _prepare)
+    fold_children(view, module)
+    return view
+
+
+def _has_usual_blocks(module: nn.Module) -> bool:
+    """Return whether all blocks of a network have the class and the convolution that they had."""
+    blocks = [block for block in module.modules() if isinstance(block, SameBlock)]
+    return all(type(block) in _FAST and type(block.conv) is nn.Conv2d for block in blocks)

@@ -8,7 +8,7 @@ from cpabmm_core.models.dense_motion import Motion
 
 
 class SampledMotion:
-    """Warps and masks maps of any size as `Motion` does, and keeps the flow and mask of each size."""
+    """Warps and masks maps of any size as `Motion` does, and keeps each size's flow and mask."""
 
     def __init__(self, motion: Motion) -> None:
         self._motion = motion

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from torch import Tensor, nn
 
-from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
 from cpabmm_core.config import Config
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.dense_motion import Motion
@@ -87,7 +87,9 @@ def test_the_prepared_model_computes_the_same(name: str, threads: int) -> None:
     prepared = prepare_for_inference(model)
     source, driving = images(1, config.data.frame_size), images(3, config.data.frame_size)
     found = keypoints_and_background(model, source, driving)
-    for ours, theirs in zip(keypoints_and_background(prepared, source, driving), found, strict=True):
+    for ours, theirs in zip(
+        keypoints_and_background(prepared, source, driving), found, strict=True
+    ):
         if theirs is None:
             assert ours is None
         else:
@@ -190,7 +192,9 @@ def test_a_model_of_a_class_of_its_own_keeps_its_methods() -> None:
     model = tiny_model()
     model.__class__ = Still
     found = keypoints_and_background(model, images(1, 32), images(1, 32))
-    assert torch.equal(rendered(prepare_for_inference(model), images(1, 32), found)[1], images(1, 32))
+    assert torch.equal(
+        rendered(prepare_for_inference(model), images(1, 32), found)[1], images(1, 32)
+    )
 
 
 def test_several_threads_use_one_model_at_once(threads: int) -> None:
