@@ -29,6 +29,27 @@ print(*engines)
 """
 
 
+CONVOLUTIONS = """
+import sys, time, torch
+from cpabmm_core.compilation import compiling_in_background
+from cpabmm_core.convolution import convolution
+torch.manual_seed(0)
+conv, x = torch.nn.Conv2d(32, 32, 3, padding=1), torch.rand(1, 32, 40, 40)
+fast = convolution.Convolution(conv)
+def state():
+    return "compiled" if "cpabmm_core.convolution.tiles" in sys.modules else "plain"
+with torch.no_grad(), compiling_in_background():
+    torch.testing.assert_close(fast(x), conv(x))
+    states = [state()]
+    deadline = time.monotonic() + 200
+    while not convolution.KERNELS.ready() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    torch.testing.assert_close(fast(x), conv(x))
+    states.append(state())
+print(*states)
+"""
+
+
 def engines(cache: Path, code: str = FITS) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -46,6 +67,12 @@ def engines(cache: Path, code: str = FITS) -> list[str]:
 def test_the_plain_engine_serves_until_a_child_has_compiled(tmp_path: Path) -> None:
     assert engines(tmp_path) == ["plain", "cpu"]  # the cache was empty
     assert engines(tmp_path) == ["cpu", "cpu"]  # and is filled now
+
+
+@pytest.mark.slow
+def test_convolutions_are_plain_until_a_child_has_compiled(tmp_path: Path) -> None:
+    assert engines(tmp_path, CONVOLUTIONS) == ["plain", "compiled"]
+    assert engines(tmp_path, CONVOLUTIONS) == ["compiled", "compiled"]
 
 
 @pytest.mark.slow

@@ -9,11 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpabmm_core.compilation import Kernels
 from cpabmm_core.convolution.fusion import Fusion, Moments
 from cpabmm_core.convolution.trial import is_faster
 
 if TYPE_CHECKING:  # these modules need Numba
     from cpabmm_core.convolution.filters import Filters
+
+KERNELS = Kernels("cpabmm_core.convolution.rehearsal")
+"""The kernels of all convolutions."""
 
 
 class Convolution:
@@ -128,6 +132,7 @@ class Convolution:
             and not (conv._forward_hooks or conv._forward_pre_hooks)
             and not (torch.is_autocast_enabled("cpu") or any(t.is_neg() for t in tensors))
             and not (torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None)
+            and KERNELS.ready()
             and _tiles() is not None
         )
 

@@ -86,7 +86,6 @@ def _sources() -> int:
 def _compile(stamp: int) -> Any:  # noqa: ANN401
     """Compile the function of a task, or load it: Numba's cache sees only this file and `stamp`."""
 
-    @cfunc(types.void(ArrayOf(types.int64)), cache=True, error_model="numpy")
     def compute(task: Any) -> None:  # noqa: ANN401
         """Compute parts of a task until all are taken."""
         parts, tiles = task[_PARTS], task[_TILES] + 0 * stamp  # what it uses is part of its key
@@ -117,7 +116,11 @@ def _compile(stamp: int) -> Any:  # noqa: ANN401
             )
             part = take_next(task)
 
-    return compute
+    signature = types.void(ArrayOf(types.int64))
+    try:
+        return cfunc(signature, cache=True, error_model="numpy")(compute)
+    except RuntimeError:  # neither the package's nor the user's folder can be written
+        return cfunc(signature, error_model="numpy")(compute)
 
 
 _compute = _compile(_sources())
