@@ -30,7 +30,7 @@ class Eigenvalues(nn.Module):
         return values.real
 
 
-class PerPose(nn.Module):
+class EachPose(nn.Module):
     def forward(self, source: Tensor, pose: Tensor) -> Tensor:
         [selected] = for_poses(pose, source)
         return selected + pose
@@ -70,7 +70,7 @@ def test_large_weights_go_into_a_second_file(
 
 def test_one_source_serves_all_poses_or_each_pose_has_its_own(tmp_path: Path) -> None:
     tensors = (GraphTensor("source", "sources", (3,), ""), GraphTensor("pose", "poses", (3,), ""))
-    graph = Graph("poses", "", PerPose(), tensors, (GraphTensor("sum", "poses", (3,), ""),))
+    graph = Graph("poses", "", EachPose(), tensors, (GraphTensor("sum", "poses", (3,), ""),))
     [path] = write_graph(graph, tmp_path / "poses.onnx")
     for sources, poses in ((1, 1), (1, 4), (4, 4)):
         source, pose = torch.rand(sources, 3), torch.rand(poses, 3)
