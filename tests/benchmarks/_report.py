@@ -29,6 +29,11 @@ from typing import Any, Literal
 InstructionSet = Literal["native", "avx2"]
 """``native`` is all that the CPU has; ``avx2`` holds the libraries to AVX2."""
 
+_HASWELL = (
+    "+64bit,+adx,+aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+cx8,+crc32,+f16c,+fma,+fsgsbase,+fxsr,"
+    "+invpcid,+lzcnt,+mmx,+movbe,+pclmul,+popcnt,+rdrnd,+sahf,+sse,+sse2,+sse3,+sse4.1,+sse4.2,"
+    "+ssse3,+xsave,+xsaveopt"
+)
 LIBRARY_SETTINGS: Mapping[InstructionSet, Mapping[str, str]] = {
     "native": {},
     "avx2": {
@@ -36,6 +41,7 @@ LIBRARY_SETTINGS: Mapping[InstructionSet, Mapping[str, str]] = {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": _HASWELL,  # with the name alone, Numba keeps AVX-512
     },
 }
 """The environment variables that limit each library; they apply before it is imported."""
