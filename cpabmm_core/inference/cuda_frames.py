@@ -9,8 +9,8 @@ _MOST = 32
 """Frames in a batch. A batch has a fixed cost, some thousands of launches for the fits of the
 motion; this many frames share it, and larger batches gain little."""
 _BYTES_PER_PIXEL = (1 << 30) / 256**2
-"""Memory that a frame takes while it is rendered, by the pixels of the model's frames: 1 GiB at
-256 px. The widest networks take half of it in float32."""
+"""Memory that a frame may take while it is rendered, by the pixels of the model's frames: 1 GiB at
+256 px. This is a cautious estimate, not a measurement."""
 
 
 def batch_size(device: torch.device, frame_size: int) -> int:
