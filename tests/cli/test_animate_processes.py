@@ -98,7 +98,7 @@ def test_a_signal_leaves_no_file(
 
 def test_a_signal_ends_waiting_for_a_pipe(folder: Path, checkpoint: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe")
-    files = (folder / "s.png", folder / "pipe", "-o", folder / "o.mp4", "--batch-size", 2)
+    files = (folder / "s.png", folder / "pipe", "-o", folder / "o.mp4", "--batch-size", 4)
     process = begin(tmp_path / "words", command, *arguments(checkpoint, *files))
     before = sorted(os.listdir(folder))
     with (folder / "pipe").open("wb") as pipe:
