@@ -7,7 +7,7 @@ Example:
     >>> import cpabmm_core as cpabmm
     >>> model = cpabmm.load_model("puppets", device="cpu")
     >>> model.frame_size
-    96
+    128
 """
 
 import lazy_loader

@@ -96,7 +96,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
         >>> from cpabmm_core.checkpoint import find_checkpoint
         >>> checkpoint = open_checkpoint(find_checkpoint("puppets"))
         >>> checkpoint.kind, checkpoint.config.data.frame_size
-        ('cpabmm', 96)
+        ('cpabmm', 128)
     """
     path = Path(path)
     if is_cpabmm_checkpoint(path):
@@ -136,7 +136,7 @@ def convert_checkpoint(
     Example:
         >>> from cpabmm_core.checkpoint import find_checkpoint
         >>> print(convert_checkpoint(find_checkpoint("puppets")))
-        checkpoint of cpabmm, motion cpab, frames 96 x 96
+        checkpoint of cpabmm, motion cpab, frames 128 x 128
     """
     if is_cpabmm_checkpoint(path):
         return _upgrade(path, frame_size, config)

@@ -41,9 +41,9 @@ class CheckpointHeader:
         >>> from cpabmm_core.checkpoint import find_checkpoint, read_header
         >>> header = read_header(find_checkpoint("puppets"))
         >>> header.config.model.motion, header.config.data.frame_size
-        ('cpab', 96)
+        ('cpab', 128)
         >>> sorted({name.partition(".")[0] for name in header.tensors})
-        ['background_predictor', 'dense_motion', 'generator', 'keypoint_detector']
+        ['avd', 'dense_motion', 'generator', 'keypoint_detector']
     """
 
     config: Config

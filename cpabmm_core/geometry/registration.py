@@ -130,7 +130,8 @@ def _mismatch(
     target: Tensor,  # (B, C, h, w)
 ) -> Tensor:  # (B,)
     """Return the robust mean of the differences, over what both images show."""
-    flow = _edge_grid(*source.shape[2:], source.device) @ matrix[:, None, :2].transpose(2, 3)
+    grid = _edge_grid(source.shape[2], source.shape[3], source.device)
+    flow = grid @ matrix[:, None, :2].transpose(2, 3)
     size = (_sample(source, flow) - target).square().mean(1)
     at_rest = (source - target).square().mean(1)
     inside = _inside(flow)

@@ -21,7 +21,7 @@ class RenderedFrames:
     Example:
         >>> from cpabmm_core import load_model
         >>> inference_model = InferenceModel(load_model("puppets", device="cpu"))
-        >>> source = EncodedSource(inference_model, torch.rand(1, 3, 96, 96))
+        >>> source = EncodedSource(inference_model, torch.rand(1, 3, 128, 128))
         >>> rendered = source.render_frames(source.keypoints.expand(2, -1, -1))
         >>> len(rendered.images), len(rendered.motion.deformation), len(rendered.poses)
         (2, 2, 2)
@@ -52,7 +52,7 @@ class EncodedSource:
     Example:
         >>> from cpabmm_core import load_model
         >>> inference_model = InferenceModel(load_model("puppets", device="cpu"))
-        >>> image, large = torch.rand(1, 3, 96, 96), torch.rand(1, 3, 250, 250)
+        >>> image, large = torch.rand(1, 3, 128, 128), torch.rand(1, 3, 250, 250)
         >>> source = EncodedSource(inference_model, image, large)
         >>> source.render(source.keypoints.expand(2, -1, -1)).shape
         torch.Size([2, 3, 250, 250])

@@ -37,7 +37,7 @@ class InferenceModel:
         >>> inference_model = InferenceModel(load_model("puppets", device="cpu"), batch_size=2)
         >>> frame = np.zeros((120, 160, 3), np.uint8)
         >>> inference_model.to_input([frame, frame]).shape
-        torch.Size([2, 3, 96, 96])
+        torch.Size([2, 3, 128, 128])
     """
 
     def __init__(

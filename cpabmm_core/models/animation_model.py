@@ -23,14 +23,14 @@ class AnimationModel(nn.Module):
     Example:
         >>> from cpabmm_core import load_model
         >>> model = load_model("puppets", device="cpu")
-        >>> source, driving = torch.rand(1, 3, 96, 96), torch.rand(2, 3, 96, 96)
+        >>> source, driving = torch.rand(1, 3, 128, 128), torch.rand(2, 3, 128, 128)
         >>> with torch.inference_mode():
         ...     kp_source, kp_driving = model.keypoints(source), model.keypoints(driving)
         ...     background = model.background(source.expand_as(driving), driving)
         ...     motion = model.motion(source, kp_source, kp_driving, background)
         ...     generated = model.generate(source, motion)
         >>> tuple(kp_driving.shape), tuple(motion.deformation.shape), tuple(generated.shape)
-        ((2, 50, 2), (2, 24, 24, 2), (2, 3, 96, 96))
+        ((2, 50, 2), (2, 32, 32, 2), (2, 3, 128, 128))
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Rendering of posed characters: scene, shadow and layers, composited back to front."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,16 @@ from cpabmm_core.puppets.shapes import Ellipse
 from cpabmm_core.puppets.stage import Shot, Stage
 
 
+@dataclass(frozen=True)
+class RenderedFrames:
+    """Frames, and what they show at each joint and at each pixel."""
+
+    images: NDArray[np.uint8]  # (F, H, W, 3)
+    visible: NDArray[np.bool_]  # (F, J)
+    layers: NDArray[np.int8]  # (F, H, W), index into `layer_names`; -1 is the scene
+    layer_names: tuple[str, ...]
+
+
 def render_frames(
     stage: Stage,
     shot: Shot,
@@ -20,26 +31,33 @@ def render_frames(
     backdrop: Backdrop,
     size: int,
     hidden: Collection[str],
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return the frames, (F, H, W, 3), and whether each joint is visible in them, (F, J)."""
+) -> RenderedFrames:
+    """Render the frames of a shot."""
     frames = len(joints)
     images = np.empty((frames, size, size, 3), np.uint8)
     visible = np.zeros(joints.shape[:2], bool)
+    layers = np.full(images.shape[:3], -1, np.int8)
     names = [joint.layer for joint in stage.skeleton.joints]
-    for number, puppet in enumerate(pose_puppets(stage, shot, size)):
+    puppets = pose_puppets(stage, shot, size)
+    drawn = [puppet.layers() for puppet in puppets]  # their order differs from frame to frame
+    labelled = sorted({layer.name for each in drawn for layer in each})
+    labels = {name: label for label, name in enumerate(labelled)}
+    for number, (puppet, each) in enumerate(zip(puppets, drawn, strict=True)):
         canvas = Canvas(backdrop.view(shot.camera[number]), puppet.unit)
         render_shadow(canvas, puppet, shot, number, size)
         order: dict[str, int] = {}
-        for layer in puppet.layers():
+        for layer in each:
             number_of_layer = order.setdefault(layer.name, len(order))
             if layer.name not in hidden:
                 canvas.add(layer, number_of_layer)
         images[number] = canvas.to_bytes()
+        label_of = np.array([labels[name] for name in order] + [-1], np.int8)
+        layers[number] = label_of[canvas.top]  # the scene's -1 picks the last
         x, y = np.rint(joints[number]).astype(int).T
         inside = (x >= 0) & (y >= 0) & (x < size) & (y < size)
         on_top = canvas.top[y.clip(0, size - 1), x.clip(0, size - 1)]
         visible[number] = inside & (on_top == [order[name] for name in names])
-    return images, visible
+    return RenderedFrames(images, visible, layers, tuple(labels))
 
 
 def pose_puppets(stage: Stage, shot: Shot, size: int) -> list[PosedPuppet]:

@@ -50,6 +50,11 @@ class PuppetVideo:
     body_plan: BodyPlan
     motion: MotionName
     identity: dict[str, Any]
+    layers: NDArray[np.int8]  # (F, H, W)
+    """The part of the body at each pixel, an index into `layer_names`; -1 is the scene."""
+    layer_names: tuple[str, ...]
+    camera: Floats  # (F, 2, 3)
+    """Affine maps from scene coordinates to the frame, both in [0, 1] across the frame."""
 
 
 def render_puppet(
@@ -111,16 +116,19 @@ def render_puppet(
     if looks is not None:
         stage.identity = _with_looks(identity, _Stream(seed, split, looks, 0).generator())
     backdrop = Backdrop(streams[3], size)
-    images, visible = render_frames(stage, shot, joints, backdrop, size, hidden)
+    rendered = render_frames(stage, shot, joints, backdrop, size, hidden)
     return PuppetVideo(
-        frames=images,
+        frames=rendered.images,
         joints=joints,
         in_frame=np.asarray(((joints > -0.5) & (joints < size - 0.5)).all(-1)),
-        visible=visible,
+        visible=rendered.visible,
         joint_names=tuple(joint.name for joint in stage.skeleton.joints),
         body_plan=identity.body_plan,
         motion=puppet_motion.name,
         identity=stage.identity.to_json(),
+        layers=rendered.layers,
+        layer_names=rendered.layer_names,
+        camera=shot.camera,
     )
 
 

@@ -71,9 +71,8 @@ def train_avd(run: TrainingRun) -> Path:
         >>> with TemporaryDirectory() as folder:
         ...     data, out = Path(folder, "data"), Path(folder, "run")
         ...     _ = write_puppets(data, videos=1, test_videos=1, frames=2, size=32, seed=0)
-        ...     run = TrainingRun(
-        ...         load_config("puppets-96"), data, out, init_from="puppets", steps=1, device="cpu"
-        ...     )
+        ...     config = load_config("puppets-128")
+        ...     run = TrainingRun(config, data, out, init_from="puppets", steps=1, device="cpu")
         ...     train_avd(run).name
         'model.safetensors'
     """

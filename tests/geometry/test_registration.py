@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cpabmm_core.geometry import apply_affine, identity_grid, register_affine, warp
+from cpabmm_core.puppets import render_puppet
 
 KNOWN = torch.tensor([[[1.02, -0.02, 0.04], [0.03, 0.98, -0.05], [0.0, 0.0, 1.0]]])
 REST = torch.eye(3)[None]
@@ -91,15 +92,11 @@ def test_mixed_precision_does_not_round_the_result() -> None:
 
 
 def test_the_camera_of_puppets_is_found_behind_the_moving_character() -> None:
-    from cpabmm_core.puppets.camera import sample_camera
-    from cpabmm_core.puppets.render import _Stream, render_puppet
-
     found, rest = [], []
     for index in range(6):
-        frames = render_puppet(0, index, split="test", frames=25, size=96).frames[[0, 12, 24]]
-        images = torch.from_numpy(frames).movedim(-1, 1) / 255
-        camera = sample_camera(_Stream(0, "test", index, 2).generator())
-        views = F.pad(torch.tensor(camera.matrices(np.array([0, 12, 24]) / 25)), (0, 0, 0, 1))
+        video = render_puppet(0, index, split="test", frames=25, size=96)
+        images = torch.from_numpy(video.frames[[0, 12, 24]]).movedim(-1, 1) / 255
+        views = F.pad(torch.from_numpy(video.camera[[0, 12, 24]]), (0, 0, 0, 1))
         views[:, 2, 2] = 1
         to_unit = torch.tensor([[95 / 192, 0, 0.5], [0, 95 / 192, 0.5], [0, 0, 1]]).double()
         truth = (to_unit.inverse() @ views[:1] @ views.inverse() @ to_unit).float()

@@ -57,7 +57,7 @@ def prepare_for_inference(model: AnimationModel) -> AnimationModel:
         >>> import torch
         >>> from cpabmm_core import load_model
         >>> model = load_model("puppets", device="cpu")
-        >>> images = torch.rand(2, 3, 96, 96)
+        >>> images = torch.rand(2, 3, 128, 128)
         >>> with torch.no_grad():
         ...     expected = model.keypoints(images)
         >>> torch.allclose(prepare_for_inference(model).keypoints(images), expected, atol=1e-5)

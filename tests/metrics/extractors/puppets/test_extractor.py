@@ -1,6 +1,7 @@
 """The bundled networks, evaluated on the true joints of unseen puppets."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -55,16 +56,8 @@ def extractor() -> puppets.PuppetExtractor:
 def video(index: int, size: int = 128) -> PuppetVideo:
     """Render two frames of a video, `DELAY` frames apart."""
     rendered = render_puppet(SEED, index, split="test", frames=DELAY + 1, size=size)
-    return PuppetVideo(
-        rendered.frames[::DELAY],
-        rendered.joints[::DELAY],
-        rendered.in_frame[::DELAY],
-        rendered.visible[::DELAY],
-        rendered.joint_names,
-        rendered.body_plan,
-        rendered.motion,
-        rendered.identity,
-    )
+    parts = ("frames", "joints", "in_frame", "visible", "layers", "camera")
+    return replace(rendered, **{part: getattr(rendered, part)[::DELAY] for part in parts})
 
 
 def truth(index: int, size: int = 128) -> Joints:
