@@ -1,0 +1,110 @@
+"""Compare the motions, the training recipe and spline-to-CPAB models under equal budgets.
+
+python -m tests.ablation run --data puppets=DIR actions=DIR taichi=DIR --out RUNS
+python -m tests.ablation evaluate RUNS
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+if str(TESTS) not in sys.path:
+    sys.path.insert(0, str(TESTS))  # as for pytest
+
+from ablation.data_sets import BY_NAME as DATA_SETS  # noqa: E402
+from ablation.data_sets import prepare  # noqa: E402
+from ablation.rows import BY_NAME as ROWS  # noqa: E402
+from ablation.rows import PLANS, select_rows  # noqa: E402
+from ablation.store import Budget, Store  # noqa: E402
+
+from cpabmm_core.errors import CpabmmError, TrainingStopped  # noqa: E402
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and return the exit code."""
+    options = _parse(arguments)
+    try:
+        return {"run": _run, "evaluate": _evaluate}[options.command](options)
+    except TrainingStopped as stopped:
+        print(f"stopped; the same command continues ({stopped})", file=sys.stderr)
+        return 128 + stopped.signal
+    except CpabmmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.ablation", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="train and score what is missing")
+    run.add_argument("plans", nargs="*", metavar="PLAN", help=f"{', '.join(PLANS)}; default: all")
+    run.add_argument("--data", nargs="+", required=True, metavar="SET=DIR", help="data sets")
+    run.add_argument("--out", type=Path, required=True, metavar="RUNS", help="folder of the runs")
+    run.add_argument("--core", type=int, metavar="N", help="use this processor core only")
+    run.add_argument("--steps", type=int, default=Budget.steps, help="training steps of a row")
+    run.add_argument("--tuning-steps", type=int, default=Budget.tuning_steps)
+    run.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for every row")
+    evaluate = commands.add_parser("evaluate", help="score finished runs again")
+    evaluate.add_argument("out", type=Path, metavar="RUNS")
+    evaluate.add_argument("--core", type=int, metavar="N", help="use this processor core only")
+    evaluate.add_argument("--sets", nargs="+", default=list(DATA_SETS), choices=list(DATA_SETS))
+    for command in (run, evaluate):
+        command.add_argument("--rows", nargs="+", default=[], choices=list(ROWS), metavar="ROW")
+        command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from cpabmm_cli.stopping import StopOnSignal
+
+    _use_one_core(options.core)
+    from ablation.running import Ablation
+
+    store = Store(options.out)
+    store.settle(Budget(options.steps, options.tuning_steps, tuple(options.set)))
+    folders = dict(text.partition("=")[::2] for text in options.data)
+    for name, folder in folders.items():
+        if name not in DATA_SETS:
+            raise CpabmmError(f"{name}: unknown data set; choose from {', '.join(DATA_SETS)}")
+        prepare(DATA_SETS[name], Path(folder), store.data(name))
+    rows = select_rows(options.plans, options.rows)
+    with StopOnSignal() as stop:
+        runs = Ablation(store, rows, list(folders), options.seeds, stop, _say)
+        left = runs.run_missing()
+    for key in left:
+        _say(f"{key}: missing")
+    return int(bool(left))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    _use_one_core(options.core)
+    from ablation.running import Ablation
+
+    store = Store(options.out)
+    store.budget()
+    runs = Ablation(store, select_rows((), options.rows), options.sets, options.seeds, report=_say)
+    _say(f"{runs.evaluate_all()} runs scored")
+    return 0
+
+
+def _use_one_core(core: int | None) -> None:
+    """Compute in one thread, so that times are comparable and processes do not disturb another."""
+    import torch
+
+    torch.set_num_threads(1)
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())
