@@ -136,7 +136,11 @@ def _gradient_norm(model: AnimationModel, error: Tensor) -> float:
 
 def perplexity(
     weights: Tensor,  # (K,), not negative
-) -> float:
-    """Return the effective number of parts: all if their weights are equal, 1 if one dominates."""
-    shares = weights / weights.sum()
-    return float(torch.exp(torch.special.entr(shares).sum()))
+) -> float | None:
+    """Return the effective number of parts: all if their weights are equal, 1 if one dominates.
+
+    Returns:
+        The perplexity, or None if all weights are 0.
+    """
+    total = weights.sum()
+    return float(torch.exp(torch.special.entr(weights / total).sum())) if total > 0 else None

@@ -9,7 +9,7 @@ from typing import Any
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.rows import Row
 from ablation.scores import Scorer
-from ablation.store import Budget, Key, Store
+from ablation.store import Key, Store
 from ablation.training import Stop, Task, model_file, train_task
 from benchmarks._report import describe_machine
 
@@ -50,14 +50,12 @@ class Ablation:
         Raises:
             TrainingStopped: `stop` has asked for it.
         """
-        budget, left = self.store.budget(), []
+        left = []
         for key, row in self.keys():
             if key in self.store.results():
                 continue
             with self.store.claim(key) as ours:
-                if not ours or not self._may_start(key, row):
-                    left.append(key)
-                elif key not in self.store.results() and not self._run_one(key, row, budget):
+                if not (ours and self._may_start(key, row) and self._is_done(key, row)):
                     left.append(key)
         return left
 
@@ -90,14 +88,16 @@ class Ablation:
     def _may_start(self, key: Key, row: Row) -> bool:
         return row.start is None or key._replace(row=row.start) in self.store.results()
 
-    def _run_one(self, key: Key, row: Row, budget: Budget) -> bool:
-        """Train and score a run; return whether it has succeeded."""
+    def _is_done(self, key: Key, row: Row) -> bool:
+        """Train and score a run unless another process has just done so; return the success."""
+        if key in self.store.results():
+            return True
         self.report(f"{key}: begins")
         facts: dict[str, Any] = {"machine": asdict(describe_machine()), "commit": commit()}
         try:
             if row.is_trained:
                 say: Report = lambda text: self.report(f"{key}: {text}")  # noqa: E731
-                facts |= self.train(Task(key, row, self.store, budget, self.stop, say))
+                facts |= self.train(Task(key, row, self.store, self.store.budget(), self.stop, say))
             self.store.add(key, {**facts, **self.score(key, row)})
         except TrainingStopped:
             raise

@@ -110,7 +110,7 @@ class Scorer:
         return {
             "videos": [video.as_dict() for video in videos],
             "extractors": self.extractors,
-            "use": [round(share, 5) for share in (weights / weights.sum()).tolist()],
+            "use": weights.tolist(),
             "groups_in_use": perplexity(weights[1:]),
             "gradient_candidates": gradient.candidates,
             "gradient_heatmaps": gradient.heatmaps,

@@ -120,7 +120,7 @@ class Store:
     def _append(self, name: str, key: Key, values: Mapping[str, Any]) -> None:
         line = {"set": key.data_set, "row": key.row, "seed": key.seed, **values}
         with self._lock(name), (self.folder / name).open("a+b") as file:
-            file.write(f"{_line_break(file)}{json.dumps(line)}\n".encode())
+            file.write(f"{_line_break(file)}{json.dumps(line, allow_nan=False)}\n".encode())
 
     def _lock(
         self, name: str, busy: OutputExistsError | None = None
