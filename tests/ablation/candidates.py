@@ -70,7 +70,8 @@ def _per_frame(
     missed: Tensor,  # (B * groups, P, 2)
     frames: int,
 ) -> Tensor:  # (B,)
-    return missed.norm(dim=-1).view(frames, -1).mean(1)
+    distances: Tensor = missed.norm(dim=-1)
+    return distances.view(frames, -1).mean(1)
 
 
 class DetectorGradient(NamedTuple):
@@ -115,7 +116,8 @@ def _motion(
 ) -> Motion:
     """Estimate the motion as the model does, from two copies of the keypoints."""
     size = model.dense_motion.flow_size((source.shape[2], source.shape[3]))
-    flows = model.candidate_motion(*moved.chunk(2), size)
+    kp_source, kp_driving = moved.chunk(2)
+    flows = model.candidate_motion(kp_source, kp_driving, size)
     rest = identity_grid(*size).expand(len(source), -1, -1, -1)
     background = model.background(source, driving)
     if background is not None:

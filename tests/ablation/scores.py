@@ -1,6 +1,7 @@
 """The scores of a model on held-out videos."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -61,8 +62,12 @@ class Video:
     """Body plan, names of the joints, and ``joints`` (F, J, 2) in [-1, 1]; empty if unknown."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a line of results holds of the video."""
-        return {"name": self.name, "sums": {key: list(value) for key, value in self.sums.items()}}
+        """Return what a line of results holds of the video.
+
+        JSON lacks infinity, the PSNR of identical frames, so such a sum is left out.
+        """
+        sums = {key: [total, n] for key, (total, n) in self.sums.items() if math.isfinite(total)}
+        return {"name": self.name, "sums": sums}
 
 
 class Scorer:

@@ -1,5 +1,6 @@
 """Training of one run of the ablation."""
 
+import json
 import shutil
 import statistics
 import time
@@ -15,6 +16,7 @@ from ablation.store import Budget, Key, Store, read_lines
 from cpabmm_core.config import Config, load_config
 from cpabmm_core.data import PairSampler
 from cpabmm_core.errors import ConfigError
+from cpabmm_core.files.output import write_atomically
 from cpabmm_core.media import list_clips
 from cpabmm_core.training import Silent, TrainingRun, train
 
@@ -27,6 +29,7 @@ _COMMON = (
     "training.panel_every=1000000",
 )
 _VALIDATIONS = 10
+_FACTS = "training.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,12 @@ def train_task(task: Task) -> dict[str, Any]:
         TrainingStopped: `Task.stop` has asked for it; the run can be continued.
         CpabmmError: the run fails.
     """
-    out, settings = task.store.run(task.key), task.settings()
+    out = task.store.run(task.key)
+    done = out / _FACTS
+    if done.exists():  # an earlier process ended before it had scored the model
+        facts: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return facts
+    settings = task.settings()
     clock = StepClock(task.stop)
     torch.manual_seed(task.key.seed)
     config = load_config(task.row.config, settings)
@@ -119,8 +127,7 @@ def train_task(task: Task) -> dict[str, Any]:
         reporter=_Messages(task.report),
     )
     train(run)
-    tidy(out)
-    return {
+    facts = {
         "config": task.row.config,
         "settings": settings,
         "steps": task.steps,
@@ -128,6 +135,9 @@ def train_task(task: Task) -> dict[str, Any]:
         "validation": read_lines(out / "validation.jsonl"),
         "all_settings": config.model_dump(mode="json"),
     }
+    write_atomically(done, json.dumps(facts).encode())
+    tidy(out)
+    return facts
 
 
 def model_file(store: Store, key: Key) -> Path:
