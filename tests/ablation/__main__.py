@@ -2,6 +2,7 @@
 
 python -m tests.ablation run --data puppets=DIR actions=DIR taichi=DIR --out RUNS
 python -m tests.ablation evaluate RUNS
+python -m tests.ablation report RUNS --docs
 """
 
 import argparse
@@ -18,6 +19,8 @@ if str(TESTS) not in sys.path:
 
 from ablation.data_sets import BY_NAME as DATA_SETS  # noqa: E402
 from ablation.data_sets import prepare  # noqa: E402
+from ablation.records import read_records  # noqa: E402
+from ablation.report import PAGE, document, report_sets  # noqa: E402
 from ablation.rows import BY_NAME as ROWS  # noqa: E402
 from ablation.rows import PLANS, select_rows  # noqa: E402
 from ablation.store import Budget, Store  # noqa: E402
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return the exit code."""
     options = _parse(arguments)
     try:
-        return {"run": _run, "evaluate": _evaluate}[options.command](options)
+        return {"run": _run, "evaluate": _evaluate, "report": _report}[options.command](options)
     except TrainingStopped as stopped:
         print(f"stopped; the same command continues ({stopped})", file=sys.stderr)
         return 128 + stopped.signal
@@ -53,6 +56,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     evaluate.add_argument("out", type=Path, metavar="RUNS")
     evaluate.add_argument("--core", type=int, metavar="N", help="use this processor core only")
     evaluate.add_argument("--sets", nargs="+", default=list(DATA_SETS), choices=list(DATA_SETS))
+    report = commands.add_parser("report", help="print the tables")
+    report.add_argument("out", type=Path, metavar="RUNS", help="folder, or file of records")
+    report.add_argument("--docs", action="store_true", help=f"write them to {PAGE}, with pictures")
     for command in (run, evaluate):
         command.add_argument("--rows", nargs="+", default=[], choices=list(ROWS), metavar="ROW")
         command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
@@ -89,6 +95,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     store.budget()
     runs = Ablation(store, select_rows((), options.rows), options.sets, options.seeds, report=_say)
     _say(f"{runs.evaluate_all()} runs scored")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ablation.panels import write_panel
+
+    for each in report_sets(read_records(options.out)):
+        print(f"## {each.name}\n\n{each.tables}\n\n{each.machines}\n")
+    if options.docs:
+        for name in document(options.out, TESTS.parent, write_panel):
+            print(f"{PAGE}: no place for {name}", file=sys.stderr)
     return 0
 
 

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,12 @@ def open_model(store: Store, key: Key, row: Row) -> AnimationModel:
     return with_cpab_motion(splines, cells=row.swapped_cells)
 
 
+@cache
 def commit() -> str | None:
-    """Return the commit of this working tree, with a plus sign if files have changed."""
+    """Return the commit of this working tree, with a plus sign if files have changed.
+
+    The first answer holds as long as the process, because the code has been read by then.
+    """
     root = Path(__file__).parents[2]
     words = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
