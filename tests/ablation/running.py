@@ -33,6 +33,7 @@ class Ablation:
     report: Report = lambda _: None
     train: Callable[[Task], dict[str, Any]] = train_task
     _scorers: dict[str, Scorer] = field(default_factory=dict)
+    _failed: set[Key] = field(default_factory=set)
 
     def keys(self) -> Iterator[tuple[Key, Row]]:
         """Yield all runs: one seed of everything first, and one row of all data sets first."""
@@ -51,14 +52,12 @@ class Ablation:
         Raises:
             TrainingStopped: `stop` has asked for it.
         """
-        left = []
-        for key, row in self.keys():
-            if key in self.store.results():
-                continue
-            with self.store.claim(key) as ours:
-                if not (ours and self._may_start(key, row) and self._is_done(key, row)):
-                    left.append(key)
-        return left
+        while True:
+            before = len(self.store.results())
+            left = [key for key, row in self.keys() if not self._settle(key, row)]
+            # What was missing may have appeared meanwhile: the model that a run begins with.
+            if not left or len(self.store.results()) == before:
+                return left
 
     def evaluate_all(self) -> int:
         """Score all finished runs again, from the models that they left; return their number."""
@@ -89,10 +88,21 @@ class Ablation:
     def _may_start(self, key: Key, row: Row) -> bool:
         return row.start is None or key._replace(row=row.start) in self.store.results()
 
-    def _is_done(self, key: Key, row: Row) -> bool:
-        """Train and score a run unless another process has just done so; return the success."""
+    def _settle(self, key: Key, row: Row) -> bool:
+        """Train and score a run if that is possible; return whether it has a result."""
         if key in self.store.results():
             return True
+        if key in self._failed or not self._may_start(key, row):
+            return False
+        if (number := self.stop()) is not None:
+            raise TrainingStopped("stopped between two runs", signal=number)
+        with self.store.claim(key) as ours:
+            if not ours:
+                return False
+            return key in self.store.results() or self._run_one(key, row)
+
+    def _run_one(self, key: Key, row: Row) -> bool:
+        """Train and score a run; return whether it has succeeded."""
         self.report(f"{key}: begins")
         facts: dict[str, Any] = {"machine": asdict(describe_machine()), "commit": commit()}
         try:
@@ -103,6 +113,7 @@ class Ablation:
         except TrainingStopped:
             raise
         except CpabmmError as error:
+            self._failed.add(key)
             self.store.add_failure(key, str(error))
             self.report(f"{key}: failed: {error}")
             return False
