@@ -42,8 +42,9 @@ class BackgroundConfig(Section):
     """
 
     backbone: str = "resnet18"
-    """Feature extractor: ``resnet18`` (torchvision), the name of a timm model, or ``hourglass``,
-    the encoder of an hourglass network in the sizes below (as in MRAA)."""
+    """Feature extractor: ``resnet18`` (torchvision), the name of a timm model, ``hourglass``, the
+    encoder of an hourglass network in the sizes below (as in MRAA), or ``registration``, which has
+    no network: it aligns the two frames by robust least squares (`geometry.register_affine`)."""
     block_expansion: Channels = 32
     """Half the channels of the first block; they double from block to block. ``hourglass``
     only."""
@@ -138,6 +139,9 @@ class DenseMotionConfig(Section):
     """Number of downsampling blocks; each halves the resolution."""
     scale_factor: Scale = 0.25
     """Scale at which motion is estimated, relative to the frame."""
+    padding: Literal["zeros", "border"] = "zeros"
+    """What a flow shows where it leaves the source: ``zeros``, as in all published models, or
+    ``border``, the nearest pixel of the border."""
 
 
 class InpaintingConfig(Section):

@@ -10,6 +10,7 @@ from .local_affine import have_jacobians as have_jacobians
 from .local_affine import jacobians as jacobians
 from .local_affine import positions as positions
 from .local_affine import with_jacobians as with_jacobians
+from .registration import register_affine as register_affine
 from .tps import ThinPlateSpline as ThinPlateSpline
 from .tps import fit_tps as fit_tps
 from .tps import random_tps as random_tps

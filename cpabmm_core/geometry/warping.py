@@ -5,12 +5,15 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+Padding = Literal["zeros", "border", "reflection"]
+"""What lies outside an image: zeros, its nearest border pixel or its mirror image."""
+
 
 def warp(
     image: Tensor,  # (B, C, H, W), or (1, C, H, W) for one image under every flow
     flow: Tensor,  # (B, h, w, 2) in [-1, 1]
     *,
-    padding: Literal["zeros", "border", "reflection"] = "zeros",
+    padding: Padding = "zeros",
     align_corners: bool = True,
 ) -> Tensor:  # (B, C, h, w)
     """Sample an image along a backward flow: ``out[y, x] = image(flow[y, x])``.

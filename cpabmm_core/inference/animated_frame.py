@@ -75,5 +75,6 @@ def only(rendered: RenderedFrames, index: int) -> RenderedFrames:
         [level[part] for level in motion.occlusion_maps],
         motion.deformed_sources[part],
         motion.align_corners,
+        motion.padding,
     )
     return RenderedFrames(rendered.images[part], one, rendered.poses[part])

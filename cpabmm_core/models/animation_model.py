@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from cpabmm_core.geometry.affine import apply_affine
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.models.avd import AvdNetwork
-from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.generator import Generator
 from cpabmm_core.models.motion import CandidateMotion, MotionKind
@@ -37,7 +36,7 @@ class AnimationModel(nn.Module):
     def __init__(
         self,
         keypoint_detector: nn.Module,
-        background_predictor: BackgroundPredictor | None,
+        background_predictor: nn.Module | None,
         candidate_motion: CandidateMotion,
         dense_motion: DenseMotionNetwork,
         generator: Generator,
@@ -50,8 +49,8 @@ class AnimationModel(nn.Module):
 
         Args:
             keypoint_detector: detects the keypoints of an image.
-            background_predictor: predicts the affine motion of the background; None for a
-                background at rest.
+            background_predictor: predicts the affine motion of the background from source and
+                driving frame; None for a background at rest.
             candidate_motion: computes the candidate motions from two sets of keypoints.
             dense_motion: mixes the candidates into one flow and predicts occlusion maps.
             generator: renders the result.

@@ -19,7 +19,7 @@ from cpabmm_core.models.affine_motion import AffineMotion
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.avd import AvdNetwork
 from cpabmm_core.models.backbones import build_encoder_backbone, build_pooled_backbone
-from cpabmm_core.models.background import BackgroundPredictor
+from cpabmm_core.models.background import BackgroundPredictor, RegisteredBackground
 from cpabmm_core.models.cpab_motion import CpabMotion
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.discriminator import Discriminator, smallest_side
@@ -129,7 +129,9 @@ def _keypoint_detector(model: ModelConfig) -> nn.Module:
     )
 
 
-def _background_predictor(background: BackgroundConfig) -> BackgroundPredictor:
+def _background_predictor(background: BackgroundConfig) -> nn.Module:
+    if background.backbone == "registration":
+        return RegisteredBackground()
     if background.backbone == "hourglass":
         sizes = background.block_expansion, background.max_features, background.blocks
         return BackgroundPredictor(*build_encoder_backbone(6, *sizes))
@@ -150,6 +152,7 @@ def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
         norm="batch" if is_affine else "instance",
         anisotropic_heatmaps=is_affine and model.affine.frames == "pca",
         align_corners=not is_affine or model.affine.align_corners,
+        padding=dense.padding,
     )
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpabmm_core.geometry.warping import resize_flow, warp
+from cpabmm_core.geometry.warping import Padding, resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
 from cpabmm_core.models.narrow_convolution import NarrowConv2d
@@ -43,6 +43,8 @@ class Motion:
     """The downsampled source, warped by each candidate motion."""
     align_corners: bool = True
     """Whether -1 and 1 are pixel centres; false: pixel edges, as `geometry.warp` defines."""
+    padding: Padding = "zeros"
+    """What the flow shows where it leaves the source, see `geometry.warp`."""
 
     def warp(
         self,
@@ -60,7 +62,7 @@ class Motion:
         flow = resize_flow(
             self.deformation, (image.shape[2], image.shape[3]), align_corners=self.align_corners
         )
-        return warp(image, flow, align_corners=self.align_corners)
+        return warp(image, flow, padding=self.padding, align_corners=self.align_corners)
 
     def visible(
         self,
@@ -145,6 +147,7 @@ class DenseMotionNetwork(nn.Module):
         norm: Norm = "instance",
         anisotropic_heatmaps: bool = False,
         align_corners: bool = True,
+        padding: Padding = "zeros",
     ) -> None:
         """Create the layers.
 
@@ -161,12 +164,14 @@ class DenseMotionNetwork(nn.Module):
             anisotropic_heatmaps: give a keypoint of jacobian A a Gaussian of covariance A A^T; if
                 false, all Gaussians are isotropic and of one size.
             align_corners: convention of the candidates and the deformation, see `Motion`.
+            padding: what flows show where they leave the source, see `geometry.warp`.
         """
         super().__init__()
         halvings = round(math.log2(1 / scale_factor))
         self._factor = 2**halvings
         self._heatmaps = anisotropic_gaussians if anisotropic_heatmaps else isotropic_gaussians
         self._align_corners = align_corners
+        self._padding = padding
         self.downsample = AntiAliasDownsample(self._factor) if halvings else nn.Identity()
         self.hourglass = Hourglass(
             keypoints + 1 + 3 * candidates, block_expansion, max_features, blocks, norm=norm
@@ -218,7 +223,7 @@ class DenseMotionNetwork(nn.Module):
         batch, count, height, width, _ = candidates.shape
         small = self.downsample(source)
         # Stacking the flows vertically warps the image by all candidates without copying it.
-        deformed = warp(small, candidates.flatten(1, 2), align_corners=self._align_corners)
+        deformed = self._warp(small, candidates.flatten(1, 2))
         deformed = deformed.view(batch, 3, count, height, width).transpose(1, 2)
         heatmaps = self._heatmaps(kp_driving, (height, width))
         heatmaps = heatmaps - self._heatmaps(kp_source, (height, width))
@@ -238,8 +243,20 @@ class DenseMotionNetwork(nn.Module):
         contributions = logits.to(candidates.dtype).softmax(dim=1)
         deformation = (contributions[..., None] * candidates).sum(dim=1)
         return Motion(
-            deformation, contributions, self._occlusion_maps(levels), deformed, self._align_corners
+            deformation,
+            contributions,
+            self._occlusion_maps(levels),
+            deformed,
+            self._align_corners,
+            self._padding,
         )
+
+    def _warp(
+        self,
+        image: Tensor,  # (B, C, H, W), or batch 1
+        flow: Tensor,  # (B, h, w, 2)
+    ) -> Tensor:  # (B, C, h, w)
+        return warp(image, flow, padding=self._padding, align_corners=self._align_corners)
 
     def _occlusion_maps(
         self,

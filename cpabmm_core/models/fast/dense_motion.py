@@ -4,7 +4,6 @@ import math
 
 from torch import Tensor
 
-from cpabmm_core.geometry.warping import warp
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 from cpabmm_core.models.fast.views import Prepare, adopt
 
@@ -38,7 +37,7 @@ class FastDenseMotionNetwork(DenseMotionNetwork):
         heatmaps.masked_fill_(heatmaps.abs() < _SMALLEST, 0.0)
         inputs[:, 1 : 1 + points] = heatmaps
         small = self.downsample(source)
-        warped = warp(small, candidates.flatten(1, 2), align_corners=self._align_corners)
+        warped = self._warp(small, candidates.flatten(1, 2))
         deformed = inputs[:, 1 + points :].view(batch, count, 3, height, width)
         deformed.copy_(warped.view(batch, 3, count, height, width).transpose(1, 2))
         levels = self.hourglass(inputs)
@@ -48,5 +47,10 @@ class FastDenseMotionNetwork(DenseMotionNetwork):
         contributions = logits.to(candidates.dtype).softmax(dim=1)
         deformation = (contributions[..., None] * candidates).sum(dim=1)
         return Motion(
-            deformation, contributions, self._occlusion_maps(levels), deformed, self._align_corners
+            deformation,
+            contributions,
+            self._occlusion_maps(levels),
+            deformed,
+            self._align_corners,
+            self._padding,
         )

@@ -124,6 +124,7 @@ def _some_of_motion(motion: Motion, few: slice) -> Motion:
         [_some(level, few) for level in motion.occlusion_maps],
         _some(motion.deformed_sources, few),
         motion.align_corners,
+        motion.padding,
     )
 
 
@@ -137,4 +138,5 @@ def _joined(motions: list[Motion]) -> Motion:
         [torch.cat(level) for level in levels],
         torch.cat([motion.deformed_sources for motion in motions]),
         motions[0].align_corners,
+        motions[0].padding,
     )

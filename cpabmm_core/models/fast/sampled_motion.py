@@ -25,7 +25,7 @@ class SampledMotion:
             # Resizing leaves the two coordinates apart in memory; sampling would join them again.
             flow = resize_flow(self._motion.deformation, size, align_corners=corners)
             self._flows[size] = flow.contiguous()
-        return warp(image, self._flows[size], align_corners=corners)
+        return warp(image, self._flows[size], padding=self._motion.padding, align_corners=corners)
 
     def visible(
         self,
