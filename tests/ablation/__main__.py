@@ -7,7 +7,6 @@ python -m tests.ablation report RUNS --docs
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -46,11 +45,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="train and score what is missing")
     run.add_argument("plans", nargs="*", metavar="PLAN", help=f"{', '.join(PLANS)}; default: all")
-    run.add_argument("--data", nargs="+", required=True, metavar="SET=DIR", help="data sets")
+    run.add_argument("--data", nargs="+", required=True, type=_data_set, metavar="SET=DIR")
     run.add_argument("--out", type=Path, required=True, metavar="RUNS", help="folder of the runs")
     run.add_argument("--core", type=int, metavar="N", help="use this processor core only")
-    run.add_argument("--steps", type=int, default=Budget.steps, help="training steps of a row")
-    run.add_argument("--tuning-steps", type=int, default=Budget.tuning_steps)
+    run.add_argument(
+        "--steps", type=_positive, default=Budget.steps, help="training steps of a row"
+    )
+    run.add_argument("--tuning-steps", type=_positive, default=Budget.tuning_steps)
     run.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for every row")
     evaluate = commands.add_parser("evaluate", help="score finished runs again")
     evaluate.add_argument("out", type=Path, metavar="RUNS")
@@ -65,6 +66,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _data_set(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    if name not in DATA_SETS or not folder:
+        raise argparse.ArgumentTypeError(f"{text}: expected one of {', '.join(DATA_SETS)}, =DIR")
+    return name, Path(folder)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return number
+
+
 def _run(options: argparse.Namespace) -> int:
     from cpabmm_cli.stopping import StopOnSignal
 
@@ -73,11 +88,9 @@ def _run(options: argparse.Namespace) -> int:
 
     store = Store(options.out)
     store.settle(Budget(options.steps, options.tuning_steps, tuple(options.set)))
-    folders = dict(text.partition("=")[::2] for text in options.data)
+    folders: dict[str, Path] = dict(options.data)
     for name, folder in folders.items():
-        if name not in DATA_SETS:
-            raise CpabmmError(f"{name}: unknown data set; choose from {', '.join(DATA_SETS)}")
-        prepare(DATA_SETS[name], Path(folder), store.data(name))
+        prepare(DATA_SETS[name], folder, store.data(name))
     rows = select_rows(options.plans, options.rows)
     with StopOnSignal() as stop:
         runs = Ablation(store, rows, list(folders), options.seeds, stop, _say)
@@ -123,5 +136,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -74,6 +74,29 @@ def _per_frame(
     return distances.view(frames, -1).mean(1)
 
 
+@torch.no_grad()
+def warp_errors(
+    model: AnimationModel,
+    source: Tensor,  # (B, 3, H, W) in [0, 1]
+    driving: Tensor,  # (B, 3, H, W) in [0, 1]
+    motion: Motion,
+) -> dict[str, Tensor]:  # (B,) each
+    """Return L1 errors of the warped source, without inpainting, at the size of the flow.
+
+    They tell poor candidates from poor mixing: ``warped`` is the error of the flow that the model
+    mixes, and ``best_candidate`` that of a flow which takes at each position the candidate of the
+    smallest error there. ``still_small`` is the error of the static baseline.
+    """
+    small = model.dense_motion.downsample(source)
+    target = model.dense_motion.downsample(driving)
+    each = (motion.deformed_sources - target[:, None]).abs().mean(2)  # (B, K, h, w)
+    return {
+        "still_small": (small - target).abs().mean((1, 2, 3)),
+        "warped": (motion.warp(small) - target).abs().mean((1, 2, 3)),
+        "best_candidate": each.amin(1).mean((1, 2)),
+    }
+
+
 class DetectorGradient(NamedTuple):
     """Norms of the gradient of one error of the warped source, over the keypoint detector."""
 

@@ -20,6 +20,8 @@ PAGE = Path("docs/results/ablation.md")
 RECORDS = Path("docs/results/ablation.jsonl")
 IMAGES = Path("docs/images")
 _COLUMNS = 120
+_RECORDS_TEXT = f"""[`{RECORDS.name}`]({RECORDS.name}) holds the scores of each run and video.
+`python -m tests.ablation report {RECORDS}` computes the tables from it."""
 _END = "<!-- end of ablation -->"
 
 
@@ -76,6 +78,7 @@ def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], obj
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
     text, _ = replace_block(text, "rows", row_table())
+    text, _ = replace_block(text, "records", _RECORDS_TEXT)
     homeless = []
     for each in report_sets(records):
         picture = root / IMAGES / f"ablation-{each.name}.png"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ablation.candidates import detector_gradient, fit_residuals, perplexity
+from ablation.candidates import detector_gradient, fit_residuals, perplexity, warp_errors
 from ablation.data_sets import DataSet
 from numpy.typing import NDArray
 from torch import Tensor
@@ -132,10 +132,8 @@ class Scorer:
         tallies = evaluation.end_video().sums.tallies
         sums: Sums = {key: (tally.total, tally.count) for key, tally in tallies.items()}
         sums["still"] = _sum(_static_error(real))
-        sums["fit_residual"] = _sum(torch.cat([p.local for p in parts]).tolist())
-        overall = [p.overall for p in parts if p.overall is not None]
-        if overall:
-            sums["global_residual"] = _sum(torch.cat(overall).tolist())
+        for name in parts[0].values:
+            sums[name] = _sum(torch.cat([p.values[name] for p in parts]).tolist())
         keypoints = torch.cat([p.keypoints for p in parts]).double().numpy()
         weights = torch.stack([p.weights for p in parts]).sum(0)
         return Video(clip.stem, sums, weights, keypoints, truth)
@@ -159,8 +157,8 @@ class _Part:
     generated: Tensor  # (B, 3, S, S)
     keypoints: Tensor  # (B, N, 2)
     weights: Tensor  # (K,)
-    local: Tensor  # (B,)
-    overall: Tensor | None  # (B,)
+    values: dict[str, Tensor]  # (B,) each
+    """Measures of the candidate motions by name."""
 
 
 @torch.inference_mode()
@@ -176,12 +174,14 @@ def _reconstruct(
     shift = motion.deformation - identity_grid(*motion.deformation.shape[1:3])
     moving = shift.norm(dim=-1) * 64 / 2 > _MOVING_PIXELS
     residuals = fit_residuals(model, kp_source, keypoints)
+    values = {"fit_residual": residuals.local, **warp_errors(model, sources, images, motion)}
+    if residuals.overall is not None:
+        values["global_residual"] = residuals.overall
     return _Part(
         model.generate(sources, motion),
         positions(keypoints),
         motion.contribution_maps.movedim(1, -1)[moving].sum(0),
-        residuals.local,
-        residuals.overall,
+        values,
     )
 
 

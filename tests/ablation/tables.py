@@ -7,6 +7,8 @@ from ablation.intervals import Estimate, interval, paired_difference
 from ablation.records import Record, median_fact, table_of
 from ablation.rows import ROWS, Row
 
+from cpabmm_core.errors import DataError
+
 _NONE = "-"
 
 
@@ -34,16 +36,29 @@ METRICS: tuple[Metric, ...] = (
 )
 _RESIDUAL = METRICS[-1]
 """Not a measure of quality, so that no value is the best."""
+_CANDIDATES = (
+    Metric("warped / static", "warped", 3, per="still_small"),
+    Metric("best candidate / static", "best_candidate", 3, per="still_small"),
+    Metric("global residual, px", "global_residual", 3),
+)
 
 
 class Comparison:
     """The runs of one data set.
 
     Args:
-        records: its runs, with the same videos.
+        records: its runs.
+
+    Raises:
+        DataError: they were scored on different videos.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
+        if len({record.videos for record in records}) > 1:
+            raise DataError(
+                f"{records[0].key.data_set}: its runs were scored on different videos; score them "
+                "again with the command evaluate"
+            )
         self._records = {(record.key.row, record.key.seed): record for record in records}
         names = {record.key.row for record in records}
         self.rows = [row for row in ROWS if row.name in names]
@@ -122,24 +137,24 @@ def difference_table(runs: Comparison) -> str:
 
 
 def candidate_table(runs: Comparison) -> str:
-    """Return the Markdown table of what the candidates do; medians over the seeds."""
-    overall = Metric("", "global_residual", 3)
+    """Return the Markdown table of what the candidates do; facts are medians over the seeds."""
+    metrics = [m for m in _CANDIDATES if any(runs.value(row.name, m) for row in runs.rows)]
 
     def cells(row: Row) -> list[str]:
         records = runs.runs(row.name)
         parameters = median_fact(records, "parameters")
-        residual = runs.value(row.name, overall)
         return [
+            *(_value(runs.value(row.name, metric), metric.digits) for metric in metrics),
             _number(median_fact(records, "groups_in_use"), 1),
-            _number(None if residual is None else residual.value, 3),
             _number(median_fact(records, "gradient_candidates"), 4),
             _number(median_fact(records, "gradient_heatmaps"), 4),
             _number(None if parameters is None else parameters / 1e6, 1),
         ]
 
     titles = (
-        *("row", "candidates in use", "global residual, px"),
-        *("gradient by the candidates", "by the heatmaps", "million parameters"),
+        *("row", *(metric.title for metric in metrics)),
+        *("candidates in use", "gradient by the candidates", "by the heatmaps"),
+        "million parameters",
     )
     return _table(titles, runs.rows, cells)
 
