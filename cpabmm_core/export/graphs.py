@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cpabmm_core.models.animation_model import AnimationModel
 from cpabmm_core.models.avd import AvdNetwork
+from cpabmm_core.models.background import BackgroundPredictor
 from cpabmm_core.models.dense_motion import DenseMotionNetwork
 from cpabmm_core.models.generator import Generator
 
@@ -137,7 +138,7 @@ def model_graphs(model: AnimationModel) -> list[Graph]:
     source_points = GraphTensor("source_keypoints", "sources", points.shape, points.meaning)
     points = GraphTensor("keypoints", "poses", points.shape, points.meaning)
     graphs = [detect, encode, _render_graph(model, encode, source_points, points)]
-    if model.background_predictor is not None:
+    if isinstance(model.background_predictor, BackgroundPredictor):  # registration has no network
         graphs.append(_background_graph(model.background_predictor, picture))
     if model.avd is not None:
         graphs.append(_avd_graph(model.avd, source_points, points))
@@ -161,7 +162,7 @@ def _render_graph(
     )
 
 
-def _background_graph(predictor: nn.Module, picture: tuple[int, ...]) -> Graph:
+def _background_graph(predictor: BackgroundPredictor, picture: tuple[int, ...]) -> Graph:
     return _graph(
         "background",
         "affine motion of the background from a driving frame to the source, for reconstruction",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cpabmm_core.geometry.autocast import autocast_off
 from cpabmm_core.geometry.coordinates import identity_grid
+from cpabmm_core.geometry.warping import warp
 
 _ITERATIONS = 12
 _FINEST_SIDE = 128
@@ -183,4 +184,4 @@ def _edge_grid(
 
 
 def _sample(images: Tensor, flow: Tensor) -> Tensor:
-    return F.grid_sample(images, flow, padding_mode="border", align_corners=False)
+    return warp(images, flow, padding="border", align_corners=False)

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from cpabmm_core.geometry.coordinates import identity_grid
 from cpabmm_core.geometry.warping import warp
-from cpabmm_core.models.dense_motion import DenseMotionNetwork
+from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 
 KEYPOINTS = 6
 
@@ -102,3 +102,25 @@ def test_the_input_is_the_difference_of_gaussians_around_the_keypoints() -> None
     assert heatmaps[:, 0].count_nonzero() == 0
     expected = gaussian(kp_driving) - gaussian(kp_source)
     torch.testing.assert_close(heatmaps[:, 1:], expected, rtol=0, atol=1e-6)
+
+
+def test_beyond_the_border_a_flow_shows_black_or_the_nearest_pixel() -> None:
+    image = torch.rand(1, 3, 8, 8)
+    beyond = identity_grid(8, 8)[None] + torch.tensor([2 * 2 / 7, 0.0])  # two pixels
+    weights, visible = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    parts = (beyond, weights, [visible], torch.zeros(1, 1, 3, 8, 8))
+    black, border = Motion(*parts).warp(image), Motion(*parts, padding="border").warp(image)
+    assert torch.equal(black[..., :6], border[..., :6])
+    assert (black[..., 6:].abs() < 1e-5).all()
+    assert torch.allclose(border[..., 6:], image[..., 7:].expand(-1, -1, -1, 2), atol=1e-5)
+
+
+def test_the_candidates_show_the_border_as_well() -> None:
+    sizes = {"block_expansion": 4, "max_features": 8, "blocks": 2, "scale_factor": 1.0}
+    dense = DenseMotionNetwork(1, 2, occlusion_levels=1, padding="border", **sizes)
+    source = 0.5 + 0.5 * torch.rand(1, 3, 16, 16)
+    beyond = identity_grid(16, 16)[None, None] + 1.0
+    points = torch.zeros(1, 2, 2)
+    motion = dense(source, points, points, beyond)
+    assert motion.padding == "border"
+    assert (motion.deformed_sources > 0.4).all()

@@ -21,6 +21,9 @@ FAMILIES: dict[str, Config] = {
     "resnet18": tiny_config(**{"model.keypoints.backbone": "resnet18"}),
     "resnet10t": tiny_config(**{"model.keypoints.backbone": "resnet10t"}),
     "no background": tiny_config(**{"model.background": None}),
+    "registered, with borders": tiny_config(
+        **{"model.background.backbone": "registration", "model.dense_motion.padding": "border"}
+    ),
     "FOMM": tiny_affine_config(),
     "MRAA": tiny_affine_config("pca"),
     "MRAA, pixel edges": tiny_affine_config("pca", **{"model.affine.align_corners": False}),
@@ -108,6 +111,7 @@ def test_the_prepared_model_computes_the_same(name: str, threads: int) -> None:
     for level, theirs in zip(motion.occlusion_maps, expected.occlusion_maps, strict=True):
         torch.testing.assert_close(level, theirs, rtol=1e-3, atol=1e-4)
     assert motion.align_corners == expected.align_corners
+    assert motion.padding == expected.padding
     assert frames.std() > 0.01
     assert psnr(image, frames) > 80  # 100 and more was measured; 60 is invisible
 
