@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
-from ablation import candidates, scores
+from ablation import candidates, scores, videos
 
 from cpabmm_core.config import Config
 from cpabmm_core.geometry import warp
 from cpabmm_core.metrics import unexplained_share
+from cpabmm_core.metrics.video_metric import Frames
 
 
 def keypoints_on_a_grid(groups: int, per_group: int) -> torch.Tensor:  # (3, N, 2)
@@ -105,12 +106,12 @@ def test_shares_of_the_videos_have_the_mean_of_the_set() -> None:
     joints = [random.normal(size=(6, 5, 2)) for _ in range(3)]
     keypoints = [random.normal(size=(6, 4, 2)) for _ in range(3)]
     names = [f"j{i}" for i in range(5)]
-    videos = [
-        scores.Video(str(i), {}, torch.ones(2), kp, {"plan": "a", "names": names, "joints": true})
+    clips = [
+        videos.Video(str(i), {}, torch.ones(2), kp, {"plan": "a", "names": names, "joints": true})
         for i, (kp, true) in enumerate(zip(keypoints, joints, strict=True))
     ]
-    scores._add_shares(videos)
-    shares = [video.sums["unexplained"][0] for video in videos]
+    videos.add_shares(clips)
+    shares = [video.sums["unexplained"][0] for video in clips]
     assert np.mean(shares) == pytest.approx(unexplained_share(keypoints, joints).moving_share)
 
 
@@ -119,18 +120,34 @@ def test_joints_that_only_some_videos_have_do_not_count() -> None:
     joints = random.normal(size=(6, 3, 2))
     keypoints = joints[:, :1]
     more = np.concatenate([random.normal(size=(6, 1, 2)), joints], axis=1)
-    videos = [
-        scores.Video(
+    clips = [
+        videos.Video(
             "a", {}, torch.ones(2), keypoints, {"plan": "a", "names": list("xyz"), "joints": joints}
         ),
-        scores.Video(
+        videos.Video(
             "b", {}, torch.ones(2), keypoints, {"plan": "a", "names": list("txyz"), "joints": more}
         ),
-        scores.Video("c", {}, torch.ones(2), keypoints),
+        videos.Video("c", {}, torch.ones(2), keypoints),
     ]
-    scores._add_shares(videos)
-    assert videos[0].sums["unexplained"] == pytest.approx(videos[1].sums["unexplained"])
-    assert "unexplained" not in videos[2].sums
+    videos.add_shares(clips)
+    assert clips[0].sums["unexplained"] == pytest.approx(clips[1].sums["unexplained"])
+    assert "unexplained" not in clips[2].sums
+
+
+def test_equal_frames_are_extracted_once() -> None:
+    calls: list[int] = []
+
+    def extract(frames: Frames) -> scores.Values:
+        calls.append(len(frames))
+        means: scores.Values = frames.mean((1, 2))
+        return means
+
+    recall = scores.remembered(extract)
+    black, white = np.zeros((2, 4, 4, 3), np.uint8), np.full((2, 4, 4, 3), 255, np.uint8)
+    for _ in range(2):
+        assert recall(black).max() == 0
+        assert recall(white[::-1]).min() == 255
+    assert calls == [2, 2]
 
 
 def test_a_long_video_is_read_at_even_distances(tmp_path: Path) -> None:
@@ -138,13 +155,13 @@ def test_a_long_video_is_read_at_even_distances(tmp_path: Path) -> None:
 
     strip = np.repeat(np.arange(101, dtype=np.uint8), 8)[None, :, None].repeat(8, 0).repeat(3, 2)
     Image.fromarray(strip).save(tmp_path / "a.png")
-    frames, truth = scores.read_video(tmp_path / "a.png", 5)
+    frames, truth = videos.read_video(tmp_path / "a.png", 5)
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 25, 50, 75, 100]
     assert truth == {}
 
 
 def test_a_sum_that_json_lacks_is_left_out() -> None:
-    video = scores.Video(
+    video = videos.Video(
         "a", {"psnr": (float("inf"), 2), "l1": (0.5, 2)}, torch.ones(1), np.ones(0)
     )
     assert video.as_dict() == {"name": "a", "sums": {"l1": [0.5, 2]}}

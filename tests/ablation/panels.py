@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from ablation.rows import ROWS, Row
 from ablation.running import open_model
-from ablation.scores import MAX_FRAMES, read_video
+from ablation.scores import MAX_FRAMES
 from ablation.store import Key, Store
+from ablation.videos import read_video
 from PIL import Image, ImageDraw, ImageFont
 
 from cpabmm_core.arrays import Frame

@@ -1,10 +1,8 @@
 """The scores of a model on held-out videos."""
 
-import json
-import math
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from ablation.candidates import detector_gradient, fit_residuals, perplexity, warp_errors
 from ablation.data_sets import DataSet
+from ablation.videos import Sums, Video, add_shares, read_video
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,14 +18,12 @@ from cpabmm_core.arrays import Frame
 from cpabmm_core.geometry import identity_grid, positions
 from cpabmm_core.inference import to_frames, to_model_input
 from cpabmm_core.media import list_clips, open_clip
-from cpabmm_core.metrics import (
-    Evaluation,
-    FrameQuality,
-    identity_metric,
-    keypoint_metric,
-    unexplained_share,
-)
+from cpabmm_core.metrics import Evaluation, FrameQuality
+from cpabmm_core.metrics.extractor_metrics import ExtractorMetric, Role
 from cpabmm_core.metrics.extractors import (
+    EmbeddingExtractor,
+    Extractor,
+    KeypointExtractor,
     Request,
     open_embedding_extractor,
     open_keypoint_extractor,
@@ -35,7 +32,7 @@ from cpabmm_core.metrics.extractors.auto import (
     choose_embedding_extractor,
     choose_keypoint_extractor,
 )
-from cpabmm_core.metrics.video_metric import VideoMetric
+from cpabmm_core.metrics.video_metric import Frames, VideoMetric
 from cpabmm_core.models import AnimationModel
 
 MAX_FRAMES = 40
@@ -45,29 +42,8 @@ _GRADIENT_PAIRS = 8
 _MOVING_PIXELS = 1.0  # at 64 px; positions that move further belong to the object
 _CPU = torch.device("cpu")
 
-Sums = dict[str, tuple[float, int]]
-"""The sum of a metric over the frames of a video and their number, by the metric's key."""
-
-
-@dataclass
-class Video:
-    """A model's scores on one video."""
-
-    name: str
-    sums: Sums
-    weights: Tensor  # (K,)
-    """Contributions of the candidates where the frame moves, background first."""
-    keypoints: NDArray[np.float64]  # (F, N, 2) in [-1, 1]
-    truth: dict[str, Any] = field(default_factory=dict)
-    """Body plan, names of the joints, and ``joints`` (F, J, 2) in [-1, 1]; empty if unknown."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what a line of results holds of the video.
-
-        JSON lacks infinity, the PSNR of identical frames, so such a sum is left out.
-        """
-        sums = {key: [total, n] for key, (total, n) in self.sums.items() if math.isfinite(total)}
-        return {"name": self.name, "sums": sums}
+Values = NDArray[np.float64]
+"""Keypoints (F, J, 2) or embeddings (F, D) of frames."""
 
 
 class Scorer:
@@ -86,21 +62,25 @@ class Scorer:
         self.extractors: dict[str, str] = {}
         """Name of the extractor by its role, or the reason why there is none."""
         request = Request(device="cpu", allow_download=False)
-        if data_set.extractor != "auto":
-            points = open_keypoint_extractor(data_set.extractor, request)
-            identity = open_embedding_extractor(data_set.extractor, request)
-            self._metrics += [keypoint_metric(points), identity_metric(identity)]
-            self.extractors = {"keypoints": points.info.name, "identity": identity.info.name}
+        if data_set.extractor == "auto":
+            points = choose_keypoint_extractor(self._clips, request)
+            person = choose_embedding_extractor(self._clips, request)
+            self._add("keypoints", points.extractor, points.reason)
+            self._add("identity", person.extractor, person.reason)
+        else:
+            self._add("keypoints", open_keypoint_extractor(data_set.extractor, request))
+            self._add("identity", open_embedding_extractor(data_set.extractor, request))
+
+    def _add(self, role: Role, extractor: Extractor | None, reason: str = "") -> None:
+        """Add the metric of an extractor, which sees the real frames of all models only once."""
+        self.extractors[role] = reason if extractor is None else extractor.info.name
+        if isinstance(extractor, KeypointExtractor) and role == "keypoints":
+            extract = remembered(extractor.keypoints)
+        elif isinstance(extractor, EmbeddingExtractor):
+            extract = remembered(extractor.embeddings)
+        else:
             return
-        chosen = choose_keypoint_extractor(self._clips, request)
-        if chosen.extractor is not None:
-            self._metrics.append(keypoint_metric(chosen.extractor))
-        person = choose_embedding_extractor(self._clips, request)
-        if person.extractor is not None:
-            self._metrics.append(identity_metric(person.extractor))
-        for role, choice in (("keypoints", chosen), ("identity", person)):
-            found = choice.extractor
-            self.extractors[role] = choice.reason if found is None else found.info.name
+        self._metrics.append(ExtractorMetric(role, extractor.info, extract))
 
     def score(self, model: AnimationModel) -> dict[str, Any]:
         """Return the scores of a model as JSON: of the videos, and of its keypoints and candidates.
@@ -109,7 +89,7 @@ class Scorer:
         """
         model.eval()
         videos = [self._score_video(model, clip) for clip in self._clips]
-        _add_shares(videos)
+        add_shares(videos)
         weights = torch.stack([video.weights for video in videos]).sum(0)
         gradient = detector_gradient(model, *self._fixed_pairs(model.frame_size))
         return {
@@ -185,53 +165,17 @@ def _reconstruct(
     )
 
 
-def read_video(clip: Path, max_frames: int) -> tuple[list[Frame], dict[str, Any]]:
-    """Read the frames of a video that are scored, and their joints if they are known."""
-    opened = open_clip(clip)
-    count = min(max_frames, len(opened))
-    chosen = np.linspace(0, len(opened) - 1, count).round().astype(int).tolist()
-    return opened.read(chosen), _read_truth(clip.with_suffix(".json"), chosen)
+def remembered(extract: Callable[[Frames], Values]) -> Callable[[Frames], Values]:
+    """Return a function that extracts from equal frames once; what it keeps is small."""
+    known: dict[bytes, Values] = {}
 
+    def recall(frames: Frames) -> Values:
+        key = hashlib.sha256(frames.tobytes()).digest()
+        if key not in known:
+            known[key] = extract(frames)
+        return known[key]
 
-def _read_truth(file: Path, frames: Sequence[int]) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    values = json.loads(file.read_text(encoding="utf-8"))
-    joints = np.asarray(values["joints"], np.float64)[list(frames)]
-    return {
-        "plan": values["body_plan"],
-        "names": values["joint_names"],
-        "joints": joints * (2 / (values["size"] - 1)) - 1,
-    }
-
-
-def _add_shares(videos: Sequence[Video]) -> None:
-    """Add the unexplained share of each video with known joints.
-
-    The keypoints of a plan's joints are chosen over all its videos, as `unexplained_share` does;
-    the mean over these videos is its value.
-    """
-    by_plan: dict[str, list[Video]] = defaultdict(list)
-    for video in videos:
-        if video.truth:
-            by_plan[video.truth["plan"]].append(video)
-    for group in by_plan.values():
-        first = group[0].truth["names"]
-        names = [n for n in first if all(n in video.truth["names"] for video in group)]
-        joints = [
-            video.truth["joints"][:, [video.truth["names"].index(n) for n in names]]
-            for video in group
-        ]
-        found = unexplained_share([video.keypoints for video in group], joints)
-        own = np.mean([_spread(j - j.mean(1, keepdims=True)) for j in joints], axis=0)
-        for video, true in zip(group, joints, strict=True):
-            apart = _spread(video.keypoints[:, found.keypoint] - true) / own
-            video.sums["unexplained"] = (float(apart[found.moving].mean()), 1)
-
-
-def _spread(offsets: NDArray[np.float64]) -> NDArray[np.float64]:  # (F, J, 2) -> (J,)
-    spread: NDArray[np.float64] = np.sqrt(offsets.var(0).sum(-1))
-    return spread
+    return recall
 
 
 def _static_error(frames: Sequence[Frame]) -> list[float]:
