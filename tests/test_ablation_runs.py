@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _helpers.tiny_model import tiny_model
+from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.rows import select_rows
 from ablation.running import Ablation
+from ablation.scores import Scorer
 from ablation.store import FAILURES, Budget, Key, Store, read_lines
 from ablation.training import StepClock, Task
 
 from cpabmm_core.errors import ConfigError, DataError, TrainingError, TrainingStopped
+from cpabmm_core.puppets import write_puppets
 
 KEY = Key("puppets", "tps", 0)
 
@@ -141,6 +145,20 @@ def test_a_signal_ends_the_loop_between_two_runs(tmp_path: Path) -> None:
         runs.run_missing()
     assert stopped.value.signal == 15
     assert [key.row for key in runs.store.results()] == ["tps"]
+
+
+def test_a_signal_ends_the_scoring_between_two_videos(tmp_path: Path) -> None:
+    write_puppets(tmp_path / "raw", videos=1, test_videos=2, frames=2, size=32, seed=0)
+    scorer = Scorer(DATA_SETS["puppets"], tmp_path / "raw")
+    calls: list[None] = []
+
+    def stop() -> None:
+        calls.append(None)
+        if len(calls) == 2:
+            raise TrainingStopped("stopped", signal=15)
+
+    with pytest.raises(TrainingStopped):
+        scorer.score(tiny_model(), stop)
 
 
 def test_scoring_again_keeps_the_facts_of_training(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from ablation.rows import BY_NAME as ROWS  # noqa: E402
 from ablation.rows import PLANS, select_rows  # noqa: E402
 from ablation.store import Budget, Store  # noqa: E402
 
+from cpabmm_cli.stopping import StopOnSignal  # noqa: E402
 from cpabmm_core.errors import CpabmmError, TrainingStopped  # noqa: E402
 
 
@@ -81,8 +82,6 @@ def _positive(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from cpabmm_cli.stopping import StopOnSignal
-
     _use_one_core(options.core)
     from ablation.running import Ablation
 
@@ -106,8 +105,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     store = Store(options.out)
     store.budget()
-    runs = Ablation(store, select_rows((), options.rows), options.sets, options.seeds, report=_say)
-    _say(f"{runs.evaluate_all()} runs scored")
+    rows = select_rows((), options.rows)
+    with StopOnSignal() as stop:
+        runs = Ablation(store, rows, options.sets, options.seeds, stop, _say)
+        _say(f"{runs.evaluate_all()} runs scored")
     return 0
 
 

@@ -82,7 +82,7 @@ class Ablation:
             "scored_on": str(describe_machine()),
             "scored_commit": commit(),
             "parameters": count,
-            **self._scorers[key.data_set].score(model),
+            **self._scorers[key.data_set].score(model, self._stop_if_asked),
         }
 
     def _may_start(self, key: Key, row: Row) -> bool:
@@ -94,12 +94,15 @@ class Ablation:
             return True
         if key in self._failed or not self._may_start(key, row):
             return False
-        if (number := self.stop()) is not None:
-            raise TrainingStopped("stopped between two runs", signal=number)
+        self._stop_if_asked()
         with self.store.claim(key) as ours:
             if not ours:
                 return False
             return key in self.store.results() or self._run_one(key, row)
+
+    def _stop_if_asked(self) -> None:
+        if (number := self.stop()) is not None:
+            raise TrainingStopped("stopped by a signal", signal=number)
 
     def _run_one(self, key: Key, row: Row) -> bool:
         """Train and score a run; return whether it has succeeded."""

@@ -82,13 +82,22 @@ class Scorer:
             return
         self._metrics.append(ExtractorMetric(role, extractor.info, extract))
 
-    def score(self, model: AnimationModel) -> dict[str, Any]:
+    def score(
+        self, model: AnimationModel, before_video: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
         """Return the scores of a model as JSON: of the videos, and of its keypoints and candidates.
 
         Every video is reconstructed from its first frame.
+
+        Args:
+            model: the model.
+            before_video: called before each video; it may raise to end the scoring.
         """
         model.eval()
-        videos = [self._score_video(model, clip) for clip in self._clips]
+        videos = []
+        for clip in self._clips:
+            before_video()
+            videos.append(self._score_video(model, clip))
         add_shares(videos)
         weights = torch.stack([video.weights for video in videos]).sum(0)
         gradient = detector_gradient(model, *self._fixed_pairs(model.frame_size))
