@@ -1,0 +1,88 @@
+"""Pictures of what each row makes of the same frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ablation.rows import ROWS, Row
+from ablation.running import open_model
+from ablation.scores import MAX_FRAMES
+from ablation.store import Key, Store
+from ablation.videos import read_video
+from PIL import Image, ImageDraw, ImageFont
+
+from cpabmm_core.arrays import Frame
+from cpabmm_core.inference import reconstruct
+from cpabmm_core.media import list_clips, write_image
+from cpabmm_core.models import AnimationModel
+from cpabmm_core.visualize import side_by_side
+
+MAX_BYTES = 400_000
+_SIDE = 128
+_LINE = 18
+_PER_LINE = 9
+_VIDEOS = 3
+_WHITE = (255, 255, 255)
+
+
+def write_panel(store: Store, data_set: str, seed: int, path: Path) -> list[str]:
+    """Draw source, driving frame and the output of each row, for some held-out videos.
+
+    The driving frame is the one that differs most from the source. Fewer videos are drawn if the
+    file would be larger than `MAX_BYTES`.
+
+    Args:
+        store: the ablation.
+        data_set: name of the data set.
+        seed: the runs to draw.
+        path: the PNG to write; an existing one is replaced.
+
+    Returns:
+        The names of the rows that were drawn.
+    """
+    finished = store.results()
+    rows = [row for row in ROWS if Key(data_set, row.name, seed) in finished]
+    models = {row.name: open_model(store, Key(data_set, row.name, seed), row) for row in rows}
+    clips = list_clips(store.data(data_set) / "test")
+    chosen = [
+        clips[i] for i in np.linspace(0, len(clips) - 1, min(_VIDEOS, len(clips))).astype(int)
+    ]
+    strips = [_draw_video(clip, rows, models) for clip in chosen]
+    while True:
+        write_image(path, np.concatenate(strips))
+        if len(strips) == 1 or path.stat().st_size <= MAX_BYTES:
+            return list(models)
+        strips.pop()
+
+
+def _draw_video(clip: Path, rows: Sequence[Row], models: dict[str, AnimationModel]) -> Frame:
+    frames, _ = read_video(clip, MAX_FRAMES)
+    shifts = [np.abs(frame.astype(float) - frames[0]).mean() for frame in frames]
+    pair = [frames[0], frames[int(np.argmax(shifts))]]
+    tiles: list[tuple[str, Frame]] = []
+    for row in rows:
+        with torch.inference_mode():
+            source, driving = reconstruct(models[row.name], pair)
+        if not tiles:
+            tiles = [("source", source.real), ("driving", driving.real)]
+        tiles.append((row.name, driving.generated))
+    return _grid([_tile(name, frame) for name, frame in tiles])
+
+
+def _tile(name: str, frame: Frame) -> Frame:
+    """Enlarge a frame without smoothing, and write its name below."""
+    large = Image.fromarray(frame).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
+    label = Image.new("RGB", (_SIDE, _LINE), _WHITE)
+    place = (_SIDE / 2, _LINE / 2)
+    font = ImageFont.load_default(12)
+    ImageDraw.Draw(label).text(place, name, fill=(40, 40, 40), font=font, anchor="mm")
+    return np.concatenate([np.asarray(large), np.asarray(label)])
+
+
+def _grid(tiles: Sequence[Frame]) -> Frame:
+    lines = [tiles[i : i + _PER_LINE] for i in range(0, len(tiles), _PER_LINE)]
+    blank = np.full_like(tiles[0], 255)
+    width = min(_PER_LINE, len(tiles))
+    full = [[*line, *[blank] * (width - len(line))] for line in lines]
+    return np.concatenate([side_by_side(line) for line in full])

@@ -1,0 +1,108 @@
+"""The report of an ablation, on the terminal and in the documentation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+from ablation.data_sets import BY_NAME as DATA_SETS
+from ablation.records import Record, read_records
+from ablation.store import Store
+from ablation.tables import (
+    Comparison,
+    candidate_table,
+    difference_table,
+    row_table,
+    value_table,
+)
+
+PAGE = Path("docs/results/ablation.md")
+RECORDS = Path("docs/results/ablation.jsonl")
+IMAGES = Path("docs/images")
+_COLUMNS = 120
+_RECORDS_TEXT = f"""[`{RECORDS.name}`]({RECORDS.name}) holds the scores of each run and video.
+`python -m tests.ablation report {RECORDS}` computes the tables from it."""
+_END = "<!-- end of ablation -->"
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """What is written about one data set."""
+
+    name: str
+    tables: str
+    machines: str
+
+    def block(self, picture: bool) -> str:
+        """Return the Markdown of its place in the page."""
+        parts = [self.tables, fill(self.machines, _COLUMNS, break_on_hyphens=False)]
+        if picture:
+            parts.append(
+                f"![Held-out videos of {self.name}: source, driving frame, and the output of each "
+                f"row.](../images/ablation-{self.name}.png)"
+            )
+        return "\n\n".join(parts)
+
+
+def report_sets(records: Sequence[Record]) -> list[SetReport]:
+    """Return the report of each data set that has runs, in the order of the table of sets."""
+    reports = []
+    for name in DATA_SETS:
+        found = [record for record in records if record.key.data_set == name]
+        if found:
+            reports.append(_report_set(name, found))
+    return reports
+
+
+def _report_set(name: str, records: Sequence[Record]) -> SetReport:
+    runs = Comparison(records)
+    tables = [value_table(runs), difference_table(runs), candidate_table(runs)]
+    machines = sorted({str(r.facts["machine"]) for r in records if r.facts.get("machine")})
+    commits = sorted({str(r.facts["commit"]) for r in records if r.facts.get("commit")})
+    facts = f"Machine: {'; and '.join(machines)}. Commit: {', '.join(commits)}."
+    return SetReport(name, "\n\n".join(tables), facts)
+
+
+def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], object]) -> list[str]:
+    """Write tables, pictures and records into the documentation.
+
+    Args:
+        path: folder of the ablation, or its file of records, which leaves the pictures as they are.
+        root: the folder that holds ``docs``.
+        draw: draws the panel of a data set: the ablation, the set's name, a seed, the file.
+
+    Returns:
+        Names of data sets that have no place in the page.
+    """
+    records = sorted(read_records(path), key=lambda record: record.key)
+    page = root / PAGE
+    text = page.read_text(encoding="utf-8")
+    text, _ = replace_block(text, "rows", row_table())
+    text, _ = replace_block(text, "records", _RECORDS_TEXT)
+    homeless = []
+    for each in report_sets(records):
+        picture = root / IMAGES / f"ablation-{each.name}.png"
+        if path.is_dir():
+            seed = min(r.key.seed for r in records if r.key.data_set == each.name)
+            draw(Store(path), each.name, seed, picture)
+        text, found = replace_block(text, each.name, each.block(picture.exists()))
+        if not found:
+            homeless.append(each.name)
+    page.write_text(text, encoding="utf-8")
+    lines = "".join(f"{record.as_line()}\n" for record in records)
+    (root / RECORDS).write_text(lines, encoding="utf-8")
+    return homeless
+
+
+def replace_block(page: str, name: str, block: str) -> tuple[str, bool]:
+    """Put a block between its markers, and return the page and whether it has such a place.
+
+    A place is a line ``<!-- ablation: NAME -->``, then anything, then
+    ``<!-- end of ablation -->``.
+    """
+    start = f"<!-- ablation: {name} -->"
+    before, found, rest = page.partition(start)
+    _, closed, after = rest.partition(_END)
+    if not (found and closed):
+        return page, False
+    return f"{before}{start}\n\n{block}\n\n{_END}{after}", True

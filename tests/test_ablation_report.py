@@ -1,0 +1,214 @@
+"""The report of the ablation, and the whole of it in small."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ablation import __main__ as tool
+from ablation.data_sets import BY_NAME as DATA_SETS
+from ablation.intervals import Table, interval, paired_difference
+from ablation.panels import MAX_BYTES, write_panel
+from ablation.records import Record, read_records
+from ablation.report import PAGE, RECORDS, document, replace_block
+from ablation.rows import ROWS
+from ablation.store import Key, Store, read_lines
+from ablation.tables import METRICS, Comparison, difference_table, value_table
+
+from cpabmm_core.errors import DataError
+from cpabmm_core.metrics.bootstrap import confidence_interval
+from cpabmm_core.puppets import write_puppets
+
+ROOT = Path(__file__).parents[1]
+L1 = METRICS[0]
+
+
+def table(totals: Any, counts: Any = None) -> Table:  # noqa: ANN401
+    sums = np.asarray(totals, np.float64)
+    return Table(sums, np.ones_like(sums) if counts is None else np.asarray(counts, np.float64))
+
+
+def test_with_one_seed_the_interval_is_that_of_the_metrics() -> None:
+    random = np.random.default_rng(3)
+    totals, counts = random.normal(5, 1, 30), random.integers(1, 9, 30)
+    found = interval(table([totals], [counts]))
+    expected = confidence_interval(totals.tolist(), counts.tolist())
+    assert found is not None
+    assert expected is not None
+    width = expected[1] - expected[0]
+    assert found.value == pytest.approx(totals.sum() / counts.sum())
+    assert found[1:] == pytest.approx(expected, abs=0.1 * width)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    videos = np.linspace(1, 2, 20)
+    agreeing, differing = (
+        interval(table([videos + shift for shift in (-far, 0, far)])) for far in (0.0, 1.0)
+    )
+    assert agreeing is not None
+    assert differing is not None
+    assert agreeing.low is not None
+    assert differing.low is not None
+    assert agreeing.value == pytest.approx(differing.value)
+    assert agreeing.value - differing.low > 3 * (agreeing.value - agreeing.low)
+
+
+def test_what_both_rows_share_cancels_in_the_difference() -> None:
+    random = np.random.default_rng(4)
+    common = random.normal(0, 10, (3, 12))
+    found = paired_difference(table(common + 0.25), table(common))
+    assert found is not None
+    assert found == pytest.approx((0.25, 0.25, 0.25))
+    assert found.excludes_zero
+
+
+def test_one_video_has_no_interval() -> None:
+    assert interval(table([[2.0], [4.0]])) == (3.0, None, None)
+    assert paired_difference(table([[2.0]]), table([[1.0]])) == (1.0, None, None)
+    assert interval(table([[0.0, 0.0]], [[0, 0]])) is None
+
+
+def record(row: str, seed: int, l1: list[float], **facts: object) -> Record:
+    sums = {
+        "l1": tuple((value, 2) for value in l1),
+        "still": tuple((1.0, 2) for _ in l1),
+        "akd": tuple((value, 1 + i % 2) for i, value in enumerate(l1)),
+    }
+    names = tuple(f"v{i}" for i in range(len(l1)))
+    return Record(Key("puppets", row, seed), facts, names, sums)
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    one = record("tps", 2, [0.5, 0.25], parameters=7, machine="a CPU", commit="abc")
+    assert Record.from_line(json.loads(one.as_line())) == one
+
+
+def test_a_record_has_a_result_with_five_digits() -> None:
+    line = {
+        "set": "puppets",
+        "row": "tps",
+        "seed": 0,
+        "parameters": 7,
+        "all_settings": {"a": 1},
+        "videos": [
+            {"name": "a", "sums": {"l1": [0.123456789, 2], "akd": [3.0, 1]}},
+            {"name": "b", "sums": {"l1": [1.0, 2]}},
+        ],
+    }
+    found = Record.from_result(line)
+    assert found.sums == {"l1": ((0.12346, 2), (1.0, 2)), "akd": ((3.0, 1), (0.0, 0))}
+    assert found.facts == {"parameters": 7}
+
+
+BETTER, WORSE = [0.40, 0.52, 0.61, 0.45], [0.50, 0.62, 0.71, 0.55]
+
+
+def test_the_best_value_is_bold_only_if_it_surely_differs_from_splines() -> None:
+    sure = Comparison([record("tps", 0, WORSE), record("cpab", 0, BETTER)])
+    assert sure.best(L1) == "cpab"
+    assert "| `cpab` | **0.495**<br>" in value_table(sure)
+    unsure = Comparison([record("tps", 0, WORSE), record("cpab", 0, [0.4, 0.7, 0.6, 0.6])])
+    assert unsure.best(L1) is None
+    assert "**" not in value_table(unsure)
+    splines = Comparison([record("tps", 0, BETTER), record("cpab", 0, WORSE)])
+    assert splines.best(L1) == "tps"
+
+
+def test_differences_are_taken_over_the_seeds_that_both_have() -> None:
+    runs = Comparison(
+        [record("tps", 0, WORSE), record("cpab", 0, BETTER), record("cpab", 1, [9.0] * 4)]
+    )
+    found = runs.difference("cpab", "tps", L1)
+    assert found is not None
+    assert found.value == pytest.approx(-0.1)
+    assert "| `cpab` | `tps` | **-0.100**<br>" in difference_table(runs)
+    assert Comparison([record("cpab", 1, BETTER)]).difference("cpab", "tps", L1) is None
+
+
+def test_runs_that_were_scored_on_different_videos_are_not_compared() -> None:
+    with pytest.raises(DataError, match="puppets: its runs were scored on different videos"):
+        Comparison([record("tps", 0, WORSE), record("cpab", 0, BETTER[:3])])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--data", "puppets"], ["--data", "faces=here"], ["--steps", "0"], ["--rows", "tpss"]],
+)
+def test_a_wrong_word_of_the_command_is_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        tool.main(["run", "--out", "runs", "--data", "taichi=here", *words])
+    assert refused.value.code == 2
+    assert not Path("runs").exists()
+
+
+def test_only_the_places_of_a_page_change() -> None:
+    page = "# A\n\n<!-- ablation: puppets -->\nold\n<!-- end of ablation -->\n\nkept\n"
+    new, found = replace_block(page, "puppets", "new")
+    assert found
+    assert new == ("# A\n\n<!-- ablation: puppets -->\n\nnew\n\n<!-- end of ablation -->\n\nkept\n")
+    assert replace_block(new, "puppets", "new") == (new, True)
+    assert replace_block(page, "actions", "new") == (page, False)
+
+
+def test_the_page_has_a_place_for_every_set_and_names_every_row() -> None:
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    for name in ("rows", *DATA_SETS):
+        assert replace_block(page, name, "")[1]
+    for row in ROWS:
+        assert f"| `{row.name}` |" in page
+
+
+TINY = [
+    *("data.frame_size=32", "training.batch_size=2", "training.mixed_precision=no"),
+    "model.keypoints.backbone=test_efficientnet",
+    "model.keypoints.head=regression",
+    "model.keypoints.groups=2",
+    "model.background=null",
+    "model.cpab.cells=2",
+    "model.dense_motion.block_expansion=4",
+    "model.dense_motion.max_features=16",
+    "model.inpainting.block_expansion=4",
+    "model.inpainting.max_features=16",
+]
+
+
+@pytest.mark.slow
+def test_train_score_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_puppets(tmp_path / "raw", videos=3, test_videos=2, frames=6, size=32, seed=0)
+    out, rows = tmp_path / "runs", ["tps", "tps-to-cpab-4", "tps-to-cpab-tuned"]
+    words = ["run", "--data", f"puppets={tmp_path / 'raw'}", "--out", str(out), "--seeds", "5"]
+    words += ["--steps", "3", "--tuning-steps", "1", "--rows", *rows, "--set", *TINY]
+    threads = torch.get_num_threads()
+    assert tool.main(words) == 0
+    assert torch.get_num_threads() == threads == 1
+    results = Store(out).results()
+    assert {key.row for key in results} == set(rows)
+    tps = results[Key("puppets", "tps", 5)]
+    assert tps["steps"] == len(tps["validation"]) == 3
+    assert all(tps["videos"][0]["sums"][name][1] == 6 for name in ("l1", "psnr", "still", "mkr"))
+    assert tps["extractors"] == {"keypoints": "puppets", "identity": "puppets"}
+    kept = {path.name for path in (out / "puppets" / "tps" / "seed-5").iterdir()}
+    assert {"model.safetensors", "config.yaml"} <= kept
+    assert not {"states", "best.safetensors", "panels"} & kept
+
+    assert tool.main(words) == 0
+    assert len(read_lines(out / "results.jsonl")) == len(rows)
+    assert tool.main(["evaluate", str(out), "--rows", "tps", "--seeds", "5"]) == 0
+    again = Store(out).results()[Key("puppets", "tps", 5)]
+    assert again["videos"] == tps["videos"]
+
+    page = tmp_path / PAGE
+    page.parent.mkdir(parents=True)
+    page.write_text((ROOT / PAGE).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "docs" / "images").mkdir()
+    assert document(out, tmp_path, write_panel) == []
+    picture = tmp_path / "docs" / "images" / "ablation-puppets.png"
+    assert 0 < picture.stat().st_size <= MAX_BYTES
+    assert read_records(tmp_path / RECORDS) == sorted(read_records(out), key=lambda r: r.key)
+    capsys.readouterr()
+    assert tool.main(["report", str(tmp_path / RECORDS)]) == 0
+    printed = capsys.readouterr().out
+    assert value_table(Comparison(read_records(out))) in printed
+    assert value_table(Comparison(read_records(out))) in page.read_text(encoding="utf-8")
