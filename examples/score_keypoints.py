@@ -56,6 +56,8 @@ def main(
     typer.echo(f"groups in use: {perplexity(weights):.1f} of {len(weights)}")
     for plan, videos in sorted(by_plan.items()):
         report(plan, videos)
+        if plan == "quadruped":
+            report(f"{plan}, near and far", [name_near_and_far(video) for video in videos])
 
 
 @torch.inference_mode()
@@ -88,6 +90,22 @@ def perplexity(weights: Tensor) -> float:
     """Return the effective number of parts: all if their weights are equal, 1 if one dominates."""
     shares = weights / weights.sum()
     return float(torch.exp(torch.special.entr(shares).sum()))
+
+
+def name_near_and_far(video: Video) -> Video:
+    """Rename the legs of a quadruped by their distance from the viewer.
+
+    A quadruped is seen from its side. If it faces right, its right legs are near; if it faces left,
+    its left legs are. Nothing in a picture tells left from right, so keypoints learned without
+    labels can follow near and far legs only.
+    """
+    forward = (
+        video.joints[:, video.names.index("chest")] - video.joints[:, video.names.index("rump")]
+    )
+    near, far = ("right", "left") if forward[:, 0].mean() > 0 else ("left", "right")
+    sides = {near: "near", far: "far"}
+    names = ["_".join(sides.get(part, part) for part in name.split("_")) for name in video.names]
+    return video._replace(names=names)
 
 
 def report(plan: str, videos: list[Video]) -> None:

@@ -15,6 +15,10 @@ from typer.testing import CliRunner, Result
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
 from cpabmm_core.puppets import write_puppets
+from cpabmm_core.puppets.appearance import sample_identity
+from cpabmm_core.puppets.camera import sample_camera
+from cpabmm_core.puppets.repertoire import sample_motion
+from cpabmm_core.puppets.stage import Stage
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -168,8 +172,30 @@ def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     assert 0 < ratio < 1
     assert 1 <= in_use <= 11
     shares = [float(share) for share in re.findall(r"share ([\d.]+) of the half", outcome.output)]
-    assert len(shares) == 2
+    assert len(shares) == 3  # quadrupeds twice: left and right, near and far
     assert all(0 < share < 2 for share in shares)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_near_legs_are_nearer_to_the_viewer(seed: int) -> None:
+    """The depth of the true skeleton decides, for all gaits and both directions."""
+    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
+    rng = np.random.default_rng(seed)
+    identity = sample_identity(rng, "quadruped")
+    stage = Stage(identity, sample_motion(rng, identity), sample_camera(rng), rng)
+    shot = stage.shoot(np.arange(20) / 25)
+    names = [joint.name for joint in stage.skeleton.joints]
+    depth = {
+        joint.name: {"start": shot.pose.starts, "end": shot.pose.ends}[joint.at][joint.bone][:, 2]
+        for joint in stage.skeleton.joints
+    }
+    joints = torch.from_numpy(stage.joints(shot))
+    video = script["Video"]("quadruped", names, joints, *[torch.zeros(1)] * 4)
+    renamed = dict(zip(script["name_near_and_far"](video).names, names, strict=True))
+    for end in ("front", "hind"):
+        near, far = (renamed[f"{end}_{side}_hip"] for side in ("near", "far"))
+        assert depth[near].mean() < depth[far].mean()  # the z axis points away from the viewer
+    assert renamed["tail_tip"] == "tail_tip"
 
 
 def test_the_effective_number_of_parts_is_their_perplexity() -> None:
