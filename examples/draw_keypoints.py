@@ -23,7 +23,7 @@ from cpabmm_core.visualize.text import text_line
 
 app = typer.Typer(add_completion=False)
 GAP = 4
-PALE = 0.6  # share of white over the frames, so that the dots stand out
+PALE = 0.55  # share of white over the grey frames, so that only dots have colours
 
 
 @app.command()
@@ -80,9 +80,10 @@ def draw_clip(model: AnimationModel, clip: Path, poses: int, side: int, groups: 
     for frame in opened.read(sorted({int(index) for index in chosen})):
         images = to_model_input(frame, model.frame_size, torch.device("cpu"))
         points = positions(model.keypoints(images))[0].numpy()
-        large = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
+        grey = Image.fromarray(frame).convert("L").convert("RGB")
+        large = grey.resize((side, side), Image.Resampling.LANCZOS)
         pale = (255 * PALE + (1 - PALE) * np.asarray(large)).astype(np.uint8)
-        dotted = overlay_keypoints(pale, points, groups=groups, radius=max(2.0, side / 42))
+        dotted = overlay_keypoints(pale, points, groups=groups, radius=max(2.0, side / 38))
         rows.append(np.pad(dotted, ((0, GAP), (0, 0), (0, 0)), constant_values=255))
     return np.concatenate(rows)
 

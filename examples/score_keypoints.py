@@ -8,7 +8,6 @@ import json
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
-
 from typing import Annotated, Any, NamedTuple
 
 import torch

@@ -20,7 +20,7 @@ def test_the_nearest_point_is_the_nearest_of_many_on_the_bones() -> None:
     generator = torch.Generator().manual_seed(0)
     joints = torch.rand(7, 6, 2, generator=generator, dtype=torch.float64)
     keypoints = torch.rand(7, 3, 2, generator=generator, dtype=torch.float64) * 2 - 0.5
-    bones = np.array([[0, 1], [5, 2], [3, 4]]  # apart: no ties at joints)
+    bones = np.array([[0, 1], [5, 2], [3, 4]])  # apart: no ties at joints
     found = nearest_bones(keypoints, joints, bones)
     steps = torch.linspace(0, 1, 2001, dtype=torch.float64)[:, None]
     start, end = joints[:, bones[:, 0], None], joints[:, bones[:, 1], None]
