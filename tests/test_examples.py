@@ -14,7 +14,11 @@ from typer.testing import CliRunner, Result
 
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
-from cpabmm_core.puppets import write_puppets
+from cpabmm_core.puppets import render_puppet, write_puppets
+from cpabmm_core.puppets.appearance import sample_identity
+from cpabmm_core.puppets.camera import sample_camera
+from cpabmm_core.puppets.repertoire import sample_motion
+from cpabmm_core.puppets.stage import Stage
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -159,7 +163,8 @@ def test_the_stages_of_the_bundled_model_are_plotted(tmp_path: Path) -> None:
 
 def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     write_puppets(tmp_path, videos=1, test_videos=4, frames=6, size=96, seed=3, format="strip")
-    outcome = run_example("score_keypoints.py", tmp_path)
+    scores = tmp_path / "scores.json"
+    outcome = run_example("score_keypoints.py", tmp_path, "--json", scores)
     assert outcome.exit_code == 0, outcome.output
     ratio, in_use = (
         float(re.search(pattern, outcome.output)[1])  # type: ignore[index]
@@ -168,8 +173,69 @@ def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     assert 0 < ratio < 1
     assert 1 <= in_use <= 11
     shares = [float(share) for share in re.findall(r"share ([\d.]+) of the half", outcome.output)]
-    assert len(shares) == 2
+    # Quadrupeds thrice: left and right legs, near and far ones, and by sides of the picture.
+    assert len(shares) == 4
     assert all(0 < share < 2 for share in shares)
+    written = json.loads(scores.read_text())
+    assert written["relative_l1"] == pytest.approx(ratio, abs=1e-3)
+    bodies = written["bodies"].values()
+    assert [body["unexplained_share"] for body in bodies] == pytest.approx(shares, abs=1e-3)
+    assert all(len(body["keypoints"]) == 50 for body in bodies)
+    usual = {keypoint["bone"] for keypoint in written["bodies"]["quadruped"]["keypoints"]}
+    assert "chest-head" in usual
+
+
+def test_keypoints_are_drawn_in_a_band_per_model(tmp_path: Path) -> None:
+    write_puppets(tmp_path, videos=1, test_videos=4, frames=3, size=96, seed=3, format="strip")
+    output = tmp_path / "keypoints.png"
+    models = ["--checkpoint", "puppets"] * 2
+    options = ["--identities", 1, "--side", 64, "-o", output]
+    outcome = run_example("draw_keypoints.py", tmp_path, *models, *options)
+    assert outcome.exit_code == 0, outcome.output
+    picture = read_image(output)
+    assert picture.shape == (2 * (28 + 2 * 68), 2 * 64 + 4, 3)
+    first, second = picture[28:164].astype(int), picture[192:].astype(int)
+    np.testing.assert_array_equal(first, second)  # the same model
+    # Frames are grey and dots are not: 50 dots on each of four frames.
+    coloured = np.ptp(first, axis=-1) > 60
+    assert 0.02 < coloured.mean() < 0.5
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_near_legs_are_nearer_to_the_viewer(seed: int) -> None:
+    """The depth of the true skeleton decides, for all gaits and both directions."""
+    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
+    rng = np.random.default_rng(seed)
+    identity = sample_identity(rng, "quadruped")
+    stage = Stage(identity, sample_motion(rng, identity), sample_camera(rng), rng)
+    shot = stage.shoot(np.arange(20) / 25)
+    names = [joint.name for joint in stage.skeleton.joints]
+    depth = {
+        joint.name: {"start": shot.pose.starts, "end": shot.pose.ends}[joint.at][joint.bone][:, 2]
+        for joint in stage.skeleton.joints
+    }
+    joints = torch.from_numpy(stage.joints(shot))
+    video = script["Video"]("quadruped", names, joints, *[torch.zeros(1)] * 4)
+    renamed = dict(zip(script["name_near_and_far"](video).names, names, strict=True))
+    for end in ("front", "hind"):
+        near, far = (renamed[f"{end}_{side}_hip"] for side in ("near", "far"))
+        assert depth[near].mean() < depth[far].mean()  # the z axis points away from the viewer
+    assert renamed["tail_tip"] == "tail_tip"
+    sides = dict(zip(script["name_picture_sides"](video).names, names, strict=True))
+    for depth_name in ("near", "far"):
+        left, right = (sides[f"picture_{side}_{depth_name}_hip"] for side in ("left", "right"))
+        across = [joints[:, names.index(name), 0].mean() for name in (left, right)]
+        assert across[0] < across[1]
+
+
+def test_bones_join_neighbouring_joints_of_a_limb() -> None:
+    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
+    video = render_puppet(seed=0, index=0, frames=1, size=32, body_plan="biped")
+    record = script["Video"]("biped", list(video.joint_names), *[torch.zeros(1)] * 5)
+    bones = script["bones_of"](record)
+    assert len(bones) == len(set(bones)) == 2 + 2 * 3 + 2 * 3  # trunk, arms, legs
+    assert ("left_elbow", "left_wrist") in bones
+    assert ("left_hand", "left_hip") not in bones
 
 
 def test_the_effective_number_of_parts_is_their_perplexity() -> None:

@@ -1,6 +1,10 @@
 """The public interface of the metrics."""
 
 from . import extractors as extractors
+from .bone_consistency import BoneConsistency as BoneConsistency
+from .bone_consistency import NearestBones as NearestBones
+from .bone_consistency import bone_consistency as bone_consistency
+from .bone_consistency import nearest_bones as nearest_bones
 from .comparison import Comparison as Comparison
 from .comparison import Run as Run
 from .comparison import compare_runs as compare_runs
