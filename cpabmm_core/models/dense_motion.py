@@ -237,6 +237,16 @@ class DenseMotionNetwork(nn.Module):
                 dim=1,
             )
         )
+        return self._mix(candidates, levels, deformed, drop)
+
+    def _mix(
+        self,
+        candidates: Tensor,  # (B, K, h, w, 2)
+        levels: list[Tensor],  # coarse to fine, each (B, C_i, h_i, w_i)
+        deformed: Tensor,  # (B, K, 3, h, w)
+        drop: Tensor | None,  # (B, K) bool
+    ) -> Motion:
+        """Weigh the candidates by the hourglass's output."""
         logits = self.contribution_head(levels[-1])
         if drop is not None:
             logits = logits.masked_fill(drop[:, :, None, None], -math.inf)

@@ -16,7 +16,6 @@ def test_model_is_small_enough_to_ship() -> None:
 
 
 def test_fit_is_that_of_the_training() -> None:
-    """The file is older than the key `fit`; it has `solver` and `implicit_gradient`."""
     cpab = read_header(find_checkpoint("puppets")).config.model.cpab
     assert cpab == load_config("puppets-128").model.cpab
     assert (cpab.fit, cpab.iterations) == ("solve", 4)

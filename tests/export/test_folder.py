@@ -282,6 +282,6 @@ def test_the_bundled_model_animates_the_shipped_pair(tmp_path: Path) -> None:
     assert outcome.exit_code == 0, outcome.output
     with VideoReader(EXAMPLES / "driving.mp4") as video, VideoReader(tmp_path / "out.mp4") as made:
         driving = [frame.image for frame in video]
-        assert [frame.image.shape for frame in made] == [(96, 96, 3)] * len(driving)
+        assert [frame.image.shape for frame in made] == [(128, 128, 3)] * len(driving)
     source = square_frame(read_image(EXAMPLES / "source.png"), model.frame_size)
     assert_example_animates(model, tmp_path / "exported", source, driving[::15])

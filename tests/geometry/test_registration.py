@@ -39,6 +39,12 @@ def test_the_motion_of_a_scene_is_found_at_any_size(size: tuple[int, int]) -> No
     assert corner_error(found, KNOWN, max(size)) < 0.2 * corner_error(REST, KNOWN, max(size))
 
 
+def test_a_pan_by_a_tenth_of_the_frame_is_found() -> None:
+    wide = scene(128, 141)
+    found = register_affine(wide[..., :128], wide[..., 13:])
+    assert found[0, 0, 2].item() * 127 / 2 == pytest.approx(13, abs=0.1)
+
+
 def test_an_object_that_moves_by_itself_does_not_count() -> None:
     source = scene(96, 96)
     target = moved(source, KNOWN)

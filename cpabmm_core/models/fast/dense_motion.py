@@ -1,7 +1,5 @@
 """View of the dense motion network for inference."""
 
-import math
-
 from torch import Tensor
 
 from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
@@ -41,16 +39,4 @@ class FastDenseMotionNetwork(DenseMotionNetwork):
         deformed = inputs[:, 1 + points :].view(batch, count, 3, height, width)
         deformed.copy_(warped.view(batch, 3, count, height, width).transpose(1, 2))
         levels = self.hourglass(inputs)
-        logits = self.contribution_head(levels[-1])
-        if drop is not None:
-            logits = logits.masked_fill(drop[:, :, None, None], -math.inf)
-        contributions = logits.to(candidates.dtype).softmax(dim=1)
-        deformation = (contributions[..., None] * candidates).sum(dim=1)
-        return Motion(
-            deformation,
-            contributions,
-            self._occlusion_maps(levels),
-            deformed,
-            self._align_corners,
-            self._padding,
-        )
+        return self._mix(candidates, levels, deformed, drop)
