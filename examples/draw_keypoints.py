@@ -15,7 +15,7 @@ from PIL import Image
 from cpabmm_core.checkpoint import find_checkpoint, open_checkpoint
 from cpabmm_core.geometry import positions
 from cpabmm_core.inference import to_model_input
-from cpabmm_core.media import list_clips, open_clip, write_image
+from cpabmm_core.media import list_clips, open_clip
 from cpabmm_core.models import AnimationModel
 from cpabmm_core.models.build import keypoint_groups
 from cpabmm_core.visualize import Picture, overlay_keypoints, side_by_side
@@ -33,7 +33,7 @@ def main(
     checkpoint: Annotated[list[str], typer.Option(help="Name or path of a model; repeatable.")],
     identities: Annotated[int, typer.Option(min=1, help="Identities of each body plan.")] = 4,
     poses: Annotated[int, typer.Option(min=1, help="Frames of each identity, one a row.")] = 2,
-    side: Annotated[int, typer.Option(min=32, help="Side of a frame in pixels.")] = 144,
+    side: Annotated[int, typer.Option(min=32, help="Side of a frame in pixels.")] = 160,
 ) -> None:
     """Write the picture, a column per identity and a row per pose, and print its path."""
     clips = choose_clips(data / "test", identities)
@@ -46,7 +46,10 @@ def main(
         columns = [draw_clip(model, clip, poses, side, groups) for clip in clips]
         band = side_by_side(columns, gap=GAP)
         bands += [text_line(Path(name).stem, band.shape[1], 28), band]
-    write_image(output, with_few_colours(np.concatenate(bands)))
+    # A PNG of 256 colours is less than half as large; frames are grey and dots have few colours.
+    few = Image.fromarray(np.concatenate(bands)).quantize(256, dither=Image.Dither.NONE)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    few.save(output, format="PNG", optimize=True)
     typer.echo(output)
 
 
@@ -86,12 +89,6 @@ def draw_clip(model: AnimationModel, clip: Path, poses: int, side: int, groups: 
         dotted = overlay_keypoints(pale, points, groups=groups, radius=max(2.0, side / 38))
         rows.append(np.pad(dotted, ((0, GAP), (0, 0), (0, 0)), constant_values=255))
     return np.concatenate(rows)
-
-
-def with_few_colours(picture: Picture) -> Picture:
-    """Return the picture in 256 colours, which makes its PNG a third as large."""
-    few = Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE)
-    return np.asarray(few.convert("RGB"))
 
 
 if __name__ == "__main__":

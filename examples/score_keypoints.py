@@ -22,7 +22,7 @@ from cpabmm_core.metrics import bone_consistency, unexplained_share
 from cpabmm_core.models import AnimationModel
 
 app = typer.Typer(add_completion=False)
-LIMB = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "toe")  # from the trunk
+LIMBS = (("shoulder", "elbow", "wrist", "hand"), ("hip", "knee", "ankle", "toe"))  # from the trunk
 MOVING_PIXELS = 1.0  # positions that move further belong to the object
 
 
@@ -149,7 +149,8 @@ def bones_of(video: Video) -> list[tuple[str, str]]:
     legs = [
         (f"{limb}_{joint}", f"{limb}_{following}")
         for limb in sorted({name.rpartition("_")[0] for name in video.names if "_" in name})
-        for joint, following in pairwise(LIMB)
+        for chain in LIMBS
+        for joint, following in pairwise(chain)
         if f"{limb}_{joint}" in video.names and f"{limb}_{following}" in video.names
     ]
     lowest = "pelvis" if video.body_plan == "biped" else "rump"

@@ -230,7 +230,7 @@ def test_near_legs_are_nearer_to_the_viewer(seed: int) -> None:
 
 def test_bones_join_neighbouring_joints_of_a_limb() -> None:
     script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
-    video = render_puppet(seed=0, index=0, frames=1, size=32, body_plan="biped")
+    video = render_puppet(seed=0, index=0, split="test", frames=1, size=32, body_plan="biped")
     record = script["Video"]("biped", list(video.joint_names), *[torch.zeros(1)] * 5)
     bones = script["bones_of"](record)
     assert len(bones) == len(set(bones)) == 2 + 2 * 3 + 2 * 3  # trunk, arms, legs

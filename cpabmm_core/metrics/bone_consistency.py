@@ -138,7 +138,10 @@ def bone_consistency(
             f"{len(keypoints)}, {len(joints)}, {len(bones)}"
         )
     found = [nearest_bones(*video) for video in zip(keypoints, joints, bones, strict=True)]
-    counts = {(part.bone.shape[1], len(pairs)) for part, pairs in zip(found, bones, strict=True)}
+    counts = {
+        (part.bone.shape[1], len(as_float64(pairs, "bones")))
+        for part, pairs in zip(found, bones, strict=True)
+    }
     if len(counts) > 1:
         raise ShapeError("expected equal numbers of keypoints and bones in all videos")
     [(_, kinds)] = counts
