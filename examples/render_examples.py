@@ -10,7 +10,7 @@ from cpabmm_core.media import VideoWriter, write_image
 from cpabmm_core.puppets import render_puppet
 
 SEED, SIZE, FRAMES, RATE = 2026, 192, 75, 25
-SOURCE_INDEX, DRIVING_INDEX = 15, 21
+SOURCE_INDEX, DRIVING_INDEX = 0, 11
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     folder = Path(__file__).parent
     source, driving = (
         render_puppet(
-            SEED, index, split="test", frames=count, size=SIZE, body_plan="quadruped", motion="trot"
+            SEED, index, split="test", frames=count, size=SIZE, body_plan="biped", motion="jump"
         )
         for index, count in ((SOURCE_INDEX, 1), (DRIVING_INDEX, FRAMES))
     )

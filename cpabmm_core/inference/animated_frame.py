@@ -37,7 +37,7 @@ class AnimatedFrame:
         ...     return (255 * frame.rendered.motion.occlusion_maps[-1][0, 0]).byte().numpy()
         >>> stream = AnimationStream(model, source, poses, view=visible_part)
         >>> [picture.shape for frame in frames for picture in stream.push(frame)]
-        [(96, 96), (96, 96)]
+        [(128, 128), (128, 128)]
     """
 
     image: Frame  # (H, W, 3 or 4)

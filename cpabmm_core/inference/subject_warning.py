@@ -35,8 +35,8 @@ def subject_warning(
         >>> model = InferenceModel(load_model("puppets", device="cpu"))
         >>> puppet = render_puppet(7, 1, split="test", frames=1, size=96).frames[0]
         >>> subject_warning(model, puppet, frame_region(96, 96))
-        >>> picture = np.pad(puppet, ((40, 100), (200, 40), (0, 0)), "edge")
-        >>> print(subject_warning(model, picture, frame_region(336, 236, fit="pad"), name="a.png"))
+        >>> picture = np.pad(puppet, ((96, 96), (96, 96), (0, 0)), "edge")
+        >>> print(subject_warning(model, picture, frame_region(288, 288), name="a.png"))
         a.png: the subject is small: its keypoints span 2...% of what the model sees; crop to it
     """
     boxes = subject_boxes(inference_model, [image], framing)
