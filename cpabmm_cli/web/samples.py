@@ -19,13 +19,13 @@ class _Pair:
     source: str
     driving: str
     body_plan: Literal["biped", "quadruped"]
-    motion: Literal["trot", "bound", "walk", "dance"]
+    motion: Literal["jump", "bound", "walk", "dance"]
     source_index: int
     driving_index: int
 
 
 _PAIRS = (
-    _Pair("source", "driving", "quadruped", "trot", 15, 21),  # those of the folder `examples`
+    _Pair("source", "driving", "biped", "jump", 0, 11),  # those of the folder `examples`
     _Pair("puppy", "bound", "quadruped", "bound", 6, 13),
     _Pair("walker", "walk", "biped", "walk", 5, 12),
     _Pair("rabbit", "dance", "biped", "dance", 2, 20),

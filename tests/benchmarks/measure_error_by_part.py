@@ -91,12 +91,16 @@ def true_camera(video: PuppetVideo) -> Tensor:
 
 def corner_error(found: Tensor, truth: Tensor) -> Tensor:
     corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]).t()
-    return ((found - truth) @ corners)[:, :2].norm(dim=1).mean()
+    error: Tensor = ((found - truth) @ corners)[:, :2].norm(dim=1).mean()
+    return error
 
 
 def report(plan: str, sums: Sums) -> None:
     parts = [part for part, name in sums if name == "model" and part != "camera"]
-    whole = {name: sum(sums[part, name] for part in parts) for name in ("model", "baseline")}
+    whole = {
+        name: torch.stack([sums[part, name] for part in parts]).sum(0)
+        for name in ("model", "baseline")
+    }
     typer.echo(f"\n| {plan} | share of the error | of the baseline's | in this part |")
     typer.echo("|---|---:|---:|---:|")
     for part in parts:

@@ -19,6 +19,7 @@ from cpabmm_core.inference.reconstructor import (
 )
 from cpabmm_core.metrics.pixel_error import l1
 from cpabmm_core.models.animation_model import AnimationModel
+from cpabmm_core.models.background import BackgroundPredictor
 
 VIDEO = moving_square(5, height=32, width=40, left=6, speed=3)
 CROPPED = [frame[:, 4:36] for frame in VIDEO]
@@ -83,7 +84,7 @@ def test_a_model_that_returns_the_real_frame_has_no_error(
 def test_the_background_moves(model: AnimationModel) -> None:
     """A background map away from the identity changes the frame."""
     at_rest = list(reconstruct(model, VIDEO))
-    assert model.background_predictor is not None
+    assert isinstance(model.background_predictor, BackgroundPredictor)
     model.background_predictor.linear.bias.add_(0.5)
     moved = list(reconstruct(model, VIDEO))
     assert not np.array_equal(at_rest[1][1], moved[1][1])

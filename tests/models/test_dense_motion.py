@@ -116,8 +116,16 @@ def test_beyond_the_border_a_flow_shows_black_or_the_nearest_pixel() -> None:
 
 
 def test_the_candidates_show_the_border_as_well() -> None:
-    sizes = {"block_expansion": 4, "max_features": 8, "blocks": 2, "scale_factor": 1.0}
-    dense = DenseMotionNetwork(1, 2, occlusion_levels=1, padding="border", **sizes)
+    dense = DenseMotionNetwork(
+        1,
+        2,
+        block_expansion=4,
+        max_features=8,
+        blocks=2,
+        scale_factor=1.0,
+        occlusion_levels=1,
+        padding="border",
+    )
     source = 0.5 + 0.5 * torch.rand(1, 3, 16, 16)
     beyond = identity_grid(16, 16)[None, None] + 1.0
     points = torch.zeros(1, 2, 2)

@@ -1,16 +1,18 @@
 """The ground truth of pixels and cameras agrees with the pictures."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from cpabmm_core.puppets import render_puppet
+from cpabmm_core.puppets import BodyPlan, render_puppet
 from cpabmm_core.puppets.stage import FRAME_RATE
 
-REQUEST = {"split": "test", "frames": 5, "size": 96}
+REQUEST: dict[str, Any] = {"split": "test", "frames": 5, "size": 96}
 
 
 @pytest.mark.parametrize("plan", ["biped", "quadruped"])
-def test_the_pixels_of_a_layer_vanish_with_it(plan: str) -> None:
+def test_the_pixels_of_a_layer_vanish_with_it(plan: BodyPlan) -> None:
     whole = render_puppet(3, 1, body_plan=plan, **REQUEST)
     for number, name in enumerate(whole.layer_names):
         without = render_puppet(3, 1, body_plan=plan, hidden=[name], **REQUEST)
