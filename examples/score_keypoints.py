@@ -6,23 +6,25 @@ python examples/score_keypoints.py puppets --checkpoint puppets
 
 import json
 from collections import defaultdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 import typer
 from torch import Tensor
 
+from cpabmm_core import puppets
 from cpabmm_core.checkpoint import find_checkpoint, open_checkpoint
-from cpabmm_core.geometry import identity_grid, positions
+from cpabmm_core.geometry import apply_affine, identity_grid, positions
 from cpabmm_core.inference import to_model_input
 from cpabmm_core.media import list_clips, open_clip
-from cpabmm_core.metrics import bone_consistency, unexplained_share
+from cpabmm_core.metrics import bone_consistency, bone_coverage, unexplained_share
 from cpabmm_core.models import AnimationModel
 
 app = typer.Typer(add_completion=False)
-LIMBS = (("shoulder", "elbow", "wrist", "hand"), ("hip", "knee", "ankle", "toe"))  # from the trunk
+ROUNDING = 0.01  # of the joints in the ground truth, in pixels
 MOVING_PIXELS = 1.0  # positions that move further belong to the object
 
 
@@ -32,10 +34,12 @@ class Video(NamedTuple):
     body_plan: str
     names: list[str]
     joints: Tensor  # (F, J, 2) in [-1, 1]
+    bones: list[puppets.BodyBone]  # those whose joints the body has
     keypoints: Tensor  # (F, N, 2) in [-1, 1]
     weights: Tensor  # (K,) contributions where the frame moves, background first
-    error: Tensor  # (F,) L1 of the generated frames
-    baseline: Tensor  # (F,) L1 of the static baseline
+    background: Tensor  # (2,) error of the predicted background and of one at rest, in pixels
+    error: Tensor  # (F, R) L1 of the generated frames in each region, over all pixels
+    baseline: Tensor  # (F, R) L1 of the static baseline
 
 
 @app.command()
@@ -51,15 +55,12 @@ def main(
         video = evaluate(model, clip)
         by_plan[video.body_plan].append(video)
     every = [video for videos in by_plan.values() for video in videos]
-    error, baseline = (
-        torch.cat(parts).mean() for parts in zip(*(v[-2:] for v in every), strict=True)
-    )
     weights = torch.stack([video.weights for video in every]).sum(0)[1:]
-    typer.echo(f"{checkpoint}: L1 {error:.5f}, {error / baseline:.3f} of the static baseline")
+    document = {"checkpoint": checkpoint, **report_errors(checkpoint, every)}
     typer.echo(f"groups in use: {perplexity(weights):.1f} of {len(weights)}")
     scores: dict[str, dict[str, Any]] = {}
     for plan, videos in sorted(by_plan.items()):
-        scores[plan] = report(plan, videos)
+        scores[plan] = report_errors(plan, videos) | report(plan, videos)
         if plan == "quadruped":
             for title, renamed in (
                 ("near and far", name_near_and_far),
@@ -68,14 +69,7 @@ def main(
                 name = f"{plan}, {title}"
                 scores[name] = report(name, [renamed(video) for video in videos])
     if output is not None:
-        document = {
-            "checkpoint": checkpoint,
-            "l1": float(error),
-            "relative_l1": float(error / baseline),
-            "groups_in_use": perplexity(weights),
-            "groups": len(weights),
-            "bodies": scores,
-        }
+        document |= {"groups_in_use": perplexity(weights), "groups": len(weights), "bodies": scores}
         output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
@@ -88,27 +82,76 @@ def evaluate(model: AnimationModel, clip: Path) -> Video:
     images = torch.cat([to_model_input(frame, size, torch.device("cpu")) for frame in frames])
     keypoints = model.keypoints(images)
     source = images[:1].expand_as(images)
-    motion = model.motion(
-        source, keypoints[:1].expand_as(keypoints), keypoints, model.background(source, images)
-    )
+    background = model.background(source, images)
+    motion = model.motion(source, keypoints[:1].expand_as(keypoints), keypoints, background)
     generated = model.generate(source, motion)
     shift = motion.deformation - identity_grid(*motion.deformation.shape[1:3])
     moving = shift.norm(dim=-1) * size / 2 > MOVING_PIXELS
+    regions, scene = render_truth(truth, size)
+    names = truth["joint_names"]
     return Video(
         truth["body_plan"],
-        truth["joint_names"],
+        names,
         torch.tensor(truth["joints"]) * (2 / (truth["size"] - 1)) - 1,
+        [b for b in puppets.body_bones(truth["body_plan"]) if {b.first, b.second} <= {*names}],
         positions(keypoints),
         motion.contribution_maps.movedim(1, -1)[moving].sum(0),
-        (generated - images).abs().mean((1, 2, 3)),
-        (source - images).abs().mean((1, 2, 3)),
+        torch.stack([corner_error(matrix, scene, size) for matrix in (background, None)]),
+        *(sum_by_region((made - images).abs().mean(1), regions) for made in (generated, source)),
     )
+
+
+def render_truth(
+    truth: dict[str, Any], size: int
+) -> tuple[Tensor, Tensor]:  # (F, H, W) labels of regions, (F, 3, 3) motion of the scene
+    """Render the video again, which its truth determines, to label its pixels."""
+    request = {key: truth[key] for key in ("seed", "index", "split", "frames")}
+    video = puppets.render_puppet(**request, size=max(size, 32))  # the smallest that it renders
+    joints = (video.joints + 0.5) * truth["size"] / video.frames.shape[1] - 0.5
+    if np.abs(joints - truth["joints"]).max() > ROUNDING:
+        raise typer.BadParameter(f"video {truth['index']}: rendered by another version of cpabmm")
+    labels = torch.from_numpy(puppets.frame_regions(video))[:, None].float()
+    labels = F.interpolate(labels, (size, size), mode="nearest-exact")[:, 0].long()
+    return labels, torch.from_numpy(puppets.scene_motion(video)).float()
+
+
+def corner_error(matrix: Tensor | None, scene: Tensor, size: int) -> Tensor:
+    """Return the mean distance, in pixels, of moved corners of the frame from their true places."""
+    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])[None]
+    moved = corners if matrix is None else apply_affine(matrix, corners)
+    error: Tensor = (moved - apply_affine(scene, corners)).norm(dim=-1).mean() * (size - 1) / 2
+    return error
+
+
+def sum_by_region(error: Tensor, regions: Tensor) -> Tensor:
+    """Split the mean of each (H, W) error map into the parts of its regions, (F, R)."""
+    inside = F.one_hot(regions, len(puppets.REGIONS)).to(error)  # (F, H, W, R)
+    return (error[..., None] * inside).mean((1, 2))
 
 
 def perplexity(weights: Tensor) -> float:
     """Return the effective number of parts: all if their weights are equal, 1 if one dominates."""
     shares = weights / weights.sum()
     return float(torch.exp(torch.special.entr(shares).sum()))
+
+
+def report_errors(title: str, videos: list[Video]) -> dict[str, Any]:
+    """Print and return the error of the generated frames, its parts, and the background's."""
+    error, baseline = (
+        torch.cat(parts).mean(0) for parts in zip(*(video[-2:] for video in videos), strict=True)
+    )
+    ratio = float(error.sum() / baseline.sum())
+    typer.echo(f"{title}: L1 {error.sum():.5f}, {ratio:.3f} of the static baseline")
+    shares = dict(zip(puppets.REGIONS, (error / error.sum()).tolist(), strict=True))
+    typer.echo("  parts of it: " + ", ".join(f"{name} {part:.2f}" for name, part in shares.items()))
+    moved, still = torch.stack([video.background for video in videos]).mean(0).tolist()
+    typer.echo(f"  background: corners {moved:.2f} px from the truth; at rest {still:.2f} px")
+    return {
+        "l1": float(error.sum()),
+        "relative_l1": ratio,
+        "error_shares": shares,
+        "background_pixels": {"model": moved, "at_rest": still},
+    }
 
 
 def faces_right(video: Video) -> bool:
@@ -139,22 +182,15 @@ def name_picture_sides(video: Video) -> Video:
 
 
 def rename(video: Video, words: dict[str, str]) -> Video:
-    """Return the video with words replaced in the names of its joints."""
-    names = ["_".join(words.get(part, part) for part in name.split("_")) for name in video.names]
-    return video._replace(names=names)
+    """Return the video with words replaced in the names of its joints and bones."""
 
+    def new(name: str) -> str:
+        return "_".join(words.get(part, part) for part in name.split("_"))
 
-def bones_of(video: Video) -> list[tuple[str, str]]:
-    """Return the bones of a body plan without its tail, which some bipeds lack."""
-    legs = [
-        (f"{limb}_{joint}", f"{limb}_{following}")
-        for limb in sorted({name.rpartition("_")[0] for name in video.names if "_" in name})
-        for chain in LIMBS
-        for joint, following in pairwise(chain)
-        if f"{limb}_{joint}" in video.names and f"{limb}_{following}" in video.names
+    bones = [
+        puppets.BodyBone(new(b.name), b.part, new(b.first), new(b.second)) for b in video.bones
     ]
-    lowest = "pelvis" if video.body_plan == "biped" else "rump"
-    return [(lowest, "chest"), ("chest", "head"), *legs]
+    return video._replace(names=[new(name) for name in video.names], bones=bones)
 
 
 def report(plan: str, videos: list[Video]) -> dict[str, Any]:
@@ -170,24 +206,44 @@ def report(plan: str, videos: list[Video]) -> dict[str, Any]:
         if moves
     )
     typer.echo("  " + ", ".join(f"{name} {share:.2f}" for share, name in reversed(shares)))
-    bones = [pair for pair in bones_of(videos[0]) if set(pair) <= set(names)]
-    indices = [[names.index(end) for end in pair] for pair in bones]
+    bones = [bone for bone in videos[0].bones if {bone.first, bone.second} <= {*names}]
+    indices = [[names.index(bone.first), names.index(bone.second)] for bone in bones]
     places = bone_consistency(keypoints, joints, [indices] * len(videos))
     typer.echo(
         f"  nearest bone: the usual one in {places.share.mean():.3f} of the frames, place along it "
         f"+-{places.spread.mean():.3f}, distance {places.distance.mean():.3f} of the body"
     )
+    coverage = cover(videos)
+    parts = {
+        part: float(np.mean([share for bone, share in coverage.items() if bone.part == part]))
+        for part in dict.fromkeys(bone.part for bone in coverage)
+    }
+    typer.echo("  coverage: " + ", ".join(f"{part} {share:.2f}" for part, share in parts.items()))
     return {
         "unexplained_share": found.moving_share,
         "joints": dict(zip(names, found.share.tolist(), strict=True)),
         "moving": [name for name, moves in zip(names, found.moving, strict=True) if moves],
         "keypoints": [
-            {"bone": "-".join(bones[bone]), "share": share, "spread": spread, "distance": distance}
+            {"bone": bones[bone].name, "share": share, "spread": spread, "distance": distance}
             for bone, share, spread, distance in zip(
                 *(field.tolist() for field in places), strict=True
             )
         ],
+        "coverage": {bone.name: share for bone, share in coverage.items()},
+        "coverage_of_parts": parts,
     }
+
+
+def cover(videos: list[Video]) -> dict[puppets.BodyBone, float]:
+    """Return the coverage of each bone, averaged over the videos whose bodies have it."""
+    found: dict[puppets.BodyBone, list[float]] = defaultdict(list)
+    for video in videos:
+        index = video.names.index
+        pairs = [[index(bone.first), index(bone.second)] for bone in video.bones]
+        shares = bone_coverage(video.keypoints, video.joints, pairs)
+        for bone, share in zip(video.bones, shares.tolist(), strict=True):
+            found[bone].append(share)
+    return {bone: float(np.mean(shares)) for bone, shares in found.items()}
 
 
 if __name__ == "__main__":

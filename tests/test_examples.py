@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from cpabmm_core.media.image import read_image
 from cpabmm_core.media.video import VideoReader
-from cpabmm_core.puppets import render_puppet, write_puppets
+from cpabmm_core.puppets import write_puppets
 from cpabmm_core.puppets.appearance import sample_identity
 from cpabmm_core.puppets.camera import sample_camera
 from cpabmm_core.puppets.repertoire import sample_motion
@@ -182,7 +182,42 @@ def test_keypoints_of_the_bundled_model_are_scored(tmp_path: Path) -> None:
     assert [body["unexplained_share"] for body in bodies] == pytest.approx(shares, abs=1e-3)
     assert all(len(body["keypoints"]) == 50 for body in bodies)
     usual = {keypoint["bone"] for keypoint in written["bodies"]["quadruped"]["keypoints"]}
-    assert "chest-head" in usual
+    assert "head" in usual
+    assert sum(written["error_shares"].values()) == pytest.approx(1)
+    assert 0 < written["background_pixels"]["at_rest"] < 10
+    for body in bodies:
+        assert (
+            {"torso", "head", "legs"}
+            <= set(body["coverage_of_parts"])
+            <= {
+                "torso",
+                "head",
+                "arms",
+                "legs",
+                "tail",
+            }
+        )
+        assert all(0 <= share <= 1 for share in body["coverage"].values())
+    plans = [written["bodies"][plan] for plan in ("biped", "quadruped")]
+    videos = [json.loads(path.read_text())["body_plan"] for path in tmp_path.glob("test/*.json")]
+    weights = [videos.count(plan) / 4 for plan in ("biped", "quadruped")]
+    errors = [plan["l1"] * weight for plan, weight in zip(plans, weights, strict=True)]
+    assert sum(errors) == pytest.approx(written["l1"])
+
+
+def test_errors_are_split_by_region() -> None:
+    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
+    regions = torch.tensor([[[0, 0], [1, 4]]])
+    found = script["sum_by_region"](torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), regions)
+    assert found.tolist() == [[0.75, 0.75, 0, 0, 1]]
+
+
+def test_backgrounds_are_compared_at_the_corners() -> None:
+    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
+    shifted = torch.eye(3).repeat(2, 1, 1)
+    shifted[:, 0, 2] = 2 / 64  # one pixel of 65
+    assert script["corner_error"](None, shifted, 65) == pytest.approx(1)
+    assert script["corner_error"](shifted, shifted, 65) == 0
 
 
 def test_keypoints_are_drawn_in_a_band_per_model(tmp_path: Path) -> None:
@@ -215,7 +250,7 @@ def test_near_legs_are_nearer_to_the_viewer(seed: int) -> None:
         for joint in stage.skeleton.joints
     }
     joints = torch.from_numpy(stage.joints(shot))
-    video = script["Video"]("quadruped", names, joints, *[torch.zeros(1)] * 4)
+    video = script["Video"]("quadruped", names, joints, [], *[torch.zeros(1)] * 5)
     renamed = dict(zip(script["name_near_and_far"](video).names, names, strict=True))
     for end in ("front", "hind"):
         near, far = (renamed[f"{end}_{side}_hip"] for side in ("near", "far"))
@@ -226,16 +261,6 @@ def test_near_legs_are_nearer_to_the_viewer(seed: int) -> None:
         left, right = (sides[f"picture_{side}_{depth_name}_hip"] for side in ("left", "right"))
         across = [joints[:, names.index(name), 0].mean() for name in (left, right)]
         assert across[0] < across[1]
-
-
-def test_bones_join_neighbouring_joints_of_a_limb() -> None:
-    script = runpy.run_path(str(EXAMPLES / "score_keypoints.py"))
-    video = render_puppet(seed=0, index=0, split="test", frames=1, size=32, body_plan="biped")
-    record = script["Video"]("biped", list(video.joint_names), *[torch.zeros(1)] * 5)
-    bones = script["bones_of"](record)
-    assert len(bones) == len(set(bones)) == 2 + 2 * 3 + 2 * 3  # trunk, arms, legs
-    assert ("left_elbow", "left_wrist") in bones
-    assert ("left_hand", "left_hip") not in bones
 
 
 def test_the_effective_number_of_parts_is_their_perplexity() -> None:

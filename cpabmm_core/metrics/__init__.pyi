@@ -5,6 +5,7 @@ from .bone_consistency import BoneConsistency as BoneConsistency
 from .bone_consistency import NearestBones as NearestBones
 from .bone_consistency import bone_consistency as bone_consistency
 from .bone_consistency import nearest_bones as nearest_bones
+from .bone_coverage import bone_coverage as bone_coverage
 from .comparison import Comparison as Comparison
 from .comparison import Run as Run
 from .comparison import compare_runs as compare_runs
