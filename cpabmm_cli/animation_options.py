@@ -46,6 +46,14 @@ DrivingCropOption = Annotated[
         rich_help_panel=_PICTURE,
     ),
 ]
+MirrorOption = Annotated[
+    bool,
+    typer.Option(
+        "--mirror",
+        help="Mirror the driving frames: for objects that face opposite ways.",
+        rich_help_panel=_PICTURE,
+    ),
+]
 FitOption = Annotated[
     Literal["crop", "pad"],
     typer.Option(

@@ -54,6 +54,7 @@ CURES = {
     Remedy.WHOLE_VIDEOS: "pip install 'cpabmm[scenes]', or use --scenes none if no video has cuts",
     Remedy.FIT_TRANSFORMATIONS: "give a file that `cpabmm fit-cpab -o` wrote",
     Remedy.CHOOSE_REFERENCE: "use --reference-frame auto, or --mode avd if the model has it",
+    Remedy.MIRROR: "use --mirror if they do, else --reference-frame auto",
     Remedy.CHOOSE_POSE: "use --mode avd if the model has it, or another driving video or source",
 }
 """Cures of errors of the core, in terms of the command line."""

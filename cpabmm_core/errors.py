@@ -35,6 +35,8 @@ class Remedy(Enum):
     """Provide a document of fitted transformations."""
     CHOOSE_REFERENCE = auto()
     """Use the driving frame whose pose is nearest to the source's."""
+    MIRROR = auto()
+    """Mirror the driving frames, so that the object faces the same way as the source's."""
     CHOOSE_POSE = auto()
     """Use a source and a driving video whose poses are similar."""
 

@@ -132,6 +132,9 @@ def _settings(studio: Studio) -> dict[str, gr.components.Component]:
         fit = gr.Radio(_FITS, value="crop", label="Shape")
         crop = gr.Radio(_CROPS, value="none", label="Part of the source")
         driving_crop = gr.Radio(_CROPS, value="none", label="Part of the driving video")
+        mirror = gr.Checkbox(
+            label="Mirror the driving video", info="For characters that face opposite ways."
+        )
         smooth = gr.Slider(0.0, 1.0, value=0.0, step=0.05, label="Smoothing")
         paste_back = gr.Checkbox(
             label="Paste back", info="Put the result into the whole source picture."
@@ -143,6 +146,7 @@ def _settings(studio: Studio) -> dict[str, gr.components.Component]:
         "fit": fit,
         "crop": crop,
         "driving_crop": driving_crop,
+        "mirror": mirror,
         "smooth": smooth,
         "paste_back": paste_back,
     }

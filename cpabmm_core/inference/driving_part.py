@@ -1,7 +1,7 @@
 """The driving frames of an animation: which part the model sees, and which one is the reference."""
 
 from collections.abc import Iterable, Iterator, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 
@@ -172,7 +172,7 @@ def _framing(
     elif settings.driving_crop != "none":
         region = Region.parse(settings.driving_crop)
     framing = frame_region(video.width, video.height, region, settings.fit, name=name)
-    return framing, frames
+    return replace(framing, mirrored=settings.mirror), frames
 
 
 def _sample(video: DrivingFrames) -> tuple[list[Frame], Iterable[VideoFrame]]:

@@ -140,6 +140,8 @@ def _check_kinds(
             raise SettingError("save_motion", "needs a driving video, not a motion file")
         if settings.driving_crop != "none":
             raise SettingError("driving_crop", "has no effect on a motion file; leave it out")
+        if settings.mirror:
+            raise SettingError("mirror", "needs a driving video, not a motion file")
     whole = settings.reference_frame != 0 or save_motion is not None
     if camera_number(driving) is not None and whole:
         name = "save_motion" if save_motion else "reference_frame"

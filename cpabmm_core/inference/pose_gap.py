@@ -11,10 +11,12 @@ from cpabmm_core.errors import CpabmmError, Remedy, ShapeError
 from cpabmm_core.geometry import local_affine
 
 LARGE_POSE_GAP = 0.2
-"""A larger gap is warned of. The bundled model finds gaps of 0.03 to 0.11 (bipeds) and 0.05 to 0.18
-(quadrupeds) between two puppets in the same pose, 5th and 95th percentile; 0.08 to 0.32 and 0.11 to
-1.25 between puppets in random poses, where 0.7 and more face opposite ways. From 0.2 on, frames
-animated in mode ``relative`` look wrong."""
+"""A larger gap is warned of: frames animated in mode ``relative`` look wrong from here on. The
+bundled model finds gaps of 0.13 to 0.35 (bipeds) and 0.12 to 0.39 (quadrupeds that face the same
+way) between puppets in random poses, 5th and 95th percentile."""
+OPPOSITE_POSE_GAP = 0.5
+"""A larger gap suggests that the objects face opposite ways. Between quadrupeds that do, the
+bundled model finds 0.76 to 1.11, and 0.12 to 0.39 after one of them has been mirrored."""
 
 
 def pose_gap(
@@ -90,7 +92,9 @@ def best_reference(
     return int(torch.argmin(pose_gaps(source, driving)).item())
 
 
-def pose_gap_warning(gap: float | None, *, searched: bool = False) -> CpabmmError | None:
+def pose_gap_warning(
+    gap: float | None, *, searched: bool = False, mirrored: bool = False
+) -> CpabmmError | None:
     """Return a warning if the poses of source and reference differ much, else None.
 
     It is an error that nobody raises: one line with what to do, and a `Remedy` for callers that
@@ -99,6 +103,7 @@ def pose_gap_warning(gap: float | None, *, searched: bool = False) -> CpabmmErro
     Args:
         gap: the pose gap, or None if there is none (`PoseTransfer.pose_gap`).
         searched: whether the reference is already the nearest frame of the driving video.
+        mirrored: whether the driving frames are already mirrored.
 
     Example:
         >>> pose_gap_warning(0.1) is None
@@ -106,6 +111,13 @@ def pose_gap_warning(gap: float | None, *, searched: bool = False) -> CpabmmErro
     """
     if gap is None or gap <= LARGE_POSE_GAP:
         return None
+    if gap > OPPOSITE_POSE_GAP and not mirrored:
+        return CpabmmError(
+            "the poses of the source and the reference frame differ as if the objects faced "
+            f"opposite ways (pose gap {gap:.2f})",
+            "mirror the driving frames if they do, else use the nearest frame (`best_reference`)",
+            remedy=Remedy.MIRROR,
+        )
     if searched:
         return CpabmmError(
             f"no driving frame is near the pose of the source (pose gap {gap:.2f})",

@@ -126,6 +126,7 @@ class Framing:
     Attributes:
         region: what the result shows, inside the picture.
         square: what the model sees. It contains the region and may extend beyond the picture.
+        mirrored: whether the model sees the mirror image, left and right exchanged.
 
     Example:
         >>> framing = frame_region(64, 48, None, fit="pad")
@@ -138,6 +139,7 @@ class Framing:
 
     region: Region
     square: Region
+    mirrored: bool = False
 
     def cut(
         self,
@@ -157,7 +159,8 @@ class Framing:
         part = image[max(square.top, 0) : bottom, max(square.left, 0) : right]
         rows = (max(-square.top, 0), max(bottom - height, 0))
         columns = (max(-square.left, 0), max(right - width, 0))
-        return np.pad(part, (rows, columns, (0, 0)), mode="edge")
+        seen = np.pad(part, (rows, columns, (0, 0)), mode="edge")
+        return seen[:, ::-1].copy() if self.mirrored else seen
 
     def uncover(
         self,
@@ -182,6 +185,8 @@ class Framing:
             raise ShapeError(f"square: expected (T, T, 3 or 4), got {square.shape}")
         region, scale = self.region, side / self.square.width
         left, top = region.left - self.square.left, region.top - self.square.top
+        if self.mirrored:
+            left = self.square.width - region.width - left
         edges = (left, top, left + region.width, top + region.height)
         box = tuple(edge * side / self.square.width for edge in edges)
         width = max(1, round(region.width * scale))

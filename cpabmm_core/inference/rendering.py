@@ -190,8 +190,12 @@ class Rendering:
         )
 
     def _warn(self, tell: AnimationCallbacks) -> None:
-        searched = self.opened.settings.reference_frame == "auto"
-        warning = pose_gap_warning(self.poses.pose_gap(), searched=searched)
+        settings = self.opened.settings
+        warning = pose_gap_warning(
+            self.poses.pose_gap(),
+            searched=settings.reference_frame == "auto",
+            mirrored=settings.mirror,
+        )
         if warning is not None:
             tell.warn(warning)
 

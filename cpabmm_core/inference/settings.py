@@ -93,6 +93,8 @@ class AnimationSettings(Section):
     model's keypoints, and ``X,Y,W,H`` a rectangle in pixels of the upright picture."""
     driving_crop: Crop = "none"
     """The same for the driving frames; the part is the same in all of them."""
+    mirror: bool = False
+    """Whether the driving frames are mirrored, for objects that face opposite ways."""
     fit: Literal["crop", "pad"] = "crop"
     """How a part that is not square fits into the model's square. ``crop`` keeps the centred square
     of it, ``pad`` all of it, so that the output has the shape of the part."""

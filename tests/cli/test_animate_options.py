@@ -109,6 +109,30 @@ def test_the_driving_crop_changes_what_drives(animate: Animate) -> None:
     assert (animate.frames(*cropped) != animate.frames(name="whole")).any()
 
 
+def test_mirrored_driving_frames_move_a_mirrored_source_alike(animate: Animate) -> None:
+    """The mirror image of everything: the networks see what they saw, left and right exchanged."""
+    mirrored = animate.folder / "mirrored"
+    mirrored.mkdir()
+    with av.open(animate.driving) as video:
+        for number, frame in enumerate(video.decode(video=0)):
+            picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored / f"{number:02d}.png")
+    by_option = animate.frames("--mirror", "--audio", "none")
+    plain = animate.frames("--audio", "none", name="plain")
+    animate.driving = mirrored
+    assert (by_option == animate.frames(name="by_file")).all()
+    assert (by_option != plain).any()
+
+
+def test_a_saved_motion_cannot_be_mirrored(animate: Animate) -> None:
+    saved = animate.folder / "m.safetensors"
+    animate.frames("--save-motion", saved)
+    animate.driving = saved
+    result = run(*animate.arguments("o.mp4", "--mirror"))
+    assert result.exit_code == 2
+    assert "--mirror" in result.stderr
+
+
 def test_the_reference_frame_takes_the_pose_of_the_source(animate: Animate) -> None:
     first = animate.frames()
     fourth = animate.frames("--reference-frame", "3", name="fourth")

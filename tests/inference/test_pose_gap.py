@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from cpabmm_core import load_model
 from cpabmm_core.errors import Remedy, ShapeError
 from cpabmm_core.geometry import local_affine
 from cpabmm_core.inference import InferenceModel, best_reference, pose_gap, pose_gap_warning
+from cpabmm_core.inference.pose_gap import OPPOSITE_POSE_GAP
 from cpabmm_core.puppets import BodyPlan, render_puppet
 
 
@@ -84,10 +86,39 @@ def test_a_warning_says_what_to_do() -> None:
 
 
 def test_a_warning_after_a_search_does_not_advise_to_search() -> None:
-    warning = pose_gap_warning(1.0, searched=True)
+    warning = pose_gap_warning(0.4, searched=True)
     assert warning is not None
     assert "best_reference" not in str(warning)
     assert warning.remedy is Remedy.CHOOSE_POSE
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_a_warning_of_a_very_large_gap_advises_to_mirror(searched: bool) -> None:
+    warning = pose_gap_warning(0.8, searched=searched)
+    assert warning is not None
+    assert "opposite ways (pose gap 0.80); mirror the driving frames" in str(warning)
+    assert warning.remedy is Remedy.MIRROR
+    mirrored = pose_gap_warning(0.8, searched=searched, mirrored=True)
+    assert mirrored is not None
+    assert "mirror" not in str(mirrored)
+
+
+@torch.no_grad()
+def test_mirroring_brings_quadrupeds_together_that_face_opposite_ways() -> None:
+    model = InferenceModel(load_model("puppets", device="cpu"))
+    frames, faces_right = [], []
+    for index in range(8):
+        video = render_puppet(3, index, split="test", frames=1, size=128, body_plan="quadruped")
+        frames.append(video.frames[0])
+        chest, rump = (video.joint_names.index(name) for name in ("chest", "rump"))
+        faces_right.append(video.joints[0, chest, 0] > video.joints[0, rump, 0])
+    assert 0 < sum(faces_right) < 8
+    plain = model.model.keypoints(model.to_input(frames))
+    mirrored = model.model.keypoints(model.to_input([frame[:, ::-1].copy() for frame in frames]))
+    for one, two in combinations(range(8), 2):
+        gaps = [pose_gap(plain[one : one + 1], other[two : two + 1]) for other in (plain, mirrored)]
+        same = faces_right[one] == faces_right[two]
+        assert (gaps[0] > OPPOSITE_POSE_GAP, gaps[1] > OPPOSITE_POSE_GAP) == (not same, same)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Regions and framings, against NumPy, Pillow and the rule of `media.framing`."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,6 +171,17 @@ def test_cut_is_a_copy(fit: Fit) -> None:
     image = noise(64, 48)
     frame_region(64, 48, fit=fit).cut(image)[:] = 0
     assert np.array_equal(image, noise(64, 48))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("region", [None, Region(3, 2, 31, 20), Region(0, 5, 16, 33)])
+def test_a_mirrored_framing_sees_and_shows_mirror_images(fit: Fit, region: Region | None) -> None:
+    image = noise(64, 48)
+    framing = frame_region(64, 48, region, fit)
+    mirrored = replace(framing, mirrored=True)
+    seen = mirrored.cut(image)
+    assert np.array_equal(seen, framing.cut(image)[:, ::-1])
+    assert np.array_equal(mirrored.uncover(seen), part(image, framing.region)[:, ::-1])
 
 
 def test_unknown_fit_is_an_error() -> None:
