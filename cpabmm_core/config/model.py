@@ -77,6 +77,9 @@ class CpabConfig(Section):
     """Solver of the fit. ``solve`` is Gauss-Newton with implicit gradients, so the warp also
     trains the keypoint detector. ``detached`` is the same without these gradients. ``paper`` is
     Adam without gradients, as in the paper's code."""
+    length_scale: Annotated[float, Field(ge=0.01, le=10)] = 0.2
+    """Distance, in sides of the frame, over which the prior of ``solve`` and ``detached`` lets the
+    motion change. With larger values each keypoint moves more of the frame."""
     iterations: Iterations | None = None
     """Maximum number of iterations for ``solve`` and ``detached``. null uses the solver's
     default."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cpabmm_core.cpab import implicit
 from cpabmm_core.cpab.folding import find_folds
+from cpabmm_core.cpab.prior import LENGTH_SCALE
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.solvers import SolverName, find_solver
 from cpabmm_core.cpab.space import VelocitySpace
@@ -45,6 +46,7 @@ def fit(
     huber: float | None = None,
     start: Tensor | None = None,  # (B, dim)
     noise: float | None = None,
+    length_scale: float | None = None,
     iterations: int | None = None,
     differentiable: bool = False,
     together: int | None = None,
@@ -73,6 +75,9 @@ def fit(
             grows with the square root of the number of pairs that the weights amount to. Smaller
             values follow the pairs more closely; None takes the default, which extends real motion
             best. Only ``gauss-newton``. `effective_noise` gives the result in sides of the square.
+        length_scale: distance, in sides of the square, over which the smoothness prior lets the
+            motion change. With larger values each pair moves more of the square. None takes the
+            default, which extends real motion best. Only ``gauss-newton``.
         iterations: maximum number of iterations; None takes the solver's default.
         differentiable: give theta a gradient with respect to source and target, by the implicit
             function theorem at the solution; otherwise theta is detached. Only ``gauss-newton``.
@@ -101,11 +106,14 @@ def fit(
     options = {
         "huber": huber is not None,
         "noise": noise is not None,
+        "length_scale": length_scale is not None,
         "differentiable": differentiable,
         "together": together is not None,
     }
     solve = find_solver(solver, options).solve
-    problem, counted = make_problem(space, source, target, weights, huber, start, noise, together)
+    problem, counted = make_problem(
+        space, source, target, weights, huber, start, noise, together, length_scale
+    )
     with torch.no_grad():
         solution = solve(replace(problem, progress=progress), iterations)
         converged = solution.converged & ~find_folds(problem, solution.end)
@@ -130,11 +138,13 @@ def make_problem(
     start: Tensor | None = None,
     noise: float | None = None,
     together: int | None = None,
+    length_scale: float | None = None,
 ) -> tuple[Problem, Tensor]:
     """Return the problem in float64, and which pairs count (B, P)."""
     if weights is None:
         weights = torch.ones(source.shape[:2], dtype=source.dtype, device=source.device)
-    _check_options(space, source, weights, start, huber, noise, together)
+    _check_options(space, source, weights, start, together)
+    _check_positive(huber=huber, noise=noise, length_scale=length_scale)
     # MPS has no float64.
     device = torch.device("cpu") if source.device.type == "mps" else source.device
     counted = (weights > 0) & weights.isfinite()
@@ -150,6 +160,7 @@ def make_problem(
         huber,
         noise,
         together,
+        LENGTH_SCALE if length_scale is None else length_scale,
     ), counted
 
 
@@ -185,8 +196,6 @@ def _check_options(
     source: Tensor,
     weights: Tensor,
     start: Tensor | None,
-    huber: float | None,
-    noise: float | None,
     together: int | None,
 ) -> None:
     sets, pairs = source.shape[:2]
@@ -201,8 +210,11 @@ def _check_options(
             )
     if start is not None and start.shape != (sets, space.dim):
         raise ValueError(f"start: expected {(sets, space.dim)}, got {tuple(start.shape)}")
-    for name, value in (("huber", huber), ("noise", noise)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}: expected a positive number, got {value}")
     if together is not None and (together < 1 or sets % together):
         raise ValueError(f"together: expected a divisor of the {sets} sets, got {together}")
+
+
+def _check_positive(**numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: expected a positive number, got {value}")

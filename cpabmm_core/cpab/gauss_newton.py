@@ -72,20 +72,20 @@ def _solve_compiled(loop: ModuleType, problem: Problem, iterations: int) -> Solu
     space, start = problem.space, problem.start
     eta, end, taken, finished = loop.solve(
         problem,
-        engine_for(start).product(start, precision_root(space, start)),
-        vertex_fields(space, start),
+        engine_for(start).product(start, precision_root(space, start, problem.length_scale)),
+        vertex_fields(space, start, problem.length_scale),
         prior_weight(problem),
         iterations,
         loop.Rules(_TOLERANCE, _DAMPING, _STRIDE),
     )
-    theta = engine_for(start).product(eta, whitening(space, start).T)
+    theta = engine_for(start).product(eta, whitening(space, start, problem.length_scale).T)
     return Solution(theta, end, taken, finished)
 
 
 def solve_in_steps(problem: Problem, iterations: int) -> Solution:
     """Fit each set by tensor operations on all of them, on any device."""
     space, start = problem.space, problem.start
-    state = evaluate(problem, start @ precision_root(space, start))
+    state = evaluate(problem, start @ precision_root(space, start, problem.length_scale))
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
@@ -102,7 +102,7 @@ def solve_in_steps(problem: Problem, iterations: int) -> Solution:
         )
         state = _choose(better, trial, state)
         problem.report(k + 1, None)
-    theta = state.eta @ whitening(space, start).T
+    theta = state.eta @ whitening(space, start, problem.length_scale).T
     return Solution(theta, state.end, taken, finished)
 
 
@@ -162,9 +162,7 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
     normal, slope = normal_system(problem, state)
     normal.diagonal(dim1=1, dim2=2).add_(damping[:, None])
     step = -solve_factored(factorise(normal), slope)
-    maps = step @ problem.space.constant(
-        "whitened_basis", step, lambda: _whitened_basis(problem.space)
-    ).flatten(1)
+    maps = step @ _whitened_basis(problem, step).flatten(1)
     longest = maps.abs().amax(dim=1, keepdim=True)
     return step * (_STRIDE / longest.clamp_min(_STRIDE))
 
@@ -172,7 +170,7 @@ def _step(problem: Problem, state: State, damping: Tensor) -> Tensor:
 def _linearise(problem: Problem, eta: Tensor) -> tuple[Tensor, Tensor]:
     """Return the end points (B, P, 2) and the rows of sqrt(w) [J, r], (B, 2 P, dim + 1)."""
     space = problem.space
-    fields = space.constant("whitened_basis", eta, lambda: _whitened_basis(space))
+    fields = _whitened_basis(problem, eta)
     end, jacobian = transform_with_jacobian(space, eta, problem.source, fields)
     residual, weights = end - problem.target, problem.weights
     if problem.huber is not None:  # Huber's function reduces the weight of large residuals
@@ -202,32 +200,40 @@ def _choose(first: Tensor, trial: State, state: State) -> State:
     )
 
 
-def precision_root(space: VelocitySpace, like: Tensor) -> Tensor:
+def precision_root(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
     """Return C (dim, dim) with C C^T = P, so that eta = C^T theta."""
     return space.constant(
-        "precision_root", like, lambda: torch.linalg.cholesky(smoothness_precision(space))
+        f"precision_root {length_scale}",
+        like,
+        lambda: torch.linalg.cholesky(smoothness_precision(space, length_scale)),
     )
 
 
-def whitening(space: VelocitySpace, like: Tensor) -> Tensor:
+def whitening(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
     """Return W (dim, dim) with W^T P W = I."""
     return space.constant(
-        "whitening", like, lambda: torch.linalg.inv(precision_root(space, space.basis)).T
-    )
-
-
-def vertex_fields(space: VelocitySpace, like: Tensor) -> Tensor:
-    """Return the velocities of the fields of unit eta at the vertices, (dim, V, 2)."""
-    return space.constant(
-        "whitened_vertices",
+        f"whitening {length_scale}",
         like,
-        lambda: (whitening(space, space.basis).T @ space.vertex_basis.flatten(1)).view(
-            space.vertex_basis.shape
-        ),
+        lambda: torch.linalg.inv(precision_root(space, space.basis, length_scale)).T,
     )
 
 
-def _whitened_basis(space: VelocitySpace) -> Tensor:
+def vertex_fields(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
+    """Return the velocities of the fields of unit eta at the vertices, (dim, V, 2)."""
+
+    def make() -> Tensor:
+        whitened = whitening(space, space.basis, length_scale).T @ space.vertex_basis.flatten(1)
+        return whitened.view(space.vertex_basis.shape)
+
+    return space.constant(f"whitened_vertices {length_scale}", like, make)
+
+
+def _whitened_basis(problem: Problem, like: Tensor) -> Tensor:
     """Return the fields of unit eta (dim, cells, 2, 3), with `dim` contiguous in memory."""
-    fields = space.basis.flatten(1).T @ whitening(space, space.basis)
-    return fields.contiguous().T.view(space.basis.shape)
+    space, length_scale = problem.space, problem.length_scale
+
+    def make() -> Tensor:
+        fields = space.basis.flatten(1).T @ whitening(space, space.basis, length_scale)
+        return fields.contiguous().T.view(space.basis.shape)
+
+    return space.constant(f"whitened_basis {length_scale}", like, make)

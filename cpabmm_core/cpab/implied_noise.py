@@ -17,6 +17,7 @@ def effective_noise(
     weights: Tensor | None = None,  # (B, P)
     huber: float | None = None,
     noise: float | None = None,
+    length_scale: float | None = None,
 ) -> Tensor:  # (B,)
     """Return the standard deviation of the points' errors for which a fit is the most probable.
 
@@ -42,6 +43,7 @@ def effective_noise(
         weights: as in `fit`.
         huber: as in `fit`.
         noise: as in `fit`.
+        length_scale: as in `fit`.
 
     Returns:
         The standard deviation of each set, at least 0; 0 for theta = 0.
@@ -58,9 +60,13 @@ def effective_noise(
         >>> 0 < effective_noise(space, theta, source, target).item() < 0.01
         True
     """
-    problem, _ = make_problem(space, source, target, weights, huber, theta, noise)
+    problem, _ = make_problem(
+        space, source, target, weights, huber, theta, noise, length_scale=length_scale
+    )
     with torch.no_grad():
-        eta = problem.start @ gauss_newton.precision_root(space, problem.start)
+        eta = problem.start @ gauss_newton.precision_root(
+            space, problem.start, problem.length_scale
+        )
         normal, _ = gauss_newton.normal_system(problem, gauss_newton.evaluate(problem, eta))
         nu = gauss_newton.prior_weight(problem)
         # The trace of the inverse, from its symmetric factor.

@@ -4,7 +4,7 @@ A priori each component of the velocity is a Gaussian process on the square: a c
 with a large variance, plus a part that varies in space with a Matern 3/2 covariance (Rasmussen and
 Williams, "Gaussian Processes for Machine Learning", Eq. 4.17),
 
-    k(x, y) = TRANSLATION + (1 + s) exp(-s),  s = sqrt(3) |x - y| / LENGTH.
+    k(x, y) = TRANSLATION + (1 + s) exp(-s),  s = sqrt(3) |x - y| / length_scale.
 
 Bodies move in parts: the difference of real motion between two places grows roughly in proportion
 to their distance up to a tenth of the square, and hardly grows beyond a quarter. Samples of this
@@ -20,14 +20,15 @@ from torch import Tensor
 
 from cpabmm_core.cpab.space import VelocitySpace
 
-LENGTH = 0.2
-"""Correlation length in sides of the square; 0.15 to 0.3 work equally well."""
+LENGTH_SCALE = 0.2
+"""Default of the length scale in sides of the square; 0.15 to 0.3 extend real motion equally
+well."""
 
 TRANSLATION = 100.0
 """Variance of the translation relative to the varying part; 1 to 1000 work equally well."""
 
 
-def smoothness_precision(space: VelocitySpace) -> Tensor:
+def smoothness_precision(space: VelocitySpace, length_scale: float = LENGTH_SCALE) -> Tensor:
     """Return the precision matrix P of the prior; theta^T P theta is the roughness of a field.
 
     P is the inverse of the prior's covariance at the vertices, summed over x and y and conditioned
@@ -35,6 +36,8 @@ def smoothness_precision(space: VelocitySpace) -> Tensor:
 
     Args:
         space: admissible fields.
+        length_scale: distance, in sides of the square, over which the varying part of the motion
+            changes.
 
     Returns:
         (dim, dim) float64, positive definite.
@@ -47,7 +50,7 @@ def smoothness_precision(space: VelocitySpace) -> Tensor:
     """
     vertices = space.tessellation.vertices
     distance = np.linalg.norm(vertices[:, None] - vertices, axis=-1)
-    scaled = np.sqrt(3) / LENGTH * distance
+    scaled = np.sqrt(3) / length_scale * distance
     covariance = torch.from_numpy(TRANSLATION + (1 + scaled) * np.exp(-scaled))
     root = torch.linalg.cholesky(covariance)
     fields = space.vertex_basis.permute(1, 2, 0)  # (V, 2, dim)

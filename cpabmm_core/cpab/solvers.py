@@ -22,7 +22,9 @@ class Solver:
 
 
 SOLVERS: Mapping[str, Solver] = {
-    "gauss-newton": Solver(gauss_newton.solve, frozenset({"huber", "noise", "differentiable"})),
+    "gauss-newton": Solver(
+        gauss_newton.solve, frozenset({"huber", "noise", "length_scale", "differentiable"})
+    ),
     "adam": Solver(adam.solve, frozenset({"together"})),
 }
 """Every solver by the name that `fit` takes."""

@@ -183,6 +183,7 @@ def _candidate_motion(model: ModelConfig) -> CandidateMotion:
         solver="adam" if is_paper else "gauss-newton",
         iterations=steps if is_paper else cpab.iterations,
         global_iterations=int(1.5 * steps) if is_paper else cpab.iterations,
+        length_scale=None if is_paper else cpab.length_scale,
         implicit_gradient=cpab.fit == "solve",
     )
 

@@ -39,6 +39,7 @@ class CpabMotion(nn.Module):
         solver: Literal["gauss-newton", "adam"] = "gauss-newton",
         iterations: int | None = None,
         global_iterations: int | None = None,
+        length_scale: float | None = None,
         implicit_gradient: bool = True,
     ) -> None:
         """Set the spaces and the fit.
@@ -51,6 +52,8 @@ class CpabMotion(nn.Module):
             solver: solver of the fit, see `cpab.fit`.
             iterations: upper bound of its iterations for the groups; None means its default.
             global_iterations: the same for the global transformation.
+            length_scale: length scale of the smoothness prior in sides of the frame, see
+                `cpab.fit`; None means its default. Only for ``gauss-newton``.
             implicit_gradient: propagate gradients to the keypoints through the solution of the fit;
                 only ``gauss-newton`` supports it.
         """
@@ -61,6 +64,7 @@ class CpabMotion(nn.Module):
         self.solver = solver
         self.iterations = iterations
         self.global_iterations = global_iterations
+        self.length_scale = length_scale
         self.implicit_gradient = implicit_gradient
         self.count = groups + (global_space is not None)
 
@@ -106,6 +110,7 @@ class CpabMotion(nn.Module):
             driving.reshape(batch * groups, points // groups, 2),
             source.reshape(batch * groups, points // groups, 2),
             solver=self.solver,
+            length_scale=self.length_scale,
             iterations=iterations,
             differentiable=self.implicit_gradient,
             together=groups if self.solver == "adam" and not self.training else None,

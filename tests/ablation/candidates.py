@@ -62,7 +62,15 @@ def _missed(
     """Fit as the model does in eval mode, and return the mean distances."""
     start, end = (kp.reshape(len(kp) * groups, -1, 2) for kp in (driving, source))
     together = groups if motion.solver == "adam" else None
-    found = fit(space, start, end, solver=motion.solver, iterations=iterations, together=together)
+    found = fit(
+        space,
+        start,
+        end,
+        solver=motion.solver,
+        length_scale=motion.length_scale,
+        iterations=iterations,
+        together=together,
+    )
     return _per_frame(found.residual, len(driving))
 
 

@@ -1,5 +1,7 @@
 """The compiled loops of small fits compared with the tensor operations that define them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,18 @@ def test_gradients_equal_those_in_steps(
     for mine, twin in zip(ours, twins, strict=True):
         # Finite differences amplify rounding; measured: 1e-6 of the largest
         torch.testing.assert_close(mine, twin, atol=1e-5 * twin.abs().max().item(), rtol=0)
+
+
+def test_priors_of_other_length_scales_on_the_same_space_equal_those_in_steps() -> None:
+    problem = random_problem((4, 4), 3, 6, "free", None)
+    found = []
+    for length_scale in (0.2, 1.0, 0.2):
+        changed = replace(problem, length_scale=length_scale)
+        found.append(gauss_newton.solve(changed, None).theta)
+        twin = gauss_newton.solve_in_steps(changed, gauss_newton.ITERATIONS)
+        torch.testing.assert_close(found[-1], twin.theta, atol=1e-9, rtol=0)
+    assert torch.equal(found[0], found[2])
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
 
 
 def test_a_warm_start_and_a_limit_equal_those_in_steps() -> None:

@@ -24,15 +24,16 @@ def test_default_fit_extends_real_motion_no_worse_than_the_papers_adam() -> None
 @pytest.mark.parametrize("cells", [(2, 2), (4, 4), (6, 6), (5, 3), (10, 10)])
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 @pytest.mark.parametrize("volume_preserving", [False, True])
+@pytest.mark.parametrize("length_scale", [0.01, 0.2, 10.0])
 def test_precision_is_positive_definite(
-    cells: tuple[int, int], boundary: str, volume_preserving: bool
+    cells: tuple[int, int], boundary: str, volume_preserving: bool, length_scale: float
 ) -> None:
     space = VelocitySpace(
         Tessellation(*cells),
         boundary,  # type: ignore[arg-type]
         volume_preserving,
     )
-    precision = smoothness_precision(space)
+    precision = smoothness_precision(space, length_scale)
     assert precision.shape == (space.dim, space.dim)
     assert precision.dtype == torch.float64
     torch.testing.assert_close(precision, precision.T)

@@ -250,7 +250,25 @@ def test_less_noise_means_a_closer_and_rougher_fit(pairs: Pairs) -> None:
     assert roughness == sorted(roughness)
 
 
-def test_gradient_of_the_objective_vanishes_at_the_solution() -> None:
+def test_longer_scales_carry_a_difference_of_motion_further(pairs: Pairs) -> None:
+    """One point moves away from another; how far does the motion reach on the other side?"""
+    space = VelocitySpace(Tessellation(8, 8))
+    like = pairs(1, 2)[0]
+    source = like.new_tensor([[[0.5, 0.5], [0.4, 0.5]]])
+    target = source + like.new_tensor([[[0.03, 0.0], [0.0, 0.0]]])
+    beyond = like.new_tensor([[[0.8, 0.5]]])
+    reached = []
+    for length_scale in (0.1, 0.2, 0.5, 2.0):
+        theta = fit(space, source, target, noise=1e-6, length_scale=length_scale).theta
+        reached.append((transform(space, theta, beyond) - beyond)[0, 0, 0].item())
+    assert reached == sorted(reached)
+    assert reached[0] < 0.02 < 0.08 < reached[-1]
+    default = fit(space, source, target).theta
+    assert torch.equal(fit(space, source, target, length_scale=0.2).theta, default)
+
+
+@pytest.mark.parametrize("length_scale", [None, 0.05, 2.0])
+def test_gradient_of_the_objective_vanishes_at_the_solution(length_scale: float | None) -> None:
     """By autograd, the gradients of the data term and the prior cancel."""
     space = VelocitySpace(Tessellation(4, 4))
     source, target = smooth_pairs(1, 5)
@@ -258,8 +276,16 @@ def test_gradient_of_the_objective_vanishes_at_the_solution() -> None:
     weights = torch.tensor([[1.0, 2.0, 0.5, 1.0, 1.0]]).double()
     amount = weights.sum() ** 2 / weights.square().sum()  # of pairs, by Kish
     noise = 1e-3
-    solution = fit(space, source, target, weights=weights, noise=noise, iterations=60).theta
-    precision = smoothness_precision(space)
+    solution = fit(
+        space,
+        source,
+        target,
+        weights=weights,
+        noise=noise,
+        length_scale=length_scale,
+        iterations=60,
+    ).theta
+    precision = smoothness_precision(space, length_scale or 0.2)
 
     def objective(theta: Tensor) -> Tensor:
         squares = (transform(space, theta, source) - target).square().sum(2)
@@ -279,9 +305,9 @@ def test_gradient_of_the_objective_vanishes_at_the_solution() -> None:
 
 
 @pytest.mark.parametrize("which", ["source", "target"])
-@pytest.mark.parametrize("huber", [None, 0.004])
+@pytest.mark.parametrize(("huber", "length_scale"), [(None, None), (0.004, None), (None, 1.0)])
 def test_implicit_gradient_follows_the_solution(
-    which: str, huber: float | None, device: torch.device
+    which: str, huber: float | None, length_scale: float | None, device: torch.device
 ) -> None:
     """Moving a point and fitting again changes theta by the gradient."""
     space = VelocitySpace(Tessellation(4, 4))
@@ -299,6 +325,7 @@ def test_implicit_gradient_follows_the_solution(
             pair["source"],
             pair["target"],
             huber=huber,
+            length_scale=length_scale,
             iterations=100,
             differentiable=differentiable,
         )
@@ -362,6 +389,10 @@ def test_wrong_arguments_are_refused() -> None:
         fit(space, points, points, start=torch.zeros(1, 3))
     with pytest.raises(ValueError, match="huber: expected a positive number, got 0"):
         fit(space, points, points, huber=0.0)
+    with pytest.raises(ValueError, match="length_scale: expected a positive number, got -1"):
+        fit(space, points, points, length_scale=-1.0)
+    with pytest.raises(ConfigError, match="length_scale: not supported by the solver adam"):
+        fit(space, points, points, solver="adam", length_scale=1.0)
     with pytest.raises(ConfigError, match="noise: not supported by the solver adam"):
         fit(space, points, points, solver="adam", noise=1.0)
     with pytest.raises(ConfigError, match="differentiable: not supported by the solver adam"):

@@ -56,7 +56,7 @@ def solve(
     rules: Rules,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # (B, dim), (B, P, 2), (B,), (B,)
     """Return eta, the transformed source, the number of iterations, and which fits have ended."""
-    mesh, (inside, target) = _mesh(problem.space, fields), _data(problem)
+    mesh, (inside, target) = _mesh(problem, fields), _data(problem)
     sets, pairs = problem.weights.shape
     etas = np.zeros((sets, mesh.width))
     etas[:, : mesh.dim] = eta.numpy()
@@ -98,7 +98,7 @@ def gradient(
     difference: float,
 ) -> tuple[Tensor, Tensor]:  # (B, P, 2), (B, P, 2)
     """Return the derivatives of the gradients by source and target along H^-1 by_eta."""
-    mesh, (inside, target) = _mesh(problem.space, fields), _data(problem)
+    mesh, (inside, target) = _mesh(problem, fields), _data(problem)
     sets, pairs = problem.weights.shape
     etas, sides = np.zeros((sets, mesh.width)), np.zeros((sets, mesh.width))
     etas[:, : mesh.dim], sides[:, : mesh.dim] = eta.numpy(), by_eta.numpy()
@@ -153,13 +153,15 @@ def _huber(problem: Problem) -> float:
     return float("inf") if problem.huber is None else problem.huber
 
 
-_meshes: WeakKeyDictionary[VelocitySpace, Mesh] = WeakKeyDictionary()
+_meshes: WeakKeyDictionary[VelocitySpace, dict[float, Mesh]] = WeakKeyDictionary()
 
 
-def _mesh(space: VelocitySpace, fields: Tensor) -> Mesh:
-    if space not in _meshes:
-        _meshes[space] = _make_mesh(space, fields)
-    return _meshes[space]
+def _mesh(problem: Problem, fields: Tensor) -> Mesh:
+    """Return the mesh for the prior of the problem, which the fields of unit eta depend on."""
+    of_space, scale = _meshes.setdefault(problem.space, {}), problem.length_scale
+    if scale not in of_space:
+        of_space[scale] = _make_mesh(problem.space, fields)
+    return of_space[scale]
 
 
 def _make_mesh(space: VelocitySpace, fields: Tensor) -> Mesh:
