@@ -41,6 +41,7 @@ def changed_keys(one: str, other: str) -> set[str]:
     ("row", "other", "keys"),
     [
         ("cpab-global", "cpab", {"model.cpab.global_cells"}),
+        ("cpab-short", "cpab", {"model.cpab.length_scale"}),
         ("cpab-paper", "cpab", {"model.cpab.fit"}),
         ("cpab-detached", "cpab", {"model.cpab.fit"}),
         ("tps", "cpab-global", {"model.motion"}),

@@ -62,6 +62,13 @@ ROWS: tuple[Row, ...] = (
         settings=(_LOCAL,),
     ),
     Row(
+        "cpab-short",
+        "motion",
+        "`cpab` with the library's default length scale of the prior, which extends true tracks "
+        "best.",
+        settings=(_LOCAL, "model.cpab.length_scale=0.2"),
+    ),
+    Row(
         "cpab-global",
         "motion",
         "Adds the global transformation, fitted to all keypoints: `puppets-64` as it ships.",
