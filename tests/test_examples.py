@@ -231,9 +231,18 @@ def test_keypoints_are_drawn_in_a_band_per_model(tmp_path: Path) -> None:
     assert picture.shape == (2 * (28 + 2 * 68), 2 * 64 + 4, 3)
     first, second = picture[28:164].astype(int), picture[192:].astype(int)
     np.testing.assert_array_equal(first, second)  # the same model
-    # Frames are grey and dots are not: 50 dots on each of four frames.
+    # Frames are grey and dots are not: 10 dots on each of four frames.
     coloured = np.ptp(first, axis=-1) > 60
-    assert 0.02 < coloured.mean() < 0.5
+    assert 0.01 < coloured.mean() < 0.1
+
+
+def test_keypoints_to_draw_are_far_from_each_other() -> None:
+    script = runpy.run_path(str(EXAMPLES / "draw_keypoints.py"))
+    places = np.array([0.0, 0.01, 0.5, 0.52, 1.0])
+    points = np.stack([places, places], axis=-1)[None].repeat(3, axis=0)  # (F, N, 2)
+    chosen = script["most_unlike"](points, 3)
+    assert sorted(places[chosen].round(1).tolist()) == [0.0, 0.5, 1.0]
+    assert len(script["most_unlike"](points, 9)) == 5
 
 
 @pytest.mark.parametrize("seed", range(12))

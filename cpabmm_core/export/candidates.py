@@ -74,7 +74,10 @@ def _fit_settings(motion: CpabMotion) -> dict[str, Any]:
     settings: dict[str, Any] = {"solver": motion.solver, "coordinates": "unit square [0, 1]"}
     if not is_adam:
         settings["noise"] = gauss_newton.NOISE
-        settings["prior"] = {"length_scale": _length_scale(motion), "translation": prior.TRANSLATION}
+        settings["prior"] = {
+            "length_scale": _length_scale(motion),
+            "translation": prior.TRANSLATION,
+        }
     for name, space in _spaces(motion).items():
         limit = limits[name]
         settings[name] = {
