@@ -15,7 +15,7 @@ from ablation.records import Record, read_records
 from ablation.report import PAGE, RECORDS, document, replace_block
 from ablation.rows import ROWS
 from ablation.store import Key, Store, read_lines
-from ablation.tables import METRICS, Comparison, difference_table, value_table
+from ablation.tables import METRICS, Comparison, candidate_table, difference_table, value_table
 
 from cpabmm_core.errors import DataError
 from cpabmm_core.metrics.bootstrap import confidence_interval
@@ -125,6 +125,21 @@ def test_differences_are_taken_over_the_seeds_that_both_have() -> None:
     assert found.value == pytest.approx(-0.1)
     assert "| `cpab` | `tps` | **-0.100**<br>" in difference_table(runs)
     assert Comparison([record("cpab", 1, BETTER)]).difference("cpab", "tps", L1) is None
+
+
+def test_a_row_without_its_baseline_has_no_table_of_differences() -> None:
+    runs = Comparison([record("cpab", 0, [0.5, 0.6])])
+    assert difference_table(runs) == ""
+    assert "`cpab`" in value_table(runs)
+
+
+@pytest.mark.parametrize(
+    ("norm", "text"), [(0.0597, "0.06"), (0.00085, "0.00085"), (3.48e-05, "3e-05"), (0.0, "0")]
+)
+def test_a_small_gradient_is_not_shown_as_zero(norm: float, text: str) -> None:
+    facts = {"gradient_candidates": norm, "gradient_heatmaps": 1.5, "groups_in_use": 9.0}
+    shown = candidate_table(Comparison([record("cpab", 0, [0.5, 0.6], **facts)]))
+    assert f" | {text} | 1.5 | " in shown
 
 
 def test_runs_that_were_scored_on_different_videos_are_not_compared() -> None:

@@ -60,7 +60,7 @@ def _report_set(name: str, records: Sequence[Record]) -> SetReport:
     machines = sorted({str(r.facts["machine"]) for r in records if r.facts.get("machine")})
     commits = sorted({str(r.facts["commit"]) for r in records if r.facts.get("commit")})
     facts = f"Machine: {'; and '.join(machines)}. Commit: {', '.join(commits)}."
-    return SetReport(name, "\n\n".join(tables), facts)
+    return SetReport(name, "\n\n".join(table for table in tables if table), facts)
 
 
 def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], object]) -> list[str]:

@@ -119,8 +119,10 @@ def value_table(runs: Comparison) -> str:
 
 
 def difference_table(runs: Comparison) -> str:
-    """Return the Markdown table of the differences from each row's baseline."""
+    """Return the Markdown table of the differences from each row's baseline; "" without rows."""
     rows = [row for row in runs.rows if row.baseline and runs.runs(row.baseline)]
+    if not rows:
+        return ""
     metrics = [m for m in METRICS if any(runs.value(row.name, m) for row in rows)]
     metrics = [m for m in metrics if m is not _RESIDUAL]
 
@@ -146,8 +148,8 @@ def candidate_table(runs: Comparison) -> str:
         return [
             *(_value(runs.value(row.name, metric), metric.digits) for metric in metrics),
             _number(median_fact(records, "groups_in_use"), 1),
-            _number(median_fact(records, "gradient_candidates"), 4),
-            _number(median_fact(records, "gradient_heatmaps"), 4),
+            _norm(median_fact(records, "gradient_candidates")),
+            _norm(median_fact(records, "gradient_heatmaps")),
             _number(None if parameters is None else parameters / 1e6, 1),
         ]
 
@@ -200,3 +202,10 @@ def _value(
 
 def _number(value: float | None, digits: int) -> str:
     return _NONE if value is None else f"{value:.{digits}f}"
+
+
+def _norm(value: float | None) -> str:
+    """Write a norm, which can differ by orders of magnitude between rows."""
+    if value is None:
+        return _NONE
+    return f"{value:.2g}" if value >= 1e-4 or not value else f"{value:.0e}"
