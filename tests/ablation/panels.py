@@ -81,8 +81,9 @@ def _tile(name: str, frame: Frame) -> Frame:
 
 
 def _grid(tiles: Sequence[Frame]) -> Frame:
-    lines = [tiles[i : i + _PER_LINE] for i in range(0, len(tiles), _PER_LINE)]
+    count = -(-len(tiles) // _PER_LINE)  # of lines, which are about equally long
+    width = -(-len(tiles) // count)
+    lines = [tiles[i : i + width] for i in range(0, len(tiles), width)]
     blank = np.full_like(tiles[0], 255)
-    width = min(_PER_LINE, len(tiles))
     full = [[*line, *[blank] * (width - len(line))] for line in lines]
     return np.concatenate([side_by_side(line) for line in full])
