@@ -10,7 +10,7 @@ import torch
 from ablation import __main__ as tool
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
-from ablation.panels import MAX_BYTES, write_panel
+from ablation.panels import MAX_BYTES, in_lines, write_panel
 from ablation.records import Record, read_records
 from ablation.report import PAGE, RECORDS, document, replace_block
 from ablation.rows import ROWS
@@ -156,6 +156,16 @@ def test_a_wrong_word_of_the_command_is_refused(words: list[str]) -> None:
         tool.main(["run", "--out", "runs", "--data", "taichi=here", *words])
     assert refused.value.code == 2
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("tiles", "lines", "width"), [(3, 1, 3), (9, 1, 9), (10, 2, 5), (19, 3, 7)]
+)
+def test_tiles_are_spread_over_lines_evenly(tiles: int, lines: int, width: int) -> None:
+    sheet = in_lines([np.full((20, 10, 3), 40, np.uint8)] * tiles)
+    assert sheet.shape[0] == 20 * lines
+    assert sheet.shape[1] == 10 * width + 4 * (width - 1)  # with gaps
+    assert (sheet[-1] == 40).all(-1).sum() == 10 * (tiles - width * (lines - 1))
 
 
 def test_only_the_places_of_a_page_change() -> None:

@@ -67,7 +67,7 @@ def _draw_video(clip: Path, rows: Sequence[Row], models: dict[str, AnimationMode
         if not tiles:
             tiles = [("source", source.real), ("driving", driving.real)]
         tiles.append((row.name, driving.generated))
-    return _grid([_tile(name, frame) for name, frame in tiles])
+    return in_lines([_tile(name, frame) for name, frame in tiles])
 
 
 def _tile(name: str, frame: Frame) -> Frame:
@@ -80,8 +80,9 @@ def _tile(name: str, frame: Frame) -> Frame:
     return np.concatenate([np.asarray(large), np.asarray(label)])
 
 
-def _grid(tiles: Sequence[Frame]) -> Frame:
-    count = -(-len(tiles) // _PER_LINE)  # of lines, which are about equally long
+def in_lines(tiles: Sequence[Frame]) -> Frame:
+    """Arrange tiles of one size in lines of about the same length."""
+    count = -(-len(tiles) // _PER_LINE)
     width = -(-len(tiles) // count)
     lines = [tiles[i : i + width] for i in range(0, len(tiles), width)]
     blank = np.full_like(tiles[0], 255)
