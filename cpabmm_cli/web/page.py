@@ -146,9 +146,9 @@ def _settings(studio: Studio) -> dict[str, gr.components.Component]:
         "fit": fit,
         "crop": crop,
         "driving_crop": driving_crop,
-        "mirror": mirror,
         "smooth": smooth,
         "paste_back": paste_back,
+        "mirror": mirror,
     }
 
 

@@ -86,7 +86,7 @@ def test_uploads_are_animated(page: Page, visit: Callable[[], Client], tmp_path:
     write_image(tmp_path / "ma chère.png", np.full((60, 90, 3), 80, np.uint8))
     write_video(tmp_path / "drive.mp4", 7)
     choose(client, tmp_path / "ma chère.png", tmp_path / "drive.mp4")
-    settings = ("relative", "auto", 1.5, "pad", "none", "none", 0.2, False)
+    settings = ("relative", "auto", 1.5, "pad", "none", "none", 0.2, False, True)
     status, shown, download = client.predict(*settings, api_name="/animate")
     assert "7 frames of 90 x 60" in status
     result = Path(download["value"])
