@@ -167,9 +167,9 @@ def row_table() -> str:
     def cells(row: Row) -> list[str]:
         changes = "<br>".join(f"`{_shown(text)}`" for text in row.settings)
         start = f"the `{row.start}` model" if row.start else ""
-        return [f"`{row.config}`", changes, start, row.why]
+        return [row.why, f"`{row.config}`", changes, start]
 
-    return _table(["row", "configuration", "changes", "begins with", "why"], ROWS, cells)
+    return _table(["row", "why", "configuration", "changes", "begins with"], ROWS, cells)
 
 
 def _shown(setting: str) -> str:
