@@ -85,6 +85,48 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert Record.from_line(json.loads(one.as_line())) == one
 
 
+def write_records(path: Path, *records: Record) -> Path:
+    path.write_text("".join(f"{each.as_line()}\n" for each in records), encoding="utf-8")
+    return path
+
+
+def test_of_a_run_in_several_files_the_last_one_counts(tmp_path: Path) -> None:
+    old = write_records(tmp_path / "old", record("tps", 0, WORSE), record("cpab", 0, WORSE))
+    new = write_records(tmp_path / "new", record("cpab", 0, BETTER), record("cpab", 1, BETTER))
+    found = {each.key: each.sums["l1"][0][0] for each in read_records(old, new)}
+    keys = [Key("puppets", *run) for run in (("tps", 0), ("cpab", 0), ("cpab", 1))]
+    assert found == dict(zip(keys, (WORSE[0], BETTER[0], BETTER[0]), strict=True))
+
+
+def test_a_file_without_runs_is_refused_by_its_name(tmp_path: Path) -> None:
+    some = write_records(tmp_path / "some", record("tps", 0, WORSE))
+    with pytest.raises(DataError, match="none: has no results"):
+        read_records(some, tmp_path / "none")
+
+
+def test_a_picture_is_drawn_of_the_first_seed_whose_models_are_in_one_folder(
+    tmp_path: Path,
+) -> None:
+    old = write_records(tmp_path / "old", record("tps", 0, WORSE), record("cpab", 0, BETTER))
+    runs = Store(tmp_path / "runs")
+    page = tmp_path / PAGE
+    page.parent.mkdir(parents=True)
+    page.write_text("<!-- ablation: puppets -->\n<!-- end of ablation -->\n", encoding="utf-8")
+    drawn: list[int] = []
+
+    def draw(store: Store, name: str, seed: int, path: Path) -> None:
+        assert (store.folder, name, path.name) == (runs.folder, "puppets", "ablation-puppets.png")
+        drawn.append(seed)
+
+    videos = [{"name": f"v{i}", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}} for i in range(4)]
+    runs.add(Key("puppets", "fomm", 0), {"videos": videos})
+    assert document([old, runs.folder], tmp_path, draw) == []
+    assert drawn == []
+    runs.add(Key("puppets", "fomm", 1), {"videos": videos})
+    assert document([old, runs.folder], tmp_path, draw) == []
+    assert drawn == [1]
+
+
 def test_a_record_has_a_result_with_five_digits() -> None:
     line = {
         "set": "puppets",
@@ -228,7 +270,7 @@ def test_train_score_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     page.parent.mkdir(parents=True)
     page.write_text((ROOT / PAGE).read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "docs" / "images").mkdir()
-    assert document(out, tmp_path, write_panel) == []
+    assert document([out], tmp_path, write_panel) == []
     picture = tmp_path / "docs" / "images" / "ablation-puppets.png"
     assert 0 < picture.stat().st_size <= MAX_BYTES
     assert read_records(tmp_path / RECORDS) == sorted(read_records(out), key=lambda r: r.key)

@@ -59,7 +59,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     evaluate.add_argument("--core", type=int, metavar="N", help="use this processor core only")
     evaluate.add_argument("--sets", nargs="+", default=list(DATA_SETS), choices=list(DATA_SETS))
     report = commands.add_parser("report", help="print the tables")
-    report.add_argument("out", type=Path, metavar="RUNS", help="folder, or file of records")
+    report.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="RUNS",
+        help="folders, and files of records; of several runs of one row and seed, the last counts",
+    )
     report.add_argument("--docs", action="store_true", help=f"write them to {PAGE}, with pictures")
     for command in (run, evaluate):
         command.add_argument("--rows", nargs="+", default=[], choices=list(ROWS), metavar="ROW")
@@ -115,10 +121,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from ablation.panels import write_panel
 
-    for each in report_sets(read_records(options.out)):
+    for each in report_sets(read_records(*options.paths)):
         print(f"## {each.name}\n\n{each.tables}\n\n{each.machines}\n")
     if options.docs:
-        for name in document(options.out, TESTS.parent, write_panel):
+        for name in document(options.paths, TESTS.parent, write_panel):
             print(f"{PAGE}: no place for {name}", file=sys.stderr)
     return 0
 

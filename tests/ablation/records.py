@@ -83,20 +83,29 @@ class Record:
         return cls(key, facts, tuple(video["name"] for video in videos), pairs)
 
 
-def read_records(path: Path) -> list[Record]:
-    """Read the runs of an ablation's folder, or of a file of records.
+def read_records(*paths: Path) -> list[Record]:
+    """Read the runs of ablations' folders and of files of records.
+
+    Args:
+        paths: folders and files; if several have the same run, the last one counts.
 
     Raises:
-        DataError: there are none.
+        DataError: one of them has none.
     """
+    found: dict[Key, Record] = {}
+    for path in paths:
+        records = _read_records(path)
+        if not records:
+            raise DataError(f"{path}: has no results; give the folder of an ablation with some")
+        found |= {record.key: record for record in records}
+    return list(found.values())
+
+
+def _read_records(path: Path) -> list[Record]:
     if path.is_dir():
         lines = {key_of(line): line for line in read_lines(path / RESULTS)}
-        records = [Record.from_result(line) for line in lines.values()]
-    else:
-        records = [Record.from_line(line) for line in read_lines(path)]
-    if not records:
-        raise DataError(f"{path}: has no results; give the folder of an ablation with some")
-    return records
+        return [Record.from_result(line) for line in lines.values()]
+    return [Record.from_line(line) for line in read_lines(path)]
 
 
 def table_of(records: Sequence[Record], metric: str, per: str | None = None) -> Table | None:

@@ -7,7 +7,7 @@ from textwrap import fill
 
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.records import Record, read_records
-from ablation.store import Store
+from ablation.store import Key, Store
 from ablation.tables import (
     Comparison,
     candidate_table,
@@ -63,18 +63,22 @@ def _report_set(name: str, records: Sequence[Record]) -> SetReport:
     return SetReport(name, "\n\n".join(table for table in tables if table), facts)
 
 
-def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], object]) -> list[str]:
+def document(
+    paths: Sequence[Path], root: Path, draw: Callable[[Store, str, int, Path], object]
+) -> list[str]:
     """Write tables, pictures and records into the documentation.
 
+    A picture shows all rows of one seed. It is drawn again if one of the folders has their models.
+
     Args:
-        path: folder of the ablation, or its file of records, which leaves the pictures as they are.
+        paths: folders of ablations and files of records, as for `read_records`.
         root: the folder that holds ``docs``.
         draw: draws the panel of a data set: the ablation, the set's name, a seed, the file.
 
     Returns:
         Names of data sets that have no place in the page.
     """
-    records = sorted(read_records(path), key=lambda record: record.key)
+    records = sorted(read_records(*paths), key=lambda record: record.key)
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
     text, _ = replace_block(text, "rows", row_table())
@@ -82,9 +86,9 @@ def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], obj
     homeless = []
     for each in report_sets(records):
         picture = root / IMAGES / f"ablation-{each.name}.png"
-        if path.is_dir():
-            seed = min(r.key.seed for r in records if r.key.data_set == each.name)
-            draw(Store(path), each.name, seed, picture)
+        runs = [record.key for record in records if record.key.data_set == each.name]
+        if (models := _with_models(paths, runs)) is not None:
+            draw(models[0], each.name, models[1], picture)
         text, found = replace_block(text, each.name, each.block(picture.exists()))
         if not found:
             homeless.append(each.name)
@@ -92,6 +96,17 @@ def document(path: Path, root: Path, draw: Callable[[Store, str, int, Path], obj
     lines = "".join(f"{record.as_line()}\n" for record in records)
     (root / RECORDS).write_text(lines, encoding="utf-8")
     return homeless
+
+
+def _with_models(paths: Sequence[Path], runs: Sequence[Key]) -> tuple[Store, int] | None:
+    """Return the first seed all of whose runs are in one folder, and that folder."""
+    stores = [Store(path) for path in paths if path.is_dir()]
+    for seed in sorted({key.seed for key in runs}):
+        needed = {key for key in runs if key.seed == seed}
+        for store in stores:
+            if needed <= store.results().keys():
+                return store, seed
+    return None
 
 
 def replace_block(page: str, name: str, block: str) -> tuple[str, bool]:
