@@ -36,6 +36,25 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def is_cpu(name: str) -> bool:
+    """Return whether a name stands for the CPU.
+
+    Accelerate connects the processes of a machine without a GPU only if it is told this; otherwise
+    each of them works alone.
+
+    Args:
+        name: as for `resolve_device`.
+
+    Raises:
+        ResourceError: the name is unknown, or this machine has no such device.
+
+    Example:
+        >>> is_cpu("cpu")
+        True
+    """
+    return resolve_device(name).type == "cpu"
+
+
 def _best() -> str:
     if torch.cuda.is_available():
         return "cuda"

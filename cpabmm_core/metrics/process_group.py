@@ -84,11 +84,16 @@ def join_processes(device: str) -> Iterator[AccelerateProcesses]:
     error, all processes leave together.
 
     Args:
-        device: ``cpu``; any other value selects the device that Accelerate assigns.
+        device: as for `device.resolve_device`. Accelerate assigns a GPU to each process.
+
+    Raises:
+        ResourceError: the device does not exist.
     """
     from accelerate import PartialState
 
-    state = PartialState(cpu=device == "cpu", timeout=_TIMEOUT)
+    from cpabmm_core.device import is_cpu
+
+    state = PartialState(cpu=is_cpu(device), timeout=_TIMEOUT)
     try:
         yield AccelerateProcesses(state)
         state.wait_for_everyone()

@@ -36,7 +36,7 @@ def create_accelerator(run: TrainingRun) -> Accelerator:
     unused = training.background_from_epoch > 0
     try:
         return Accelerator(
-            cpu=run.device == "cpu",
+            cpu=device.type == "cpu",
             mixed_precision=precision,
             log_with=chosen_trackers(run.config) or None,
             project_dir=run.out,

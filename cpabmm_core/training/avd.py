@@ -22,7 +22,7 @@ from cpabmm_core.config import AvdConfig
 from cpabmm_core.data.clip_set import NamedClip, open_clips
 from cpabmm_core.data.identities import group_clips
 from cpabmm_core.data.split import split_data_set
-from cpabmm_core.device import resolve_device
+from cpabmm_core.device import is_cpu
 from cpabmm_core.errors import CheckpointError, ConfigError, TrainingStopped
 from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.models.animation_model import AnimationModel
@@ -113,8 +113,7 @@ class _AvdTrainer:
     def __init__(self, run: TrainingRun, folder: RunFolder, checkpoint: str | Path) -> None:
         self.settings, self.training = run.config.avd, run.config.training
         self.folder, self.reporter, self._steps = folder, run.reporter, run.steps
-        resolve_device(run.device)
-        self.accelerator = Accelerator(cpu=run.device == "cpu", mixed_precision="no")
+        self.accelerator = Accelerator(cpu=is_cpu(run.device), mixed_precision="no")
         self.stage = Stage(run, folder, self.accelerator, self.settings.checkpoint_every)
         self.guard = FinitenessGuard(self.accelerator, folder, "avd.learning_rate")
         self.checkpoint = checkpoint

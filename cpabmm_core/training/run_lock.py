@@ -7,6 +7,7 @@ from pathlib import Path
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from cpabmm_core.device import is_cpu
 from cpabmm_core.errors import MediaError
 from cpabmm_core.files.checks import write_error
 from cpabmm_core.files.locks import exclusive_lock
@@ -32,8 +33,9 @@ def lock_folder(folder: Path, device: str, reporter: TrainingReporter) -> Iterat
 
     Raises:
         MediaError: another run holds the folder, or it cannot be created.
+        ResourceError: the device does not exist.
     """
-    state = PartialState(cpu=device == "cpu")
+    state = PartialState(cpu=is_cpu(device))
     with ExitStack() as locks:
         refusal: list[str | None] = [None]
         if state.is_main_process:

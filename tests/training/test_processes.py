@@ -22,6 +22,7 @@ from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import DataConfig, dump_config
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
+from cpabmm_core.device import resolve_device
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.validation import validate
@@ -60,6 +61,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_config(tmp_path_factory.mktemp("config") / "tiny.yaml")
 
 
+# Where the CPU is the default device, the processes must connect without being told.
+DEVICE = () if resolve_device("auto").type == "cpu" else ("--device", "cpu")
+
+
 def write_config(path: Path, **changes: object) -> Path:
     path.write_text(dump_config(tiny_config(**(SETTINGS | changes))))
     return path
@@ -67,7 +72,7 @@ def write_config(path: Path, **changes: object) -> Path:
 
 def arguments(config: Path, data: Path, out: Path, *more: object, steps: int = STEPS) -> list[str]:
     folders = ("--config", config, "--data", data, "--out", out)
-    words = ["train", *folders, "--steps", steps, "--device", "cpu", *more]
+    words = ["train", *folders, "--steps", steps, *DEVICE, *more]
     return [str(word) for word in words]
 
 
