@@ -145,6 +145,9 @@ class DenseMotionConfig(Section):
     padding: Literal["zeros", "border"] = "zeros"
     """What a flow shows where it leaves the source: ``zeros``, as in all published models, or
     ``border``, the nearest pixel of the border."""
+    hide_tears: bool = False
+    """Paint the borders between parts that move differently, where the flow is stretched more than
+    3 to 6 times, instead of showing the source there. No published model does."""
 
 
 class InpaintingConfig(Section):

@@ -153,6 +153,7 @@ def _dense_motion(model: ModelConfig, candidates: int) -> DenseMotionNetwork:
         anisotropic_heatmaps=is_affine and model.affine.frames == "pca",
         align_corners=not is_affine or model.affine.align_corners,
         padding=dense.padding,
+        hide_tears=dense.hide_tears,
     )
 
 

@@ -8,10 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpabmm_core.geometry.stretch import flow_stretch
 from cpabmm_core.geometry.warping import Padding, resize_flow, warp
 from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBlock
 from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
 from cpabmm_core.models.narrow_convolution import NarrowConv2d
+
+_STRETCHED, _TORN = 3.0, 6.0
+"""Between these stretches of the deformation, `hide_tears` fades the source out."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class DenseMotionNetwork(nn.Module):
         anisotropic_heatmaps: bool = False,
         align_corners: bool = True,
         padding: Padding = "zeros",
+        hide_tears: bool = False,
     ) -> None:
         """Create the layers.
 
@@ -165,6 +170,8 @@ class DenseMotionNetwork(nn.Module):
                 false, all Gaussians are isotropic and of one size.
             align_corners: convention of the candidates and the deformation, see `Motion`.
             padding: what flows show where they leave the source, see `geometry.warp`.
+            hide_tears: multiply the finest occlusion map by a map that is 1 where the deformation
+                stretches the source less than 3 times, and 0 where more than 6 times.
         """
         super().__init__()
         halvings = round(math.log2(1 / scale_factor))
@@ -172,6 +179,7 @@ class DenseMotionNetwork(nn.Module):
         self._heatmaps = anisotropic_gaussians if anisotropic_heatmaps else isotropic_gaussians
         self._align_corners = align_corners
         self._padding = padding
+        self._hide_tears = hide_tears
         self.downsample = AntiAliasDownsample(self._factor) if halvings else nn.Identity()
         self.hourglass = Hourglass(
             keypoints + 1 + 3 * candidates, block_expansion, max_features, blocks, norm=norm
@@ -255,7 +263,7 @@ class DenseMotionNetwork(nn.Module):
         return Motion(
             deformation,
             contributions,
-            self._occlusion_maps(levels),
+            self._occlusion_maps(levels, deformation),
             deformed,
             self._align_corners,
             self._padding,
@@ -271,11 +279,32 @@ class DenseMotionNetwork(nn.Module):
     def _occlusion_maps(
         self,
         levels: list[Tensor],  # coarse to fine, each (B, C_i, h_i, w_i)
+        deformation: Tensor,  # (B, h, w, 2)
     ) -> list[Tensor]:  # coarse to fine, each (B, 1, h_i, w_i)
         levels = list(levels)
         for refine in self.refine_blocks:
             levels.append(refine(levels[-1]))
         finest = levels[-len(self.occlusion_heads) :]
-        return [
+        maps = [
             head(level).sigmoid() for head, level in zip(self.occlusion_heads, finest, strict=True)
         ]
+        if self._hide_tears:
+            maps[-1] = maps[-1] * self._untorn(deformation, maps[-1])
+        return maps
+
+    @torch.no_grad()
+    def _untorn(
+        self,
+        deformation: Tensor,  # (B, h, w, 2)
+        like: Tensor,  # (B, 1, H, W)
+    ) -> Tensor:  # (B, 1, H, W) in [0, 1]
+        """Return where the deformation stretches the source moderately.
+
+        Between two parts that move differently, the deformation runs through all positions between
+        theirs. What the source shows there, often the outline of a limb, belongs to neither.
+        """
+        stretch = flow_stretch(deformation, align_corners=self._align_corners)
+        untorn = ((_TORN - stretch) / (_TORN - _STRETCHED)).clamp(0, 1)
+        return F.interpolate(
+            untorn, like.shape[2:], mode="bilinear", align_corners=self._align_corners
+        ).to(like.dtype)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,9 @@ from cpabmm_core.models.dense_motion import DenseMotionNetwork, Motion
 KEYPOINTS = 6
 
 
-def network(candidates: int, scale_factor: float = 0.25) -> DenseMotionNetwork:
+def network(
+    candidates: int, scale_factor: float = 0.25, *, hide_tears: bool = False
+) -> DenseMotionNetwork:
     return DenseMotionNetwork(
         candidates,
         KEYPOINTS,
@@ -18,6 +22,7 @@ def network(candidates: int, scale_factor: float = 0.25) -> DenseMotionNetwork:
         blocks=3,
         scale_factor=scale_factor,
         occlusion_levels=3,
+        hide_tears=hide_tears,
     )
 
 
@@ -46,6 +51,38 @@ def test_the_finest_occlusion_map_has_the_size_of_the_frame() -> None:
             (2, 1, side, side) for side in (8, 16, 32)
         ]
         assert all(o.min() >= 0 and o.max() <= 1 for o in motion.occlusion_maps)
+
+
+def test_tears_are_hidden_in_the_finest_occlusion_map_only() -> None:
+    source, kp_source, kp_driving, _ = inputs(1)
+    flow = identity_grid(8, 8).repeat(2, 1, 1, 1, 1)
+    flow[:, :, :, 4:, 0] -= 16 / 7  # eight positions: a stretch of 7 where it folds
+    shown = network(1)
+    hidden = network(1, hide_tears=True)
+    hidden.load_state_dict(shown.state_dict())
+    (*coarse, before), (*same, after) = (
+        dense(source, kp_source, kp_driving, flow).occlusion_maps for dense in (shown, hidden)
+    )
+    torch.testing.assert_close(coarse, same, rtol=0, atol=0)
+    side = 31 / 7  # pixels of the finest map between two positions of the flow
+    torn = slice(math.ceil(3 * side), math.floor(4 * side) + 1)
+    assert after[..., torn].count_nonzero() == 0
+    whole = [*range(math.floor(2 * side) + 1), *range(math.ceil(5 * side), 32)]
+    torch.testing.assert_close(after[..., whole], before[..., whole])
+
+
+def test_moderate_stretch_hides_nothing_and_tears_have_no_gradient() -> None:
+    source, kp_source, kp_driving, _ = inputs(1)
+    zoom = (2.9 * identity_grid(8, 8)).repeat(2, 1, 1, 1, 1)
+    shown = network(1)
+    hidden = network(1, hide_tears=True)
+    hidden.load_state_dict(shown.state_dict())
+    maps = [dense(source, kp_source, kp_driving, zoom).occlusion_maps for dense in (shown, hidden)]
+    torch.testing.assert_close(*maps)
+    tearing = (4.5 * identity_grid(8, 8)).repeat(2, 1, 1, 1, 1).requires_grad_()
+    motion = hidden(torch.zeros_like(source), kp_source, kp_driving, tearing)
+    motion.occlusion_maps[-1].sum().backward()
+    assert tearing.grad is None or tearing.grad.count_nonzero() == 0
 
 
 def test_sources_are_warped_by_each_candidate() -> None:
