@@ -66,7 +66,8 @@ def candidate_error(
     """Return the mean error over the candidates."""
     motion = model.motion(source, kp_source, kp_driving)
     target = model.dense_motion.downsample(driving)
-    return (motion.deformed_sources[:, 1:] - target[:, None]).abs().mean()
+    error: Tensor = (motion.deformed_sources[:, 1:] - target[:, None]).abs().mean()
+    return error
 
 
 if __name__ == "__main__":
