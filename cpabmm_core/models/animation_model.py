@@ -30,7 +30,7 @@ class AnimationModel(nn.Module):
         ...     motion = model.motion(source, kp_source, kp_driving, background)
         ...     generated = model.generate(source, motion)
         >>> tuple(kp_driving.shape), tuple(motion.deformation.shape), tuple(generated.shape)
-        ((2, 50, 2), (2, 32, 32, 2), (2, 3, 128, 128))
+        ((2, 50, 2), (2, 64, 64, 2), (2, 3, 128, 128))
     """
 
     def __init__(
