@@ -17,9 +17,9 @@ from cpabmm_core.inference.inference_model import InferenceModel
 from cpabmm_core.inference.regions import Fit, Framing, Region, frame_region
 from cpabmm_core.media.notices import notify
 
-_TAIL = 0.1
+_TAIL = 0.15
 """The share of the keypoints at either end of an axis that may be astray and is left out."""
-_MARGIN = 0.45
+_MARGIN = 0.55
 """The margin around the other keypoints, as a share of the longer side of their box."""
 _VIEWS = 6
 """The largest number of views: each is the box that was found in the one before."""
@@ -39,7 +39,7 @@ def find_region(
     """Find the part of a picture, or of the frames of a video, that shows the subject.
 
     No detector of faces or bodies takes part: the model's keypoints lie on the subject that it was
-    trained for. The box of the central 80% of them along each axis, with a margin of 45% of its
+    trained for. The box of the central 70% of them along each axis, with a margin of 55% of its
     longer side, is a new view, in which the keypoints are more exact. This is repeated until the
     box keeps its size.
 
@@ -145,7 +145,7 @@ def _whole(width: int, height: int, name: str, reason: str) -> Region:
 def _central_box(
     points: NDArray[np.float64],  # (N, 2)
 ) -> Box:
-    """Return the box of the keypoints without the outermost tenth at each end of an axis."""
+    """Return the box of the keypoints without the outermost 15% at each end of an axis."""
     left, top = np.quantile(points, _TAIL, axis=0).tolist()
     right, bottom = np.quantile(points, 1 - _TAIL, axis=0).tolist()
     return Box(left, top, right, bottom)

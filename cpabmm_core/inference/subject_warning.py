@@ -16,7 +16,7 @@ def subject_warning(
 ) -> str | None:
     """Return a warning if the subject is small in the model's square, or seems to be cut off.
 
-    Both are judged by the box of the central 80% of the model's keypoints along each axis.
+    Both are judged by the box of the central 70% of the model's keypoints along each axis.
 
     Args:
         inference_model: the model whose keypoints are used.
