@@ -19,6 +19,7 @@ def test_networks_and_fit_are_those_of_the_configuration() -> None:
     model = read_header(find_checkpoint("puppets")).config.model
     assert model.avd is not None
     assert model.model_copy(update={"avd": None}) == load_config("puppets-128").model
+    assert (model.cpab.fit, model.cpab.iterations) == ("solve", 4)
 
 
 def test_model_animates_unseen_puppets() -> None:

@@ -13,7 +13,7 @@ from _helpers.command_line import assert_fails, document_of, output_of, run
 from _helpers.known_extractors import square_frame, write_frames
 from _helpers.media_files import write_test_video
 
-from cpabmm_core.device import resolve_device
+from cpabmm_core.device import is_cpu
 from cpabmm_core.media.image import write_image
 from cpabmm_core.metrics.extractors import ExtractorInfo, registry
 from cpabmm_core.metrics.metric_info import METRICS
@@ -352,7 +352,7 @@ def run_two_processes(installed: Path, *arguments: object) -> subprocess.Complet
     paths = [str(installed), str(Path(known_extractors.__file__).parents[1])]
     command = [sys.executable, "-m", "cpabmm_cli", "metrics", *map(str, arguments)]
     # Where the CPU is the default device, the processes must connect without being told.
-    device = () if resolve_device("auto").type == "cpu" else ("--device", "cpu")
+    device = () if is_cpu("auto") else ("--device", "cpu")
     return subprocess.run(
         [*command, "--processes", "2", *device],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},

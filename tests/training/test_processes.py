@@ -22,7 +22,7 @@ from cpabmm_core.checkpoint.format import load_checkpoint
 from cpabmm_core.config import DataConfig, dump_config
 from cpabmm_core.data.batches import read_batches
 from cpabmm_core.data.validation_pairs import open_validation
-from cpabmm_core.device import resolve_device
+from cpabmm_core.device import is_cpu
 from cpabmm_core.puppets import write_puppets
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.validation import validate
@@ -62,7 +62,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Where the CPU is the default device, the processes must connect without being told.
-DEVICE = () if resolve_device("auto").type == "cpu" else ("--device", "cpu")
+DEVICE = () if is_cpu("auto") else ("--device", "cpu")
 
 
 def write_config(path: Path, **changes: object) -> Path:
