@@ -18,6 +18,7 @@ if str(TESTS) not in sys.path:
 
 from ablation.data_sets import BY_NAME as DATA_SETS  # noqa: E402
 from ablation.data_sets import prepare  # noqa: E402
+from ablation.people import PeopleJoints, open_people_joints  # noqa: E402
 from ablation.records import read_records  # noqa: E402
 from ablation.report import PAGE, document, report_sets  # noqa: E402
 from ablation.rows import BY_NAME as ROWS  # noqa: E402
@@ -69,6 +70,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     report.add_argument("--docs", action="store_true", help=f"write them to {PAGE}, with pictures")
     for command in (run, evaluate):
         command.add_argument("--rows", nargs="+", default=[], choices=list(ROWS), metavar="ROW")
+        command.add_argument(
+            "--people",
+            type=Path,
+            metavar="FILE",
+            help="pose_landmark_full.tflite of mediapipe, for AKD on actions and taichi",
+        )
         command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
     return parser.parse_args(arguments)
 
@@ -99,6 +106,7 @@ def _run(options: argparse.Namespace) -> int:
     rows = select_rows(options.plans, options.rows)
     with StopOnSignal() as stop:
         runs = Ablation(store, rows, list(folders), options.seeds, stop, _say)
+        runs.people = _people(options)
         left = runs.run_missing()
     for key in left:
         _say(f"{key}: missing")
@@ -114,6 +122,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     rows = select_rows((), options.rows)
     with StopOnSignal() as stop:
         runs = Ablation(store, rows, options.sets, options.seeds, stop, _say)
+        runs.people = _people(options)
         _say(f"{runs.evaluate_all()} runs scored")
     return 0
 
@@ -127,6 +136,10 @@ def _report(options: argparse.Namespace) -> int:
         for name in document(options.paths, TESTS.parent, write_panel):
             print(f"{PAGE}: no place for {name}", file=sys.stderr)
     return 0
+
+
+def _people(options: argparse.Namespace) -> PeopleJoints | None:
+    return None if options.people is None else open_people_joints(options.people)
 
 
 def _use_one_core(core: int | None) -> None:

@@ -16,6 +16,7 @@ from benchmarks._report import describe_machine
 
 from cpabmm_core import load_model
 from cpabmm_core.errors import CpabmmError, TrainingStopped
+from cpabmm_core.metrics.extractors import KeypointExtractor
 from cpabmm_core.models import AnimationModel, with_cpab_motion
 
 Report = Callable[[str], None]
@@ -32,6 +33,7 @@ class Ablation:
     stop: Stop = lambda: None
     report: Report = lambda _: None
     train: Callable[[Task], dict[str, Any]] = train_task
+    people: KeypointExtractor | None = None
     _scorers: dict[str, Scorer] = field(default_factory=dict)
     _failed: set[Key] = field(default_factory=set)
 
@@ -75,7 +77,9 @@ class Ablation:
         """Return the scores of the model of a run."""
         if key.data_set not in self._scorers:
             folder = self.store.data(key.data_set)
-            self._scorers[key.data_set] = Scorer(DATA_SETS[key.data_set], folder)
+            self._scorers[key.data_set] = Scorer(
+                DATA_SETS[key.data_set], folder, people=self.people
+            )
         model = open_model(self.store, key, row)
         count = sum(weights.numel() for weights in model.parameters())
         return {

@@ -53,9 +53,16 @@ class Scorer:
         data_set: the data set.
         folder: its folder, with the part ``test``.
         max_frames: frames of a video.
+        people: extractor of keypoints for a set of people; None chooses an installed one.
     """
 
-    def __init__(self, data_set: DataSet, folder: Path, max_frames: int = MAX_FRAMES) -> None:
+    def __init__(
+        self,
+        data_set: DataSet,
+        folder: Path,
+        max_frames: int = MAX_FRAMES,
+        people: KeypointExtractor | None = None,
+    ) -> None:
         self._clips = list_clips(folder / "test")
         self._max_frames = max_frames
         self._metrics: list[VideoMetric] = [FrameQuality()]
@@ -63,9 +70,12 @@ class Scorer:
         """Name of the extractor by its role, or the reason why there is none."""
         request = Request(device="cpu", allow_download=False)
         if data_set.extractor == "auto":
-            points = choose_keypoint_extractor(self._clips, request)
+            if people is None:
+                points = choose_keypoint_extractor(self._clips, request)
+                self._add("keypoints", points.extractor, points.reason)
+            else:
+                self._add("keypoints", people)
             person = choose_embedding_extractor(self._clips, request)
-            self._add("keypoints", points.extractor, points.reason)
             self._add("identity", person.extractor, person.reason)
         else:
             self._add("keypoints", open_keypoint_extractor(data_set.extractor, request))
