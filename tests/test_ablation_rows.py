@@ -47,6 +47,8 @@ def changed_keys(one: str, other: str) -> set[str]:
         ("tps", "cpab-global", {"model.motion"}),
         ("cpab-global-6-8", "cpab-global", {"model.cpab.cells", "model.cpab.global_cells"}),
         ("no-balance", "cpab-global", {"losses.balance"}),
+        ("no-equivariance", "cpab-global", {"losses.equivariance"}),
+        ("no-warp", "cpab-global", {"losses.warp"}),
         ("tps-to-cpab-tuned", "tps-tuned", {"model.motion", "model.cpab.global_cells"}),
     ],
 )
@@ -76,7 +78,8 @@ def test_every_row_has_a_model(row: str) -> None:
 
 
 def test_rows_are_selected_by_plan_and_by_name() -> None:
-    assert [row.name for row in select_rows(["recipe"])] == ["no-balance", "perceptual"]
+    recipe = ["no-balance", "no-equivariance", "no-warp", "perceptual"]
+    assert [row.name for row in select_rows(["recipe"])] == recipe
     assert [row.name for row in select_rows([], ["fomm", "tps"])] == ["tps", "fomm"]
     assert len(select_rows()) == len(ROWS)
     with pytest.raises(ConfigError, match="tpss: there is no such row"):

@@ -119,6 +119,20 @@ ROWS: tuple[Row, ...] = (
         baseline="cpab-global",
     ),
     Row(
+        "no-equivariance",
+        "recipe",
+        "`cpab-global` without the equivariance loss.",
+        settings=("losses.equivariance=0",),
+        baseline="cpab-global",
+    ),
+    Row(
+        "no-warp",
+        "recipe",
+        "`cpab-global` without the warp loss.",
+        settings=("losses.warp=0",),
+        baseline="cpab-global",
+    ),
+    Row(
         "perceptual",
         "recipe",
         "`cpab-global` with features of EfficientNet-Lite0 in place of pixels, at the weight of "
