@@ -1,6 +1,7 @@
 """The report of the ablation, and the whole of it in small."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ablation import __main__ as tool
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
 from ablation.panels import MAX_BYTES, in_lines, write_panel
-from ablation.records import Record, read_records
+from ablation.records import STATIC, Record, read_records
 from ablation.report import PAGE, RECORDS, document, replace_block
 from ablation.rows import ROWS
 from ablation.store import Key, Store, read_lines
@@ -158,6 +159,21 @@ def test_the_best_value_is_bold_only_if_it_surely_differs_from_splines() -> None
     assert splines.best(L1) == "tps"
 
 
+def test_the_static_baseline_is_read_from_any_run_that_has_it() -> None:
+    plain, other = record("tps", 0, WORSE), record("cpab", 0, BETTER)
+    sums = {**other.sums, f"{STATIC}akd": tuple((4.5, 1) for _ in BETTER)}
+    runs = Comparison([plain, replace(other, sums=sums)])
+    _, _, line, *rows = value_table(runs).splitlines()
+    assert [cell.strip() for cell in line.split("|")[1:4]] == [
+        "static baseline",
+        "1.000",
+        "4.500<br>4.500 to 4.500",
+    ]
+    assert len(rows) == 2
+    _, _, line, *_ = value_table(Comparison([plain])).splitlines()
+    assert [cell.strip() for cell in line.split("|")[2:4]] == ["1.000", "-"]
+
+
 def test_differences_are_taken_over_the_seeds_that_both_have() -> None:
     runs = Comparison(
         [record("tps", 0, WORSE), record("cpab", 0, BETTER), record("cpab", 1, [9.0] * 4)]
@@ -255,6 +271,9 @@ def test_train_score_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     tps = results[Key("puppets", "tps", 5)]
     assert tps["steps"] == len(tps["validation"]) == 3
     assert all(tps["videos"][0]["sums"][name][1] == 6 for name in ("l1", "psnr", "still", "mkr"))
+    static = [video["sums"]["static_akd"] for video in tps["videos"]]
+    assert [count for _, count in static] == [6, 6]
+    assert all(total > 0 for total, _ in static)
     assert tps["extractors"] == {"keypoints": "puppets", "identity": "puppets"}
     kept = {path.name for path in (out / "puppets" / "tps" / "seed-5").iterdir()}
     assert {"model.safetensors", "config.yaml"} <= kept

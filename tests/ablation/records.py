@@ -14,6 +14,8 @@ from ablation.store import RESULTS, Key, key_of, read_lines
 
 from cpabmm_core.errors import DataError
 
+STATIC = "static_"
+"""Before the name of a metric: its value for the first frame, repeated."""
 _DIGITS = 5
 _FACTS = (
     "steps",

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from ablation.candidates import detector_gradient, fit_residuals, perplexity, warp_errors
 from ablation.data_sets import DataSet
+from ablation.records import STATIC
 from ablation.videos import Sums, Video, add_shares, read_video
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cpabmm_core.arrays import Frame
 from cpabmm_core.geometry import identity_grid, positions
 from cpabmm_core.inference import to_frames, to_model_input
 from cpabmm_core.media import list_clips, open_clip
@@ -65,7 +65,9 @@ class Scorer:
     ) -> None:
         self._clips = list_clips(folder / "test")
         self._max_frames = max_frames
-        self._metrics: list[VideoMetric] = [FrameQuality()]
+        self._quality = FrameQuality()
+        self._metrics: list[VideoMetric] = []
+        self._static: dict[Path, Sums] = {}
         self.extractors: dict[str, str] = {}
         """Name of the extractor by its role, or the reason why there is none."""
         request = Request(device="cpu", allow_download=False)
@@ -122,14 +124,15 @@ class Scorer:
 
     def _score_video(self, model: AnimationModel, clip: Path) -> Video:
         frames, truth = read_video(clip, self._max_frames)
-        evaluation = Evaluation(self._metrics)
-        evaluation.start_video(clip.stem)
         images = torch.cat([to_model_input(frame, model.frame_size, _CPU) for frame in frames])
         parts = [_reconstruct(model, images[:1], part) for part in images.split(_BATCH)]
-        real, generated = to_frames(images), to_frames(torch.cat([p.generated for p in parts]))
-        evaluation.update(np.stack(real), np.stack(generated))
-        tallies = evaluation.end_video().sums.tallies
-        sums: Sums = {key: (tally.total, tally.count) for key, tally in tallies.items()}
+        real = np.stack(to_frames(images))
+        generated = np.stack(to_frames(torch.cat([p.generated for p in parts])))
+        sums = _compare([self._quality, *self._metrics], real, generated)
+        if clip not in self._static:
+            found = _compare(self._metrics, real, np.repeat(real[:1], len(real), axis=0))
+            self._static[clip] = {f"{STATIC}{name}": values for name, values in found.items()}
+        sums |= self._static[clip]
         sums["still"] = _sum(_static_error(real))
         for name in parts[0].values:
             sums[name] = _sum(torch.cat([p.values[name] for p in parts]).tolist())
@@ -197,7 +200,16 @@ def remembered(extract: Callable[[Frames], Values]) -> Callable[[Frames], Values
     return recall
 
 
-def _static_error(frames: Sequence[Frame]) -> list[float]:
+def _compare(metrics: Sequence[VideoMetric], real: Frames, generated: Frames) -> Sums:
+    """Return the sum of each metric over the frames of a video, and their number."""
+    evaluation = Evaluation(metrics)
+    evaluation.start_video("")
+    evaluation.update(real, generated)
+    tallies = evaluation.end_video().sums.tallies
+    return {name: (tally.total, tally.count) for name, tally in tallies.items()}
+
+
+def _static_error(frames: Frames) -> list[float]:
     first = frames[0].astype(np.float64)
     return [float(np.abs(frame - first).mean() / 255) for frame in frames]
 

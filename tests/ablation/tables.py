@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ablation.intervals import Estimate, interval, paired_difference
-from ablation.records import Record, median_fact, table_of
+from ablation.records import STATIC, Record, median_fact, table_of
 from ablation.rows import ROWS, Row
 
 from cpabmm_core.errors import DataError
@@ -73,6 +73,15 @@ class Comparison:
         table = table_of(self.runs(row), metric.key, metric.per)
         return None if table is None else interval(table)
 
+    def static(self, metric: Metric) -> Estimate | None:
+        """Return a metric of the static baseline, from any run: all have the same videos."""
+        if metric.key == "l1":
+            return Estimate(1.0, None, None)
+        for record in self._records.values():
+            if (table := table_of([record], f"{STATIC}{metric.key}")) is not None:
+                return interval(table)
+        return None
+
     def difference(self, row: str, baseline: str, metric: Metric) -> Estimate | None:
         """Return ``row - baseline`` over the seeds that both have."""
         seeds = [s for name, s in sorted(self._records) if name == row]
@@ -115,7 +124,13 @@ def value_table(runs: Comparison) -> str:
         return [*texts, _number(seconds, 2), str(len(runs.runs(row.name)))]
 
     titles = [metric.title for metric in metrics]
-    return _table(["row", *titles, "s per step", "seeds"], runs.rows, cells)
+    static = [_value(runs.static(metric), metric.digits) for metric in metrics]
+    return _table(
+        ["row", *titles, "s per step", "seeds"],
+        runs.rows,
+        cells,
+        first=["static baseline", *static, _NONE, _NONE],
+    )
 
 
 def difference_table(runs: Comparison) -> str:
@@ -178,11 +193,17 @@ def _shown(setting: str) -> str:
 
 
 def _table(
-    titles: Sequence[str], rows: Sequence[Row], cells: Callable[[Row], Sequence[str]]
+    titles: Sequence[str],
+    rows: Sequence[Row],
+    cells: Callable[[Row], Sequence[str]],
+    first: Sequence[str] = (),
 ) -> str:
-    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-    lines += ["| " + " | ".join([f"`{row.name}`", *cells(row)]) + " |" for row in rows]
-    return "\n".join(lines)
+    """Write a table with a line for each row, after the cells of a line that is no row."""
+    lines = [first] if first else []
+    lines += [[f"`{row.name}`", *cells(row)] for row in rows]
+    rule = "|---" * len(titles) + "|"
+    head, *body = ("| " + " | ".join(line) + " |" for line in (titles, *lines))
+    return "\n".join([head, rule, *body])
 
 
 def _value(

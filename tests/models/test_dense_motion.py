@@ -53,33 +53,49 @@ def test_the_finest_occlusion_map_has_the_size_of_the_frame() -> None:
         assert all(o.min() >= 0 and o.max() <= 1 for o in motion.occlusion_maps)
 
 
+def shown_and_hidden() -> tuple[DenseMotionNetwork, DenseMotionNetwork]:
+    """Return two networks with the same weights, the second with `hide_tears`."""
+    shown, hidden = network(1, 0.5), network(1, 0.5, hide_tears=True)
+    hidden.load_state_dict(shown.state_dict())
+    return shown, hidden
+
+
+def rest_of_two() -> Tensor:  # (2, 1, 16, 16, 2)
+    return identity_grid(16, 16).repeat(2, 1, 1, 1, 1)
+
+
 def test_tears_are_hidden_in_the_finest_occlusion_map_only() -> None:
     source, kp_source, kp_driving, _ = inputs(1)
-    flow = identity_grid(8, 8).repeat(2, 1, 1, 1, 1)
-    flow[:, :, :, 4:, 0] -= 16 / 7  # eight positions: a stretch of 7 where it folds
-    shown = network(1)
-    hidden = network(1, hide_tears=True)
-    hidden.load_state_dict(shown.state_dict())
+    flow = rest_of_two().roll(8, dims=3)  # a stretch of 15 where the halves meet, 1 elsewhere
     (*coarse, before), (*same, after) = (
-        dense(source, kp_source, kp_driving, flow).occlusion_maps for dense in (shown, hidden)
+        dense(source, kp_source, kp_driving, flow).occlusion_maps for dense in shown_and_hidden()
     )
     torch.testing.assert_close(coarse, same, rtol=0, atol=0)
-    side = 31 / 7  # pixels of the finest map between two positions of the flow
-    torn = slice(math.ceil(3 * side), math.floor(4 * side) + 1)
+    side = 31 / 15  # pixels of the finest map between two positions of the flow
+    torn = slice(math.ceil(7 * side), math.floor(8 * side) + 1)
     assert after[..., torn].count_nonzero() == 0
-    whole = [*range(math.floor(2 * side) + 1), *range(math.ceil(5 * side), 32)]
+    whole = [*range(math.floor(6 * side) + 1), *range(math.ceil(9 * side), 32)]
     torch.testing.assert_close(after[..., whole], before[..., whole])
+
+
+def test_what_leaves_the_source_is_no_tear() -> None:
+    source, kp_source, kp_driving, _ = inputs(1)
+    flow = rest_of_two()
+    flow[..., 8:, 0] = 1 + 9 * torch.rand(2, 1, 16, 8, generator=torch.manual_seed(0))
+    flow[..., :8, 0] += 8 / 7.5  # so that the last of these eight columns reaches the border
+    maps = [
+        dense(source, kp_source, kp_driving, flow).occlusion_maps for dense in shown_and_hidden()
+    ]
+    torch.testing.assert_close(*maps)
 
 
 def test_moderate_stretch_hides_nothing_and_tears_have_no_gradient() -> None:
     source, kp_source, kp_driving, _ = inputs(1)
-    zoom = (2.9 * identity_grid(8, 8)).repeat(2, 1, 1, 1, 1)
-    shown = network(1)
-    hidden = network(1, hide_tears=True)
-    hidden.load_state_dict(shown.state_dict())
+    shown, hidden = shown_and_hidden()
+    zoom = 3.9 * rest_of_two()
     maps = [dense(source, kp_source, kp_driving, zoom).occlusion_maps for dense in (shown, hidden)]
     torch.testing.assert_close(*maps)
-    tearing = (4.5 * identity_grid(8, 8)).repeat(2, 1, 1, 1, 1).requires_grad_()
+    tearing = (6 * rest_of_two()).requires_grad_()
     motion = hidden(torch.zeros_like(source), kp_source, kp_driving, tearing)
     motion.occlusion_maps[-1].sum().backward()
     assert tearing.grad is None or tearing.grad.count_nonzero() == 0
