@@ -147,7 +147,7 @@ class DenseMotionConfig(Section):
     ``border``, the nearest pixel of the border."""
     hide_tears: bool = False
     """Paint the borders between parts that move differently, where the flow is stretched more than
-    3 to 6 times, instead of showing the source there. No published model does."""
+    4 to 8 times, instead of showing the source there. No published model does."""
 
 
 class InpaintingConfig(Section):

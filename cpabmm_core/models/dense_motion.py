@@ -14,7 +14,7 @@ from cpabmm_core.models.blocks import AntiAliasDownsample, Hourglass, Norm, UpBl
 from cpabmm_core.models.heatmaps import anisotropic_gaussians, isotropic_gaussians
 from cpabmm_core.models.narrow_convolution import NarrowConv2d
 
-_STRETCHED, _TORN = 3.0, 6.0
+_STRETCHED, _TORN = 4.0, 8.0
 """Between these stretches of the deformation, `hide_tears` fades the source out."""
 
 
@@ -171,7 +171,7 @@ class DenseMotionNetwork(nn.Module):
             align_corners: convention of the candidates and the deformation, see `Motion`.
             padding: what flows show where they leave the source, see `geometry.warp`.
             hide_tears: multiply the finest occlusion map by a map that is 1 where the deformation
-                stretches the source less than 3 times, and 0 where more than 6 times.
+                stretches the source less than 4 times, and 0 where more than 8 times.
         """
         super().__init__()
         halvings = round(math.log2(1 / scale_factor))
@@ -302,8 +302,9 @@ class DenseMotionNetwork(nn.Module):
 
         Between two parts that move differently, the deformation runs through all positions between
         theirs. What the source shows there, often the outline of a limb, belongs to neither.
+        Beyond the source's border there is nothing to pull apart.
         """
-        stretch = flow_stretch(deformation, align_corners=self._align_corners)
+        stretch = flow_stretch(deformation.clamp(-1, 1), align_corners=self._align_corners)
         untorn = ((_TORN - stretch) / (_TORN - _STRETCHED)).clamp(0, 1)
         return F.interpolate(
             untorn, like.shape[2:], mode="bilinear", align_corners=self._align_corners
