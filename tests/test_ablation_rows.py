@@ -67,7 +67,7 @@ def test_a_peer_shares_data_and_length_of_training(row: str) -> None:
 def test_what_a_row_begins_with_or_is_compared_with_comes_before_it() -> None:
     names = [row.name for row in ROWS]
     for number, row in enumerate(ROWS):
-        for other in (row.baseline, row.start):
+        for other in (*row.baselines, row.start):
             assert other is None or other in names[:number]
 
 

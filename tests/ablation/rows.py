@@ -32,8 +32,8 @@ class Row:
     config: str = "puppets-64"
     settings: tuple[str, ...] = ()
     """Changes of the configuration, as ``KEY=VALUE``."""
-    baseline: str | None = "tps"
-    """The row that this one is compared with; None for the common baseline itself."""
+    baselines: tuple[str, ...] = ("tps",)
+    """The rows that this one is compared with."""
     start: str | None = None
     """The row whose model of the same data set and seed this one begins with."""
     swapped_cells: int | None = None
@@ -52,7 +52,7 @@ ROWS: tuple[Row, ...] = (
         "motion",
         "Thin-plate splines, one per group, as in TPSMM: what the paper has to beat.",
         settings=("model.motion=tps",),
-        baseline=None,
+        baselines=(),
     ),
     Row(
         "cpab",
@@ -67,17 +67,13 @@ ROWS: tuple[Row, ...] = (
         "`cpab` with the library's default length scale of the prior, which extends true tracks "
         "best.",
         settings=(_LOCAL, "model.cpab.length_scale=0.2"),
+        baselines=("tps", "cpab"),
     ),
     Row(
         "cpab-global",
         "motion",
         "Adds the global transformation, fitted to all keypoints: `puppets-64` as it ships.",
-    ),
-    Row(
-        "cpab-paper",
-        "motion",
-        "`cpab`, fitted as the paper's code does: Adam, and no gradient to the keypoints.",
-        settings=(_LOCAL, "model.cpab.fit=paper"),
+        baselines=("tps", "cpab"),
     ),
     Row(
         "cpab-detached",
@@ -85,6 +81,14 @@ ROWS: tuple[Row, ...] = (
         "`cpab` without the gradient: separates the effect of the solver from that of the "
         "gradient.",
         settings=(_LOCAL, "model.cpab.fit=detached"),
+        baselines=("tps", "cpab"),
+    ),
+    Row(
+        "cpab-paper",
+        "motion",
+        "`cpab`, fitted as the paper's code does: Adam, and no gradient to the keypoints.",
+        settings=(_LOCAL, "model.cpab.fit=paper"),
+        baselines=("tps", "cpab-detached"),
     ),
     Row(
         "fomm",
@@ -104,33 +108,35 @@ ROWS: tuple[Row, ...] = (
         "`cpab-global` with finer tessellations, which extend real motion better than 4 and 6 "
         "squares when they are fitted to true tracks.",
         settings=("model.cpab.cells=6", "model.cpab.global_cells=8"),
+        baselines=("tps", "cpab-global"),
     ),
     Row(
         "cpab-global-8-12",
         "motion",
         "`cpab-global` with the finest tessellations of the comparison.",
         settings=("model.cpab.cells=8", "model.cpab.global_cells=12"),
+        baselines=("tps", "cpab-global"),
     ),
     Row(
         "no-balance",
         "recipe",
         "`cpab-global` without the balance loss, which no published model has.",
         settings=("losses.balance=0",),
-        baseline="cpab-global",
+        baselines=("cpab-global",),
     ),
     Row(
         "no-equivariance",
         "recipe",
         "`cpab-global` without the equivariance loss.",
         settings=("losses.equivariance=0",),
-        baseline="cpab-global",
+        baselines=("cpab-global",),
     ),
     Row(
         "no-warp",
         "recipe",
         "`cpab-global` without the warp loss.",
         settings=("losses.warp=0",),
-        baseline="cpab-global",
+        baselines=("cpab-global",),
     ),
     Row(
         "perceptual",
@@ -143,7 +149,7 @@ ROWS: tuple[Row, ...] = (
             "losses.perceptual.network=tf_efficientnet_lite0",
             f"losses.perceptual.weights={LITE0}",
         ),
-        baseline="cpab-global",
+        baselines=("cpab-global",),
     ),
     Row(
         "tps-to-cpab-4",
@@ -173,7 +179,7 @@ ROWS: tuple[Row, ...] = (
         "swap",
         "The trained `tps` model, trained as long as a CPAB model.",
         settings=(_LOCAL, *_TUNED),
-        baseline="tps-tuned",
+        baselines=("tps-tuned",),
         start="tps",
     ),
 )

@@ -1,6 +1,6 @@
-"""The tables of the report: values of each row, and differences from its baseline."""
+"""The tables of the report: values of each row, and differences from its baselines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablation.intervals import Estimate, interval, paired_difference
@@ -82,10 +82,14 @@ class Comparison:
                 return interval(table)
         return None
 
+    def shared(self, row: str, other: str) -> list[int]:
+        """Return the seeds that both rows have."""
+        seeds = [seed for name, seed in sorted(self._records) if name == row]
+        return [seed for seed in seeds if (other, seed) in self._records]
+
     def difference(self, row: str, baseline: str, metric: Metric) -> Estimate | None:
         """Return ``row - baseline`` over the seeds that both have."""
-        seeds = [s for name, s in sorted(self._records) if name == row]
-        shared = [seed for seed in seeds if (baseline, seed) in self._records]
+        shared = self.shared(row, baseline)
         if not shared:
             return None
         tables = [
@@ -125,32 +129,26 @@ def value_table(runs: Comparison) -> str:
 
     titles = [metric.title for metric in metrics]
     static = [_value(runs.static(metric), metric.digits) for metric in metrics]
-    return _table(
-        ["row", *titles, "s per step", "seeds"],
-        runs.rows,
-        cells,
-        first=["static baseline", *static, _NONE, _NONE],
-    )
+    lines = [["static baseline", *static, _NONE, _NONE]]
+    lines += [[f"`{row.name}`", *cells(row)] for row in runs.rows]
+    return _table(["row", *titles, "s per step", "seeds"], lines)
 
 
 def difference_table(runs: Comparison) -> str:
-    """Return the Markdown table of the differences from each row's baseline; "" without rows."""
-    rows = [row for row in runs.rows if row.baseline and runs.runs(row.baseline)]
-    if not rows:
+    """Return the Markdown table of the differences from each row's baselines; "" without any."""
+    pairs = [
+        (row, name) for row in runs.rows for name in row.baselines if runs.shared(row.name, name)
+    ]
+    if not pairs:
         return ""
-    metrics = [m for m in METRICS if any(runs.value(row.name, m) for row in rows)]
+    metrics = [m for m in METRICS if any(runs.value(row.name, m) for row, _ in pairs)]
     metrics = [m for m in metrics if m is not _RESIDUAL]
-
-    def cells(row: Row) -> list[str]:
-        assert row.baseline is not None
-        found = [runs.difference(row.name, row.baseline, metric) for metric in metrics]
-        texts = [
-            _value(estimate, metric.digits, sign=True)
-            for estimate, metric in zip(found, metrics, strict=True)
-        ]
-        return [f"`{row.baseline}`", *texts]
-
-    return _table(["row", "minus", *(metric.title for metric in metrics)], rows, cells)
+    lines = []
+    for row, name in pairs:
+        found = [(runs.difference(row.name, name, metric), metric.digits) for metric in metrics]
+        texts = [_value(estimate, digits, sign=True) for estimate, digits in found]
+        lines.append([f"`{row.name}`", f"`{name}`", *texts, str(len(runs.shared(row.name, name)))])
+    return _table(["row", "minus", *(metric.title for metric in metrics), "seeds"], lines)
 
 
 def candidate_table(runs: Comparison) -> str:
@@ -173,7 +171,7 @@ def candidate_table(runs: Comparison) -> str:
         *("candidates in use", "gradient by the candidates", "by the heatmaps"),
         "million parameters",
     )
-    return _table(titles, runs.rows, cells)
+    return _table(titles, [[f"`{row.name}`", *cells(row)] for row in runs.rows])
 
 
 def row_table() -> str:
@@ -184,7 +182,8 @@ def row_table() -> str:
         start = f"the `{row.start}` model" if row.start else ""
         return [row.why, f"`{row.config}`", changes, start]
 
-    return _table(["row", "why", "configuration", "changes", "begins with"], ROWS, cells)
+    titles = ["row", "why", "configuration", "changes", "begins with"]
+    return _table(titles, [[f"`{row.name}`", *cells(row)] for row in ROWS])
 
 
 def _shown(setting: str) -> str:
@@ -192,15 +191,7 @@ def _shown(setting: str) -> str:
     return f"{key}=PATH" if value.startswith("PATH_OF") else setting
 
 
-def _table(
-    titles: Sequence[str],
-    rows: Sequence[Row],
-    cells: Callable[[Row], Sequence[str]],
-    first: Sequence[str] = (),
-) -> str:
-    """Write a table with a line for each row, after the cells of a line that is no row."""
-    lines = [first] if first else []
-    lines += [[f"`{row.name}`", *cells(row)] for row in rows]
+def _table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rule = "|---" * len(titles) + "|"
     head, *body = ("| " + " | ".join(line) + " |" for line in (titles, *lines))
     return "\n".join([head, rule, *body])
