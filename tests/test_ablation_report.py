@@ -1,6 +1,7 @@
 """The report of the ablation, and the whole of it in small."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ablation import __main__ as tool
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
 from ablation.panels import MAX_BYTES, in_lines, write_panel
+from ablation.panels import _names as panel_names
 from ablation.records import STATIC, Record, read_records
 from ablation.report import PAGE, RECORDS, document, replace_block
 from ablation.rows import ROWS
@@ -105,27 +107,39 @@ def test_a_file_without_runs_is_refused_by_its_name(tmp_path: Path) -> None:
         read_records(some, tmp_path / "none")
 
 
-def test_a_picture_is_drawn_of_the_first_seed_whose_models_are_in_one_folder(
-    tmp_path: Path,
-) -> None:
+def test_a_picture_shows_the_first_seed_of_each_row_whose_model_is_at_hand(tmp_path: Path) -> None:
     old = write_records(tmp_path / "old", record("tps", 0, WORSE), record("cpab", 0, BETTER))
-    runs = Store(tmp_path / "runs")
     page = tmp_path / PAGE
     page.parent.mkdir(parents=True)
     page.write_text("<!-- ablation: puppets -->\n<!-- end of ablation -->\n", encoding="utf-8")
-    drawn: list[int] = []
+    drawn: list[tuple[Path, str, int]] = []
 
-    def draw(store: Store, name: str, seed: int, path: Path) -> None:
-        assert (store.folder, name, path.name) == (runs.folder, "puppets", "ablation-puppets.png")
-        drawn.append(seed)
+    def draw(runs: Sequence[tuple[Store, Key]], path: Path) -> None:
+        if path.name == "ablation-puppets.png":
+            drawn.extend((store.folder, key.row, key.seed) for store, key in runs)
 
-    videos = [{"name": f"v{i}", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}} for i in range(4)]
-    runs.add(Key("puppets", "fomm", 0), {"videos": videos})
-    assert document([old, runs.folder], tmp_path, draw) == []
+    assert document([old], tmp_path, draw) == []
     assert drawn == []
-    runs.add(Key("puppets", "fomm", 1), {"videos": videos})
-    assert document([old, runs.folder], tmp_path, draw) == []
-    assert drawn == [1]
+    videos = [{"name": f"v{i}", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}} for i in range(4)]
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    for store, row, seed in (
+        (one, "fomm", 2),
+        (one, "cpab", 1),
+        (two, "fomm", 1),
+        (two, "cpab", 2),
+    ):
+        store.add(Key("puppets", row, seed), {"videos": videos})
+    one.add(Key("taichi", "tps", 0), {"videos": videos})
+    assert document([old, one.folder, two.folder], tmp_path, draw) == ["taichi"]
+    assert drawn[:2] == [(one.folder, "cpab", 1), (two.folder, "fomm", 1)]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "names"), [((1, 1), ["tps", "cpab"]), ((1, 0), ["tps, 1", "cpab, 0"])]
+)
+def test_seeds_are_named_in_a_picture_if_they_differ(seeds: list[int], names: list[str]) -> None:
+    keys = [Key("puppets", row, seed) for row, seed in zip(("tps", "cpab"), seeds, strict=True)]
+    assert panel_names(keys) == names
 
 
 def test_a_record_has_a_result_with_five_digits() -> None:

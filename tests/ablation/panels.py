@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ablation.rows import ROWS, Row
+from ablation.rows import BY_NAME as ROWS_BY_NAME
 from ablation.running import open_model
 from ablation.scores import MAX_FRAMES
 from ablation.store import Key, Store
@@ -26,47 +26,49 @@ _VIDEOS = 3
 _WHITE = (255, 255, 255)
 
 
-def write_panel(store: Store, data_set: str, seed: int, path: Path) -> list[str]:
-    """Draw source, driving frame and the output of each row, for some held-out videos.
+def write_panel(runs: Sequence[tuple[Store, Key]], path: Path) -> None:
+    """Draw source, driving frame and the output of each run, for some held-out videos.
 
     The driving frame is the one that differs most from the source. Fewer videos are drawn if the
     file would be larger than `MAX_BYTES`.
 
     Args:
-        store: the ablation.
-        data_set: name of the data set.
-        seed: the runs to draw.
+        runs: finished runs of one data set, at least one, and the folders that have them.
         path: the PNG to write; an existing one is replaced.
-
-    Returns:
-        The names of the rows that were drawn.
     """
-    finished = store.results()
-    rows = [row for row in ROWS if Key(data_set, row.name, seed) in finished]
-    models = {row.name: open_model(store, Key(data_set, row.name, seed), row) for row in rows}
-    clips = list_clips(store.data(data_set) / "test")
+    names = _names([key for _, key in runs])
+    models = [open_model(store, key, ROWS_BY_NAME[key.row]) for store, key in runs]
+    store, first = runs[0]
+    clips = list_clips(store.data(first.data_set) / "test")
     chosen = [
         clips[i] for i in np.linspace(0, len(clips) - 1, min(_VIDEOS, len(clips))).astype(int)
     ]
-    strips = [_draw_video(clip, rows, models) for clip in chosen]
+    strips = [_draw_video(clip, names, models) for clip in chosen]
     while True:
         write_image(path, np.concatenate(strips))
         if len(strips) == 1 or path.stat().st_size <= MAX_BYTES:
-            return list(models)
+            return
         strips.pop()
 
 
-def _draw_video(clip: Path, rows: Sequence[Row], models: dict[str, AnimationModel]) -> Frame:
+def _names(keys: Sequence[Key]) -> list[str]:
+    """Return what is written below the frames of each run: its seed only if seeds differ."""
+    if len({key.seed for key in keys}) == 1:
+        return [key.row for key in keys]
+    return [f"{key.row}, {key.seed}" for key in keys]
+
+
+def _draw_video(clip: Path, names: Sequence[str], models: Sequence[AnimationModel]) -> Frame:
     frames, _ = read_video(clip, MAX_FRAMES)
     shifts = [np.abs(frame.astype(float) - frames[0]).mean() for frame in frames]
     pair = [frames[0], frames[int(np.argmax(shifts))]]
     tiles: list[tuple[str, Frame]] = []
-    for row in rows:
+    for name, model in zip(names, models, strict=True):
         with torch.inference_mode():
-            source, driving = reconstruct(models[row.name], pair)
+            source, driving = reconstruct(model, pair)
         if not tiles:
             tiles = [("source", source.real), ("driving", driving.real)]
-        tiles.append((row.name, driving.generated))
+        tiles.append((name, driving.generated))
     return in_lines([_tile(name, frame) for name, frame in tiles])
 
 

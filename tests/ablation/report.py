@@ -7,6 +7,7 @@ from textwrap import fill
 
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.records import Record, read_records
+from ablation.rows import ROWS
 from ablation.store import Key, Store
 from ablation.tables import (
     Comparison,
@@ -38,8 +39,8 @@ class SetReport:
         parts = [self.tables, fill(self.machines, _COLUMNS, break_on_hyphens=False)]
         if picture:
             parts.append(
-                f"![Held-out videos of {self.name}: source, driving frame, and the output of each "
-                f"row.](../images/ablation-{self.name}.png)"
+                f"![Held-out videos of {self.name}: source, driving frame, and the output of rows, "
+                f"with their seeds if these differ.](../images/ablation-{self.name}.png)"
             )
         return "\n\n".join(parts)
 
@@ -64,16 +65,19 @@ def _report_set(name: str, records: Sequence[Record]) -> SetReport:
 
 
 def document(
-    paths: Sequence[Path], root: Path, draw: Callable[[Store, str, int, Path], object]
+    paths: Sequence[Path],
+    root: Path,
+    draw: Callable[[Sequence[tuple[Store, Key]], Path], object],
 ) -> list[str]:
     """Write tables, pictures and records into the documentation.
 
-    A picture shows all rows of one seed. It is drawn again if one of the folders has their models.
+    A picture shows the first seed of each row whose model is in one of the folders. Without any,
+    an existing picture is kept.
 
     Args:
         paths: folders of ablations and files of records, as for `read_records`.
         root: the folder that holds ``docs``.
-        draw: draws the panel of a data set: the ablation, the set's name, a seed, the file.
+        draw: draws the picture of a data set: the runs and the folders that have them, the file.
 
     Returns:
         Names of data sets that have no place in the page.
@@ -86,9 +90,8 @@ def document(
     homeless = []
     for each in report_sets(records):
         picture = root / IMAGES / f"ablation-{each.name}.png"
-        runs = [record.key for record in records if record.key.data_set == each.name]
-        if (models := _with_models(paths, runs)) is not None:
-            draw(models[0], each.name, models[1], picture)
+        if runs := _with_models(paths, each.name):
+            draw(runs, picture)
         text, found = replace_block(text, each.name, each.block(picture.exists()))
         if not found:
             homeless.append(each.name)
@@ -98,15 +101,15 @@ def document(
     return homeless
 
 
-def _with_models(paths: Sequence[Path], runs: Sequence[Key]) -> tuple[Store, int] | None:
-    """Return the first seed all of whose runs are in one folder, and that folder."""
+def _with_models(paths: Sequence[Path], data_set: str) -> list[tuple[Store, Key]]:
+    """Return the first seed of each row that one of the folders has, in the order of the table."""
     stores = [Store(path) for path in paths if path.is_dir()]
-    for seed in sorted({key.seed for key in runs}):
-        needed = {key for key in runs if key.seed == seed}
-        for store in stores:
-            if needed <= store.results().keys():
-                return store, seed
-    return None
+    found = [(store, key) for store in stores for key in store.results()]
+    first: dict[str, tuple[Store, Key]] = {}
+    for store, key in sorted(found, key=lambda run: run[1].seed):
+        if key.data_set == data_set:
+            first.setdefault(key.row, (store, key))
+    return [first[row.name] for row in ROWS if row.name in first]
 
 
 def replace_block(page: str, name: str, block: str) -> tuple[str, bool]:
