@@ -39,8 +39,8 @@ class SetReport:
         parts = [self.tables, fill(self.machines, _COLUMNS, break_on_hyphens=False)]
         if picture:
             parts.append(
-                f"![Held-out videos of {self.name}: source, driving frame, and the output of rows, "
-                f"with their seeds if these differ.](../images/ablation-{self.name}.png)"
+                f"![Held-out videos of {self.name}: source, driving frame, and the output of "
+                f"rows.](../images/ablation-{self.name}.png)"
             )
         return "\n\n".join(parts)
 
