@@ -12,8 +12,7 @@ import torch
 from ablation import __main__ as tool
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
-from ablation.panels import MAX_BYTES, in_lines, write_panel
-from ablation.panels import _names as panel_names
+from ablation.panels import MAX_BYTES, in_lines, tile_names, write_panel
 from ablation.records import STATIC, Record, read_records
 from ablation.report import PAGE, RECORDS, document, replace_block
 from ablation.rows import ROWS
@@ -139,7 +138,7 @@ def test_a_picture_shows_the_first_seed_of_each_row_whose_model_is_at_hand(tmp_p
 )
 def test_seeds_are_named_in_a_picture_if_they_differ(seeds: list[int], names: list[str]) -> None:
     keys = [Key("puppets", row, seed) for row, seed in zip(("tps", "cpab"), seeds, strict=True)]
-    assert panel_names(keys) == names
+    assert tile_names(keys) == names
 
 
 def test_a_record_has_a_result_with_five_digits() -> None:

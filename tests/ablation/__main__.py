@@ -105,8 +105,9 @@ def _run(options: argparse.Namespace) -> int:
         prepare(DATA_SETS[name], folder, store.data(name))
     rows = select_rows(options.plans, options.rows)
     with StopOnSignal() as stop:
-        runs = Ablation(store, rows, list(folders), options.seeds, stop, _say)
-        runs.people = _people(options)
+        runs = Ablation(
+            store, rows, list(folders), options.seeds, stop, _say, people=_people(options)
+        )
         left = runs.run_missing()
     for key in left:
         _say(f"{key}: missing")
@@ -121,8 +122,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     store.budget()
     rows = select_rows((), options.rows)
     with StopOnSignal() as stop:
-        runs = Ablation(store, rows, options.sets, options.seeds, stop, _say)
-        runs.people = _people(options)
+        runs = Ablation(
+            store, rows, options.sets, options.seeds, stop, _say, people=_people(options)
+        )
         _say(f"{runs.evaluate_all()} runs scored")
     return 0
 

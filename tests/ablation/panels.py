@@ -36,7 +36,7 @@ def write_panel(runs: Sequence[tuple[Store, Key]], path: Path) -> None:
         runs: finished runs of one data set, at least one, and the folders that have them.
         path: the PNG to write; an existing one is replaced.
     """
-    names = _names([key for _, key in runs])
+    names = tile_names([key for _, key in runs])
     models = [open_model(store, key, ROWS_BY_NAME[key.row]) for store, key in runs]
     store, first = runs[0]
     clips = list_clips(store.data(first.data_set) / "test")
@@ -51,7 +51,7 @@ def write_panel(runs: Sequence[tuple[Store, Key]], path: Path) -> None:
         strips.pop()
 
 
-def _names(keys: Sequence[Key]) -> list[str]:
+def tile_names(keys: Sequence[Key]) -> list[str]:
     """Return what is written below the frames of each run: its seed only if seeds differ."""
     if len({key.seed for key in keys}) == 1:
         return [key.row for key in keys]
