@@ -87,6 +87,18 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert Record.from_line(json.loads(one.as_line())) == one
 
 
+def test_a_run_on_a_gpu_names_it_and_has_no_processor_time() -> None:
+    machine = {"cpu": "Xeon", "threads": 1, "instruction_set": "AVX2", "system": "Linux"}
+    machine |= {"python": "3.12", "packages": {"torch": "2.11"}, "date": "2026-11-28"}
+    line = {"set": "puppets", "row": "tps", "seed": 0, "machine": machine, "gpu": "H200"}
+    video = {"name": "v0", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}}
+    facts = Record.from_result({**line, "videos": [video]}).facts
+    assert "processor_seconds_per_step" not in facts
+    assert str(facts["machine"]).startswith("H200 and Xeon, 1 thread, AVX2; Linux; Python 3.12")
+    on_processor = Record.from_result({**line, "gpu": None, "videos": [video]}).facts
+    assert str(on_processor["machine"]).startswith("Xeon, 1 thread, ")
+
+
 def write_records(path: Path, *records: Record) -> Path:
     path.write_text("".join(f"{each.as_line()}\n" for each in records), encoding="utf-8")
     return path

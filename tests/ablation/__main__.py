@@ -76,6 +76,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             metavar="FILE",
             help="pose_landmark_full.tflite of mediapipe, for AKD on actions and taichi",
         )
+        command.add_argument(
+            "--device", choices=("cpu", "cuda"), default="cpu", help="trains and scores the models"
+        )
         command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
     return parser.parse_args(arguments)
 
@@ -96,6 +99,7 @@ def _positive(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     _use_one_core(options.core)
+    _compute_in_float32()
     from ablation.running import Ablation
 
     store = Store(options.out)
@@ -106,7 +110,14 @@ def _run(options: argparse.Namespace) -> int:
     rows = select_rows(options.plans, options.rows)
     with StopOnSignal() as stop:
         runs = Ablation(
-            store, rows, list(folders), options.seeds, stop, _say, people=_people(options)
+            store,
+            rows,
+            list(folders),
+            options.seeds,
+            stop,
+            _say,
+            people=_people(options),
+            device=options.device,
         )
         left = runs.run_missing()
     for key in left:
@@ -116,6 +127,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     _use_one_core(options.core)
+    _compute_in_float32()
     from ablation.running import Ablation
 
     store = Store(options.out)
@@ -123,7 +135,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     rows = select_rows((), options.rows)
     with StopOnSignal() as stop:
         runs = Ablation(
-            store, rows, options.sets, options.seeds, stop, _say, people=_people(options)
+            store,
+            rows,
+            options.sets,
+            options.seeds,
+            stop,
+            _say,
+            people=_people(options),
+            device=options.device,
         )
         _say(f"{runs.evaluate_all()} runs scored")
     return 0
@@ -151,6 +170,13 @@ def _use_one_core(core: int | None) -> None:
     torch.set_num_threads(1)
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
+
+
+def _compute_in_float32() -> None:
+    """Keep scores free of TF32, which GPUs use for convolutions by default."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def _say(text: str) -> None:

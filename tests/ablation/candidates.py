@@ -32,7 +32,7 @@ def fit_residuals(
     """
     motion, pixels = model.candidate_motion, model.frame_size - 1
     if model.motion_kind == "affine":
-        return Residuals(torch.zeros(len(kp_driving)), None)
+        return Residuals(kp_driving.new_zeros(len(kp_driving)), None)
     source, driving = (positions(kp).float() for kp in (kp_source, kp_driving))
     if not isinstance(motion, CpabMotion):
         start, end = (kp.reshape(len(kp) * motion.count, -1, 2) for kp in (driving, source))

@@ -80,7 +80,7 @@ class Record:
         }
         facts = {name: rounded(values[name]) for name in _FACTS if name in values}
         if isinstance(facts.get("machine"), Mapping):
-            facts["machine"] = _machine(facts["machine"])
+            facts["machine"] = _machine(facts["machine"], values.get("gpu"))
         key = Key(values["set"], values["row"], values["seed"])
         return cls(key, facts, tuple(video["name"] for video in videos), pairs)
 
@@ -148,10 +148,11 @@ def rounded(value: Any) -> Any:  # noqa: ANN401
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _machine(values: Mapping[str, Any]) -> str:
+def _machine(values: Mapping[str, Any], gpu: str | None) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in values["packages"].items())
     threads = values["threads"]
+    processor = values["cpu"] if gpu is None else f"{gpu} and {values['cpu']}"
     return (
-        f"{values['cpu']}, {threads} thread{'s' * (threads > 1)}, {values['instruction_set']}; "
+        f"{processor}, {threads} thread{'s' * (threads > 1)}, {values['instruction_set']}; "
         f"{values['system']}; Python {values['python']}, {packages}; {values['date']}"
     )

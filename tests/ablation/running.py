@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.rows import Row
 from ablation.scores import Scorer
@@ -34,6 +35,8 @@ class Ablation:
     report: Report = lambda _: None
     train: Callable[[Task], dict[str, Any]] = train_task
     people: KeypointExtractor | None = None
+    device: str = "cpu"
+    """Trains and computes the models: ``cpu`` or ``cuda``."""
     _scorers: dict[str, Scorer] = field(default_factory=dict)
     _failed: set[Key] = field(default_factory=set)
 
@@ -78,9 +81,9 @@ class Ablation:
         if key.data_set not in self._scorers:
             folder = self.store.data(key.data_set)
             self._scorers[key.data_set] = Scorer(
-                DATA_SETS[key.data_set], folder, people=self.people
+                DATA_SETS[key.data_set], folder, people=self.people, device=self.device
             )
-        model = open_model(self.store, key, row)
+        model = open_model(self.store, key, row).to(self.device)
         count = sum(weights.numel() for weights in model.parameters())
         return {
             "scored_on": str(describe_machine()),
@@ -111,11 +114,17 @@ class Ablation:
     def _run_one(self, key: Key, row: Row) -> bool:
         """Train and score a run; return whether it has succeeded."""
         self.report(f"{key}: begins")
-        facts: dict[str, Any] = {"machine": asdict(describe_machine()), "commit": commit()}
+        facts: dict[str, Any] = {
+            "machine": asdict(describe_machine()),
+            "gpu": None if self.device == "cpu" else torch.cuda.get_device_name(self.device),
+            "commit": commit(),
+        }
         try:
             if row.is_trained:
                 say: Report = lambda text: self.report(f"{key}: {text}")  # noqa: E731
-                facts |= self.train(Task(key, row, self.store, self.store.budget(), self.stop, say))
+                budget = self.store.budget()
+                task = Task(key, row, self.store, budget, self.stop, say, self.device)
+                facts |= self.train(task)
             self.store.add(key, {**facts, **self.score(key, row)})
         except TrainingStopped:
             raise

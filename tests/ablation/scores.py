@@ -40,7 +40,6 @@ MAX_FRAMES = 40
 _BATCH = 8
 _GRADIENT_PAIRS = 8
 _MOVING_PIXELS = 1.0  # at 64 px; positions that move further belong to the object
-_CPU = torch.device("cpu")
 
 Values = NDArray[np.float64]
 """Keypoints (F, J, 2) or embeddings (F, D) of frames."""
@@ -54,6 +53,7 @@ class Scorer:
         folder: its folder, with the part ``test``.
         max_frames: frames of a video.
         people: extractor of keypoints for a set of people; None chooses an installed one.
+        device: computes the models and the extractors of puppets.
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class Scorer:
         folder: Path,
         max_frames: int = MAX_FRAMES,
         people: KeypointExtractor | None = None,
+        device: str = "cpu",
     ) -> None:
+        self._device = torch.device(device)
         self._clips = list_clips(folder / "test")
         self._max_frames = max_frames
         self._quality = FrameQuality()
@@ -70,7 +72,7 @@ class Scorer:
         self._static: dict[Path, Sums] = {}
         self.extractors: dict[str, str] = {}
         """Name of the extractor by its role, or the reason why there is none."""
-        request = Request(device="cpu", allow_download=False)
+        request = Request(device=device, allow_download=False)
         if data_set.extractor == "auto":
             if people is None:
                 points = choose_keypoint_extractor(self._clips, request)
@@ -102,7 +104,7 @@ class Scorer:
         Every video is reconstructed from its first frame.
 
         Args:
-            model: the model.
+            model: the model, on the device.
             before_video: called before each video; it may raise to end the scoring.
         """
         model.eval()
@@ -124,7 +126,8 @@ class Scorer:
 
     def _score_video(self, model: AnimationModel, clip: Path) -> Video:
         frames, truth = read_video(clip, self._max_frames)
-        images = torch.cat([to_model_input(frame, model.frame_size, _CPU) for frame in frames])
+        size, device = model.frame_size, self._device
+        images = torch.cat([to_model_input(frame, size, device) for frame in frames])
         parts = [_reconstruct(model, images[:1], part) for part in images.split(_BATCH)]
         real = np.stack(to_frames(images))
         generated = np.stack(to_frames(torch.cat([p.generated for p in parts])))
@@ -136,8 +139,8 @@ class Scorer:
         sums["still"] = _sum(_static_error(real))
         for name in parts[0].values:
             sums[name] = _sum(torch.cat([p.values[name] for p in parts]).tolist())
-        keypoints = torch.cat([p.keypoints for p in parts]).double().numpy()
-        weights = torch.stack([p.weights for p in parts]).sum(0)
+        keypoints = torch.cat([p.keypoints for p in parts]).double().cpu().numpy()
+        weights = torch.stack([p.weights for p in parts]).sum(0).cpu()
         return Video(clip.stem, sums, weights, keypoints, truth)
 
     def _fixed_pairs(self, size: int) -> tuple[Tensor, Tensor]:
@@ -145,9 +148,8 @@ class Scorer:
         pairs = []
         for clip in self._clips[:_GRADIENT_PAIRS]:
             opened = open_clip(clip)
-            pairs.append(
-                [to_model_input(f, size, _CPU) for f in opened.read([0, len(opened) // 2])]
-            )
+            chosen = [0, len(opened) // 2]
+            pairs.append([to_model_input(f, size, self._device) for f in opened.read(chosen)])
         source, driving = (torch.cat(side) for side in zip(*pairs, strict=True))
         return source, driving
 

@@ -43,6 +43,7 @@ class Task:
     budget: Budget
     stop: Stop
     report: Callable[[str], None]
+    device: str = "cpu"
 
     @property
     def steps(self) -> int:
@@ -121,7 +122,7 @@ def train_task(task: Task) -> dict[str, Any]:
         out,
         resume="auto",
         steps=task.steps,
-        device="cpu",
+        device=task.device,
         init_from=_start(task),
         allow_download=False,
         stop=clock,
@@ -136,6 +137,8 @@ def train_task(task: Task) -> dict[str, Any]:
         "validation": read_lines(out / "validation.jsonl"),
         "all_settings": config.model_dump(mode="json"),
     }
+    if task.device != "cpu":  # where processor time is not what a step costs
+        del facts["processor_seconds_per_step"]
     write_atomically(done, json.dumps(facts).encode())
     tidy(out)
     return facts
