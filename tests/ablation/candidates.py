@@ -149,7 +149,7 @@ def _motion(
     size = model.dense_motion.flow_size((source.shape[2], source.shape[3]))
     kp_source, kp_driving = moved.chunk(2)
     flows = model.candidate_motion(kp_source, kp_driving, size)
-    rest = identity_grid(*size).expand(len(source), -1, -1, -1)
+    rest = identity_grid(*size, device=source.device).expand(len(source), -1, -1, -1)
     background = model.background(source, driving)
     if background is not None:
         rest = apply_affine(background, rest)

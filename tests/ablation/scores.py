@@ -175,7 +175,7 @@ def _reconstruct(
     keypoints = model.keypoints(images)
     kp_source = model.keypoints(source).expand_as(keypoints)
     motion = model.motion(sources, kp_source, keypoints, model.background(sources, images))
-    shift = motion.deformation - identity_grid(*motion.deformation.shape[1:3])
+    shift = motion.deformation - identity_grid(*motion.deformation.shape[1:3], device=images.device)
     moving = shift.norm(dim=-1) * 64 / 2 > _MOVING_PIXELS
     residuals = fit_residuals(model, kp_source, keypoints)
     values = {"fit_residual": residuals.local, **warp_errors(model, sources, images, motion)}
