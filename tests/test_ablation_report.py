@@ -1,6 +1,7 @@
 """The report of the ablation, and the whole of it in small."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from ablation import __main__ as tool
+from ablation.curves import draw_curves
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
 from ablation.panels import MAX_BYTES, in_lines, tile_names, write_panel
@@ -97,6 +99,26 @@ def test_a_run_on_a_gpu_names_it_and_has_no_processor_time() -> None:
     assert str(facts["machine"]).startswith("H200 and Xeon, 1 thread, AVX2; Linux; Python 3.12")
     on_processor = Record.from_result({**line, "gpu": None, "videos": [video]}).facts
     assert str(on_processor["machine"]).startswith("Xeon, 1 thread, ")
+
+
+def test_a_validation_is_relative_to_the_static_baseline() -> None:
+    video = {"name": "v0", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}}
+    validation = [{"step": 100, "l1": 0.03, "standing_still": 0.04}]
+    line = {"set": "puppets", "row": "tps", "seed": 0, "videos": [video], "validation": validation}
+    one = Record.from_result(line)
+    assert one.facts["validation"] == [[100, 0.75]]
+    assert Record.from_line(json.loads(one.as_line())) == one
+
+
+def test_a_curve_falls_with_the_error() -> None:
+    falling = record("cpab", 0, WORSE, validation=[[100, 0.9], [200, 0.6]])
+    others = [record("cpab", 1, WORSE), record("no-warp", 0, WORSE, validation=[[100, 0.9]])]
+    svg = draw_curves([falling, *others])
+    [points] = re.findall(r'<polyline points="([^"]+)"', svg)
+    (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in points.split())
+    assert x1 > x0
+    assert y1 > y0  # further down the picture
+    assert svg.count("<g ") == 1
 
 
 def write_records(path: Path, *records: Record) -> Path:

@@ -62,7 +62,7 @@ class Record:
             name: tuple(zip(sums[name], sums.get(f"{name}_count", sums["frames"]), strict=True))
             for name in names
         }
-        facts = {name: values[name] for name in _FACTS if name in values}
+        facts = {name: values[name] for name in (*_FACTS, "validation") if name in values}
         key = Key(values["set"], values["row"], values["seed"])
         return cls(key, facts, tuple(values["videos"]), pairs)
 
@@ -79,6 +79,8 @@ class Record:
             for name in names
         }
         facts = {name: rounded(values[name]) for name in _FACTS if name in values}
+        if values.get("validation"):
+            facts["validation"] = _validation(values["validation"])
         if isinstance(facts.get("machine"), Mapping):
             facts["machine"] = _machine(facts["machine"], values.get("gpu"))
         key = Key(values["set"], values["row"], values["seed"])
@@ -146,6 +148,11 @@ def rounded(value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, float) or not value or not math.isfinite(value):
         return value
     return float(f"{value:.{_DIGITS}g}")
+
+
+def _validation(lines: Iterable[Mapping[str, Any]]) -> list[list[float]]:
+    """Return the steps of the validations, and the L1 error relative to the static baseline."""
+    return [[line["step"], round(line["l1"] / line["standing_still"], 3)] for line in lines]
 
 
 def _machine(values: Mapping[str, Any], gpu: str | None) -> str:

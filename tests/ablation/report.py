@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
+from ablation.curves import draw_curves
 from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.records import Record, read_records
 from ablation.rows import ROWS
@@ -20,6 +21,7 @@ from ablation.tables import (
 PAGE = Path("docs/results/ablation.md")
 RECORDS = Path("docs/results/ablation.jsonl")
 IMAGES = Path("docs/images")
+CURVES = IMAGES / "ablation-learning.svg"
 _COLUMNS = 120
 _RECORDS_TEXT = f"""[`{RECORDS.name}`]({RECORDS.name}) holds the scores of each run and video.
 `python -m tests.ablation report {RECORDS}` computes the tables from it."""
@@ -69,7 +71,7 @@ def document(
     root: Path,
     draw: Callable[[Sequence[tuple[Store, Key]], Path], object],
 ) -> list[str]:
-    """Write tables, pictures and records into the documentation.
+    """Write tables, pictures, curves and records into the documentation.
 
     A picture shows the first seed of each row whose model is in one of the folders. Without any,
     an existing picture is kept.
@@ -98,6 +100,8 @@ def document(
     page.write_text(text, encoding="utf-8")
     lines = "".join(f"{record.as_line()}\n" for record in records)
     (root / RECORDS).write_text(lines, encoding="utf-8")
+    (root / IMAGES).mkdir(parents=True, exist_ok=True)
+    (root / CURVES).write_text(draw_curves(records), encoding="utf-8")
     return homeless
 
 

@@ -1,19 +1,16 @@
 """Log-log plots of growth as an SVG that is readable on light and dark pages."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from benchmarks._growth import Axis, Growth, growth_table, measure_growth
 from benchmarks._report import Row
+from benchmarks._svg import BLUE, FAINT, GREY, ORANGE, Place, document, line, text
 
 WIDTH, HEIGHT, COLUMNS = 300, 230, 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 52, 40, 42
-TIME, MEMORY, GREY, FAINT = "#d9603b", "#3f8fc4", "#8a8a8a", "#8a8a8a55"
-"""Colours with enough contrast on white and on black."""
-
-Place = Callable[[float], float]
+TIME, MEMORY = ORANGE, BLUE
 
 
 def document_growth(axes: Sequence[Axis], module: str, plot: Path) -> tuple[list[Row], str]:
@@ -31,14 +28,11 @@ def draw(path: Path, growths: Sequence[Growth]) -> None:
     have at least.
     """
     rows = math.ceil(len(growths) / COLUMNS)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * COLUMNS} {HEIGHT * rows}" '
-        f'font-family="sans-serif" font-size="11" fill="{GREY}">'
-    ]
+    parts: list[str] = []
     for number, growth in enumerate(growths):
         x, y = number % COLUMNS * WIDTH, number // COLUMNS * HEIGHT
         parts += [f'<g transform="translate({x} {y})">', *_panel(growth), "</g>"]
-    path.write_text("\n".join([*parts, "</svg>"]) + "\n", encoding="utf-8")
+    path.write_text(document(WIDTH * COLUMNS, HEIGHT * rows, parts), encoding="utf-8")
 
 
 def _panel(growth: Growth) -> Iterator[str]:
@@ -57,28 +51,28 @@ def _panel(growth: Growth) -> Iterator[str]:
     must = [
         (x, start[0] * (x / start[1]) ** growth.axis.demand.time) for x in (start[1], sizes[-1])
     ]
-    yield _line(must, across, left, GREY, "2 3")
-    yield _line(list(zip(sizes, seconds, strict=True)), across, left, TIME)
-    yield _line(memory, across, right, MEMORY, "6 3")
+    yield line(must, across, left, GREY, "2 3")
+    yield line(list(zip(sizes, seconds, strict=True)), across, left, TIME)
+    yield line(memory, across, right, MEMORY, "6 3")
 
 
 def _frame(growth: Growth, across: Place, lows: Sequence[int], decades: int) -> Iterator[str]:
     axis, memory = growth.axis, growth.memory_exponent
-    yield _text(WIDTH / 2, 14, axis.what, "middle", size=12)
+    yield text(WIDTH / 2, 14, axis.what, "middle", size=12)
     shown = "flat" if memory is None else f"{memory:.2f}"
-    yield _text(LEFT, 31, f"time {growth.exponent:.2f}", "start", TIME)
-    yield _text(WIDTH - RIGHT, 31, f"memory {shown}", "end", MEMORY)
+    yield text(LEFT, 31, f"time {growth.exponent:.2f}", "start", TIME)
+    yield text(WIDTH - RIGHT, 31, f"memory {shown}", "end", MEMORY)
     for step in range(decades + 1):
         y = HEIGHT - BOTTOM - step / decades * (HEIGHT - BOTTOM - TOP)
         yield f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}"/>'
-        yield _text(LEFT - 5, y + 4, _seconds(lows[0] + step), "end", TIME)
-        yield _text(WIDTH - RIGHT + 5, y + 4, _megabytes(lows[1] + step), "start", MEMORY)
+        yield text(LEFT - 5, y + 4, _seconds(lows[0] + step), "end", TIME)
+        yield text(WIDTH - RIGHT + 5, y + 4, _megabytes(lows[1] + step), "start", MEMORY)
     for point in growth.points:
         x = across(point.size)
         yield f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="{FAINT}"/>'
     for point in (growth.points[0], growth.points[-1]):
-        yield _text(across(point.size), HEIGHT - BOTTOM + 14, f"{point.size:,}", "middle")
-    yield _text(WIDTH / 2, HEIGHT - BOTTOM + 30, axis.name, "middle")
+        yield text(across(point.size), HEIGHT - BOTTOM + 14, f"{point.size:,}", "middle")
+    yield text(WIDTH / 2, HEIGHT - BOTTOM + 30, axis.name, "middle")
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Place:
@@ -95,16 +89,3 @@ def _seconds(decade: int) -> str:
 
 def _megabytes(decade: int) -> str:
     return f"{10.0**decade:g} MB" if decade < 3 else f"{10.0 ** (decade - 3):g} GB"
-
-
-def _line(
-    points: Sequence[tuple[float, float]], x: Place, y: Place, colour: str, dashes: str = ""
-) -> str:
-    steps = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
-    style = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return f'<polyline points="{steps}" fill="none" stroke="{colour}" stroke-width="2"{style}/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "", size: int = 0) -> str:
-    style = (f' fill="{colour}"' if colour else "") + (f' font-size="{size}"' if size else "")
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>'
