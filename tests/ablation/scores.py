@@ -128,7 +128,7 @@ class Scorer:
         frames, truth = read_video(clip, self._max_frames)
         size, device = model.frame_size, self._device
         images = torch.cat([to_model_input(frame, size, device) for frame in frames])
-        parts = [_reconstruct(model, images[:1], part) for part in images.split(_BATCH)]
+        parts = [reconstruct_part(model, images[:1], part) for part in images.split(_BATCH)]
         real = np.stack(to_frames(images))
         generated = np.stack(to_frames(torch.cat([p.generated for p in parts])))
         sums = _compare([self._quality, *self._metrics], real, generated)
@@ -155,7 +155,7 @@ class Scorer:
 
 
 @dataclass
-class _Part:
+class Part:
     """What a model makes of some frames of a video."""
 
     generated: Tensor  # (B, 3, S, S)
@@ -166,11 +166,12 @@ class _Part:
 
 
 @torch.inference_mode()
-def _reconstruct(
+def reconstruct_part(
     model: AnimationModel,
     source: Tensor,  # (1, 3, S, S)
     images: Tensor,  # (B, 3, S, S)
-) -> _Part:
+) -> Part:
+    """Reconstruct some frames of a video from its first one, and measure the candidates."""
     sources = source.expand_as(images)
     keypoints = model.keypoints(images)
     kp_source = model.keypoints(source).expand_as(keypoints)
@@ -181,10 +182,10 @@ def _reconstruct(
     values = {"fit_residual": residuals.local, **warp_errors(model, sources, images, motion)}
     if residuals.overall is not None:
         values["global_residual"] = residuals.overall
-    return _Part(
+    return Part(
         model.generate(sources, motion),
         positions(keypoints),
-        motion.contribution_maps.movedim(1, -1)[moving].sum(0),
+        (motion.contribution_maps * moving[:, None]).sum((0, 2, 3)),
         values,
     )
 

@@ -1,21 +1,12 @@
-"""The networks and the fits on a CUDA device that exists only as shapes, dtypes and devices.
-
-PyTorch's fake tensors refuse what a device would have to wait for, such as a branch on a value, and
-operands on different devices. So this finds what breaks on a GPU or in a CUDA graph, but no wrong
-value.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import SimpleNamespace
+"""The networks, the fits and the scores of the ablation on a fake CUDA device."""
 
 import pytest
 import torch
+from _helpers.fake_cuda import fake_cuda
 from _helpers.tiny_model import tiny_affine_config, tiny_config, tiny_model
+from ablation.scores import reconstruct_part
 from torch import Tensor
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
-
-from cpabmm_core.cpab.engines import first_use
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
 FAMILIES = {
     "cpab": tiny_config(),
@@ -23,27 +14,6 @@ FAMILIES = {
     "fomm": tiny_affine_config(),
     "mraa": tiny_affine_config("pca"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _engine_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = SimpleNamespace(
-        __name__="fake",
-        product=lambda a, b: a @ b,
-        forward=lambda _, maps, points, record: (torch.empty_like(points),) * 2,
-        jacobian=lambda _, maps, points, fields: (
-            torch.empty_like(points),
-            points.new_empty(*points.shape, len(fields)),
-        ),
-    )
-    monkeypatch.setattr(first_use, "engine_on_cuda", lambda _: engine)
-
-
-@contextmanager
-def fake_cuda() -> Iterator[None]:
-    # cuDNN's samplers have no shape rules for fake tensors; PyTorch's own have.
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.backends.cudnn.flags(enabled=False):
-        yield
 
 
 def images(count: int) -> Tensor:
@@ -61,6 +31,16 @@ def test_rendering_never_waits_for_the_device(family: str) -> None:
         frames = model.generate(source, motion, model.generator.encode(source))
     assert frames.shape == driving.shape
     assert frames.device.type == "cuda"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_scores_of_the_ablation_stay_on_the_device(family: str) -> None:
+    model = tiny_model(FAMILIES[family]).eval()
+    with fake_cuda():
+        model.to("cuda")
+        part = reconstruct_part(model, images(1), images(3))
+    found = (part.generated, part.keypoints, part.weights, *part.values.values())
+    assert {tensor.device.type for tensor in found} == {"cuda"}
 
 
 def test_a_wait_would_be_found() -> None:
