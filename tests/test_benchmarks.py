@@ -35,6 +35,16 @@ def document(images: Path) -> tuple[list[Row], str]:
     (images / "b.svg").write_text("<svg/>")
     return measure(), "![b](../images/b.svg)"
 """
+ELSEWHERE = """
+from dataclasses import replace
+from benchmarks._report import Machine, Row, describe_machine
+
+def machine() -> Machine:
+    return replace(describe_machine(), instruction_set="a GPU")
+
+def measure() -> list[Row]:
+    return [Row("a task", "the peer", 3.0, 1.5)]
+"""
 FAILING = "def measure():\n    raise ValueError('no luck\\nand more')\n"
 NEEDY = "import package_of_nobody\ndef measure():\n    return []\n"
 SKIPPED = "import pytest\ndef measure():\n    pytest.skip('needs a GPU')\n"
@@ -88,6 +98,14 @@ def test_a_cpu_without_avx512_runs_no_benchmark_twice(folder: Path) -> None:
     [benchmark] = find_benchmarks(folder).values()
     assert instruction_sets(benchmark, ["avx2"]) == ("native",)
     assert instruction_sets(benchmark, ["avx2", "avx512f"]) == ("native", "avx2")
+
+
+def test_a_benchmark_names_what_computes_it(folder: Path) -> None:
+    write(folder, elsewhere=ELSEWHERE)
+    [benchmark] = find_benchmarks(folder).values()
+    found = run(benchmark, "native")
+    assert found.machine is not None
+    assert found.machine.instruction_set == "a GPU"
 
 
 def test_a_run_held_to_avx2_says_so_and_its_libraries_hear_it(folder: Path) -> None:

@@ -4,6 +4,8 @@ A benchmark is a module `bench_NAME.py` with a function that takes less than a m
 
     INSTRUCTION_SETS = ("native", "avx2")  # optional; one process each; ("native",) by default
 
+    def machine() -> Machine: ...  # optional; `describe_machine` by default
+
     def measure() -> list[Row]: ...
 
     @pytest.mark.usefixtures("all_cores")

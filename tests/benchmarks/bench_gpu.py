@@ -17,7 +17,7 @@ network, then `pip install --no-index --no-deps --target site wheels/*` and `PYT
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import pytest
 import torch
 from benchmarks import _gpu_checks as checks
 from benchmarks import _gpu_rates as rates
-from benchmarks._report import Row, print_rows
+from benchmarks._report import Machine, Row, describe_machine, print_rows
 from benchmarks._steps import Steps
 from benchmarks.peer_loop import random_frames, random_model, tpsmm_loop
 
@@ -130,6 +130,12 @@ def commands(plan: Plan, steps: Steps) -> None:
             options = ("--checkpoint", model, "--batch-size", str(most))
             work = partial(rates.command_rate, folder, driving, plan.device, *options)
             steps.run(f"animate, {Path(model).stem}, batch {most}", work, needs=40)
+
+
+def machine() -> Machine:
+    """Describe this machine with its GPU, which does the computing."""
+    host, gpu = describe_machine(), torch.cuda.get_device_name()
+    return replace(host, cpu=f"{gpu} and {host.cpu}", instruction_set=gpu)
 
 
 def rows_of(steps: Steps) -> list[Row]:
