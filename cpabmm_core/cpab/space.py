@@ -155,10 +155,10 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
     rows = _orthonormalise(null @ factor, negligible)
     size = len(rows), len(tessellation.vertices), 2
     velocities = np.linalg.solve(factor.T, rows.T).T.reshape(size)
-    basis: Array = np.einsum(
+    basis = np.einsum(
         "dcvj,cvi->dcji", velocities[:, tessellation.triangles], weights, optimize=True
     )
-    return basis
+    return np.ascontiguousarray(basis)  # each transformation flattens it, without a copy
 
 
 def _barycentric_weights(tess: Tessellation) -> Array:

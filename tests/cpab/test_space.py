@@ -49,6 +49,7 @@ def test_basis_is_orthonormal_and_admissible(
     tess = Tessellation(nx, ny)
     space = VelocitySpace(tess, boundary, volume_preserving)
     flat = space.basis.flatten(1)
+    assert flat.data_ptr() == space.basis.data_ptr()  # else each transformation copies it
     torch.testing.assert_close(flat @ flat.T, torch.eye(space.dim, dtype=torch.float64))
 
     at_vertices = np.einsum(

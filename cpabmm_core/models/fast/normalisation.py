@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_FEWEST_POSITIONS = 1024
+"""Below it, PyTorch normalises maps in channels-last order one channel at a time."""
+
 
 def normalise(
     x: Tensor,  # (B, C, H, W)
@@ -12,14 +15,19 @@ def normalise(
     """Apply a normalisation in eval mode.
 
     Instance normalisation is group normalisation with one channel per group. PyTorch's operator for
-    the former goes through memory several times, that for the latter twice.
+    the former goes through memory several times, that for the latter twice. Small maps in
+    channels-last order are copied to the other order and back, which is up to 13 times as fast.
     """
     if (
         isinstance(norm, nn.InstanceNorm2d)
         and not norm.track_running_stats
         and x.shape[2] * x.shape[3] > 1
     ):
-        return F.group_norm(x, x.shape[1], norm.weight, norm.bias, norm.eps)
+        is_small = x.shape[2] * x.shape[3] < _FEWEST_POSITIONS
+        apart = x.device.type == "cpu" and is_small and not x.is_contiguous()
+        maps = x.contiguous() if apart else x
+        maps = F.group_norm(maps, x.shape[1], norm.weight, norm.bias, norm.eps)
+        return maps.contiguous(memory_format=torch.channels_last) if apart else maps
     result: Tensor = norm(x)
     return result
 

@@ -12,6 +12,7 @@ from cpabmm_core.models.blocks import DownBlock, Hourglass, ResidualBlock, SameB
 from cpabmm_core.models.fast.convolution import FastConv2d
 from cpabmm_core.models.fast.few_channels import by_rows
 from cpabmm_core.models.fast.lanes import in_lanes
+from cpabmm_core.models.fast.normalisation import normalise
 from cpabmm_core.models.fast.prepare import _FAST, _prepare
 
 CPU = torch.device("cpu")
@@ -88,6 +89,21 @@ def test_residual_blocks_and_hourglasses(norm: str) -> None:
     for ours, theirs in zip(_prepare(hourglass)(x), hourglass(x), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side", [2, 31, 32])
+def test_instance_normalisation_keeps_values_and_order(side: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 5, side, side, generator=generator).to(dtype)
+    norm = nn.InstanceNorm2d(5).eval()
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    for last in (False, True):
+        x = maps.contiguous(memory_format=torch.channels_last) if last else maps
+        found = normalise(x, norm)
+        assert found.is_contiguous(memory_format=torch.channels_last) == last
+        expected = norm(maps.double())
+        torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_nan_is_passed_on() -> None:
