@@ -12,6 +12,7 @@ from cpabmm_core.config import DataConfig
 from cpabmm_core.data.clip_set import SKIP_CURE, NamedClip, clip_errors
 from cpabmm_core.data.frame_cache import CachedFrame, FrameCache
 from cpabmm_core.errors import DataError
+from cpabmm_core.media.clip_types import StripClip
 from cpabmm_core.media.framing import square_frame
 
 Choice = Callable[[Sequence[int]], Sequence[int]]
@@ -31,8 +32,8 @@ class FramePair(NamedTuple):
 class ClipFrames:
     """A reader of frame pairs that decodes only the frames it needs and caches them.
 
-    The frames of a pair depend only on the files and the request, not on earlier requests or on the
-    cache.
+    Of a strip, which is decoded as a whole, it caches all frames while there is room. The frames of
+    a pair depend only on the files and the request, not on earlier requests or on the cache.
 
     Args:
         clips: one or more clips with two or more frames each.
@@ -92,17 +93,28 @@ class ClipFrames:
         """Return frames of one clip, stacked; decode those not in the cache in one pass."""
         path, clip = self.clips[number]
         frames = {index: self._cache.get(number, index) for index in indices}
-        missing = [index for index, frame in frames.items() if frame is None]
+        missing: Sequence[int] = [index for index, frame in frames.items() if frame is None]
+        if missing and isinstance(clip, StripClip):
+            missing = self._whole(number, missing)
         with clip_errors(path):
             decoded = clip.read(missing) if missing else []
         for index, image in zip(missing, decoded, strict=True):
             frame = CachedFrame(square_frame(image, self._size), image.shape)
-            frames[index] = frame
+            if index in frames:
+                frames[index] = frame
             self._cache.put(number, index, frame)
         found = [frame for frame in frames.values() if frame is not None]
         if len({frame.stored for frame in found}) > 1:
             raise DataError(f"{path}: its frames differ in size; resize them to one size")
         return np.stack([frame.image for frame in found])
+
+    def _whole(self, number: int, missing: Sequence[int]) -> Sequence[int]:
+        """Return all frames of a strip if the cache has room for them, else the missing ones.
+
+        Decoding a strip takes the same time for two of its frames as for all.
+        """
+        count = len(self.clips[number].clip)
+        return range(count) if self._cache.has_room(count * self._size**2 * 3) else missing
 
     def _readable(self, number: int) -> list[int]:
         path, clip = self.clips[number]

@@ -35,9 +35,13 @@ class FrameCache:
             self._frames.move_to_end((clip, index))
         return frame
 
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes fit in without an eviction."""
+        return self.bytes + size <= self._limit
+
     def put(self, clip: int, index: int, frame: CachedFrame) -> None:
-        """Cache a frame that is not cached yet, unless it alone exceeds the limit."""
-        if frame.image.nbytes > self._limit:
+        """Cache a frame, unless it is cached already or alone exceeds the limit."""
+        if (clip, index) in self._frames or frame.image.nbytes > self._limit:
             return
         self._frames[clip, index] = frame
         self.bytes += frame.image.nbytes

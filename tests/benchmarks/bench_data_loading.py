@@ -26,6 +26,7 @@ from cpabmm_core.data.pair_sampler import PairKey, PairSampler
 from cpabmm_core.media.clips import Clip, open_clip
 from cpabmm_core.media.image import write_image
 from cpabmm_core.media.video.decoding import decode
+from cpabmm_core.puppets import write_puppets
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 SETS = [("taichi-mini", 256), ("actions", 64)]
@@ -69,7 +70,31 @@ def measure() -> list[Row]:
     return [
         Row("pair of frames, a keyframe every 8", "every 250", sparse / PAIRS, dense / PAIRS),
         Row("pair of frames of a data set, cached", "the first time", cold, warm),
+        strips_row(),
     ]
+
+
+def strips_row(strips: int = 8, pairs: int = 200) -> Row:
+    """Compare pairs from strips, the first ones included, with pairs without a cache."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_puppets(
+            folder, videos=strips, test_videos=0, frames=40, size=128, seed=0, format="strip"
+        )
+        with_cache, without = (
+            measure_milliseconds_per_pair(
+                FramesDataset(
+                    folder / "train",
+                    DataConfig(frame_size=64, augment=PLAIN, cache_mb=megabytes),
+                    print,
+                ),
+                pairs,
+            )
+            / 1e3
+            for megabytes in (64, 0)
+        )
+    what = f"pair of frames, {pairs} pairs of {strips} strips of 40 frames"
+    return Row(what, "no cache", without, with_cache)
 
 
 @real_sets

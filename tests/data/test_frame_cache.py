@@ -27,3 +27,12 @@ def test_a_limit_below_one_frame_disables_the_cache() -> None:
         cache.put(0, 0, frame(1))
         assert cache.get(0, 0) is None
         assert cache.bytes == 0
+
+
+def test_a_frame_counts_once() -> None:
+    cache = FrameCache(100)
+    for _ in range(2):
+        cache.put(0, 0, frame(1))
+    assert cache.bytes == 48
+    assert cache.has_room(52)
+    assert not cache.has_room(53)

@@ -173,6 +173,18 @@ def test_cached_frames_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Mo
         data[PairKey(0, (0, 0, k))]
 
 
+@pytest.mark.parametrize(("room", "cached"), [(5, 5), (4, 2)])
+def test_a_strip_is_decoded_once_if_the_cache_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, cached: int
+) -> None:
+    write_strip(tmp_path / "a.png", 5)
+    size = 8
+    data = FramesDataset(tmp_path, DataConfig(frame_size=size))
+    monkeypatch.setattr(data._frames._cache, "_limit", room * size**2 * 3)
+    data[PairKey(0, (0, 0, 0))]
+    assert data._frames._cache.bytes == cached * size**2 * 3
+
+
 def test_a_dataset_can_be_pickled(tmp_path: Path) -> None:
     write_strip(tmp_path / "a.png", 5)
     data = FramesDataset(tmp_path, DataConfig(frame_size=8))
