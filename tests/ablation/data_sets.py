@@ -19,14 +19,13 @@ class DataSet:
     """Names without suffix of the videos that are never trained on; names that the folder lacks
     are ignored. None: the folder has ``train`` and ``test`` itself."""
     extractor: str
-    """Extractor of keypoints and identities; ``auto`` chooses an installed one for people."""
+    """Extractor of keypoints and identities, or ``auto``."""
 
 
 DATA_SETS: tuple[DataSet, ...] = (
     DataSet("puppets", None, "puppets"),
     DataSet("actions", tuple(f"{number:08d}" for number in range(10)), "auto"),
     DataSet("taichi", ("02", "11"), "auto"),
-    DataSet("faces", ("d12", "d18"), "faces-dlib"),
 )
 BY_NAME = {each.name: each for each in DATA_SETS}
 
