@@ -110,6 +110,13 @@ def test_a_validation_is_relative_to_the_static_baseline() -> None:
     assert Record.from_line(json.loads(one.as_line())) == one
 
 
+def test_the_share_of_the_background_is_that_of_all_contributions() -> None:
+    video = {"name": "v0", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}}
+    line = {"set": "puppets", "row": "tps", "seed": 0, "videos": [video]}
+    assert Record.from_result({**line, "use": [6.0, 1.0, 1.0]}).facts["background"] == 0.75
+    assert "background" not in Record.from_result({**line, "use": [0.0, 0.0]}).facts
+
+
 def test_a_curve_falls_with_the_error() -> None:
     falling = record("cpab", 0, WORSE, validation=[[100, 0.9], [200, 0.6]])
     others = [record("cpab", 1, WORSE), record("no-warp", 0, WORSE, validation=[[100, 0.9]])]

@@ -237,6 +237,23 @@ def test_keypoints_are_drawn_in_a_band_per_model(tmp_path: Path) -> None:
     assert 0.01 < coloured.mean() < 0.1
 
 
+def test_warps_are_drawn_in_four_pictures_a_model(tmp_path: Path) -> None:
+    write_puppets(tmp_path, videos=1, test_videos=2, frames=3, size=64, seed=3, format="strip")
+    output = tmp_path / "warps.png"
+    models = ["--checkpoint", "puppets"] * 2
+    options = ["--videos", 2, "--side", 48, "-o", output]
+    outcome = run_example("draw_warps.py", tmp_path / "test", *models, *options)
+    assert outcome.exit_code == 0, outcome.output
+    picture = read_image(output).astype(int)
+    step = (picture.shape[1] + 4) // 8  # with gaps of 4 pixels
+    tiles = [picture[:, i * step : i * step + 48] for i in range(8)]
+    assert [tile.shape for tile in tiles] == [(96, 48, 3)] * 8
+    for mine, same in zip(tiles[:4], tiles[4:], strict=True):
+        np.testing.assert_array_equal(mine, same)  # the same model
+    source, driving, _, made = tiles[:4]
+    assert np.abs(made - driving).mean() < np.abs(source - driving).mean()
+
+
 def test_keypoints_to_draw_are_far_from_each_other() -> None:
     script = runpy.run_path(str(EXAMPLES / "draw_keypoints.py"))
     places = np.array([0.0, 0.01, 0.5, 0.52, 1.0])

@@ -8,7 +8,12 @@ import pytest
 from _helpers.doors import CORE, ROOT, doors
 from _helpers.pages import blocks, pages
 
-DEVELOPMENT = {"draw_keypoints.py", "render_panel.py", "train_puppet_extractor.py"}
+DEVELOPMENT = {
+    "draw_keypoints.py",
+    "draw_warps.py",
+    "render_panel.py",
+    "train_puppet_extractor.py",
+}
 """Scripts that look inside training; nobody builds on them."""
 EXAMPLES = sorted(
     set((ROOT / "examples").glob("*.py")) - {ROOT / "examples" / n for n in DEVELOPMENT}

@@ -27,6 +27,9 @@ _FACTS = (
     "commit",
     "machine",
 )
+_COMPUTED = ("background", "validation")
+"""Facts that are computed from a result: the share of the background candidate where the frame
+moves, and the errors in validation."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Record:
             name: tuple(zip(sums[name], sums.get(f"{name}_count", sums["frames"]), strict=True))
             for name in names
         }
-        facts = {name: values[name] for name in (*_FACTS, "validation") if name in values}
+        facts = {name: values[name] for name in (*_FACTS, *_COMPUTED) if name in values}
         key = Key(values["set"], values["row"], values["seed"])
         return cls(key, facts, tuple(values["videos"]), pairs)
 
@@ -79,6 +82,8 @@ class Record:
             for name in names
         }
         facts = {name: rounded(values[name]) for name in _FACTS if name in values}
+        if sum(values.get("use", ())) > 0:
+            facts["background"] = round(values["use"][0] / sum(values["use"]), 3)
         if values.get("validation"):
             facts["validation"] = _validation(values["validation"])
         if isinstance(facts.get("machine"), Mapping):

@@ -160,6 +160,7 @@ def candidate_table(runs: Comparison) -> str:
         parameters = median_fact(records, "parameters")
         return [
             *(_value(runs.value(row.name, metric), metric.digits) for metric in metrics),
+            _number(median_fact(records, "background"), 2),
             _number(median_fact(records, "groups_in_use"), 1),
             _norm(median_fact(records, "gradient_candidates")),
             _norm(median_fact(records, "gradient_heatmaps")),
@@ -168,7 +169,12 @@ def candidate_table(runs: Comparison) -> str:
 
     titles = (
         *("row", *(metric.title for metric in metrics)),
-        *("candidates in use", "gradient by the candidates", "by the heatmaps"),
+        *(
+            "background's share",
+            "candidates in use",
+            "gradient by the candidates",
+            "by the heatmaps",
+        ),
         "million parameters",
     )
     return _table(titles, [[f"`{row.name}`", *cells(row)] for row in runs.rows])
