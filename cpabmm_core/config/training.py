@@ -24,6 +24,9 @@ class CandidateDropoutConfig(Section):
     """Number of epochs in which the probability grows by ``maximum``."""
     until_epoch: NonNegative = 35
     """Epoch from which no candidate is dropped."""
+    background: Probability = 0.0
+    """Probability with which the background is dropped, in the whole run. It keeps the network of
+    the flow from giving all weight to the background, from which no other candidate recovers."""
 
 
 class TrainingConfig(Section):

@@ -125,6 +125,7 @@ class TrainingStep:
             candidate_dropout(settings.candidate_dropout, epoch),
             self.accelerator.device,
             motion=self.model.motion_kind,
+            background_dropout=settings.candidate_dropout.background,
         )
         with self.accelerator.autocast():
             outcome: Outcome = self.session.objective(

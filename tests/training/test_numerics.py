@@ -347,6 +347,28 @@ def test_samples_do_not_depend_on_the_number_of_processes() -> None:
             assert torch.equal(mine, expected)
 
 
+def test_a_dropped_background_leaves_a_candidate() -> None:
+    def drops(dropout: float, background: float) -> Tensor:
+        sample = sample_step(
+            (0, 0),
+            400,
+            slice(0, 400),
+            3,
+            dropout,
+            torch.device("cpu"),
+            background_dropout=background,
+        )
+        assert sample.drop is not None
+        return sample.drop
+
+    alone, both = drops(0, 0.3), drops(0.5, 0.3)
+    for drop in (alone, both):
+        assert 0.2 < drop[:, 0].float().mean() < 0.4
+        assert not drop.all(1).any()
+    assert not alone[:, 1:].any()
+    assert torch.equal(both[:, 2], drops(0.5, 0)[:, 2])  # the others are those of a run without it
+
+
 def test_steps_and_seeds_give_different_samples() -> None:
     def weights(seed: int, step: int) -> Tensor:
         sample = sample_step((seed, step), 2, slice(0, 2), 3, 0.0, torch.device("cpu"))
