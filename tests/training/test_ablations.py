@@ -234,7 +234,7 @@ def test_the_rows_of_the_peers_take_a_step(
     expected = against if name == "mgif-256-fomm" else set()
     assert losses == {"reconstruction", "equivariance", "frame_equivariance"} | expected
     assert line["learning_rate"] == 2e-4
-    assert sampling.call_args.kwargs == {"motion": "affine"}
+    assert sampling.call_args.kwargs == {"motion": "affine", "background_dropout": 0}
 
 
 def test_fomm_is_adversarial_on_mgif_only() -> None:
