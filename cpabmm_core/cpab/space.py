@@ -87,7 +87,7 @@ class VelocitySpace:
         Returns:
             The maps, in the dtype and on the device of theta.
         """
-        basis = self.tensor("basis", theta).flatten(1)
+        basis = self.tensor("flat_basis", theta)
         return (theta @ basis).reshape(len(theta), self.tessellation.cells, 2, 3)
 
     def coordinates(
@@ -102,16 +102,18 @@ class VelocitySpace:
         Returns:
             Coordinates of the orthogonal projection onto the space.
         """
-        basis = self.tensor("basis", affine).flatten(1)
+        basis = self.tensor("flat_basis", affine)
         return affine.flatten(1) @ basis.T
 
     def tensor(self, name: str, like: Tensor) -> Tensor:
         """Return a constant of the space on the device and in the dtype of `like`; it is cached.
 
-        Names: ``basis``, ``vertex_basis``, ``half_planes`` (of the tessellation).
+        Names: ``basis``, ``flat_basis`` (dim, 6 cells), ``vertex_basis``, ``half_planes`` (of the
+        tessellation).
         """
         constants: dict[str, Callable[[], Tensor]] = {
             "basis": lambda: self.basis,
+            "flat_basis": lambda: self.basis.flatten(1),
             "vertex_basis": lambda: self.vertex_basis,
             "half_planes": lambda: torch.from_numpy(self.tessellation.half_planes),
         }
@@ -155,10 +157,10 @@ def _basis(tessellation: Tessellation, boundary: Boundary, volume_preserving: bo
     rows = _orthonormalise(null @ factor, negligible)
     size = len(rows), len(tessellation.vertices), 2
     velocities = np.linalg.solve(factor.T, rows.T).T.reshape(size)
-    basis = np.einsum(
+    basis: Array = np.einsum(
         "dcvj,cvi->dcji", velocities[:, tessellation.triangles], weights, optimize=True
     )
-    return np.ascontiguousarray(basis)  # each transformation flattens it, without a copy
+    return basis
 
 
 def _barycentric_weights(tess: Tessellation) -> Array:

@@ -78,8 +78,9 @@ class _Flow(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, space: VelocitySpace, theta: Tensor, points: Tensor) -> Tensor:  # noqa: ANN401
         engine = engine_for(points)
-        basis = space.tensor("basis", theta.to(working_dtype(theta)))
-        affine = engine.product(theta.to(basis.dtype), basis.flatten(1)).view(-1, *basis.shape[1:])
+        basis = space.tensor("flat_basis", theta.to(working_dtype(theta)))
+        affine = engine.product(theta.to(basis.dtype), basis)
+        affine = affine.view(-1, space.tessellation.cells, 2, 3)
         end: Tensor
         end, record = engine.forward(
             space, affine, points, record=theta.requires_grad or points.requires_grad
@@ -92,8 +93,8 @@ class _Flow(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:  # noqa: ANN401
         engine, space, affine, record, dtype = ctx.backward_parts
         by_map, by_point = engine.backward(space, affine, record, gradient)
-        basis = space.tensor("basis", affine)
-        by_theta = engine.product(by_map.flatten(1), basis.flatten(1).T)
+        basis = space.tensor("flat_basis", affine)
+        by_theta = engine.product(by_map.flatten(1), basis.T)
         return None, by_theta.to(dtype), by_point
 
 

@@ -52,8 +52,7 @@ def space_tensors(model: AnimationModel) -> dict[str, Tensor]:
             constants["axes"] = descent_axes(space)
         else:
             constants["precision"] = smoothness_precision(space, _length_scale(motion))
-        # Equal spaces share their constants, and safetensors takes no tensors that share memory.
-        tensors |= {f"{name}.{key}": each.contiguous().clone() for key, each in constants.items()}
+        tensors |= {f"{name}.{key}": each.contiguous() for key, each in constants.items()}
     return tensors
 
 
