@@ -31,8 +31,8 @@ def main(
 ) -> None:
     """Write the picture, and print its path.
 
-    For each model: the source, which is a video's first frame; the driving frame; the warped
-    source, as the network of the flow sees it; and the output.
+    For each model: the source, which is a video's first frame; the driving frame; the source,
+    warped by the flow; and the output.
     """
     models = [open_checkpoint(find_checkpoint(name)).model for name in checkpoint]
     rows = []
