@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -115,8 +116,9 @@ def wait_for_output(folder: Path, before: list[str], seconds: float = 60) -> Non
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         new = [folder / name for name in os.listdir(folder) if name not in before]
-        if any(path.stat().st_size for path in new):
-            return
+        with suppress(FileNotFoundError):  # a name may go between the listing and the look
+            if any(path.stat().st_size for path in new):
+                return
         time.sleep(0.02)
     raise AssertionError("nothing was written")
 
