@@ -23,10 +23,11 @@ class CandidateDropoutConfig(Section):
     ramp_epochs: NonNegative = 10
     """Number of epochs in which the probability grows by ``maximum``."""
     until_epoch: NonNegative = 35
-    """Epoch from which no candidate is dropped."""
+    """Epoch from which no candidate is dropped, the background included."""
     background: Probability = 0.0
-    """Probability with which the background is dropped, in the whole run. It keeps the network of
-    the flow from giving all weight to the background, from which no other candidate recovers."""
+    """Probability with which the background is dropped, from the first epoch to ``until_epoch``. It
+    keeps the network of the flow from giving all weight to the background, from which no other
+    candidate recovers."""
 
 
 class TrainingConfig(Section):

@@ -16,6 +16,11 @@ def candidate_dropout(config: CandidateDropoutConfig, epoch: float) -> float:
     return min(config.start + config.maximum * progress, config.maximum)
 
 
+def background_dropout(config: CandidateDropoutConfig, epoch: float) -> float:
+    """Return the probability of dropping the background, constant until `until_epoch`."""
+    return config.background if epoch < config.until_epoch else 0.0
+
+
 def learning_rate_factor(milestones: tuple[float, ...], factor: float, epoch: float) -> float:
     """Return `factor` to the power of the number of milestones passed."""
     return factor ** sum(epoch >= milestone for milestone in milestones)

@@ -13,7 +13,7 @@ from cpabmm_core.training.clipping import clip_gradients
 from cpabmm_core.training.reporting import TrainingReporter
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.sampling import sample_step
-from cpabmm_core.training.schedule import candidate_dropout, learning_rate_factor
+from cpabmm_core.training.schedule import background_dropout, candidate_dropout, learning_rate_factor
 from cpabmm_core.training.session import Session
 from cpabmm_core.training.stage import FinitenessGuard
 
@@ -125,7 +125,7 @@ class TrainingStep:
             candidate_dropout(settings.candidate_dropout, epoch),
             self.accelerator.device,
             motion=self.model.motion_kind,
-            background_dropout=settings.candidate_dropout.background,
+            background_dropout=background_dropout(settings.candidate_dropout, epoch),
         )
         with self.accelerator.autocast():
             outcome: Outcome = self.session.objective(

@@ -208,6 +208,19 @@ def test_vox_starts_without_background(puppets: Path, tmp_path: Path) -> None:
     assert ["background" in json.loads(line) for line in lines] == [False, True]
 
 
+def test_the_background_is_dropped_until_the_epoch_of_the_schedule(
+    puppets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here that is after half an epoch, which is a step."""
+    sampling = Mock(wraps=sample_step)
+    monkeypatch.setattr("cpabmm_core.training.step.sample_step", sampling)
+    dropout = "training.candidate_dropout={background: 0.5, until_epoch: 0.5}"
+    config = small("vox-256-tps", dropout)
+    train(TrainingRun(config, puppets, tmp_path / "run", steps=2, device="cpu"))
+    given = [call.kwargs["background_dropout"] for call in sampling.call_args_list]
+    assert given == [0.5, 0]
+
+
 def test_every_data_set_has_the_rows_of_the_peers() -> None:
     assert set(PEERS) == {f"{data_set}-{row}" for data_set in SETS for row in ("fomm", "mraa")}
 

@@ -1,7 +1,11 @@
 import pytest
 
 from cpabmm_core.config import CandidateDropoutConfig
-from cpabmm_core.training.schedule import candidate_dropout, learning_rate_factor
+from cpabmm_core.training.schedule import (
+    background_dropout,
+    candidate_dropout,
+    learning_rate_factor,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,14 @@ def test_candidate_dropout_of_taichi(epoch: float, expected: float) -> None:
 def test_candidate_dropout_without_a_ramp_is_at_its_maximum_at_once() -> None:
     config = CandidateDropoutConfig(start=0.1, maximum=0.3, ramp_epochs=0, until_epoch=1)
     assert candidate_dropout(config, 0) == 0.3
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 0.4), (2.4, 0.4), (2.5, 0.0), (3, 0.0)])
+def test_the_background_is_dropped_as_long_as_the_other_candidates(
+    epoch: float, expected: float
+) -> None:
+    config = CandidateDropoutConfig(background=0.4, maximum=0.1, ramp_epochs=5, until_epoch=2.5)
+    assert background_dropout(config, epoch) == expected
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 1.0), (69.9, 1.0), (70, 0.1), (90, 0.01)])
