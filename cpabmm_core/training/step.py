@@ -13,7 +13,11 @@ from cpabmm_core.training.clipping import clip_gradients
 from cpabmm_core.training.reporting import TrainingReporter
 from cpabmm_core.training.run_folder import RunFolder
 from cpabmm_core.training.sampling import sample_step
-from cpabmm_core.training.schedule import background_dropout, candidate_dropout, learning_rate_factor
+from cpabmm_core.training.schedule import (
+    background_dropout,
+    candidate_dropout,
+    learning_rate_factor,
+)
 from cpabmm_core.training.session import Session
 from cpabmm_core.training.stage import FinitenessGuard
 
