@@ -23,7 +23,8 @@ class Solver:
 
 SOLVERS: Mapping[str, Solver] = {
     "gauss-newton": Solver(
-        gauss_newton.solve, frozenset({"huber", "noise", "length_scale", "differentiable"})
+        gauss_newton.solve,
+        frozenset({"huber", "noise", "length_scale", "affine_variance", "differentiable"}),
     ),
     "adam": Solver(adam.solve, frozenset({"together"})),
 }
