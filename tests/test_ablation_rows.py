@@ -17,6 +17,7 @@ from cpabmm_core.data import PairSampler
 from cpabmm_core.errors import ConfigError, DataError
 from cpabmm_core.models import build_model
 from cpabmm_core.puppets import write_puppets
+from cpabmm_core.training.schedule import background_dropout, candidate_dropout
 
 
 def config_of(name: str) -> Config:
@@ -55,6 +56,16 @@ def changed_keys(one: str, other: str) -> set[str]:
 )
 def test_a_row_differs_from_another_in_nothing_else(row: str, other: str, keys: set[str]) -> None:
     assert changed_keys(row, other) == keys
+
+
+@pytest.mark.parametrize("row", ["tps-tuned", "tps-to-cpab-tuned"])
+def test_a_tuned_row_drops_no_candidate(row: str) -> None:
+    dropout = (
+        "training.candidate_dropout={start: 0.1, maximum: 0.3, background: 0.3, until_epoch: 2}"
+    )
+    config = load_config(BY_NAME[row].config, [dropout, *BY_NAME[row].settings])
+    schedule = config.training.candidate_dropout
+    assert candidate_dropout(schedule, 0) == background_dropout(schedule, 0) == 0
 
 
 @pytest.mark.parametrize("row", ["fomm", "mraa"])

