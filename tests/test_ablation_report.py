@@ -16,7 +16,7 @@ from ablation.data_sets import BY_NAME as DATA_SETS
 from ablation.intervals import Table, interval, paired_difference
 from ablation.panels import MAX_BYTES, in_lines, tile_names, write_panel
 from ablation.records import STATIC, Record, read_records
-from ablation.report import PAGE, RECORDS, document, replace_block
+from ablation.report import PAGES, Files, document, replace_block
 from ablation.rows import ROWS
 from ablation.store import Key, Store, read_lines
 from ablation.tables import METRICS, Comparison, candidate_table, difference_table, value_table
@@ -149,16 +149,16 @@ def test_a_file_without_runs_is_refused_by_its_name(tmp_path: Path) -> None:
 
 def test_a_picture_shows_the_first_seed_of_each_row_whose_model_is_at_hand(tmp_path: Path) -> None:
     old = write_records(tmp_path / "old", record("tps", 0, WORSE), record("cpab", 0, BETTER))
-    page = tmp_path / PAGE
-    page.parent.mkdir(parents=True)
-    page.write_text("<!-- ablation: puppets -->\n<!-- end of ablation -->\n", encoding="utf-8")
+    files = Files(tmp_path, "collapse")
+    files.page.parent.mkdir(parents=True)
+    files.page.write_text("<!-- ablation: puppets -->\n<!-- end of ablation -->\n", "utf-8")
     drawn: list[tuple[Path, str, int]] = []
 
     def draw(runs: Sequence[tuple[Store, Key]], path: Path) -> None:
-        if path.name == "ablation-puppets.png":
+        if path.name == "collapse-puppets.png":
             drawn.extend((store.folder, key.row, key.seed) for store, key in runs)
 
-    assert document([old], tmp_path, draw) == []
+    assert document([old], files, draw) == []
     assert drawn == []
     videos = [{"name": f"v{i}", "sums": {"l1": [0.5, 2], "still": [1.0, 2]}} for i in range(4)]
     one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
@@ -170,7 +170,7 @@ def test_a_picture_shows_the_first_seed_of_each_row_whose_model_is_at_hand(tmp_p
     ):
         store.add(Key("puppets", row, seed), {"videos": videos})
     one.add(Key("taichi", "tps", 0), {"videos": videos})
-    assert document([old, one.folder, two.folder], tmp_path, draw) == ["taichi"]
+    assert document([old, one.folder, two.folder], files, draw) == ["taichi"]
     assert drawn[:2] == [(one.folder, "cpab", 1), (two.folder, "fomm", 1)]
 
 
@@ -289,10 +289,16 @@ def test_only_the_places_of_a_page_change() -> None:
     assert replace_block(page, "actions", "new") == (page, False)
 
 
-def test_the_page_has_a_place_for_every_set_and_names_every_row() -> None:
-    page = (ROOT / PAGE).read_text(encoding="utf-8")
-    for name in ("rows", *DATA_SETS):
-        assert replace_block(page, name, "")[1]
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_a_place_for_every_set(name: str) -> None:
+    page = Files(ROOT, name).page.read_text(encoding="utf-8")
+    for block in (*DATA_SETS, "records"):
+        assert replace_block(page, block, "")[1]
+
+
+def test_the_first_page_describes_every_row() -> None:
+    page = Files(ROOT).page.read_text(encoding="utf-8")
+    assert replace_block(page, "rows", "")[1]
     for row in ROWS:
         assert f"| `{row.name}` |" in page
 
@@ -339,16 +345,16 @@ def test_train_score_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     again = Store(out).results()[Key("puppets", "tps", 5)]
     assert again["videos"] == tps["videos"]
 
-    page = tmp_path / PAGE
-    page.parent.mkdir(parents=True)
-    page.write_text((ROOT / PAGE).read_text(encoding="utf-8"), encoding="utf-8")
+    files = Files(tmp_path)
+    files.page.parent.mkdir(parents=True)
+    files.page.write_text(Files(ROOT).page.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "docs" / "images").mkdir()
-    assert document([out], tmp_path, write_panel) == []
+    assert document([out], files, write_panel) == []
     picture = tmp_path / "docs" / "images" / "ablation-puppets.png"
     assert 0 < picture.stat().st_size <= MAX_BYTES
-    assert read_records(tmp_path / RECORDS) == sorted(read_records(out), key=lambda r: r.key)
+    assert read_records(files.records) == sorted(read_records(out), key=lambda r: r.key)
     capsys.readouterr()
-    assert tool.main(["report", str(tmp_path / RECORDS)]) == 0
+    assert tool.main(["report", str(files.records)]) == 0
     printed = capsys.readouterr().out
     assert value_table(Comparison(read_records(out))) in printed
-    assert value_table(Comparison(read_records(out))) in page.read_text(encoding="utf-8")
+    assert value_table(Comparison(read_records(out))) in files.page.read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from ablation.data_sets import BY_NAME as DATA_SETS  # noqa: E402
 from ablation.data_sets import prepare  # noqa: E402
 from ablation.people import PeopleJoints, open_people_joints  # noqa: E402
 from ablation.records import read_records  # noqa: E402
-from ablation.report import PAGE, document, report_sets  # noqa: E402
+from ablation.report import PAGES, Files, document, report_sets  # noqa: E402
 from ablation.rows import BY_NAME as ROWS  # noqa: E402
 from ablation.rows import PLANS, select_rows  # noqa: E402
 from ablation.store import Budget, Store  # noqa: E402
@@ -67,7 +67,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="RUNS",
         help="folders, and files of records; of several runs of one row and seed, the last counts",
     )
-    report.add_argument("--docs", action="store_true", help=f"write them to {PAGE}, with pictures")
+    report.add_argument(
+        "--docs",
+        nargs="?",
+        const=PAGES[0],
+        choices=PAGES,
+        metavar="PAGE",
+        help=f"write them to a page of docs/results, with pictures: {' or '.join(PAGES)}",
+    )
     for command in (run, evaluate):
         command.add_argument("--rows", nargs="+", default=[], choices=list(ROWS), metavar="ROW")
         command.add_argument(
@@ -154,8 +161,9 @@ def _report(options: argparse.Namespace) -> int:
     for each in report_sets(read_records(*options.paths)):
         print(f"## {each.name}\n\n{each.tables}\n\n{each.machines}\n")
     if options.docs:
-        for name in document(options.paths, TESTS.parent, write_panel):
-            print(f"{PAGE}: no place for {name}", file=sys.stderr)
+        files = Files(TESTS.parent, options.docs)
+        for name in document(options.paths, files, write_panel):
+            print(f"{files.page}: no place for {name}", file=sys.stderr)
     return 0
 
 

@@ -18,14 +18,34 @@ from ablation.tables import (
     value_table,
 )
 
-PAGE = Path("docs/results/ablation.md")
-RECORDS = Path("docs/results/ablation.jsonl")
-IMAGES = Path("docs/images")
-CURVES = IMAGES / "ablation-learning.svg"
+PAGES = ("ablation", "collapse")
+"""The pages in ``docs/results``, each of which reports the runs of one recipe."""
 _COLUMNS = 120
-_RECORDS_TEXT = f"""[`{RECORDS.name}`]({RECORDS.name}) holds the scores of each run and video.
-`python -m tests.ablation report {RECORDS}` computes the tables from it."""
 _END = "<!-- end of ablation -->"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The page of one recipe, and the files that are named after it."""
+
+    root: Path
+    """The folder that holds ``docs``."""
+    name: str = PAGES[0]
+    """The page."""
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.root / "docs" / "results" / f"{self.name}.md"
+
+    @property
+    def records(self) -> Path:
+        """The scores of each run and video."""
+        return self.page.with_suffix(".jsonl")
+
+    def image(self, name: str) -> Path:
+        """Return a picture of the page."""
+        return self.root / "docs" / "images" / f"{self.name}-{name}"
 
 
 @dataclass(frozen=True)
@@ -36,13 +56,13 @@ class SetReport:
     tables: str
     machines: str
 
-    def block(self, picture: bool) -> str:
-        """Return the Markdown of its place in the page."""
+    def block(self, picture: Path) -> str:
+        """Return the Markdown of its place in the page, without the picture if it is missing."""
         parts = [self.tables, fill(self.machines, _COLUMNS, break_on_hyphens=False)]
-        if picture:
+        if picture.exists():
             parts.append(
                 f"![Held-out videos of {self.name}: source, driving frame, and the output of "
-                f"rows.](../images/ablation-{self.name}.png)"
+                f"rows.](../images/{picture.name})"
             )
         return "\n\n".join(parts)
 
@@ -68,7 +88,7 @@ def _report_set(name: str, records: Sequence[Record]) -> SetReport:
 
 def document(
     paths: Sequence[Path],
-    root: Path,
+    files: Files,
     draw: Callable[[Sequence[tuple[Store, Key]], Path], object],
 ) -> list[str]:
     """Write tables, pictures, curves and records into the documentation.
@@ -78,31 +98,36 @@ def document(
 
     Args:
         paths: folders of ablations and files of records, as for `read_records`.
-        root: the folder that holds ``docs``.
+        files: the page and what belongs to it.
         draw: draws the picture of a data set: the runs and the folders that have them, the file.
 
     Returns:
         Names of data sets that have no place in the page.
     """
     records = sorted(read_records(*paths), key=lambda record: record.key)
-    page = root / PAGE
-    text = page.read_text(encoding="utf-8")
+    text = files.page.read_text(encoding="utf-8")
     text, _ = replace_block(text, "rows", row_table())
-    text, _ = replace_block(text, "records", _RECORDS_TEXT)
+    text, _ = replace_block(text, "records", _records_text(files.records.name))
     homeless = []
     for each in report_sets(records):
-        picture = root / IMAGES / f"ablation-{each.name}.png"
+        picture = files.image(f"{each.name}.png")
         if runs := _with_models(paths, each.name):
             draw(runs, picture)
-        text, found = replace_block(text, each.name, each.block(picture.exists()))
+        text, found = replace_block(text, each.name, each.block(picture))
         if not found:
             homeless.append(each.name)
-    page.write_text(text, encoding="utf-8")
+    files.page.write_text(text, encoding="utf-8")
     lines = "".join(f"{record.as_line()}\n" for record in records)
-    (root / RECORDS).write_text(lines, encoding="utf-8")
-    (root / IMAGES).mkdir(parents=True, exist_ok=True)
-    (root / CURVES).write_text(draw_curves(records), encoding="utf-8")
+    files.records.write_text(lines, encoding="utf-8")
+    curves = files.image("learning.svg")
+    curves.parent.mkdir(parents=True, exist_ok=True)
+    curves.write_text(draw_curves(records), encoding="utf-8")
     return homeless
+
+
+def _records_text(name: str) -> str:
+    return f"""[`{name}`]({name}) holds the scores of each run and video.
+`python -m tests.ablation report docs/results/{name}` computes the tables from it."""
 
 
 def _with_models(paths: Sequence[Path], data_set: str) -> list[tuple[Store, Key]]:
