@@ -13,11 +13,10 @@ given variance. It is 0 by default.
 Bodies move in parts: the difference of real motion between two places grows roughly in proportion
 to their distance up to a tenth of the square, and hardly grows beyond a quarter. Samples of this
 covariance behave the same way. Priors that favour more than translations (thin
-plates, rotations, affine fields) extend the motion of given points worse. But keypoints that are
-trained through the fits follow the body parts of puppets better with affine fields
-(docs/results/ablation.md). The covariance depends on positions, not on neighbours in the mesh, so
-it means the same on every tessellation. Run tests/benchmarks/bench_cpab_prior.py for a comparison
-of priors.
+plates, rotations, affine fields) extend the motion of given points worse. For keypoints
+that are trained through the fits it makes no certain difference (docs/results/ablation.md). The
+covariance depends on positions, not on neighbours in the mesh, so it means the same on every
+tessellation. Run tests/benchmarks/bench_cpab_prior.py for a comparison of priors.
 """
 
 from typing import NamedTuple
