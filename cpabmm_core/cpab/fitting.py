@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cpabmm_core.cpab import implicit
 from cpabmm_core.cpab.folding import find_folds
-from cpabmm_core.cpab.prior import DEFAULT, Prior
+from cpabmm_core.cpab.prior import prior_of
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.solvers import SolverName, find_solver
 from cpabmm_core.cpab.space import VelocitySpace
@@ -170,10 +170,7 @@ def make_problem(
         huber,
         noise,
         together,
-        Prior(
-            DEFAULT.length_scale if length_scale is None else length_scale,
-            DEFAULT.affine_variance if affine_variance is None else affine_variance,
-        ),
+        prior_of(length_scale, affine_variance),
     ), counted
 
 

@@ -12,11 +12,11 @@ given variance. It is 0 by default.
 
 Bodies move in parts: the difference of real motion between two places grows roughly in proportion
 to their distance up to a tenth of the square, and hardly grows beyond a quarter. Samples of this
-covariance behave the same way. Priors that favour more than translations (thin
-plates, rotations, affine fields) extend the motion of given points worse. For keypoints
-that are trained through the fits it makes no certain difference (docs/results/ablation.md). The
-covariance depends on positions, not on neighbours in the mesh, so it means the same on every
-tessellation. Run tests/benchmarks/bench_cpab_prior.py for a comparison of priors.
+covariance behave the same way. Priors that favour more than translations (thin plates, rotations,
+affine fields) extend the motion of given points worse. For keypoints that are trained through the
+fits, affine fields make no certain difference (docs/results/ablation.md). The covariance depends on
+positions, not on neighbours in the mesh, so it means the same on every tessellation. Run
+tests/benchmarks/bench_cpab_prior.py for a comparison of priors.
 """
 
 from typing import NamedTuple
@@ -45,6 +45,14 @@ class Prior(NamedTuple):
 
 
 DEFAULT = Prior()
+
+
+def prior_of(length_scale: float | None, affine_variance: float | None) -> Prior:
+    """Return the prior of these values; None takes the default."""
+    return Prior(
+        DEFAULT.length_scale if length_scale is None else length_scale,
+        DEFAULT.affine_variance if affine_variance is None else affine_variance,
+    )
 
 
 def smoothness_precision(

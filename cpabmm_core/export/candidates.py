@@ -57,11 +57,7 @@ def space_tensors(model: AnimationModel) -> dict[str, Tensor]:
 
 
 def _prior(motion: CpabMotion) -> prior.Prior:
-    scale, variance = motion.length_scale, motion.affine_variance
-    return prior.Prior(
-        prior.DEFAULT.length_scale if scale is None else scale,
-        prior.DEFAULT.affine_variance if variance is None else variance,
-    )
+    return prior.prior_of(motion.length_scale, motion.affine_variance)
 
 
 def _spaces(motion: CpabMotion) -> Mapping[str, VelocitySpace]:
