@@ -25,7 +25,7 @@ def test_default_fit_extends_real_motion_no_worse_than_the_papers_adam() -> None
 @pytest.mark.parametrize("boundary", ["free", "zero"])
 @pytest.mark.parametrize("volume_preserving", [False, True])
 @pytest.mark.parametrize("length_scale", [0.01, 0.2, 10.0])
-@pytest.mark.parametrize("affine_variance", [0.0, 100.0])
+@pytest.mark.parametrize("affine_variance", [0.0, 100.0, 1e4])
 def test_precision_is_positive_definite(
     cells: tuple[int, int],
     boundary: str,
