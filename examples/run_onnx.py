@@ -164,7 +164,6 @@ def cpab_flows(source: Floats, poses: Floats, grid: Floats, settings: Settings) 
             iterations=chosen["iterations"],
             noise=settings["fit"].get("noise"),
             length_scale=settings["fit"].get("prior", {}).get("length_scale"),
-            affine_variance=settings["fit"].get("prior", {}).get("affine_variance"),
             together=groups if is_adam else None,
         )
         moved = transform(space, fitted.theta, square.expand(len(start), -1, -1)).numpy()

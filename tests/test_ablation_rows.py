@@ -43,7 +43,6 @@ def changed_keys(one: str, other: str) -> set[str]:
     [
         ("cpab-global", "cpab", {"model.cpab.global_cells"}),
         ("cpab-short", "cpab", {"model.cpab.length_scale"}),
-        ("cpab-affine", "cpab", {"model.cpab.affine_variance"}),
         ("cpab-paper", "cpab", {"model.cpab.fit"}),
         ("cpab-detached", "cpab", {"model.cpab.fit"}),
         ("tps", "cpab-global", {"model.motion"}),

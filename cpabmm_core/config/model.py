@@ -80,10 +80,6 @@ class CpabConfig(Section):
     length_scale: Annotated[float, Field(ge=0.01, le=10)] = 0.2
     """Distance, in sides of the frame, over which the prior of ``solve`` and ``detached`` lets the
     motion change. With larger values each keypoint moves more of the frame."""
-    affine_variance: Annotated[float, Field(ge=0, le=1e4)] = 0.0
-    """Variance of affine motion in the prior of ``solve`` and ``detached``, relative to the motion
-    that varies over the length scale. With 100 the frame beyond the keypoints of a group follows
-    their affine motion, as with splines; with 0 it follows the translation of the closest ones."""
     iterations: Iterations | None = None
     """Maximum number of iterations for ``solve`` and ``detached``. null uses the solver's
     default."""

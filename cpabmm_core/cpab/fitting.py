@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cpabmm_core.cpab import implicit
 from cpabmm_core.cpab.folding import find_folds
-from cpabmm_core.cpab.prior import prior_of
+from cpabmm_core.cpab.prior import LENGTH_SCALE
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.solvers import SolverName, find_solver
 from cpabmm_core.cpab.space import VelocitySpace
@@ -47,7 +47,6 @@ def fit(
     start: Tensor | None = None,  # (B, dim)
     noise: float | None = None,
     length_scale: float | None = None,
-    affine_variance: float | None = None,
     iterations: int | None = None,
     differentiable: bool = False,
     together: int | None = None,
@@ -79,11 +78,6 @@ def fit(
         length_scale: distance, in sides of the square, over which the smoothness prior lets the
             motion change. With larger values each pair moves more of the square. None takes the
             default, which extends real motion best. Only ``gauss-newton``.
-        affine_variance: variance of the slopes of affine motion in the smoothness prior, relative
-            to the motion that varies over the length scale. With large values, such as 100, points
-            beyond the pairs follow their affine motion; with 0 they follow the translation of the
-            closest pairs. None takes the default, 0, which extends real motion best. Only
-            ``gauss-newton``.
         iterations: maximum number of iterations; None takes the solver's default.
         differentiable: give theta a gradient with respect to source and target, by the implicit
             function theorem at the solution; otherwise theta is detached. Only ``gauss-newton``.
@@ -113,13 +107,12 @@ def fit(
         "huber": huber is not None,
         "noise": noise is not None,
         "length_scale": length_scale is not None,
-        "affine_variance": affine_variance is not None,
         "differentiable": differentiable,
         "together": together is not None,
     }
     solve = find_solver(solver, options).solve
     problem, counted = make_problem(
-        space, source, target, weights, huber, start, noise, together, length_scale, affine_variance
+        space, source, target, weights, huber, start, noise, together, length_scale
     )
     with torch.no_grad():
         solution = solve(replace(problem, progress=progress), iterations)
@@ -146,15 +139,12 @@ def make_problem(
     noise: float | None = None,
     together: int | None = None,
     length_scale: float | None = None,
-    affine_variance: float | None = None,
 ) -> tuple[Problem, Tensor]:
     """Return the problem in float64, and which pairs count (B, P)."""
     if weights is None:
         weights = torch.ones(source.shape[:2], dtype=source.dtype, device=source.device)
     _check_options(space, source, weights, start, together)
     _check_positive(huber=huber, noise=noise, length_scale=length_scale)
-    if affine_variance is not None and not affine_variance >= 0:
-        raise ValueError(f"affine_variance: expected a number of at least 0, got {affine_variance}")
     # MPS has no float64.
     device = torch.device("cpu") if source.device.type == "mps" else source.device
     counted = (weights > 0) & weights.isfinite()
@@ -170,7 +160,7 @@ def make_problem(
         huber,
         noise,
         together,
-        prior_of(length_scale, affine_variance),
+        LENGTH_SCALE if length_scale is None else length_scale,
     ), counted
 
 

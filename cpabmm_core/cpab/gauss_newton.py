@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from cpabmm_core.cpab.engines import compiled_fits, engine_for
-from cpabmm_core.cpab.prior import Prior, smoothness_precision
+from cpabmm_core.cpab.prior import smoothness_precision
 from cpabmm_core.cpab.problem import Problem, Solution
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.cpab.transformation import transform_with_jacobian
@@ -72,20 +72,20 @@ def _solve_compiled(loop: ModuleType, problem: Problem, iterations: int) -> Solu
     space, start = problem.space, problem.start
     eta, end, taken, finished = loop.solve(
         problem,
-        engine_for(start).product(start, precision_root(space, start, problem.prior)),
-        vertex_fields(space, start, problem.prior),
+        engine_for(start).product(start, precision_root(space, start, problem.length_scale)),
+        vertex_fields(space, start, problem.length_scale),
         prior_weight(problem),
         iterations,
         loop.Rules(_TOLERANCE, _DAMPING, _STRIDE),
     )
-    theta = engine_for(start).product(eta, whitening(space, start, problem.prior).T)
+    theta = engine_for(start).product(eta, whitening(space, start, problem.length_scale).T)
     return Solution(theta, end, taken, finished)
 
 
 def solve_in_steps(problem: Problem, iterations: int) -> Solution:
     """Fit each set by tensor operations on all of them, on any device."""
     space, start = problem.space, problem.start
-    state = evaluate(problem, start @ precision_root(space, start, problem.prior))
+    state = evaluate(problem, start @ precision_root(space, start, problem.length_scale))
     damping = torch.zeros_like(state.cost)
     finished = torch.zeros_like(state.cost, dtype=torch.bool)
     taken = torch.zeros_like(state.cost, dtype=torch.int64)
@@ -102,7 +102,7 @@ def solve_in_steps(problem: Problem, iterations: int) -> Solution:
         )
         state = _choose(better, trial, state)
         problem.report(k + 1, None)
-    theta = state.eta @ whitening(space, start, problem.prior).T
+    theta = state.eta @ whitening(space, start, problem.length_scale).T
     return Solution(theta, state.end, taken, finished)
 
 
@@ -200,40 +200,40 @@ def _choose(first: Tensor, trial: State, state: State) -> State:
     )
 
 
-def precision_root(space: VelocitySpace, like: Tensor, prior: Prior) -> Tensor:
+def precision_root(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
     """Return C (dim, dim) with C C^T = P, so that eta = C^T theta."""
     return space.constant(
-        f"precision_root {prior}",
+        f"precision_root {length_scale}",
         like,
-        lambda: torch.linalg.cholesky(smoothness_precision(space, *prior)),
+        lambda: torch.linalg.cholesky(smoothness_precision(space, length_scale)),
     )
 
 
-def whitening(space: VelocitySpace, like: Tensor, prior: Prior) -> Tensor:
+def whitening(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
     """Return W (dim, dim) with W^T P W = I."""
     return space.constant(
-        f"whitening {prior}",
+        f"whitening {length_scale}",
         like,
-        lambda: torch.linalg.inv(precision_root(space, space.basis, prior)).T,
+        lambda: torch.linalg.inv(precision_root(space, space.basis, length_scale)).T,
     )
 
 
-def vertex_fields(space: VelocitySpace, like: Tensor, prior: Prior) -> Tensor:
+def vertex_fields(space: VelocitySpace, like: Tensor, length_scale: float) -> Tensor:
     """Return the velocities of the fields of unit eta at the vertices, (dim, V, 2)."""
 
     def make() -> Tensor:
-        whitened = whitening(space, space.basis, prior).T @ space.vertex_basis.flatten(1)
+        whitened = whitening(space, space.basis, length_scale).T @ space.vertex_basis.flatten(1)
         return whitened.view(space.vertex_basis.shape)
 
-    return space.constant(f"whitened_vertices {prior}", like, make)
+    return space.constant(f"whitened_vertices {length_scale}", like, make)
 
 
 def _whitened_basis(problem: Problem, like: Tensor) -> Tensor:
     """Return the fields of unit eta (dim, cells, 2, 3), with `dim` contiguous in memory."""
-    space, prior = problem.space, problem.prior
+    space, length_scale = problem.space, problem.length_scale
 
     def make() -> Tensor:
-        fields = space.basis.flatten(1).T @ whitening(space, space.basis, prior)
+        fields = space.basis.flatten(1).T @ whitening(space, space.basis, length_scale)
         return fields.contiguous().T.view(space.basis.shape)
 
-    return space.constant(f"whitened_basis {prior}", like, make)
+    return space.constant(f"whitened_basis {length_scale}", like, make)

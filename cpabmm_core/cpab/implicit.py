@@ -66,16 +66,16 @@ class _Implicit(torch.autograd.Function):
 
 def differentiate(problem: Problem, theta: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Return d/d(points) [z . g] for the source and the target, each (B, P, 2)."""
-    space, prior, engine = problem.space, problem.prior, engine_for(theta)
-    eta = engine.product(theta, gauss_newton.precision_root(space, theta, prior))
-    by_eta = engine.product(gradient, gauss_newton.whitening(space, theta, prior))
+    space, scale, engine = problem.space, problem.length_scale, engine_for(theta)
+    eta = engine.product(theta, gauss_newton.precision_root(space, theta, scale))
+    by_eta = engine.product(gradient, gauss_newton.whitening(space, theta, scale))
     loop = gauss_newton.compiled_loop(problem)
     if loop is not None:
         by_source, by_target = loop.gradient(
             problem,
             eta,
             by_eta,
-            gauss_newton.vertex_fields(space, eta, prior),
+            gauss_newton.vertex_fields(space, eta, scale),
             gauss_newton.prior_weight(problem),
             _ITERATIONS,
             _DIFFERENCE,
@@ -125,7 +125,7 @@ def _gradients(problem: Problem, eta: Tensor) -> tuple[Tensor, ...]:
     """Return the gradients of half the objective by eta, source and target."""
     with torch.enable_grad():
         at = [points.detach().requires_grad_() for points in (eta, problem.source, problem.target)]
-        whitening = gauss_newton.whitening(problem.space, eta, problem.prior)
+        whitening = gauss_newton.whitening(problem.space, eta, problem.length_scale)
         theta = at[0] @ whitening.T
         end = transform(problem.space, theta, at[1])
         misfit = gauss_newton.misfit(replace(problem, target=at[2]), end)

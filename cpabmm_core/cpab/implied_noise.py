@@ -18,7 +18,6 @@ def effective_noise(
     huber: float | None = None,
     noise: float | None = None,
     length_scale: float | None = None,
-    affine_variance: float | None = None,
 ) -> Tensor:  # (B,)
     """Return the standard deviation of the points' errors for which a fit is the most probable.
 
@@ -45,7 +44,6 @@ def effective_noise(
         huber: as in `fit`.
         noise: as in `fit`.
         length_scale: as in `fit`.
-        affine_variance: as in `fit`.
 
     Returns:
         The standard deviation of each set, at least 0; 0 for theta = 0.
@@ -63,18 +61,12 @@ def effective_noise(
         True
     """
     problem, _ = make_problem(
-        space,
-        source,
-        target,
-        weights,
-        huber,
-        theta,
-        noise,
-        length_scale=length_scale,
-        affine_variance=affine_variance,
+        space, source, target, weights, huber, theta, noise, length_scale=length_scale
     )
     with torch.no_grad():
-        eta = problem.start @ gauss_newton.precision_root(space, problem.start, problem.prior)
+        eta = problem.start @ gauss_newton.precision_root(
+            space, problem.start, problem.length_scale
+        )
         normal, _ = gauss_newton.normal_system(problem, gauss_newton.evaluate(problem, eta))
         nu = gauss_newton.prior_weight(problem)
         # The trace of the inverse, from its symmetric factor.

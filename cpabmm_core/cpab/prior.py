@@ -4,22 +4,16 @@ A priori each component of the velocity is a Gaussian process on the square: a c
 with a large variance, plus a part that varies in space with a Matern 3/2 covariance (Rasmussen and
 Williams, "Gaussian Processes for Machine Learning", Eq. 4.17),
 
-    k(x, y) = TRANSLATION + affine_variance (x - c) . (y - c) + (1 + s) exp(-s),
-    s = sqrt(3) |x - y| / length_scale,
-
-where c is the centre of the square. The middle term is that of affine fields whose slopes have the
-given variance. It is 0 by default.
+    k(x, y) = TRANSLATION + (1 + s) exp(-s),  s = sqrt(3) |x - y| / length_scale.
 
 Bodies move in parts: the difference of real motion between two places grows roughly in proportion
 to their distance up to a tenth of the square, and hardly grows beyond a quarter. Samples of this
 covariance behave the same way. Priors that favour more than translations (thin plates, rotations,
-affine fields) extend the motion of given points worse. For keypoints that are trained through the
-fits, affine fields make no certain difference (docs/results/ablation.md). The covariance depends on
-positions, not on neighbours in the mesh, so it means the same on every tessellation. Run
+affine fields) extend real motion worse, and affine fields were no better for keypoints that are
+trained through the fits (docs/results/ablation.md). The covariance depends on positions, not on
+neighbours in the mesh, so it means the same on every tessellation. Run
 tests/benchmarks/bench_cpab_prior.py for a comparison of priors.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,31 +29,7 @@ TRANSLATION = 100.0
 """Variance of the translation relative to the varying part; 1 to 1000 work equally well."""
 
 
-class Prior(NamedTuple):
-    """What a fit takes for likely motion."""
-
-    length_scale: float = LENGTH_SCALE
-    """Distance, in sides of the square, over which the varying part of the motion changes."""
-    affine_variance: float = 0.0
-    """Variance of the slopes of affine motion relative to the varying part."""
-
-
-DEFAULT = Prior()
-
-
-def prior_of(length_scale: float | None, affine_variance: float | None) -> Prior:
-    """Return the prior of these values; None takes the default."""
-    return Prior(
-        DEFAULT.length_scale if length_scale is None else length_scale,
-        DEFAULT.affine_variance if affine_variance is None else affine_variance,
-    )
-
-
-def smoothness_precision(
-    space: VelocitySpace,
-    length_scale: float = DEFAULT.length_scale,
-    affine_variance: float = DEFAULT.affine_variance,
-) -> Tensor:
+def smoothness_precision(space: VelocitySpace, length_scale: float = LENGTH_SCALE) -> Tensor:
     """Return the precision matrix P of the prior; theta^T P theta is the roughness of a field.
 
     P is the inverse of the prior's covariance at the vertices, summed over x and y and conditioned
@@ -69,7 +39,6 @@ def smoothness_precision(
         space: admissible fields.
         length_scale: distance, in sides of the square, over which the varying part of the motion
             changes.
-        affine_variance: variance of the slopes of affine motion relative to the varying part.
 
     Returns:
         (dim, dim) float64, positive definite.
@@ -83,9 +52,8 @@ def smoothness_precision(
     vertices = space.tessellation.vertices
     distance = np.linalg.norm(vertices[:, None] - vertices, axis=-1)
     scaled = np.sqrt(3) / length_scale * distance
-    centred = vertices - 0.5
-    common = TRANSLATION + affine_variance * (centred @ centred.T)
-    root = torch.linalg.cholesky(torch.from_numpy(common + (1 + scaled) * np.exp(-scaled)))
+    covariance = torch.from_numpy(TRANSLATION + (1 + scaled) * np.exp(-scaled))
+    root = torch.linalg.cholesky(covariance)
     fields = space.vertex_basis.permute(1, 2, 0)  # (V, 2, dim)
     whitened = torch.linalg.solve_triangular(root, fields.flatten(1), upper=False)
     whitened = whitened.reshape(2 * len(vertices), space.dim)

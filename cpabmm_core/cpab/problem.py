@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from cpabmm_core.cpab.prior import DEFAULT, Prior
+from cpabmm_core.cpab.prior import LENGTH_SCALE
 from cpabmm_core.cpab.space import VelocitySpace
 from cpabmm_core.progress import Progress
 
@@ -33,8 +33,8 @@ class Problem:
     """Weight of the smoothness prior; None takes the solver's default."""
     together: int | None
     """Number of consecutive sets that share Adam's norm; None shares it among all."""
-    prior: Prior = DEFAULT
-    """Smoothness prior."""
+    length_scale: float = LENGTH_SCALE
+    """Length scale of the smoothness prior, in sides of the square."""
     progress: Progress | None = None
     """Called after each iteration."""
 

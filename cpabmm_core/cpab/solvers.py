@@ -23,8 +23,7 @@ class Solver:
 
 SOLVERS: Mapping[str, Solver] = {
     "gauss-newton": Solver(
-        gauss_newton.solve,
-        frozenset({"huber", "noise", "length_scale", "affine_variance", "differentiable"}),
+        gauss_newton.solve, frozenset({"huber", "noise", "length_scale", "differentiable"})
     ),
     "adam": Solver(adam.solve, frozenset({"together"})),
 }

@@ -51,13 +51,13 @@ def space_tensors(model: AnimationModel) -> dict[str, Tensor]:
         if motion.solver == "adam":
             constants["axes"] = descent_axes(space)
         else:
-            constants["precision"] = smoothness_precision(space, *_prior(motion))
+            constants["precision"] = smoothness_precision(space, _length_scale(motion))
         tensors |= {f"{name}.{key}": each.contiguous() for key, each in constants.items()}
     return tensors
 
 
-def _prior(motion: CpabMotion) -> prior.Prior:
-    return prior.prior_of(motion.length_scale, motion.affine_variance)
+def _length_scale(motion: CpabMotion) -> float:
+    return prior.LENGTH_SCALE if motion.length_scale is None else motion.length_scale
 
 
 def _spaces(motion: CpabMotion) -> Mapping[str, VelocitySpace]:
@@ -74,7 +74,10 @@ def _fit_settings(motion: CpabMotion) -> dict[str, Any]:
     settings: dict[str, Any] = {"solver": motion.solver, "coordinates": "unit square [0, 1]"}
     if not is_adam:
         settings["noise"] = gauss_newton.NOISE
-        settings["prior"] = {**_prior(motion)._asdict(), "translation": prior.TRANSLATION}
+        settings["prior"] = {
+            "length_scale": _length_scale(motion),
+            "translation": prior.TRANSLATION,
+        }
     for name, space in _spaces(motion).items():
         limit = limits[name]
         settings[name] = {

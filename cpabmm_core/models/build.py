@@ -185,7 +185,6 @@ def _candidate_motion(model: ModelConfig) -> CandidateMotion:
         iterations=steps if is_paper else cpab.iterations,
         global_iterations=int(1.5 * steps) if is_paper else cpab.iterations,
         length_scale=None if is_paper else cpab.length_scale,
-        affine_variance=None if is_paper else cpab.affine_variance,
         implicit_gradient=cpab.fit == "solve",
     )
 

@@ -40,7 +40,6 @@ class CpabMotion(nn.Module):
         iterations: int | None = None,
         global_iterations: int | None = None,
         length_scale: float | None = None,
-        affine_variance: float | None = None,
         implicit_gradient: bool = True,
     ) -> None:
         """Set the spaces and the fit.
@@ -55,7 +54,6 @@ class CpabMotion(nn.Module):
             global_iterations: the same for the global transformation.
             length_scale: length scale of the smoothness prior in sides of the frame, see
                 `cpab.fit`; None means its default. Only for ``gauss-newton``.
-            affine_variance: variance of affine motion in the smoothness prior, in the same way.
             implicit_gradient: propagate gradients to the keypoints through the solution of the fit;
                 only ``gauss-newton`` supports it.
         """
@@ -67,7 +65,6 @@ class CpabMotion(nn.Module):
         self.iterations = iterations
         self.global_iterations = global_iterations
         self.length_scale = length_scale
-        self.affine_variance = affine_variance
         self.implicit_gradient = implicit_gradient
         self.count = groups + (global_space is not None)
 
@@ -114,7 +111,6 @@ class CpabMotion(nn.Module):
             source.reshape(batch * groups, points // groups, 2),
             solver=self.solver,
             length_scale=self.length_scale,
-            affine_variance=self.affine_variance,
             iterations=iterations,
             differentiable=self.implicit_gradient,
             together=groups if self.solver == "adam" and not self.training else None,

@@ -68,7 +68,6 @@ def _missed(
         end,
         solver=motion.solver,
         length_scale=motion.length_scale,
-        affine_variance=motion.affine_variance,
         iterations=iterations,
         together=together,
     )

@@ -9,7 +9,7 @@ from benchmarks._svg import BLUE, FAINT, GREEN, GREY, ORANGE, Place, document, l
 ROWS = {
     "tps": ORANGE,
     "cpab": BLUE,
-    "cpab-affine": GREEN,
+    "cpab-paper": GREEN,
     "mraa": GREY,
 }
 """The rows that are drawn, if they have runs, and their colours."""

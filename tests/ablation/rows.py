@@ -66,13 +66,6 @@ ROWS: tuple[Row, ...] = (
         baselines=("tps", "cpab"),
     ),
     Row(
-        "cpab-affine",
-        "motion",
-        "`cpab` with a prior that favours affine motion, which splines extend beyond their points.",
-        settings=(_LOCAL, "model.cpab.affine_variance=100"),
-        baselines=("tps", "cpab"),
-    ),
-    Row(
         "cpab-global",
         "motion",
         "Adds the global transformation, fitted to all keypoints: `puppets-64` as it ships.",

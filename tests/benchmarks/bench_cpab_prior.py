@@ -35,7 +35,7 @@ def fit_with_prior(
     target: Tensor,  # (B, P, 2)
 ) -> Tensor:  # (B, dim)
     """Fit with another prior; the space must be new, because it caches the prior."""
-    with mock.patch.object(gauss_newton, "smoothness_precision", lambda space, *_: prior(space)):
+    with mock.patch.object(gauss_newton, "smoothness_precision", lambda space, _: prior(space)):
         return fit(space, source, target, noise=noise).theta
 
 

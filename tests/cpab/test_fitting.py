@@ -268,31 +268,8 @@ def test_longer_scales_carry_a_difference_of_motion_further(pairs: Pairs) -> Non
     assert torch.equal(fit(space, source, target, length_scale=0.2).theta, default)
 
 
-def test_affine_motion_of_the_pairs_extends_to_the_square_if_it_is_likely(pairs: Pairs) -> None:
-    """A rotation about the centre, known in one corner only."""
-    space = VelocitySpace(Tessellation(4, 4))
-    source = pairs(1, 2)[0].new_tensor(
-        [[[0.1, 0.1], [0.3, 0.1], [0.1, 0.3], [0.3, 0.3], [0.2, 0.25]]]
-    )
-    beyond = source.new_tensor([[[0.8, 0.8], [0.75, 0.3], [0.5, 0.7]]])
-    turn = source.new_tensor([[np.cos(0.3), np.sin(0.3)], [-np.sin(0.3), np.cos(0.3)]])
-    target, truth = ((points - 0.5) @ turn + 0.5 for points in (source, beyond))
-    missed = []
-    for affine_variance in (0.0, 1e4):
-        theta = fit(space, source, target, noise=1e-6, affine_variance=affine_variance).theta
-        missed.append((transform(space, theta, beyond) - truth).norm(dim=2).max().item())
-    assert missed[1] < 2e-3
-    assert missed[0] > 0.1
-    default = fit(space, source, target).theta
-    assert torch.equal(fit(space, source, target, affine_variance=0.0).theta, default)
-
-
-@pytest.mark.parametrize(
-    ("length_scale", "affine_variance"), [(None, None), (0.05, None), (2.0, None), (0.5, 100.0)]
-)
-def test_gradient_of_the_objective_vanishes_at_the_solution(
-    length_scale: float | None, affine_variance: float | None
-) -> None:
+@pytest.mark.parametrize("length_scale", [None, 0.05, 2.0])
+def test_gradient_of_the_objective_vanishes_at_the_solution(length_scale: float | None) -> None:
     """By autograd, the gradients of the data term and the prior cancel."""
     space = VelocitySpace(Tessellation(4, 4))
     source, target = smooth_pairs(1, 5)
@@ -307,10 +284,9 @@ def test_gradient_of_the_objective_vanishes_at_the_solution(
         weights=weights,
         noise=noise,
         length_scale=length_scale,
-        affine_variance=affine_variance,
         iterations=60,
     ).theta
-    precision = smoothness_precision(space, length_scale or 0.2, affine_variance or 0.0)
+    precision = smoothness_precision(space, length_scale or 0.2)
 
     def objective(theta: Tensor) -> Tensor:
         squares = (transform(space, theta, source) - target).square().sum(2)
@@ -330,16 +306,9 @@ def test_gradient_of_the_objective_vanishes_at_the_solution(
 
 
 @pytest.mark.parametrize("which", ["source", "target"])
-@pytest.mark.parametrize(
-    ("huber", "length_scale", "affine_variance"),
-    [(None, None, None), (0.004, None, None), (None, 1.0, None), (None, 0.5, 100.0)],
-)
+@pytest.mark.parametrize(("huber", "length_scale"), [(None, None), (0.004, None), (None, 1.0)])
 def test_implicit_gradient_follows_the_solution(
-    which: str,
-    huber: float | None,
-    length_scale: float | None,
-    affine_variance: float | None,
-    device: torch.device,
+    which: str, huber: float | None, length_scale: float | None, device: torch.device
 ) -> None:
     """Moving a point and fitting again changes theta by the gradient."""
     space = VelocitySpace(Tessellation(4, 4))
@@ -358,7 +327,6 @@ def test_implicit_gradient_follows_the_solution(
             pair["target"],
             huber=huber,
             length_scale=length_scale,
-            affine_variance=affine_variance,
             iterations=100,
             differentiable=differentiable,
         )
@@ -424,12 +392,8 @@ def test_wrong_arguments_are_refused() -> None:
         fit(space, points, points, huber=0.0)
     with pytest.raises(ValueError, match="length_scale: expected a positive number, got -1"):
         fit(space, points, points, length_scale=-1.0)
-    with pytest.raises(ValueError, match=r"affine_variance: expected .* at least 0, got -1"):
-        fit(space, points, points, affine_variance=-1.0)
     with pytest.raises(ConfigError, match="length_scale: not supported by the solver adam"):
         fit(space, points, points, solver="adam", length_scale=1.0)
-    with pytest.raises(ConfigError, match="affine_variance: not supported by the solver adam"):
-        fit(space, points, points, solver="adam", affine_variance=1.0)
     with pytest.raises(ConfigError, match="noise: not supported by the solver adam"):
         fit(space, points, points, solver="adam", noise=1.0)
     with pytest.raises(ConfigError, match="differentiable: not supported by the solver adam"):

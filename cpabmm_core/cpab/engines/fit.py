@@ -16,7 +16,6 @@ from cpabmm_core.arrays import Array
 from cpabmm_core.cpab.engines import cpu, fit_kernels, implicit_kernels
 from cpabmm_core.cpab.engines.fit_linearised import Mesh
 from cpabmm_core.cpab.engines.threads import in_threads, ranges
-from cpabmm_core.cpab.prior import Prior
 from cpabmm_core.cpab.problem import Problem
 from cpabmm_core.cpab.space import VelocitySpace
 
@@ -154,15 +153,15 @@ def _huber(problem: Problem) -> float:
     return float("inf") if problem.huber is None else problem.huber
 
 
-_meshes: WeakKeyDictionary[VelocitySpace, dict[Prior, Mesh]] = WeakKeyDictionary()
+_meshes: WeakKeyDictionary[VelocitySpace, dict[float, Mesh]] = WeakKeyDictionary()
 
 
 def _mesh(problem: Problem, fields: Tensor) -> Mesh:
     """Return the mesh for the prior of the problem, which the fields of unit eta depend on."""
-    of_space, prior = _meshes.setdefault(problem.space, {}), problem.prior
-    if prior not in of_space:
-        of_space[prior] = _make_mesh(problem.space, fields)
-    return of_space[prior]
+    of_space, scale = _meshes.setdefault(problem.space, {}), problem.length_scale
+    if scale not in of_space:
+        of_space[scale] = _make_mesh(problem.space, fields)
+    return of_space[scale]
 
 
 def _make_mesh(space: VelocitySpace, fields: Tensor) -> Mesh:
