@@ -43,6 +43,7 @@ def changed_keys(one: str, other: str) -> set[str]:
     [
         ("cpab-global", "cpab", {"model.cpab.global_cells"}),
         ("cpab-short", "cpab", {"model.cpab.length_scale"}),
+        ("cpab-8", "cpab", {"model.cpab.cells"}),
         ("cpab-paper", "cpab", {"model.cpab.fit"}),
         ("cpab-detached", "cpab", {"model.cpab.fit"}),
         ("tps", "cpab-global", {"model.motion"}),

@@ -66,6 +66,13 @@ ROWS: tuple[Row, ...] = (
         baselines=("tps", "cpab"),
     ),
     Row(
+        "cpab-8",
+        "motion",
+        "`cpab` with 8 x 8 squares instead of 4 x 4.",
+        settings=(_LOCAL, "model.cpab.cells=8"),
+        baselines=("tps", "cpab"),
+    ),
+    Row(
         "cpab-global",
         "motion",
         "Adds the global transformation, fitted to all keypoints: `puppets-64` as it ships.",
